@@ -1,0 +1,125 @@
+//! The durable log and everything else that must survive: checkpoints, inbox, vault.
+//!
+//! A journal stores bytes under positions and fences; it cannot know what an event means. All writes of a
+//! node go through [`Journal::commit`]: one transaction and one flush for whatever waits at that moment.
+//! A shard whose epoch, owner or expected sequence does not match is left out of the commit and reported;
+//! the others are kept.
+
+mod types;
+
+pub use types::{
+    Batch, Checkpoint, CommitOutcome, Epoch, Frame, InboxId, InboxInsert, InboxMark, InboxRow,
+    InboxState, JournalError, Meta, OwnerId, Position, Refusal, Seq, ShardState, ShardWrite,
+    StoredFrame, VaultEntry, VaultWrite,
+};
+
+use crossdock_model::{EntityId, ShardId, Timestamp};
+
+/// A durable log with checkpoints, an inbox and a vault.
+///
+/// One implementation in memory, one on SQLite; both pass the same contract suite. All methods block: call
+/// them from a thread of their own. Only [`Journal::commit`] and [`Journal::claim`] write state of shards.
+pub trait Journal: Send + Sync {
+    /// What was fixed when the journal was created.
+    fn meta(&self) -> Meta;
+
+    /// Takes the shards for `owner`: raises each epoch by one and returns where each shard stands.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails; nothing is claimed then.
+    fn claim(&self, owner: OwnerId, shards: &[ShardId]) -> Result<Vec<ShardState>, JournalError>;
+
+    /// Writes a batch in one transaction with one flush. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`]: nothing of the batch was written, it may be tried again later.
+    /// [`JournalError::Unknown`]: whether it was written is unknown; the process must stop and recover from disk.
+    fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError>;
+
+    /// Frames of a shard with a sequence above `after`, in order, up to about `bytes_max` bytes (at least one).
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] names the first frame whose checksum does not match.
+    fn read(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredFrame>, JournalError>;
+
+    /// The last sequence of each shard that has frames.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn tails(&self) -> Result<Vec<(ShardId, Seq)>, JournalError>;
+
+    /// The checkpoint of an entity.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn load(&self, entity: &EntityId) -> Result<Option<Checkpoint>, JournalError>;
+
+    /// Entities of a shard whose `wake_at` is not after `until`, earliest first; `after` pages on.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn due(
+        &self,
+        shard: ShardId,
+        until: Timestamp,
+        after: Option<(Timestamp, EntityId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, EntityId)>, JournalError>;
+
+    /// Entities of a shard that are marked dirty, in order of their name, above `after`.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn dirty(
+        &self,
+        shard: ShardId,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Result<Vec<EntityId>, JournalError>;
+
+    /// Inbox rows of a shard in a state, oldest first. Rows are found by state, never by "after a cursor".
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn inbox(
+        &self,
+        shard: ShardId,
+        state: InboxState,
+        limit: usize,
+    ) -> Result<Vec<InboxRow>, JournalError>;
+
+    /// One inbox row.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn inbox_row(&self, id: &InboxId) -> Result<Option<InboxRow>, JournalError>;
+
+    /// Inbox rows whose `parked_on` is this text (the listing or SKU that could not be mapped).
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn inbox_parked(&self, parked_on: &str, limit: usize) -> Result<Vec<InboxRow>, JournalError>;
+
+    /// The personal data kept under a subject (an order's name), decrypted.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails or the row does not decrypt.
+    fn vault(&self, subject: &str) -> Result<Option<VaultEntry>, JournalError>;
+
+    /// Subjects under which a search term was stored, newest first. `field` is `email`, `phone` or `name`;
+    /// terms are compared after trimming and lower-casing, through a keyed hash.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn vault_find(
+        &self,
+        field: &str,
+        term: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, JournalError>;
+}

@@ -1,0 +1,326 @@
+//! What goes into a journal and comes back out of it.
+
+use std::collections::BTreeMap;
+
+use crossdock_model::{ChannelId, EntityId, ShardId, Timestamp};
+use thiserror::Error;
+
+/// Position of a frame in its shard: 1 for the first, dense.
+pub type Seq = u64;
+/// Term of ownership of a shard: rises with every claim, never reused.
+pub type Epoch = u64;
+
+/// Where a frame is. There is no order across shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The shard.
+    pub shard: ShardId,
+    /// The sequence in it.
+    pub seq: Seq,
+}
+
+/// One start of a process. A random number, so that an earlier life is never mistaken for this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(pub u128);
+
+/// What was fixed when a journal was created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// A random id of this journal; a restored copy gets a new one.
+    pub journal_id: u128,
+    /// Layout version of the storage.
+    pub format: u32,
+    /// Number of shards.
+    pub shard_count: u16,
+    /// Name of the entity-to-shard hash.
+    pub shard_hash: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// Where a shard stands when it is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardState {
+    /// The shard.
+    pub shard: ShardId,
+    /// The epoch the claim made.
+    pub epoch: Epoch,
+    /// The sequence the next frame gets.
+    pub next_seq: Seq,
+    /// Every frame up to here is covered by checkpoints.
+    pub checkpoint_seq: Seq,
+}
+
+/// One record of one entity: what a decision changed. `body` is opaque here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Whose record it is.
+    pub entity: EntityId,
+    /// The encoded record.
+    pub body: Vec<u8>,
+}
+
+/// A frame as read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFrame {
+    /// Where it is.
+    pub position: Position,
+    /// The epoch it was written under.
+    pub epoch: Epoch,
+    /// The server's time of the commit.
+    pub at: Timestamp,
+    /// The record.
+    pub frame: Frame,
+}
+
+/// An entity's state as of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Whose state it is.
+    pub entity: EntityId,
+    /// Number of frames folded into it. A row's version never falls: an older write is dropped.
+    pub version: u64,
+    /// The encoded state.
+    pub body: Vec<u8>,
+    /// When it must be woken though nobody asks; `None`: never.
+    pub wake_at: Option<Timestamp>,
+    /// Whether an announcement of this state is still owed.
+    pub dirty: bool,
+}
+
+/// Everything one commit writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The server's time of the commit, stamped on its frames.
+    pub at: Timestamp,
+    /// Fenced writes, at most one entry a shard, in shard order.
+    pub shards: Vec<ShardWrite>,
+    /// New inbox rows: not fenced, any node may take a delivery. A row that exists already is left as it is.
+    pub inbox: Vec<InboxInsert>,
+}
+
+/// The writes of one shard: all or none of them happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardWrite {
+    /// The shard.
+    pub shard: ShardId,
+    /// The epoch the writer holds.
+    pub epoch: Epoch,
+    /// The writer.
+    pub owner: OwnerId,
+    /// The sequence the first of `frames` must get; also checked when there are none.
+    pub expected_seq: Seq,
+    /// New log frames.
+    pub frames: Vec<Frame>,
+    /// Entity states.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Raises the shard's checkpoint position to this; never lowers it.
+    pub checkpoint_seq: Option<Seq>,
+    /// Changes of state of inbox rows.
+    pub inbox: Vec<InboxMark>,
+    /// Personal data of subjects of this shard.
+    pub vault: Vec<VaultWrite>,
+}
+
+impl ShardWrite {
+    /// An empty write under a fence.
+    #[must_use]
+    pub fn new(shard: ShardId, epoch: Epoch, owner: OwnerId, expected_seq: Seq) -> Self {
+        Self {
+            shard,
+            epoch,
+            owner,
+            expected_seq,
+            frames: Vec::new(),
+            checkpoints: Vec::new(),
+            checkpoint_seq: None,
+            inbox: Vec::new(),
+            vault: Vec::new(),
+        }
+    }
+}
+
+/// Why a shard was left out of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another owner, or a later life of this one, has the shard.
+    Fenced {
+        /// The epoch storage holds.
+        epoch: Epoch,
+    },
+    /// The epoch matches and the sequence does not: an earlier commit of unknown outcome is there.
+    Sequence {
+        /// The sequence the next frame would get.
+        next_seq: Seq,
+    },
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommitOutcome {
+    /// The shards left out, and why; all others of the batch are durable.
+    pub refused: BTreeMap<ShardId, Refusal>,
+    /// For each entry of `Batch::inbox`, whether the row is new.
+    pub inbox_new: Vec<bool>,
+}
+
+/// Identity of a delivery: what the channel calls it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboxId {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The channel's id of the delivery or event.
+    pub delivery: String,
+}
+
+impl InboxId {
+    /// The shard whose owner drains the row: hash of channel and delivery id.
+    #[must_use]
+    pub fn shard(&self) -> ShardId {
+        ShardId::of_key(&format!("inbox:{}:{}", self.channel, self.delivery))
+    }
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InboxState {
+    /// To be worked on.
+    Open,
+    /// Waits until something it names is mapped; an exception is open.
+    Parked,
+    /// Its effect is durable, or it was decided that it has none.
+    Done,
+}
+
+/// A verified delivery to be stored raw.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InboxInsert {
+    /// Its identity.
+    pub id: InboxId,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The channel's topic.
+    pub topic: String,
+    /// Headers worth keeping (never signatures or secrets).
+    pub headers: Vec<(String, String)>,
+    /// The raw body.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for InboxInsert {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "InboxInsert({:?}, {}, {} bytes)",
+            self.id,
+            self.topic,
+            self.body.len()
+        )
+    }
+}
+
+/// A delivery as read back, decrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// What was stored.
+    pub delivery: InboxInsert,
+    /// How far it is.
+    pub state: InboxState,
+    /// What it waits for while parked (a listing or SKU), as text.
+    pub parked_on: Option<String>,
+    /// The order it belongs to, once known: its name; erasing the order erases the body.
+    pub subject: Option<String>,
+    /// How often it was worked on.
+    pub attempts: u32,
+}
+
+/// A change of state of a delivery. The row's shard is the fence's shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxMark {
+    /// Which delivery.
+    pub id: InboxId,
+    /// Its new state.
+    pub state: InboxState,
+    /// What it waits for, for [`InboxState::Parked`].
+    pub parked_on: Option<String>,
+    /// The order it belongs to, when known.
+    pub subject: Option<String>,
+}
+
+/// Personal data of one subject (an order): opaque bytes and the terms it can be found by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VaultEntry {
+    /// The encoded personal data.
+    pub body: Vec<u8>,
+    /// Terms to find it by: (`email` | `phone` | `name`, term).
+    pub terms: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for VaultEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "VaultEntry({} bytes, {} terms)",
+            self.body.len(),
+            self.terms.len()
+        )
+    }
+}
+
+/// A change in the vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultWrite {
+    /// Stores or replaces a subject's data, under the buyer's own key.
+    Put {
+        /// The subject, an order's name.
+        subject: String,
+        /// Whose data it is: one key a buyer.
+        buyer: String,
+        /// The data.
+        entry: VaultEntry,
+    },
+    /// Erases a subject: its row, its terms, the inbox bodies of the subject, the buyer's key when no other
+    /// subject uses it; and writes the erasure log, which is applied again after a restore.
+    Erase {
+        /// The subject, an order's name.
+        subject: String,
+    },
+}
+
+/// Why the journal could not do it.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// The disk is full; nothing was written.
+    #[error("the disk is full: free space on the volume of {path}, work resumes by itself")]
+    Full {
+        /// The data directory.
+        path: String,
+    },
+    /// A flush or write failed in a way that leaves unknown what is on disk.
+    #[error("outcome of the write is unknown: {0}; the process must stop and recover from disk")]
+    Unknown(String),
+    /// Another process holds the data directory.
+    #[error(
+        "{path} is in use by another crossdock process{pid}: stop that one, or choose another data directory"
+    )]
+    InUse {
+        /// The data directory.
+        path: String,
+        /// ` (pid N)` when known.
+        pid: String,
+    },
+    /// Stored bytes do not match their checksum or layout.
+    #[error("the journal is damaged at {at}: {what}; restore a backup (crossdock journal restore)")]
+    Corrupt {
+        /// Where.
+        at: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The journal was made by another version or with other fixed settings.
+    #[error("this journal cannot be opened: {0}")]
+    Incompatible(String),
+    /// Reading or opening failed.
+    #[error("the journal cannot be read: {0}")]
+    Io(String),
+}

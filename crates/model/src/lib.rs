@@ -1,0 +1,19 @@
+//! Crossdock's nouns: ids, quantities, money, commands, events, effects and the entity-to-shard hash.
+//!
+//! This crate can do nothing. It has no clock, no randomness, no async and no I/O: time, ids and random
+//! numbers arrive as values. What an event means is decided in `crossdock-logic`; how it becomes durable
+//! in `crossdock-engine`.
+
+pub mod codec;
+pub mod entity;
+pub mod id;
+pub mod money;
+pub mod time;
+
+pub use entity::{EntityId, EntityKind, SHARD_COUNT, ShardId};
+pub use id::{
+    ChannelId, CommandKey, CredentialId, ExternalId, HoldId, IdError, LineId, ListingId,
+    LocationId, OrderId, RefundId, ReturnId, ShipmentId, SkuId, SourceId, TransferId,
+};
+pub use money::{Currency, Money, MoneyError};
+pub use time::{Duration, Timestamp};
