@@ -1,0 +1,366 @@
+//! An entity of any kind: its state, its version and the keys it remembers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crossdock_model::answer::StockView;
+use crossdock_model::codec::{self, CodecError};
+use crossdock_model::v1::LocationFacts;
+use crossdock_model::{
+    Answer, Command, CommandKey, Duration, EntityId, EntityKind, Event, Meta, Notice, Record,
+    Rejection, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
+use crate::{bucket, channel, location, order, request, sku, system};
+
+/// Keys remembered per entity at most; past it the oldest is forgotten first.
+pub const RECENT_KEYS_MAX: usize = 16_384;
+
+/// Default of the dedup window: how long the key of a command is remembered.
+pub const DEDUP_WINDOW: Duration = Duration::from_days(7);
+
+const STATE_VERSION: u8 = 1;
+
+macro_rules! kinds {
+    ($($kind:ident => $state:ty),* $(,)?) => {
+        /// The state of an entity, by kind.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum State {
+            $(
+                #[doc = concat!("State of a `", stringify!($kind), "` entity.")]
+                $kind(Box<$state>),
+            )*
+        }
+
+        impl State {
+            fn new(kind: EntityKind) -> Self {
+                match kind { $(EntityKind::$kind => Self::$kind(Box::default()),)* }
+            }
+
+            fn kind(&self) -> EntityKind {
+                match self { $(Self::$kind(_) => EntityKind::$kind,)* }
+            }
+
+            fn decide(&self, asked: &Asked<'_>, command: &Command) -> Result<Decision<Event>, Rejection> {
+                match (self, command) {
+                    $((Self::$kind(state), Command::Answered { effect, from, result }) =>
+                        Ok(lift(state.answered(asked, *effect, from, result), Event::$kind)),)*
+                    $((Self::$kind(state), Command::Wake) => Ok(lift(state.wake(asked), Event::$kind)),)*
+                    $((Self::$kind(state), Command::Read) => state.read(asked).map(Decision::unchanged),)*
+                    $((Self::$kind(state), Command::$kind(command)) =>
+                        Ok(lift(state.decide(asked, command)?, Event::$kind)),)*
+                    (state, _) => Err(Rejection::invalid(
+                        "command",
+                        format!("not for an entity of kind {:?}", state.kind()),
+                    )),
+                }
+            }
+
+            fn apply(&mut self, id: &EntityId, event: &Event, at: Timestamp) -> Result<(), IllegalHistory> {
+                match (self, event) {
+                    $((Self::$kind(state), Event::$kind(event)) => state.apply(id, event, at),)*
+                    (state, event) => Err(IllegalHistory(format!("{event:?} in a {:?}", state.kind()))),
+                }
+            }
+
+            fn pending(&self) -> &Pending {
+                match self { $(Self::$kind(state) => state.pending(),)* }
+            }
+
+            fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
+                match self { $(Self::$kind(state) => state.next_deadline(),)* }
+            }
+
+            fn settled(&self, asked: &Asked<'_>) -> Option<Result<Answer, Rejection>> {
+                match self { $(Self::$kind(state) => state.settled(asked),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Sku => sku::SkuState,
+    Order => order::OrderState,
+    Request => request::RequestState,
+    Channel => channel::ChannelState,
+    Bucket => bucket::BucketState,
+    Location => location::LocationState,
+    System => system::SystemState,
+}
+
+fn lift<E>(decision: Decision<E>, wrap: fn(E) -> Event) -> Decision<Event> {
+    Decision {
+        events: decision.events.into_iter().map(wrap).collect(),
+        answer: decision.answer,
+        notices: decision.notices,
+    }
+}
+
+/// A level-triggered statement: only the latest version of it matters, and it is not journaled.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Announcement {
+    /// A SKU's stock changed.
+    Stock(StockView),
+    /// A location's facts changed.
+    Location(LocationFacts),
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A repeat, a read, or a command that changes nothing: answered from the state as it is.
+    Unchanged {
+        /// The answer.
+        answer: Answer,
+        /// Messages to send once.
+        notices: Vec<Notice>,
+    },
+    /// A record to be journaled; what it answers waits until it is durable.
+    Changed {
+        /// The record, of version `entity.version() + 1`.
+        record: Record,
+        /// The answer.
+        answer: Answer,
+        /// Messages to send once it is durable.
+        notices: Vec<Notice>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    body_hash: u64,
+    answer: Answer,
+}
+
+/// An entity: state, version, and the keys of commands it has executed within the dedup window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entity {
+    id: EntityId,
+    version: u64,
+    state: State,
+    /// Time of the last record: `now` never falls below it.
+    last_at: Timestamp,
+    recent: BTreeMap<CommandKey, Remembered>,
+    recent_order: VecDeque<(Timestamp, CommandKey)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    version: u64,
+    last_at: Timestamp,
+    state: State,
+    recent: BTreeMap<CommandKey, Remembered>,
+    recent_order: VecDeque<(Timestamp, CommandKey)>,
+}
+
+impl Entity {
+    /// An entity to which nothing has happened yet.
+    #[must_use]
+    pub fn new(id: EntityId) -> Self {
+        let state = State::new(id.kind());
+        Self {
+            id,
+            version: 0,
+            state,
+            last_at: Timestamp::default(),
+            recent: BTreeMap::new(),
+            recent_order: VecDeque::new(),
+        }
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> &EntityId {
+        &self.id
+    }
+
+    /// Number of records applied.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Decides a command: repeats first, then the decider.
+    ///
+    /// # Errors
+    /// [`Rejection::KeyConflict`] and [`Rejection::TooOld`] for keyed commands, else what the decider refuses.
+    pub fn decide(
+        &self,
+        command: &Command,
+        meta: &Meta,
+        now: Timestamp,
+        window: Duration,
+    ) -> Result<Outcome, Rejection> {
+        let now = now.max(self.last_at);
+        if let Some(key) = &meta.key {
+            if let Some(known) = self.recent.get(key) {
+                return match known.body_hash == meta.body_hash {
+                    true => Ok(Outcome::Unchanged {
+                        answer: known.answer.clone(),
+                        notices: Vec::new(),
+                    }),
+                    false => Err(Rejection::KeyConflict),
+                };
+            }
+            if now.since(meta.issued_at) > window {
+                return Err(Rejection::TooOld {
+                    window_ms: window.as_ms(),
+                });
+            }
+        }
+        let asked = Asked {
+            id: &self.id,
+            version: self.version,
+            now,
+            meta,
+        };
+        let Decision {
+            events,
+            answer,
+            notices,
+        } = self.state.decide(&asked, command)?;
+        if events.is_empty() {
+            return Ok(Outcome::Unchanged { answer, notices });
+        }
+        let kept = meta.key.is_some() && answer != Answer::Later;
+        let record = Record {
+            version: self.version + 1,
+            at: now,
+            meta: meta.clone(),
+            events,
+            answer: kept.then(|| answer.clone()),
+        };
+        Ok(Outcome::Changed {
+            record,
+            answer,
+            notices,
+        })
+    }
+
+    /// Applies a record.
+    ///
+    /// # Errors
+    /// [`IllegalHistory`] when the record is not the next one, or the decider refuses an event.
+    pub fn apply(&mut self, record: &Record, window: Duration) -> Result<(), IllegalHistory> {
+        if record.version != self.version + 1 {
+            return Err(IllegalHistory(format!(
+                "{}: record {} after version {}",
+                self.id, record.version, self.version
+            )));
+        }
+        for event in &record.events {
+            self.state.apply(&self.id, event, record.at)?;
+        }
+        self.version = record.version;
+        self.last_at = self.last_at.max(record.at);
+        if let (Some(key), Some(answer)) = (&record.meta.key, &record.answer) {
+            self.recent.insert(
+                key.clone(),
+                Remembered {
+                    body_hash: record.meta.body_hash,
+                    answer: answer.clone(),
+                },
+            );
+            self.recent_order.push_back((record.at, key.clone()));
+        }
+        self.forget(window);
+        Ok(())
+    }
+
+    fn forget(&mut self, window: Duration) {
+        while let Some((at, key)) = self.recent_order.front() {
+            if self.recent_order.len() <= RECENT_KEYS_MAX && self.last_at.since(*at) <= window {
+                break;
+            }
+            self.recent.remove(key);
+            self.recent_order.pop_front();
+        }
+    }
+
+    /// Effects it waits for.
+    #[must_use]
+    pub fn pending(&self) -> &Pending {
+        self.state.pending()
+    }
+
+    /// When it must be woken, and why.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
+        self.state.next_deadline()
+    }
+
+    /// The answer for callers that were told [`Answer::Later`], once known.
+    #[must_use]
+    pub fn settled(&self, meta: &Meta, now: Timestamp) -> Option<Result<Answer, Rejection>> {
+        let asked = Asked {
+            id: &self.id,
+            version: self.version,
+            now,
+            meta,
+        };
+        self.state.settled(&asked)
+    }
+
+    /// What it announces, as of now.
+    #[must_use]
+    pub fn announcement(&self, now: Timestamp) -> Option<Announcement> {
+        match (&self.state, &self.id) {
+            (State::Sku(state), EntityId::Sku(sku)) if self.version > 0 => {
+                Some(Announcement::Stock(state.view(sku, self.version, now)))
+            }
+            (State::Location(state), _) => state.facts().cloned().map(Announcement::Location),
+            _ => None,
+        }
+    }
+
+    /// Its state as bytes, for a checkpoint.
+    ///
+    /// # Errors
+    /// [`CodecError::Unencodable`] past the size limit of a record.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        let checkpoint = Checkpoint {
+            version: self.version,
+            last_at: self.last_at,
+            state: self.state.clone(),
+            recent: self.recent.clone(),
+            recent_order: self.recent_order.clone(),
+        };
+        codec::encode(STATE_VERSION, &checkpoint)
+    }
+
+    /// An entity from its checkpoint.
+    ///
+    /// # Errors
+    /// [`CodecError`] for bytes that are no checkpoint of this kind of entity.
+    pub fn decode(id: EntityId, bytes: &[u8]) -> Result<Self, CodecError> {
+        let (_, body) = codec::version(bytes, STATE_VERSION)?;
+        let Checkpoint {
+            version,
+            last_at,
+            state,
+            recent,
+            recent_order,
+        } = codec::decode(body)?;
+        if state.kind() != id.kind() {
+            return Err(CodecError::Malformed(format!(
+                "a {:?} under the name {id}",
+                state.kind()
+            )));
+        }
+        Ok(Self {
+            id,
+            version,
+            state,
+            last_at,
+            recent,
+            recent_order,
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! Crossdock's verbs: what each entity decides, and how what was decided changes it.
+//!
+//! Pure and synchronous. Nothing here reads a clock, draws a random number, awaits or does I/O; time comes in
+//! as `now`, effects go out as values. Maps are ordered, so that the same history gives the same state on
+//! every machine. `crossdock-engine` makes these deciders durable.
+
+pub mod bucket;
+pub mod channel;
+pub mod decider;
+pub mod entity;
+pub mod location;
+pub mod order;
+pub mod request;
+pub mod router;
+pub mod sku;
+pub mod system;
+
+pub use decider::{Decider, Decision, IllegalHistory, Pending};
+pub use entity::{Announcement, Entity, Outcome, State};

@@ -1,0 +1,1 @@
+//! Routing: which location fulfils what, by explicit rules.

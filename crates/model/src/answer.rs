@@ -1,0 +1,173 @@
+//! What an entity answers.
+#![allow(
+    missing_docs,
+    reason = "variants are documented; fields are named for what they hold, with units in name or type"
+)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::v1::{
+    BucketEvent, ChannelMode, ChannelSettings, Component, ListingTarget, LocationFacts,
+    OrderStatus, Scope, Take, Tracking,
+};
+use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, Timestamp};
+
+/// Stock of a SKU at one location, in units, as of an instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocationStock {
+    pub location: LocationId,
+    pub on_hand: i64,
+    /// Confirmed reservations.
+    pub committed: u32,
+    /// Live holds.
+    pub held: u32,
+    /// Reservations whose orders have not committed yet, and offers.
+    pub tentative: u32,
+    pub unavailable: u32,
+    pub incoming: u32,
+    pub in_transit: u32,
+    pub safety: u32,
+    /// What an already-sold order may take: on hand − committed − held − tentative − unavailable.
+    pub available: i64,
+    /// Available to sell: `available` − safety − what is owed to waiting orders; never below 0.
+    pub ats: u32,
+}
+
+/// Stock of a SKU at all its locations. The version orders statements of one SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockView {
+    pub sku: SkuId,
+    pub version: u64,
+    pub title: String,
+    pub tracking: Tracking,
+    pub locations: Vec<LocationStock>,
+    /// Units that waiting orders lack.
+    pub waiting_units: u32,
+}
+
+impl StockView {
+    /// Available to sell over all locations, in units.
+    #[must_use]
+    pub fn ats(&self) -> u64 {
+        self.locations.iter().map(|l| u64::from(l.ats)).sum()
+    }
+
+    /// The components when it is a kit.
+    #[must_use]
+    pub fn components(&self) -> Option<&[Component]> {
+        match &self.tracking {
+            Tracking::Kit(components) => Some(components),
+            Tracking::Tracked | Tracking::Untracked => None,
+        }
+    }
+}
+
+/// Where an order is, in short; the timeline is insight's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderSummary {
+    pub order: OrderId,
+    pub version: u64,
+    pub status: OrderStatus,
+    /// Fulfilment requests: number, location, state as text.
+    pub requests: Vec<(u32, LocationId, String)>,
+    /// Units that wait for stock, per SKU.
+    pub backordered: Vec<(SkuId, u32)>,
+    /// For a cart's hold: when it expires.
+    pub hold_expires_at: Option<Timestamp>,
+}
+
+/// What an entity answers to a command or a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Done; nothing more to say.
+    Done,
+    /// Given when the entity has settled; never stored. See `Decision::later`.
+    Later,
+    /// The tentative reservation stands.
+    Reserved {
+        takes: Vec<Take>,
+    },
+    /// In the queue of a contended SKU; the final answer comes as a message.
+    Queued,
+    /// A waiting order is registered.
+    Waits,
+    /// The stock has moved since the order looked: plan again.
+    RetryNow,
+    /// The hold stands.
+    Held {
+        hold: HoldId,
+        takes: Vec<Take>,
+        expires_at: Timestamp,
+    },
+    /// An order's answer to a SKU: the attempt is committed.
+    Committed,
+    /// An order's answer to a SKU: the attempt is not (or no longer) wanted.
+    GivenUp,
+    /// An order's answer to a SKU: still undecided, ask again.
+    Undecided,
+    /// An order's answer to a SKU that is short: it keeps its units.
+    Kept,
+    /// The location granted the capacity for that local day.
+    CapacityGranted {
+        day: String,
+        acknowledge_by: Timestamp,
+    },
+    Stock(Box<StockView>),
+    Order(Box<OrderSummary>),
+    /// A claimed idempotency key: the order it stands for, and whether this call claimed it.
+    Claimed {
+        order: OrderId,
+        first: bool,
+    },
+    Channel {
+        settings: Option<ChannelSettings>,
+        mode: ChannelMode,
+        adopt_older_than: Option<Timestamp>,
+    },
+    /// What listings of a bucket are mapped to.
+    Listings(Vec<(ListingId, ListingTarget)>),
+    Location(Box<LocationFacts>),
+    /// Capacity taken per local day, in units.
+    Capacity(Vec<(String, u32)>),
+    /// The rule set document in force.
+    RuleSet {
+        version: u32,
+        document: String,
+    },
+    Keys(Vec<KeyView>),
+    Endpoints(Vec<EndpointView>),
+    Quarantine(Vec<QuarantineView>),
+    /// One changed mapping, as recorded.
+    Mapping(BucketEvent),
+    /// A router's plan.
+    Plan(Box<crate::v1::Plan>),
+}
+
+/// An API key as stored: no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyView {
+    pub id: crate::CredentialId,
+    pub name: String,
+    pub scope: Scope,
+    pub secret_sha256: [u8; 32],
+    pub expires_at: Option<Timestamp>,
+    pub revoked: bool,
+}
+
+/// An outgoing webhook endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointView {
+    pub id: String,
+    pub url: String,
+    pub topics: Vec<String>,
+    pub secret_name: String,
+}
+
+/// Something put aside after crashes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineView {
+    pub entity: String,
+    pub command_hash: Option<u64>,
+    pub cause: String,
+    pub since: Timestamp,
+}

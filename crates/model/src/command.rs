@@ -1,0 +1,493 @@
+//! Commands: what an entity can be asked to do. They travel in memory and between nodes, and are not journaled.
+#![allow(
+    missing_docs,
+    reason = "variants are documented; fields are named for what they hold, with units in name or type"
+)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::rejection::Rejection;
+use crate::v1::{
+    AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, LineFacts,
+    LineUnits, ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason,
+    RequestLine, RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
+};
+use crate::{
+    CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId, ShipmentId,
+    SkuId, SourceId, Timestamp, TransferId,
+};
+
+/// Number of a tracked effect in its entity, 1 for the first.
+pub type EffectNumber = u32;
+
+/// A command for an entity of any kind. The variant must fit the entity's kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    Sku(SkuCommand),
+    Order(OrderCommand),
+    Request(RequestCommand),
+    Channel(ChannelCommand),
+    Bucket(BucketCommand),
+    Location(LocationCommand),
+    System(SystemCommand),
+    /// The answer to an effect that this entity sent.
+    Answered {
+        effect: EffectNumber,
+        from: EntityId,
+        result: Result<Answer, Rejection>,
+    },
+    /// A deadline of this entity has passed.
+    Wake,
+    /// A read: changes nothing. The answer is the entity's view (`Stock`, `Order`, `Location`, …).
+    Read,
+}
+
+/// Commands for `sku:{sku}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SkuCommand {
+    Define {
+        title: String,
+        tracking: Tracking,
+    },
+    /// Somebody counted. `now_source`: who; applied only when the location names nobody else.
+    Count {
+        location: LocationId,
+        source: SourceId,
+        /// The location's one source of stock truth, when it names one.
+        truth: Option<SourceId>,
+        basis: CountBasis,
+        counted: u32,
+        effective_at: Timestamp,
+    },
+    Adjust {
+        location: LocationId,
+        delta: i64,
+        reason: String,
+    },
+    Receive {
+        location: LocationId,
+        units: u32,
+        reference: Option<String>,
+    },
+    /// Sets what is expected under that reference; zero units: nothing any more.
+    Expect {
+        location: LocationId,
+        reference: String,
+        units: u32,
+        expected_at: Timestamp,
+    },
+    SetSafety {
+        location: LocationId,
+        units: u32,
+    },
+    TransferOut {
+        transfer: TransferId,
+        from: LocationId,
+        to: LocationId,
+        units: u32,
+    },
+    /// Arrives; fewer than sent leaves the rest in transit, `close` writes it off.
+    TransferIn {
+        transfer: TransferId,
+        units: u32,
+        close: bool,
+    },
+    MarkUnavailable {
+        location: LocationId,
+        condition: Condition,
+        units: u32,
+    },
+    MakeAvailable {
+        location: LocationId,
+        condition: Condition,
+        units: u32,
+    },
+    SoldAtTill {
+        location: LocationId,
+        units: u32,
+        reference: String,
+    },
+    /// Asks-first hold on exact locations; with an empty list the SKU itself picks, most stock first.
+    Hold {
+        hold: HoldId,
+        units: u32,
+        takes: Vec<Take>,
+        expires_at: Timestamp,
+    },
+    /// The hold becomes a confirmed reservation of the attempt.
+    ConfirmHold {
+        hold: HoldId,
+        id: AttemptId,
+    },
+    ReleaseHold {
+        hold: HoldId,
+    },
+    /// Tentative, all or nothing. `queue`: wait one's turn if contended.
+    Reserve {
+        id: AttemptId,
+        takes: Vec<Take>,
+        sale: Sale,
+        promised_at: Timestamp,
+        queue: bool,
+    },
+    Confirm {
+        id: AttemptId,
+    },
+    Release {
+        id: AttemptId,
+    },
+    /// A sold order waits for stock at these locations (empty: any). `seen`: the stock's version it looked at.
+    Wait {
+        order: OrderId,
+        units: u32,
+        locations: Vec<LocationId>,
+        promised_at: Timestamp,
+        seen: u64,
+    },
+    StopWaiting {
+        order: OrderId,
+    },
+    /// The order does not take the offered units up.
+    DeclineOffer {
+        order: OrderId,
+    },
+    /// Totals so far of what a confirmed reservation shipped and gave back at a location: they only rise,
+    /// so that a repeat or an overtaken statement changes nothing.
+    Settle {
+        id: AttemptId,
+        location: LocationId,
+        shipped_units: u32,
+        released_units: u32,
+    },
+    /// Goods of an order came back.
+    Return {
+        order: OrderId,
+        return_id: ReturnId,
+        location: LocationId,
+        units: u32,
+        condition: Option<Condition>,
+    },
+    /// An order's word on its attempt: `Committed`, `GivenUp` or `Undecided`.
+    Outcome {
+        id: AttemptId,
+        outcome: Answer,
+    },
+    /// An order's word when asked to give units back: it keeps them (a give-back arrives as `Settle`).
+    Kept {
+        id: AttemptId,
+        location: LocationId,
+    },
+}
+
+/// Commands for `order:{channel}:{external id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OrderCommand {
+    /// The whole order as its channel, the API or an export states it. Creates it or is merged into it.
+    /// `settle`: answer only when it is reserved, backordered, refused or held (else at once).
+    State {
+        facts: Box<OrderFacts>,
+        origin: Origin,
+        settle: bool,
+    },
+    Refund {
+        refund: RefundId,
+        lines: Vec<RefundLine>,
+    },
+    /// The channel says somebody else sent units.
+    ShippedElsewhere {
+        shipment: ShipmentId,
+        lines: Vec<LineUnits>,
+    },
+    /// `None`: all that is left.
+    Cancel {
+        reason: String,
+        lines: Option<Vec<LineUnits>>,
+    },
+    /// New statements of the lines concerned; an unknown line is added.
+    EditLines {
+        lines: Vec<LineFacts>,
+    },
+    /// The address is in the vault already.
+    ChangeDestination {
+        destination: Destination,
+    },
+    /// Empty `lines`: the whole order.
+    Hold {
+        lines: Vec<crate::LineId>,
+        reason: String,
+        until: Option<Timestamp>,
+    },
+    Unhold {
+        lines: Vec<crate::LineId>,
+    },
+    /// Place again what has not left, without these locations.
+    Reroute {
+        exclude: Vec<LocationId>,
+    },
+    Split {
+        lines: Vec<LineUnits>,
+    },
+    Note {
+        text: String,
+    },
+    Return {
+        return_id: ReturnId,
+        lines: Vec<ReturnLine>,
+    },
+    /// Adopted orders and carts' holds: go on to fulfilment.
+    Free,
+    ResolveException {
+        kind: String,
+        how: String,
+    },
+    // From locations.
+    Acknowledge {
+        request: RequestNumber,
+    },
+    Reject {
+        request: RequestNumber,
+        reason: RejectReason,
+    },
+    ShortPick {
+        request: RequestNumber,
+        lines: Vec<RequestLine>,
+    },
+    /// Empty `lines`: everything left of the request.
+    Ship {
+        request: RequestNumber,
+        shipment: ShipmentId,
+        lines: Vec<RequestLine>,
+        tracking: Option<crate::v1::ParcelTracking>,
+        shipped_at: Timestamp,
+    },
+    AnswerCancel {
+        request: RequestNumber,
+        accepted: bool,
+    },
+    // From the shell.
+    /// The connector delivered the request, or failed to.
+    Delivered {
+        request: RequestNumber,
+        attempt: u32,
+        error: Option<String>,
+    },
+    // From SKUs.
+    /// A queued reservation got its turn, or did not.
+    TurnCame {
+        sku: SkuId,
+        attempt: u32,
+        result: Result<Answer, Rejection>,
+    },
+    /// What became of this attempt? Answered by a `SkuCommand::Outcome` notice.
+    AskOutcome {
+        sku: SkuId,
+        attempt: u32,
+    },
+    /// Units came free for this order; they are kept for it until then.
+    Offer {
+        sku: SkuId,
+        takes: Vec<Take>,
+        until: Timestamp,
+    },
+    /// The SKU has fewer units on hand than committed there: give yours back if they have not been requested.
+    GiveBack {
+        sku: SkuId,
+        attempt: u32,
+        location: LocationId,
+    },
+}
+
+/// Commands for `request:{credential}:{key}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestCommand {
+    Claim { order: OrderId, body_hash: u64 },
+}
+
+/// Commands for `channel:{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChannelCommand {
+    Connect(ChannelSettings),
+    SetMode(ChannelMode),
+    BeginAdoption {
+        older_than: Timestamp,
+    },
+    /// Opens (or keeps open) an exception about something that is not an entity of its own: an unmapped
+    /// listing, an unreadable payload.
+    OpenException {
+        kind: String,
+        subject: String,
+        cause: String,
+        evidence: Vec<(String, String)>,
+    },
+    CloseException {
+        kind: String,
+        subject: String,
+        how: String,
+    },
+}
+
+/// Commands for `bucket:{channel}:{number}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BucketCommand {
+    Map {
+        listing: ListingId,
+        target: ListingTarget,
+    },
+    Unmap {
+        listing: ListingId,
+    },
+    Look {
+        listing: ListingId,
+    },
+}
+
+/// Commands for `location:{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LocationCommand {
+    Define(LocationFacts),
+    /// Capacity for the next day that is open now. The same attempt again gets the same answer.
+    TakeCapacity {
+        order: OrderId,
+        attempt: u32,
+        units: u32,
+    },
+    ReleaseCapacity {
+        order: OrderId,
+        attempt: u32,
+    },
+    ConnectorFailed {
+        error: String,
+    },
+    ConnectorWorked,
+}
+
+/// Commands for `system:{n}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SystemCommand {
+    /// The document was compiled and tested by the caller.
+    SaveRuleSet {
+        document: String,
+    },
+    ReadRuleSet,
+    CreateKey {
+        id: CredentialId,
+        name: String,
+        scope: Scope,
+        secret_sha256: [u8; 32],
+        expires_at: Option<Timestamp>,
+    },
+    RevokeKey {
+        id: CredentialId,
+    },
+    ReadKeys,
+    SetEndpoint {
+        id: String,
+        url: String,
+        topics: Vec<String>,
+        secret_name: String,
+    },
+    RemoveEndpoint {
+        id: String,
+    },
+    ReadEndpoints,
+    Quarantine {
+        entity: String,
+        command_hash: Option<u64>,
+        cause: String,
+    },
+    LiftQuarantine {
+        entity: String,
+        command_hash: Option<u64>,
+        skipped: bool,
+    },
+    ReadQuarantine,
+    OpenException {
+        kind: String,
+        subject: String,
+        cause: String,
+        evidence: Vec<(String, String)>,
+    },
+    CloseException {
+        kind: String,
+        subject: String,
+        how: String,
+    },
+}
+
+/// A message that is sent once after its cause is durable and never tracked: whoever needs it asks again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub to: EntityId,
+    pub command: Command,
+}
+
+/// What an entity waits for. Outstanding until its answer has become an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// A command for another entity; its answer returns as [`Command::Answered`].
+    /// `tentative`: may leave before its cause is durable, because what it does is undone by asking back.
+    Tell {
+        to: EntityId,
+        command: Box<Command>,
+        tentative: bool,
+    },
+    /// A plan of the node's router; returns as [`Command::Answered`] with [`Answer::Plan`].
+    Plan(Box<PlanRequest>),
+    /// A call to a location's connector; returns as [`OrderCommand::Delivered`].
+    Deliver(Box<Delivery>),
+}
+
+/// What the router is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRequest {
+    pub order: OrderId,
+    pub sale: Sale,
+    pub destination: Option<Destination>,
+    pub service_level: Option<String>,
+    pub ship_by: Option<Timestamp>,
+    pub tags: Vec<String>,
+    /// Line, SKU (may be a kit), units of the SKU wanted.
+    pub wanted: Vec<(crate::LineId, SkuId, u32)>,
+    /// Locations that may not be chosen (rejected, short-picked, operator).
+    pub excluded: Vec<LocationId>,
+    /// Stock as a refusing SKU stated it: newer than what is announced.
+    pub fresh: Vec<crate::answer::StockView>,
+    /// Units that are kept for this order alone, by SKU.
+    pub offered: Vec<(SkuId, Vec<Take>)>,
+    /// Whether each line must go out in a request of its own (operator's split).
+    pub apart: Vec<LineUnits>,
+}
+
+/// A call to a location's connector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub order: OrderId,
+    pub order_name: String,
+    pub request: RequestNumber,
+    pub location: LocationId,
+    /// Attempts so far; 1 for the first.
+    pub attempt: u32,
+    pub kind: DeliveryKind,
+    pub lines: Vec<RequestLine>,
+    pub service_level: Option<String>,
+    pub ship_by: Option<Timestamp>,
+    pub address_version: u32,
+}
+
+/// What the location is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliveryKind {
+    Fulfil,
+    Cancel,
+}
+
+/// The commit class of work, by which the committer and admission share out under load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Class {
+    AskFirst,
+    ChannelOrder,
+    Location,
+    Announcement,
+    Import,
+}

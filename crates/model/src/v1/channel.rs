@@ -1,0 +1,73 @@
+//! Events of a channel, of a bucket of its listing map, and of an idempotency key.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Component, ExceptionClosed, ExceptionOpened, Sale};
+use crate::{ListingId, OrderId, SkuId, Timestamp};
+
+/// How far a channel is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ChannelMode {
+    /// Orders come in, nothing is published.
+    Observed,
+    Active,
+    Paused,
+}
+
+/// A channel's settings that decisions depend on. Secrets are not here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelSettings {
+    /// `shopify`, `api`, …
+    pub connector: String,
+    pub sale: Sale,
+    /// Whether a listing that is not mapped stands for the SKU of the same text, when that SKU exists.
+    pub map_by_sku: bool,
+}
+
+/// Events of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChannelEvent {
+    Connected(ChannelSettings),
+    ModeSet(ChannelMode),
+    /// An order before this time is adopted: reserved only, released to fulfilment by hand.
+    AdoptionBegan {
+        older_than: Timestamp,
+    },
+    ExceptionOpened(ExceptionOpened),
+    ExceptionClosed(ExceptionClosed),
+}
+
+/// What one unit of a listing is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListingTarget {
+    /// So many units of a SKU (which may be a kit).
+    Sku { sku: SkuId, multiplier: u32 },
+    /// A kit made up for this listing.
+    Kit {
+        components: Vec<Component>,
+        multiplier: u32,
+    },
+}
+
+/// Events of a bucket of the listing map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BucketEvent {
+    Mapped {
+        listing: ListingId,
+        target: ListingTarget,
+    },
+    Unmapped {
+        listing: ListingId,
+    },
+}
+
+/// Events of an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestEvent {
+    /// The key belongs to this order and body from now on.
+    Claimed {
+        order: OrderId,
+        body_hash: u64,
+        at: Timestamp,
+    },
+}

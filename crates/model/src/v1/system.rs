@@ -1,0 +1,59 @@
+//! Events of the system's own documents.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ExceptionClosed, ExceptionOpened};
+use crate::{CredentialId, Timestamp};
+
+/// What a key may do; each includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Scope {
+    Read,
+    Operate,
+    Admin,
+}
+
+/// Events of `system:{n}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SystemEvent {
+    /// A rule set was loaded: its text (TOML) as a journaled, versioned document.
+    RuleSetSaved {
+        version: u32,
+        document: String,
+    },
+    /// An API key was made; only its SHA-256 is kept.
+    KeyCreated {
+        id: CredentialId,
+        name: String,
+        scope: Scope,
+        secret_sha256: [u8; 32],
+        expires_at: Option<Timestamp>,
+    },
+    KeyRevoked {
+        id: CredentialId,
+    },
+    /// An outgoing webhook endpoint; its secret is found under this name in the configuration.
+    EndpointSet {
+        id: String,
+        url: String,
+        topics: Vec<String>,
+        secret_name: String,
+    },
+    EndpointRemoved {
+        id: String,
+    },
+    /// A command (or with `None` the whole entity) is put aside after repeated crashes.
+    Quarantined {
+        entity: String,
+        command_hash: Option<u64>,
+        cause: String,
+    },
+    /// A quarantine was lifted by a person: the command is tried again or skipped.
+    QuarantineLifted {
+        entity: String,
+        command_hash: Option<u64>,
+        skipped: bool,
+    },
+    ExceptionOpened(ExceptionOpened),
+    ExceptionClosed(ExceptionClosed),
+}
