@@ -5,8 +5,13 @@
 //! A shard whose epoch, owner or expected sequence does not match is left out of the commit and reported;
 //! the others are kept.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+pub mod memory;
 mod types;
 
+pub use memory::MemoryJournal;
+use types::normal_term;
 pub use types::{
     Batch, Checkpoint, CommitOutcome, Epoch, Frame, InboxId, InboxInsert, InboxMark, InboxRow,
     InboxState, JournalError, Meta, OwnerId, Position, Refusal, Seq, ShardState, ShardWrite,

@@ -155,6 +155,38 @@ pub enum Refusal {
     },
 }
 
+/// Checks what the types cannot: at most one entry a shard, in order, and nothing under another shard's fence.
+pub(crate) fn check_batch(batch: &Batch) -> Result<(), JournalError> {
+    if !batch.shards.is_sorted_by(|a, b| a.shard < b.shard) {
+        let what = "the shards of a batch are not in order, or one is named twice";
+        return Err(JournalError::Io(what.to_owned()));
+    }
+    for write in &batch.shards {
+        let frames = write.frames.iter().map(|frame| &frame.entity);
+        let checkpoints = write
+            .checkpoints
+            .iter()
+            .map(|checkpoint| &checkpoint.entity);
+        let foreign = frames
+            .chain(checkpoints)
+            .find(|entity| entity.shard() != write.shard);
+        if let Some(entity) = foreign {
+            let what = format!("{entity} is not of shard {}", write.shard);
+            return Err(JournalError::Io(what));
+        }
+        if let Some(mark) = write.inbox.iter().find(|m| m.id.shard() != write.shard) {
+            let what = format!("delivery {:?} is not of shard {}", mark.id, write.shard);
+            return Err(JournalError::Io(what));
+        }
+    }
+    Ok(())
+}
+
+/// A search term as it is compared: without white space around it, in lower case.
+pub(crate) fn normal_term(term: &str) -> String {
+    term.trim().to_lowercase()
+}
+
 /// What became of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitOutcome {

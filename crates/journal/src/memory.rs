@@ -1,0 +1,456 @@
+//! The journal in memory: the test double, with the faults a disk can have.
+//!
+//! Everything a process could lose is kept in one value behind one lock, so a test can end a "process" and
+//! start the next one on the same journal. Personal data is kept as it is: nothing here outlives the test.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossdock_model::{EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
+
+use crate::types::check_batch;
+use crate::{
+    Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxInsert, InboxMark, InboxRow, InboxState,
+    Journal, JournalError, Meta, OwnerId, Position, Refusal, Seq, ShardState, ShardWrite,
+    StoredFrame, VaultEntry, VaultWrite, normal_term,
+};
+
+/// Layout version that [`MemoryJournal`] reports.
+const FORMAT: u32 = 1;
+
+/// A fault that the next commit meets. Faults queue up and are used in order, one a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The disk is full: nothing is written.
+    Full,
+    /// The flush fails. Whether the batch was `written` is told to the test, not to the caller; every later
+    /// commit is refused until [`MemoryJournal::reopen`].
+    Unknown {
+        /// Whether the batch is there after [`MemoryJournal::reopen`].
+        written: bool,
+    },
+    /// One shard is refused as if another owner had it; all others are kept.
+    Refuse(ShardId),
+}
+
+/// A journal in memory.
+#[derive(Debug)]
+pub struct MemoryJournal {
+    meta: Meta,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shards: BTreeMap<ShardId, Slot>,
+    checkpoints: BTreeMap<EntityId, Checkpoint>,
+    inbox: Vec<InboxRow>,
+    inbox_index: BTreeMap<InboxId, usize>,
+    vault: BTreeMap<String, Kept>,
+    puts: u64,
+    faults: VecDeque<Fault>,
+    failed: bool,
+    commits: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    epoch: Epoch,
+    owner: Option<OwnerId>,
+    checkpoint_seq: Seq,
+    frames: Vec<StoredFrame>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    put: u64,
+    entry: VaultEntry,
+}
+
+impl MemoryJournal {
+    /// An empty journal of that id.
+    #[must_use]
+    pub fn new(journal_id: u128, created_at: Timestamp) -> Self {
+        Self {
+            meta: Meta {
+                journal_id,
+                format: FORMAT,
+                shard_count: SHARD_COUNT,
+                shard_hash: SHARD_HASH.to_owned(),
+                created_at,
+            },
+            state: Mutex::default(),
+        }
+    }
+
+    /// Lets a later commit meet this fault, after those queued before.
+    pub fn inject(&self, fault: Fault) {
+        self.lock().faults.push_back(fault);
+    }
+
+    /// What a restart of the process does: commits are taken again after an unknown outcome.
+    pub fn reopen(&self) {
+        self.lock().failed = false;
+    }
+
+    /// How many commits wrote something.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.lock().commits
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn meta(&self) -> Meta {
+        self.meta.clone()
+    }
+
+    fn claim(&self, owner: OwnerId, shards: &[ShardId]) -> Result<Vec<ShardState>, JournalError> {
+        let mut state = self.lock();
+        state.refuse_after_failure()?;
+        let claimed = shards.iter().map(|shard| {
+            let slot = state.shards.entry(*shard).or_default();
+            slot.epoch += 1;
+            slot.owner = Some(owner);
+            ShardState {
+                shard: *shard,
+                epoch: slot.epoch,
+                next_seq: slot.next_seq(),
+                checkpoint_seq: slot.checkpoint_seq,
+            }
+        });
+        Ok(claimed.collect())
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError> {
+        let mut state = self.lock();
+        state.refuse_after_failure()?;
+        check_batch(batch)?;
+        match state.faults.pop_front() {
+            None => Ok(state.commit(batch, None)),
+            Some(Fault::Refuse(shard)) => Ok(state.commit(batch, Some(shard))),
+            Some(Fault::Full) => Err(JournalError::Full {
+                path: "memory".to_owned(),
+            }),
+            Some(Fault::Unknown { written }) => {
+                state.failed = true;
+                if written {
+                    state.commit(batch, None);
+                }
+                Err(JournalError::Unknown("injected".to_owned()))
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredFrame>, JournalError> {
+        let state = self.lock();
+        let Some(slot) = state.shards.get(&shard) else {
+            return Ok(Vec::new());
+        };
+        let start = usize::try_from(after).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        let frames = slot.frames.iter().skip(start).take_while(|stored| {
+            let more = bytes == 0 || bytes < bytes_max;
+            bytes += stored.frame.body.len().max(1);
+            more
+        });
+        Ok(frames.cloned().collect())
+    }
+
+    fn tails(&self) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        let state = self.lock();
+        let tails = state
+            .shards
+            .iter()
+            .filter_map(|(shard, slot)| Some((*shard, slot.frames.last()?.position.seq)));
+        Ok(tails.collect())
+    }
+
+    fn load(&self, entity: &EntityId) -> Result<Option<Checkpoint>, JournalError> {
+        Ok(self.lock().checkpoints.get(entity).cloned())
+    }
+
+    fn due(
+        &self,
+        shard: ShardId,
+        until: Timestamp,
+        after: Option<(Timestamp, EntityId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, EntityId)>, JournalError> {
+        let after = after.map(|(at, entity)| (at, entity.to_string()));
+        let state = self.lock();
+        let mut due: Vec<_> = state
+            .of_shard(shard)
+            .filter_map(|checkpoint| {
+                let at = checkpoint.wake_at.filter(|at| *at <= until)?;
+                Some((at, checkpoint.entity.to_string(), &checkpoint.entity))
+            })
+            .filter(|(at, name, _)| {
+                after
+                    .as_ref()
+                    .is_none_or(|after| (*at, name) > (after.0, &after.1))
+            })
+            .collect();
+        due.sort();
+        let page = due.into_iter().take(limit);
+        Ok(page.map(|(at, _, entity)| (at, entity.clone())).collect())
+    }
+
+    fn dirty(
+        &self,
+        shard: ShardId,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Result<Vec<EntityId>, JournalError> {
+        let after = after.map(EntityId::to_string);
+        let state = self.lock();
+        let named: BTreeMap<_, _> = state
+            .of_shard(shard)
+            .filter(|checkpoint| checkpoint.dirty)
+            .map(|checkpoint| (checkpoint.entity.to_string(), &checkpoint.entity))
+            .filter(|(name, _)| after.as_ref().is_none_or(|after| name > after))
+            .collect();
+        Ok(named.into_values().take(limit).cloned().collect())
+    }
+
+    fn inbox(
+        &self,
+        shard: ShardId,
+        state: InboxState,
+        limit: usize,
+    ) -> Result<Vec<InboxRow>, JournalError> {
+        let wanted = |row: &&InboxRow| row.state == state && row.delivery.id.shard() == shard;
+        Ok(self.lock().rows(wanted, limit))
+    }
+
+    fn inbox_row(&self, id: &InboxId) -> Result<Option<InboxRow>, JournalError> {
+        let state = self.lock();
+        let row = state
+            .inbox_index
+            .get(id)
+            .and_then(|at| state.inbox.get(*at));
+        Ok(row.cloned())
+    }
+
+    fn inbox_parked(&self, parked_on: &str, limit: usize) -> Result<Vec<InboxRow>, JournalError> {
+        let wanted = |row: &&InboxRow| {
+            row.state == InboxState::Parked && row.parked_on.as_deref() == Some(parked_on)
+        };
+        Ok(self.lock().rows(wanted, limit))
+    }
+
+    fn vault(&self, subject: &str) -> Result<Option<VaultEntry>, JournalError> {
+        let state = self.lock();
+        Ok(state.vault.get(subject).map(|kept| kept.entry.clone()))
+    }
+
+    fn vault_find(
+        &self,
+        field: &str,
+        term: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, JournalError> {
+        let wanted = normal_term(term);
+        let state = self.lock();
+        let has = |kept: &Kept| {
+            let mut terms = kept.entry.terms.iter();
+            terms.any(|(name, text)| name == field && normal_term(text) == wanted)
+        };
+        let mut found: Vec<_> = state.vault.iter().filter(|(_, kept)| has(kept)).collect();
+        found.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.put));
+        let page = found.into_iter().take(limit);
+        Ok(page.map(|(subject, _)| subject.clone()).collect())
+    }
+}
+
+impl Slot {
+    fn next_seq(&self) -> Seq {
+        self.frames.last().map_or(1, |last| last.position.seq + 1)
+    }
+}
+
+impl State {
+    fn refuse_after_failure(&self) -> Result<(), JournalError> {
+        if self.failed {
+            let what = "an earlier flush failed".to_owned();
+            return Err(JournalError::Unknown(what));
+        }
+        Ok(())
+    }
+
+    fn of_shard(&self, shard: ShardId) -> impl Iterator<Item = &Checkpoint> {
+        let checkpoints = self.checkpoints.values();
+        checkpoints.filter(move |checkpoint| checkpoint.entity.shard() == shard)
+    }
+
+    fn rows(&self, wanted: impl Fn(&&InboxRow) -> bool, limit: usize) -> Vec<InboxRow> {
+        let rows = self.inbox.iter().filter(|row| wanted(row));
+        rows.take(limit).cloned().collect()
+    }
+
+    fn commit(&mut self, batch: &Batch, refuse: Option<ShardId>) -> CommitOutcome {
+        let mut outcome = CommitOutcome::default();
+        for write in &batch.shards {
+            match self.fence(write, refuse) {
+                Ok(()) => self.write(batch.at, write),
+                Err(refusal) => {
+                    outcome.refused.insert(write.shard, refusal);
+                }
+            }
+        }
+        for delivery in &batch.inbox {
+            outcome.inbox_new.push(self.insert(delivery));
+        }
+        self.commits += 1;
+        outcome
+    }
+
+    fn fence(&mut self, write: &ShardWrite, refuse: Option<ShardId>) -> Result<(), Refusal> {
+        let slot = self.shards.entry(write.shard).or_default();
+        let owned = slot.epoch == write.epoch && slot.owner == Some(write.owner);
+        if !owned || refuse == Some(write.shard) {
+            return Err(Refusal::Fenced { epoch: slot.epoch });
+        }
+        let next_seq = slot.next_seq();
+        if next_seq != write.expected_seq {
+            return Err(Refusal::Sequence { next_seq });
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, at: Timestamp, write: &ShardWrite) {
+        let slot = self.shards.entry(write.shard).or_default();
+        for frame in &write.frames {
+            let position = Position {
+                shard: write.shard,
+                seq: slot.next_seq(),
+            };
+            slot.frames.push(StoredFrame {
+                position,
+                epoch: write.epoch,
+                at,
+                frame: frame.clone(),
+            });
+        }
+        slot.checkpoint_seq = slot.checkpoint_seq.max(write.checkpoint_seq.unwrap_or(0));
+        for checkpoint in &write.checkpoints {
+            let kept = self.checkpoints.get(&checkpoint.entity);
+            if kept.is_none_or(|kept| kept.version <= checkpoint.version) {
+                let entity = checkpoint.entity.clone();
+                self.checkpoints.insert(entity, checkpoint.clone());
+            }
+        }
+        for mark in &write.inbox {
+            self.mark(mark);
+        }
+        for change in &write.vault {
+            self.keep(change);
+        }
+    }
+
+    fn insert(&mut self, delivery: &InboxInsert) -> bool {
+        if self.inbox_index.contains_key(&delivery.id) {
+            return false;
+        }
+        self.inbox_index
+            .insert(delivery.id.clone(), self.inbox.len());
+        self.inbox.push(InboxRow {
+            delivery: delivery.clone(),
+            state: InboxState::Open,
+            parked_on: None,
+            subject: None,
+            attempts: 0,
+        });
+        true
+    }
+
+    fn mark(&mut self, mark: &InboxMark) {
+        let Some(at) = self.inbox_index.get(&mark.id) else {
+            return;
+        };
+        if let Some(row) = self.inbox.get_mut(*at) {
+            row.state = mark.state;
+            row.parked_on.clone_from(&mark.parked_on);
+            row.subject = mark.subject.clone().or(row.subject.take());
+            row.attempts += 1;
+        }
+    }
+
+    fn keep(&mut self, change: &VaultWrite) {
+        match change {
+            VaultWrite::Put { subject, entry, .. } => {
+                self.puts += 1;
+                let kept = Kept {
+                    put: self.puts,
+                    entry: entry.clone(),
+                };
+                self.vault.insert(subject.clone(), kept);
+            }
+            VaultWrite::Erase { subject } => {
+                self.vault.remove(subject);
+                let rows = self.inbox.iter_mut();
+                for row in rows.filter(|row| row.subject.as_ref() == Some(subject)) {
+                    row.delivery.body.clear();
+                    row.delivery.headers.clear();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract;
+
+    #[test]
+    fn keeps_the_contract() {
+        contract::check(|name, case| {
+            println!("{name}");
+            case(&MemoryJournal::new(1, Timestamp::from_ms(1)));
+        });
+    }
+
+    #[test]
+    fn faults_are_what_a_disk_does() {
+        let journal = MemoryJournal::new(1, Timestamp::from_ms(1));
+        let entity = contract::sku(1);
+        let held = contract::claim(&journal, 1, entity.shard());
+        let mut write = contract::write(held, 1);
+        write.frames.push(contract::frame(&entity, "one"));
+        let batch = Batch {
+            shards: vec![write],
+            ..Batch::default()
+        };
+        for fault in [
+            Fault::Full,
+            Fault::Refuse(entity.shard()),
+            Fault::Unknown { written: true },
+        ] {
+            journal.inject(fault);
+        }
+        assert!(matches!(
+            journal.commit(&batch),
+            Err(JournalError::Full { .. })
+        ));
+        assert_eq!(journal.commit(&batch).unwrap().refused.len(), 1);
+        assert_eq!(journal.tails().unwrap(), vec![]);
+        for _ in 0..2 {
+            let unknown = journal.commit(&batch);
+            assert!(matches!(unknown, Err(JournalError::Unknown(_))));
+        }
+        journal.reopen();
+        let refused = journal.commit(&batch).unwrap().refused;
+        let next_seq = Refusal::Sequence { next_seq: 2 };
+        assert_eq!(refused.get(&entity.shard()), Some(&next_seq));
+    }
+}
