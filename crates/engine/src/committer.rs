@@ -1,0 +1,487 @@
+//! Gathers what entities decided into batches, and releases what each batch made durable.
+//!
+//! Frames of a shard keep their order; classes share a batch by weighted round robin. One batch is in flight
+//! at a time. When a shard's part of a batch is refused, every undurable step of the lives concerned is lost
+//! with it: nothing that was computed from it leaves.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crossdock_model::{Class, EntityId, EntityKind, ShardId, Timestamp};
+
+use crate::core::{Release, Step, StepKind};
+
+/// A fenced write that is not an entity's step (inbox mark, vault entry): `X` is the shell's.
+#[derive(Debug)]
+pub struct Other<X, D> {
+    /// The shard under whose fence it is written.
+    pub shard: ShardId,
+    /// What is written.
+    pub write: X,
+    /// Who is told.
+    pub done: D,
+}
+
+/// One entity's record in a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardBatch<X> {
+    /// The shard.
+    pub shard: ShardId,
+    /// The sequence its first record gets.
+    pub expected_seq: u64,
+    /// Records in order.
+    pub records: Vec<(EntityId, Vec<u8>)>,
+    /// Checkpoints: entity, version, state, wake-up.
+    pub checkpoints: Vec<(EntityId, u64, Vec<u8>, Option<Timestamp>)>,
+    /// Everything up to here is covered by checkpoints once this batch is durable.
+    pub checkpoint_seq: Option<u64>,
+    /// Other fenced writes.
+    pub others: Vec<X>,
+}
+
+/// What goes to the journal in one commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch<X> {
+    /// The writes, by shard.
+    pub shards: Vec<ShardBatch<X>>,
+}
+
+/// How a shard's part of a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardOutcome {
+    /// Durable.
+    Durable,
+    /// Not written; the shard goes on from `next_seq`. `None`: it is not ours any more.
+    Refused {
+        /// The sequence the journal expects next, if it is still ours.
+        next_seq: Option<u64>,
+    },
+}
+
+/// Told to whoever handed in an [`Other`].
+#[derive(Debug)]
+pub struct Done<D> {
+    /// Who.
+    pub done: D,
+    /// Whether it is durable.
+    pub durable: bool,
+}
+
+/// What a finished batch sets free.
+#[derive(Debug)]
+pub struct Completed<T, D> {
+    /// What may leave, in order.
+    pub released: Vec<Release<T>>,
+    /// What is lost: its callers are told *unknown, retry by key*.
+    pub lost: Vec<Release<T>>,
+    /// Lives that are over: (entity, life). Their actors must drop their state and recover.
+    pub ended: Vec<(EntityId, u64)>,
+    /// Versions that are durable now, the last of each entity in the batch.
+    pub durable: Vec<(EntityId, u64)>,
+    /// Other writes that ended.
+    pub others: Vec<Done<D>>,
+    /// Records made durable.
+    pub records: usize,
+}
+
+impl<T, D> Default for Completed<T, D> {
+    fn default() -> Self {
+        Self {
+            released: Vec::new(),
+            lost: Vec::new(),
+            ended: Vec::new(),
+            durable: Vec::new(),
+            others: Vec::new(),
+            records: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Shard {
+    next_seq: u64,
+    checkpoint_seq: u64,
+    /// Per entity, (version, sequence) of records that its checkpoint does not cover yet.
+    uncovered: BTreeMap<EntityId, VecDeque<(u64, u64)>>,
+}
+
+impl Shard {
+    fn covered_seq(&self) -> u64 {
+        let oldest = self
+            .uncovered
+            .values()
+            .filter_map(|v| v.front())
+            .map(|(_, seq)| *seq)
+            .min();
+        oldest.map_or(self.next_seq, |seq| seq) - 1
+    }
+
+    fn cover(&mut self, entity: &EntityId, version: u64) {
+        if let Some(records) = self.uncovered.get_mut(entity) {
+            while records.front().is_some_and(|(v, _)| *v <= version) {
+                records.pop_front();
+            }
+            if records.is_empty() {
+                self.uncovered.remove(entity);
+            }
+        }
+    }
+}
+
+struct InFlight<T, D> {
+    steps: Vec<Step<T>>,
+    positions: Vec<(ShardId, u64)>,
+    others: Vec<(ShardId, D)>,
+}
+
+/// The order of everything durable on one node.
+pub struct Committer<T, X, D> {
+    shards: BTreeMap<ShardId, Shard>,
+    queues: [VecDeque<Step<T>>; CLASSES.len()],
+    others: VecDeque<Other<X, D>>,
+    in_flight: Option<InFlight<T, D>>,
+    /// Lives that ended by a lost append: steps that still come from them are lost too.
+    ended: BTreeMap<EntityId, u64>,
+    batch_steps_max: usize,
+    batch_bytes_max: usize,
+}
+
+/// Classes with their share of a batch, in order of service.
+const CLASSES: [(Class, usize); 5] = [
+    (Class::AskFirst, 8),
+    (Class::ChannelOrder, 8),
+    (Class::Location, 4),
+    (Class::Announcement, 2),
+    (Class::Import, 1),
+];
+
+/// The class of an entity's work. One class an entity: its records must keep their order.
+fn class_of(kind: EntityKind) -> usize {
+    match kind {
+        EntityKind::Sku | EntityKind::Request => 0,
+        EntityKind::Order => 1,
+        EntityKind::Location => 2,
+        EntityKind::Channel | EntityKind::Bucket => 3,
+        EntityKind::System => 4,
+    }
+}
+
+impl<T, X, D> Committer<T, X, D> {
+    /// A committer of shards, each with (next sequence, covered up to). Batches are limited in steps and bytes.
+    #[must_use]
+    pub fn new(
+        shards: impl IntoIterator<Item = (ShardId, u64, u64)>,
+        batch_steps_max: usize,
+        batch_bytes_max: usize,
+    ) -> Self {
+        let shards = shards
+            .into_iter()
+            .map(|(id, next_seq, checkpoint_seq)| {
+                (
+                    id,
+                    Shard {
+                        next_seq,
+                        checkpoint_seq,
+                        uncovered: BTreeMap::new(),
+                    },
+                )
+            })
+            .collect();
+        Self {
+            shards,
+            queues: Default::default(),
+            others: VecDeque::new(),
+            in_flight: None,
+            ended: BTreeMap::new(),
+            batch_steps_max,
+            batch_bytes_max,
+        }
+    }
+
+    /// Takes a step. Steps of one entity must come in order.
+    ///
+    /// # Errors
+    /// The step's release, when its life has ended: its callers are told *unknown*.
+    pub fn push(&mut self, step: Step<T>) -> Result<(), Release<T>> {
+        match self.ended.get(&step.entity) {
+            Some(life) if *life >= step.life => return Err(step.release),
+            Some(_) => {
+                self.ended.remove(&step.entity);
+            }
+            None => {}
+        }
+        self.queues[class_of(step.entity.kind())].push_back(step);
+        Ok(())
+    }
+
+    /// Takes another fenced write.
+    pub fn push_other(&mut self, other: Other<X, D>) {
+        self.others.push_back(other);
+    }
+
+    /// Steps and writes that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queues.iter().map(VecDeque::len).sum::<usize>() + self.others.len()
+    }
+
+    /// Whether a batch is at the journal.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The next batch for the journal; `None` when nothing waits or one is in flight. A batch may be empty of
+    /// writes (only barriers): then [`Committer::completed`] may be called without the journal.
+    pub fn next_batch(&mut self) -> Option<Batch<X>> {
+        if self.in_flight.is_some() || self.waiting() == 0 {
+            return None;
+        }
+        let mut steps = self.take_steps();
+        let mut batch: BTreeMap<ShardId, ShardBatch<X>> = BTreeMap::new();
+        for step in &mut steps {
+            let id = step.entity.shard();
+            let Some(shard) = self.shards.get_mut(&id) else {
+                continue;
+            };
+            let part = batch
+                .entry(id)
+                .or_insert_with(|| empty_part(id, shard.next_seq));
+            add_step(shard, part, step);
+            step.release.position = Some((id, shard.next_seq - 1));
+        }
+        let mut others = Vec::with_capacity(self.others.len());
+        while let Some(other) = self.others.pop_front() {
+            if let Some(shard) = self.shards.get(&other.shard) {
+                let part = batch
+                    .entry(other.shard)
+                    .or_insert_with(|| empty_part(other.shard, shard.next_seq));
+                part.others.push(other.write);
+            }
+            others.push((other.shard, other.done));
+        }
+        for part in batch
+            .values_mut()
+            .filter(|part| !part.checkpoints.is_empty())
+        {
+            if let Some(shard) = self.shards.get(&part.shard) {
+                let covered = shard.covered_seq();
+                part.checkpoint_seq = (covered > shard.checkpoint_seq).then_some(covered);
+            }
+        }
+        batch.retain(|_, part| {
+            !(part.records.is_empty() && part.checkpoints.is_empty() && part.others.is_empty())
+        });
+        let positions = batch
+            .values()
+            .filter_map(|part| Some((part.shard, part.checkpoint_seq?)))
+            .collect();
+        self.in_flight = Some(InFlight {
+            steps,
+            positions,
+            others,
+        });
+        Some(Batch {
+            shards: batch.into_values().collect(),
+        })
+    }
+
+    /// Weighted round robin over the classes, bounded in steps and bytes.
+    fn take_steps(&mut self) -> Vec<Step<T>> {
+        let mut steps = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let before = steps.len();
+            for (queue, (_, share)) in self.queues.iter_mut().zip(CLASSES) {
+                for _ in 0..share * 16 {
+                    if steps.len() >= self.batch_steps_max || bytes >= self.batch_bytes_max {
+                        return steps;
+                    }
+                    let Some(step) = queue.pop_front() else { break };
+                    bytes += match &step.kind {
+                        StepKind::Record(body) | StepKind::Checkpoint { body, .. } => body.len(),
+                        StepKind::Barrier => 0,
+                    };
+                    steps.push(step);
+                }
+            }
+            if steps.len() == before {
+                return steps;
+            }
+        }
+    }
+
+    /// The journal's word on the batch in flight.
+    pub fn completed(&mut self, outcome: impl Fn(ShardId) -> ShardOutcome) -> Completed<T, D> {
+        let mut completed = Completed::default();
+        let Some(InFlight {
+            steps,
+            positions,
+            others,
+        }) = self.in_flight.take()
+        else {
+            return completed;
+        };
+        let refused: BTreeMap<ShardId, Option<u64>> = steps
+            .iter()
+            .map(|step| step.entity.shard())
+            .chain(others.iter().map(|(shard, _)| *shard))
+            .filter_map(|shard| match outcome(shard) {
+                ShardOutcome::Durable if self.shards.contains_key(&shard) => None,
+                ShardOutcome::Durable => Some((shard, None)),
+                ShardOutcome::Refused { next_seq } => Some((shard, next_seq)),
+            })
+            .collect();
+        let mut last = BTreeMap::new();
+        for step in steps {
+            if refused.contains_key(&step.entity.shard()) {
+                self.lose(step, &mut completed);
+            } else {
+                self.note_durable(&step);
+                completed.records += usize::from(matches!(step.kind, StepKind::Record(_)));
+                last.insert(step.entity, step.version);
+                completed.released.push(step.release);
+            }
+        }
+        for (id, seq) in positions
+            .into_iter()
+            .filter(|(id, _)| !refused.contains_key(id))
+        {
+            if let Some(shard) = self.shards.get_mut(&id) {
+                shard.checkpoint_seq = seq;
+            }
+        }
+        completed.durable = last.into_iter().collect();
+        completed.others = others
+            .into_iter()
+            .map(|(shard, done)| Done {
+                done,
+                durable: !refused.contains_key(&shard),
+            })
+            .collect();
+        for (shard, next_seq) in refused {
+            self.reset(shard, next_seq);
+        }
+        self.lose_queued(&mut completed);
+        completed
+    }
+
+    /// A durable checkpoint covers its entity's records; the shard's position follows with a later batch.
+    fn note_durable(&mut self, step: &Step<T>) {
+        if let (StepKind::Checkpoint { .. }, Some(shard)) =
+            (&step.kind, self.shards.get_mut(&step.entity.shard()))
+        {
+            shard.cover(&step.entity, step.version);
+        }
+    }
+
+    fn lose(&mut self, step: Step<T>, completed: &mut Completed<T, D>) {
+        let known = self.ended.get(&step.entity).copied();
+        if known.is_none_or(|life| life < step.life) {
+            completed.ended.push((step.entity.clone(), step.life));
+            self.ended.insert(step.entity, step.life);
+        }
+        completed.lost.push(step.release);
+    }
+
+    /// Later steps of lives that have ended are lost with them.
+    fn lose_queued(&mut self, completed: &mut Completed<T, D>) {
+        if completed.ended.is_empty() {
+            return;
+        }
+        for queue in &mut self.queues {
+            let (lost, kept) = std::mem::take(queue).into_iter().partition(|step| {
+                self.ended
+                    .get(&step.entity)
+                    .is_some_and(|life| *life >= step.life)
+            });
+            *queue = kept;
+            completed
+                .lost
+                .extend(VecDeque::<Step<T>>::into_iter(lost).map(|step| step.release));
+        }
+    }
+
+    fn reset(&mut self, id: ShardId, next_seq: Option<u64>) {
+        match (next_seq, self.shards.get_mut(&id)) {
+            (Some(next_seq), Some(shard)) => {
+                for records in shard.uncovered.values_mut() {
+                    records.retain(|(_, seq)| *seq < next_seq);
+                }
+                shard.uncovered.retain(|_, records| !records.is_empty());
+                shard.next_seq = next_seq;
+            }
+            (None, _) => {
+                self.shards.remove(&id);
+            }
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Ends a life from outside (its actor crashed): its queued steps are lost, what is in flight stands.
+    pub fn end_life(&mut self, entity: &EntityId, life: u64) -> Completed<T, D> {
+        let mut completed = Completed::default();
+        if self.ended.get(entity).is_none_or(|ended| *ended < life) {
+            self.ended.insert(entity.clone(), life);
+            completed.ended.push((entity.clone(), life));
+            self.lose_queued(&mut completed);
+        }
+        completed
+    }
+
+    /// Where to read the records of an entity that its checkpoint does not cover: after this sequence.
+    /// `None`: its checkpoint is all there is.
+    #[must_use]
+    pub fn uncovered_after(&self, entity: &EntityId) -> Option<u64> {
+        let records = self.shards.get(&entity.shard())?.uncovered.get(entity)?;
+        records.front().map(|(_, seq)| seq - 1)
+    }
+
+    /// Live entities whose checkpoints hold their shard's position back most: up to `limit`, with more than
+    /// `records_min` records of the shard uncovered.
+    #[must_use]
+    pub fn overdue_checkpoints(&self, records_min: u64, limit: usize) -> Vec<EntityId> {
+        let mut oldest: Vec<(u64, &EntityId)> = self
+            .shards
+            .values()
+            .filter(|shard| shard.next_seq - 1 - shard.checkpoint_seq >= records_min)
+            .flat_map(|shard| {
+                shard.uncovered.iter().filter_map(|(id, records)| {
+                    records.front().map(|(_, seq)| (shard.next_seq - seq, id))
+                })
+            })
+            .collect();
+        oldest.sort_by(|a, b| b.cmp(a));
+        oldest
+            .into_iter()
+            .take(limit)
+            .map(|(_, id)| id.clone())
+            .collect()
+    }
+}
+
+fn empty_part<X>(shard: ShardId, expected_seq: u64) -> ShardBatch<X> {
+    ShardBatch {
+        shard,
+        expected_seq,
+        records: Vec::new(),
+        checkpoints: Vec::new(),
+        checkpoint_seq: None,
+        others: Vec::new(),
+    }
+}
+
+fn add_step<T, X>(shard: &mut Shard, part: &mut ShardBatch<X>, step: &Step<T>) {
+    match &step.kind {
+        StepKind::Record(body) => {
+            let records = shard.uncovered.entry(step.entity.clone()).or_default();
+            records.push_back((step.version, shard.next_seq));
+            shard.next_seq += 1;
+            part.records.push((step.entity.clone(), body.clone()));
+        }
+        StepKind::Checkpoint { body, wake_at } => {
+            part.checkpoints
+                .push((step.entity.clone(), step.version, body.clone(), *wake_at));
+        }
+        StepKind::Barrier => {}
+    }
+}

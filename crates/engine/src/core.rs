@@ -1,0 +1,445 @@
+//! One live entity: decides in memory, journals first.
+//!
+//! A core never waits for the disk. Each decision becomes a [`Step`] for the committer; what a step releases
+//! (answers, effects, notices) leaves only once the step is durable. The exceptions are effects marked
+//! tentative, which the receiver undoes by asking back, and steps computed from durable state alone.
+
+use std::collections::BTreeMap;
+
+use crossdock_logic::{Announcement, Entity, IllegalHistory, Outcome};
+use crossdock_model::codec::CodecError;
+use crossdock_model::{
+    Answer, Command, Duration, Effect, EffectNumber, EntityId, Meta, Notice, Rejection, ShardId,
+    Timestamp,
+};
+
+/// Limits of every live entity.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long keys of commands are remembered.
+    pub dedup_window: Duration,
+    /// Time after which an unanswered effect is sent again, doubled with each try.
+    pub resend_after: Duration,
+    /// Longest time between two tries of an effect.
+    pub resend_after_max: Duration,
+    /// Callers that may wait for one entity to settle.
+    pub waiters_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            dedup_window: crossdock_logic::entity::DEDUP_WINDOW,
+            resend_after: Duration::from_s(2),
+            resend_after_max: Duration::from_s(60),
+            waiters_max: 256,
+        }
+    }
+}
+
+/// Who gets an answer. `T` is the shell's handle of a waiting caller.
+#[derive(Debug)]
+pub enum ReplyTo<T> {
+    /// Nobody.
+    Nobody,
+    /// A caller outside the entities.
+    Caller(T),
+    /// An entity, for its outstanding effect.
+    Entity(EntityId, EffectNumber),
+}
+
+/// A command on its way to an entity.
+#[derive(Debug)]
+pub struct Message<T> {
+    /// What is asked.
+    pub command: Command,
+    /// By whom, under which key.
+    pub meta: Meta,
+    /// Who gets the answer.
+    pub reply: ReplyTo<T>,
+}
+
+/// The state an answer or effect rested on was lost with a failed append: the outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost;
+
+/// An effect that leaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The entity that waits for it.
+    pub from: EntityId,
+    /// Its number there.
+    pub number: EffectNumber,
+    /// What to do.
+    pub effect: Effect,
+}
+
+/// What leaves once a step is durable.
+#[derive(Debug)]
+pub struct Release<T> {
+    /// Answers for callers and entities.
+    pub answers: Vec<(ReplyTo<T>, Result<Answer, Rejection>)>,
+    /// Effects that began.
+    pub effects: Vec<Outgoing>,
+    /// Messages sent once.
+    pub notices: Vec<Notice>,
+    /// The newest public statement of the entity.
+    pub announcement: Option<Announcement>,
+    /// Where in the log what it rests on is to be found: (shard, sequence), set by the committer.
+    pub position: Option<(ShardId, u64)>,
+}
+
+impl<T> Default for Release<T> {
+    fn default() -> Self {
+        Self {
+            answers: Vec::new(),
+            effects: Vec::new(),
+            notices: Vec::new(),
+            announcement: None,
+            position: None,
+        }
+    }
+}
+
+impl<T> Release<T> {
+    /// Whether nothing leaves.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+            && self.effects.is_empty()
+            && self.notices.is_empty()
+            && self.announcement.is_none()
+    }
+}
+
+/// What a step writes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepKind {
+    /// A record of the log.
+    Record(Vec<u8>),
+    /// The entity's state.
+    Checkpoint {
+        /// The encoded state.
+        body: Vec<u8>,
+        /// When the entity must be woken though nobody asks.
+        wake_at: Option<Timestamp>,
+    },
+    /// Nothing: what it releases waits for the records before it.
+    Barrier,
+}
+
+/// One thing for the committer. Steps of an entity are in order.
+#[derive(Debug)]
+pub struct Step<T> {
+    /// Whose it is.
+    pub entity: EntityId,
+    /// Which life of the entity decided it: all undurable steps of a life are lost together.
+    pub life: u64,
+    /// The entity's version it rests on.
+    pub version: u64,
+    /// What it writes.
+    pub kind: StepKind,
+    /// What leaves when it is durable.
+    pub release: Release<T>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    tries: u32,
+    again_at: Timestamp,
+}
+
+/// One live entity.
+#[derive(Debug)]
+pub struct Core<T> {
+    entity: Entity,
+    life: u64,
+    /// Version that the stored checkpoint has.
+    checkpointed: u64,
+    announced: u64,
+    waiters: Vec<ReplyTo<T>>,
+    sent: BTreeMap<EffectNumber, Sent>,
+    /// The highest effect number that was begun in this life or before it.
+    begun: EffectNumber,
+    limits: Limits,
+}
+
+impl<T> Core<T> {
+    /// A live entity as recovered: `checkpointed` is the version its checkpoint has (0: none). `life` must be
+    /// higher than in any earlier activation within this process.
+    #[must_use]
+    pub fn new(entity: Entity, checkpointed: u64, life: u64, limits: Limits) -> Self {
+        let begun = entity.pending().last();
+        Self {
+            entity,
+            life,
+            checkpointed,
+            announced: 0,
+            waiters: Vec::new(),
+            sent: BTreeMap::new(),
+            begun,
+            limits,
+        }
+    }
+
+    /// The entity as decided so far, durable or not.
+    #[must_use]
+    pub fn entity(&self) -> &Entity {
+        &self.entity
+    }
+
+    /// Handles a batch of messages at `now`. Returns the steps for the committer and the effects that may
+    /// leave at once.
+    ///
+    /// # Errors
+    /// [`IllegalHistory`] when a decision cannot be applied: a broken invariant. The core must be dropped and
+    /// recovered; `steps` so far stand.
+    pub fn handle(
+        &mut self,
+        messages: impl IntoIterator<Item = Message<T>>,
+        now: Timestamp,
+        steps: &mut Vec<Step<T>>,
+        at_once: &mut Vec<Outgoing>,
+    ) -> Result<(), IllegalHistory> {
+        let mut changed = false;
+        for message in messages {
+            changed |= self.handle_one(message, now, steps, at_once)?;
+        }
+        self.resend(now, steps, at_once);
+        if changed || self.announced == 0 {
+            self.announce(now, steps);
+        }
+        Ok(())
+    }
+
+    fn handle_one(
+        &mut self,
+        message: Message<T>,
+        now: Timestamp,
+        steps: &mut Vec<Step<T>>,
+        at_once: &mut Vec<Outgoing>,
+    ) -> Result<bool, IllegalHistory> {
+        let Message {
+            command,
+            meta,
+            reply,
+        } = message;
+        let decided = self
+            .entity
+            .decide(&command, &meta, now, self.limits.dedup_window);
+        let (record, answer, notices) = match decided {
+            Err(rejection) => (None, Err(rejection), Vec::new()),
+            Ok(Outcome::Unchanged { answer, notices }) => (None, Ok(answer), notices),
+            Ok(Outcome::Changed {
+                record,
+                answer,
+                notices,
+            }) => (Some(record), Ok(answer), notices),
+        };
+        let mut release = Release {
+            notices,
+            ..Release::default()
+        };
+        let mut kind = StepKind::Barrier;
+        if let Some(record) = &record {
+            self.entity.apply(record, self.limits.dedup_window)?;
+            let body = record
+                .encode()
+                .map_err(|e| IllegalHistory(format!("{}: {e}", self.entity.id())))?;
+            kind = StepKind::Record(body);
+            self.begin_effects(now, &mut release, at_once);
+        }
+        self.answer(answer, reply, &mut release);
+        self.settle(&meta, now, &mut release);
+        let changed = record.is_some();
+        self.push(kind, release, steps);
+        Ok(changed)
+    }
+
+    /// Puts the answer into the release, or the caller among those who wait.
+    fn answer(
+        &mut self,
+        answer: Result<Answer, Rejection>,
+        reply: ReplyTo<T>,
+        release: &mut Release<T>,
+    ) {
+        match (answer, reply) {
+            (_, ReplyTo::Nobody) => {}
+            (Ok(Answer::Later), reply) if self.waiters.len() < self.limits.waiters_max => {
+                self.waiters.push(reply);
+            }
+            (Ok(Answer::Later), reply) => {
+                let max = self.limits.waiters_max as u64;
+                let what = "callers waiting for this order".to_owned();
+                release
+                    .answers
+                    .push((reply, Err(Rejection::Limit { what, max })));
+            }
+            (answer, reply) => release.answers.push((reply, answer)),
+        }
+    }
+
+    fn settle(&mut self, meta: &Meta, now: Timestamp, release: &mut Release<T>) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        if let Some(answer) = self.entity.settled(meta, now) {
+            let waiters = self.waiters.drain(..);
+            release
+                .answers
+                .extend(waiters.map(|waiter| (waiter, answer.clone())));
+        }
+    }
+
+    /// Effects begun by the record just applied: tentative ones leave at once, the others with the step.
+    fn begin_effects(
+        &mut self,
+        now: Timestamp,
+        release: &mut Release<T>,
+        at_once: &mut Vec<Outgoing>,
+    ) {
+        let pending = self.entity.pending();
+        self.sent.retain(|number, _| pending.get(*number).is_some());
+        let after = std::mem::replace(&mut self.begun, pending.last());
+        for (number, effect) in pending.iter().filter(|(number, _)| *number > after) {
+            let again_at = now + self.limits.resend_after;
+            self.sent.insert(number, Sent { tries: 1, again_at });
+            let outgoing = Outgoing {
+                from: self.entity.id().clone(),
+                number,
+                effect: effect.clone(),
+            };
+            match is_tentative(effect) {
+                true => at_once.push(outgoing),
+                false => release.effects.push(outgoing),
+            }
+        }
+    }
+
+    /// Sends again what has been outstanding for too long; after a recovery that is everything.
+    fn resend(&mut self, now: Timestamp, steps: &mut Vec<Step<T>>, at_once: &mut Vec<Outgoing>) {
+        let mut release = Release::default();
+        for (number, effect) in self.entity.pending().iter() {
+            let sent = self.sent.entry(number).or_insert(Sent {
+                tries: 0,
+                again_at: now,
+            });
+            if sent.again_at > now {
+                continue;
+            }
+            let doubled = self.limits.resend_after.as_ms() << sent.tries.min(16);
+            let wait = Duration::from_ms(doubled.min(self.limits.resend_after_max.as_ms()));
+            *sent = Sent {
+                tries: sent.tries.saturating_add(1),
+                again_at: now + wait,
+            };
+            let outgoing = Outgoing {
+                from: self.entity.id().clone(),
+                number,
+                effect: effect.clone(),
+            };
+            match is_tentative(effect) {
+                true => at_once.push(outgoing),
+                false => release.effects.push(outgoing),
+            }
+        }
+        self.push(StepKind::Barrier, release, steps);
+    }
+
+    fn announce(&mut self, now: Timestamp, steps: &mut Vec<Step<T>>) {
+        let announcement = self.entity.announcement(now);
+        self.announced = self.entity.version().max(1);
+        self.push(
+            StepKind::Barrier,
+            Release {
+                announcement,
+                ..Release::default()
+            },
+            steps,
+        );
+    }
+
+    /// A barrier that follows a step of the same version joins it.
+    fn push(&self, kind: StepKind, release: Release<T>, steps: &mut Vec<Step<T>>) {
+        if kind == StepKind::Barrier && release.is_empty() {
+            return;
+        }
+        let version = self.entity.version();
+        if let (StepKind::Barrier, Some(last)) = (&kind, steps.last_mut())
+            && last.version == version
+        {
+            last.release.answers.extend(release.answers);
+            last.release.effects.extend(release.effects);
+            last.release.notices.extend(release.notices);
+            last.release.announcement = release.announcement.or(last.release.announcement.take());
+            return;
+        }
+        let entity = self.entity.id().clone();
+        steps.push(Step {
+            entity,
+            life: self.life,
+            version,
+            kind,
+            release,
+        });
+    }
+
+    /// When it must be handled again though no message comes: a deadline of its state, or a resend.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let deadline = self.entity.next_deadline().map(|(at, _)| at);
+        let resend = self
+            .entity
+            .pending()
+            .iter()
+            .map(|(number, _)| {
+                self.sent
+                    .get(&number)
+                    .map_or(Timestamp::default(), |s| s.again_at)
+            })
+            .min();
+        [deadline, resend].into_iter().flatten().min()
+    }
+
+    /// A checkpoint of the state as decided, unless the stored one is the same.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the state cannot be encoded.
+    pub fn checkpoint(&mut self) -> Result<Option<Step<T>>, CodecError> {
+        let version = self.entity.version();
+        if version == self.checkpointed {
+            return Ok(None);
+        }
+        let body = self.entity.encode()?;
+        self.checkpointed = version;
+        Ok(Some(Step {
+            entity: self.entity.id().clone(),
+            life: self.life,
+            version,
+            kind: StepKind::Checkpoint {
+                body,
+                wake_at: self.wake_at(),
+            },
+            release: Release::default(),
+        }))
+    }
+
+    /// Whether nobody waits for it: it may be made passive once everything it decided is durable.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Ends this life: those who wait get *unknown*.
+    pub fn into_waiters(self) -> Vec<ReplyTo<T>> {
+        self.waiters
+    }
+}
+
+fn is_tentative(effect: &Effect) -> bool {
+    match effect {
+        Effect::Tell { tentative, .. } => *tentative,
+        Effect::Plan(_) => true,
+        Effect::Deliver(_) => false,
+    }
+}

@@ -1,0 +1,88 @@
+//! When a command or an entity is poison.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crossdock_model::{Duration, EntityId, Timestamp};
+
+/// Crashes within [`CRASH_WINDOW`] that make a command or an entity poison.
+pub const CRASHES_MAX: usize = 3;
+/// How long a crash counts.
+pub const CRASH_WINDOW: Duration = Duration::from_minutes(1);
+
+/// Hash of a command that crashed within a batch and could not be told from its neighbours: counts with any.
+pub const UNKNOWN: u64 = 0;
+
+/// What to do after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Recover and go on.
+    Restart,
+    /// This command crashes it again and again: put the command aside.
+    QuarantineCommand,
+    /// Several commands crash it: put the entity aside.
+    QuarantineEntity,
+}
+
+/// Crashes of entities, by the hash of the command they happened in.
+#[derive(Debug, Default)]
+pub struct Crashes {
+    recent: BTreeMap<EntityId, VecDeque<(Timestamp, u64)>>,
+}
+
+impl Crashes {
+    /// Counts a crash.
+    pub fn record(&mut self, entity: &EntityId, command_hash: u64, now: Timestamp) -> Verdict {
+        let recent = self.recent.entry(entity.clone()).or_default();
+        recent.push_back((now, command_hash));
+        while recent
+            .front()
+            .is_some_and(|(at, _)| now.since(*at) > CRASH_WINDOW)
+        {
+            recent.pop_front();
+        }
+        let same = recent
+            .iter()
+            .filter(|(_, hash)| *hash == command_hash)
+            .count();
+        if same >= CRASHES_MAX {
+            recent.retain(|(_, hash)| ![command_hash, UNKNOWN].contains(hash));
+            return Verdict::QuarantineCommand;
+        }
+        if recent.len() > CRASHES_MAX {
+            self.recent.remove(entity);
+            return Verdict::QuarantineEntity;
+        }
+        Verdict::Restart
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdicts(crashes: &[(i64, u64)]) -> Vec<Verdict> {
+        let entity: EntityId = "sku:a".parse().unwrap();
+        let mut known = Crashes::default();
+        crashes
+            .iter()
+            .map(|(at, hash)| known.record(&entity, *hash, Timestamp::from_ms(*at)))
+            .collect()
+    }
+
+    #[test]
+    fn the_third_crash_of_a_command_within_a_minute_is_poison() {
+        use Verdict::{QuarantineCommand, QuarantineEntity, Restart};
+        assert_eq!(
+            verdicts(&[(0, 1), (1, 1), (2, 1)]),
+            [Restart, Restart, QuarantineCommand]
+        );
+        assert_eq!(
+            verdicts(&[(0, 1), (1, 1), (61_000, 1)]),
+            [Restart, Restart, Restart]
+        );
+        assert_eq!(
+            verdicts(&[(0, 1), (1, 2), (2, 3), (3, 4)]),
+            [Restart, Restart, Restart, QuarantineEntity]
+        );
+    }
+}
