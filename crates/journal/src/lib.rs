@@ -5,11 +5,17 @@
 //! A shard whose epoch, owner or expected sequence does not match is left out of the commit and reported;
 //! the others are kept.
 
+mod bytes;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod crypto;
+#[cfg(test)]
+mod golden;
 pub mod memory;
+pub mod sqlite;
 mod types;
 
+pub use crypto::MasterKey;
 pub use memory::MemoryJournal;
 use types::normal_term;
 pub use types::{
@@ -83,6 +89,27 @@ pub trait Journal: Send + Sync {
     fn dirty(
         &self,
         shard: ShardId,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Result<Vec<EntityId>, JournalError>;
+
+    /// Does a bounded piece of upkeep off the commit path (WAL checkpoints, sealing, retention); called every
+    /// second or so by the node.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails; the next call tries again.
+    fn maintain(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// Entities that have a checkpoint and whose names begin with `prefix` (`location:`), in order of their name,
+    /// above `after`. Right after a recovery every entity has one.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn entities(
+        &self,
+        prefix: &str,
         after: Option<&EntityId>,
         limit: usize,
     ) -> Result<Vec<EntityId>, JournalError>;

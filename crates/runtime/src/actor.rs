@@ -1,0 +1,208 @@
+//! The actor of one live entity: drains its queue, decides, hands over, never awaits in between.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crossdock_engine::{Core, Message, ReplyTo};
+use crossdock_model::{Command, Rejection};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::ask::{Answered, Caller};
+use crate::directory::{Mailbox, Queued};
+use crate::node::Shared;
+
+/// Messages handled in one go before others get their turn.
+const BATCH_MAX: usize = 512;
+
+/// What ractor carries: that there is something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Poke {
+    /// The queue has messages.
+    Work,
+    /// Write a checkpoint; if it is durable already and nobody needs the entity, become passive.
+    Passivate,
+    /// Write a checkpoint and stay.
+    Checkpoint,
+    /// Everything undurable was lost: stop; the supervisor recovers the entity if it is needed.
+    Lost,
+}
+
+/// An entity's actor.
+pub(crate) struct EntityActor;
+
+/// What an actor is started with, and its state.
+pub(crate) struct Living {
+    pub shared: Arc<Shared>,
+    pub mailbox: Arc<Mailbox>,
+    pub core: Core<Caller>,
+}
+
+impl Actor for EntityActor {
+    type Msg = Poke;
+    type State = Living;
+    type Arguments = Living;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Poke>,
+        living: Living,
+    ) -> Result<Living, ActorProcessingErr> {
+        living.mailbox.set_actor(Some(myself));
+        Ok(living)
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<Poke>,
+        living: &mut Living,
+    ) -> Result<(), ActorProcessingErr> {
+        living.work(&myself)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Poke>,
+        poke: Poke,
+        living: &mut Living,
+    ) -> Result<(), ActorProcessingErr> {
+        match poke {
+            Poke::Work => living.work(&myself),
+            Poke::Checkpoint => living.checkpoint().map(drop),
+            Poke::Passivate => living.passivate(&myself),
+            Poke::Lost => Err(LOST.into()),
+        }
+    }
+}
+
+/// The error an actor stops with when its undurable state was lost: no crash.
+pub(crate) const LOST: &str = "undurable state lost";
+
+impl Living {
+    fn work(&mut self, myself: &ActorRef<Poke>) -> Result<(), ActorProcessingErr> {
+        self.mailbox.unpoke();
+        let suspect = self.mailbox.suspect.load(Ordering::Relaxed);
+        let max = if suspect { 1 } else { BATCH_MAX };
+        let (batch, left) = {
+            let mut queue = self.mailbox.queue();
+            let count = queue.items.len().min(max);
+            let batch: Vec<Queued> = queue.items.drain(..count).collect();
+            (batch, !queue.items.is_empty())
+        };
+        self.handle(batch, suspect)?;
+        if left {
+            let _ = myself.cast(Poke::Work);
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, batch: Vec<Queued>, suspect: bool) -> Result<(), ActorProcessingErr> {
+        let started = Instant::now();
+        let count = batch.len() as u64;
+        let metrics = &self.shared.metrics;
+        if count > 0 {
+            metrics.handled_batch.observe(count as f64);
+        }
+        let mut messages = Vec::with_capacity(batch.len());
+        for Queued { message, queued_at } in batch {
+            metrics
+                .queue_wait
+                .observe(started.duration_since(queued_at).as_secs_f64());
+            if suspect && !self.clear_of_suspicion(&message) {
+                refuse_poison(message);
+                continue;
+            }
+            messages.push(message);
+        }
+        self.shared.maybe_crash(&self.mailbox.entity, &messages);
+        let now = self.shared.clock.now();
+        let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        let handled = self.core.handle(messages, now, &mut steps, &mut at_once);
+        self.shared
+            .timers
+            .set(&self.mailbox.entity, self.core.wake_at());
+        self.shared.commit(steps);
+        handled.map_err(|e| ActorProcessingErr::from(e.to_string()))?;
+        for outgoing in at_once {
+            self.shared.dispatch_effect(outgoing);
+        }
+        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.mailbox.busy_ns.fetch_add(spent, Ordering::Relaxed);
+        self.mailbox.handled.fetch_add(count, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes what is handled now, so that a crash can be pinned on it; refuses what is put aside already.
+    fn clear_of_suspicion(&self, message: &Message<Caller>) -> bool {
+        let hash = command_hash(&message.command);
+        self.mailbox.current_hash.store(hash, Ordering::Relaxed);
+        !self.shared.is_poison(&self.mailbox.entity, hash)
+    }
+
+    fn checkpoint(&mut self) -> Result<bool, ActorProcessingErr> {
+        let step = self
+            .core
+            .checkpoint()
+            .map_err(|e| ActorProcessingErr::from(e.to_string()))?;
+        let written = step.is_some();
+        self.shared.commit(step.into_iter().collect());
+        Ok(written)
+    }
+
+    fn passivate(&mut self, myself: &ActorRef<Poke>) -> Result<(), ActorProcessingErr> {
+        if !self.core.is_idle() || self.checkpoint()? {
+            return Ok(());
+        }
+        let entity = &self.mailbox.entity;
+        if self.shared.is_settled(entity) && self.shared.directory.close_if_empty(&self.mailbox) {
+            myself.stop(None);
+        }
+        Ok(())
+    }
+}
+
+/// Hash of a command, by which a poison command is known again.
+pub(crate) fn command_hash(command: &Command) -> u64 {
+    xxh3_64(format!("{command:?}").as_bytes()).max(1)
+}
+
+fn refuse_poison(message: Message<Caller>) {
+    if let ReplyTo::Caller(caller) = message.reply {
+        let what = "this command crashed its entity and is quarantined".to_owned();
+        let result = Err(Rejection::invalid("command", what));
+        let _ = caller.send(Answered {
+            result,
+            position: None,
+        });
+    }
+}
+
+/// Restarts entities whose actors crashed or lost their state.
+pub(crate) struct Supervisor;
+
+impl Actor for Supervisor {
+    type Msg = ();
+    type State = Arc<Shared>;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<()>,
+        shared: Arc<Shared>,
+    ) -> Result<Arc<Shared>, ActorProcessingErr> {
+        Ok(shared)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<()>,
+        event: SupervisionEvent,
+        shared: &mut Arc<Shared>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(actor, error) = event {
+            shared.crashed(actor.get_id(), &error.to_string());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! The door to the entities for everything outside: ask, read, receive.
+
+use std::sync::Arc;
+
+use crossdock_engine::{Message, ReplyTo};
+use crossdock_journal::{
+    InboxId, InboxInsert, InboxMark, InboxRow, Journal, JournalError, VaultWrite,
+};
+use crossdock_logic::router::CompiledRules;
+use crossdock_model::v1::TraceContext;
+use crossdock_model::{
+    Answer, Command, CommandKey, CredentialId, EntityId, Meta, Rejection, ShardId, Timestamp,
+};
+use thiserror::Error;
+use tokio::sync::oneshot;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::metrics::Metrics;
+use crate::node::Shared;
+
+/// Where an answer goes. Dropped unanswered, the caller is told *unknown*.
+pub(crate) type Caller = oneshot::Sender<Answered>;
+
+/// An answer on its way to a caller.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub result: Result<Answer, Rejection>,
+    pub position: Option<(ShardId, u64)>,
+}
+
+/// Who asks, and under which key.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// The name of a person, key or system.
+    pub principal: CredentialId,
+    /// Why, in the caller's words.
+    pub reason: Option<String>,
+    /// Idempotency key: a repeat gets the same answer.
+    pub key: Option<CommandKey>,
+    /// Hash of the command's body, see [`body_hash`].
+    pub body_hash: u64,
+    /// When it was issued; `None`: now.
+    pub issued_at: Option<Timestamp>,
+    /// When it happened in the world, where that differs.
+    pub effective_at: Option<Timestamp>,
+    /// The trace it belongs to.
+    pub trace: Option<TraceContext>,
+}
+
+impl By {
+    /// A caller without a key.
+    #[must_use]
+    pub fn new(principal: CredentialId) -> Self {
+        Self {
+            principal,
+            reason: None,
+            key: None,
+            body_hash: 0,
+            issued_at: None,
+            effective_at: None,
+            trace: None,
+        }
+    }
+
+    /// The same caller with a key and the hash of its body.
+    #[must_use]
+    pub fn keyed(self, key: CommandKey, body_hash: u64) -> Self {
+        Self {
+            key: Some(key),
+            body_hash,
+            ..self
+        }
+    }
+
+    pub(crate) fn meta(self, now: Timestamp) -> Meta {
+        Meta {
+            principal: self.principal,
+            reason: self.reason,
+            key: self.key,
+            body_hash: self.body_hash,
+            issued_at: self.issued_at.unwrap_or(now),
+            effective_at: self.effective_at,
+            trace: self.trace,
+        }
+    }
+}
+
+/// Hash of a command's body, to tell a repeat from a conflict under one key: XXH3, 64 bit.
+#[must_use]
+pub fn body_hash(body: &[u8]) -> u64 {
+    xxh3_64(body)
+}
+
+/// An answer that rests on durable state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The answer.
+    pub answer: Answer,
+    /// The log holds at least this when the answer was given: (shard, sequence). Read models that have
+    /// folded it show what was answered.
+    pub position: Option<(ShardId, u64)>,
+}
+
+impl Reply {
+    /// The position as a read-your-writes token, `shard:sequence`.
+    #[must_use]
+    pub fn token(&self) -> Option<String> {
+        self.position.map(|(shard, seq)| format!("{shard}:{seq}"))
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum AskError {
+    /// The entity refuses. Nothing was changed.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Too much waits. Nothing was done.
+    #[error("overloaded: try again with the same key after {retry_after_ms} ms")]
+    Overloaded {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// Whether it was done is unknown.
+    #[error("outcome unknown: repeat the command with the same key")]
+    Unknown,
+    /// The journal cannot write: disk full.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The entity is put aside after repeated crashes.
+    #[error("{entity} is quarantined: {cause}; see `crossdock quarantine show {entity}`")]
+    Quarantined {
+        /// The entity.
+        entity: String,
+        /// What crashed it.
+        cause: String,
+    },
+    /// The node is shutting down.
+    #[error("shutting down: try again")]
+    ShuttingDown,
+}
+
+/// The door to the entities of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Arc<Shared>);
+
+impl Handle {
+    /// Asks an entity and waits for its durable answer.
+    ///
+    /// # Errors
+    /// [`AskError`]; after [`AskError::Unknown`] the command may or may not have been done.
+    pub async fn ask(&self, to: EntityId, command: Command, by: By) -> Result<Reply, AskError> {
+        let shared = &self.0;
+        shared.admit(&to)?;
+        let (reply, answered) = oneshot::channel();
+        let message = Message {
+            command,
+            meta: by.meta(shared.clock.now()),
+            reply: ReplyTo::Caller(reply),
+        };
+        if shared.send(&to, message, true).is_err() {
+            shared.metrics.shed.inc();
+            return Err(AskError::Overloaded {
+                retry_after_ms: 200,
+            });
+        }
+        let Ok(Answered { result, position }) = answered.await else {
+            shared.admit(&to)?;
+            return Err(AskError::Unknown);
+        };
+        Ok(Reply {
+            answer: result?,
+            position,
+        })
+    }
+
+    /// The entity's view of itself, as durable.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    pub async fn read(&self, entity: EntityId) -> Result<Reply, AskError> {
+        let by = By::new(self.0.system.clone());
+        self.ask(entity, Command::Read, by).await
+    }
+
+    /// Stores a verified delivery durably; `false` when it was there already.
+    ///
+    /// # Errors
+    /// [`AskError::Overloaded`] when the inbox's queue is full, [`AskError::Unavailable`] when nothing can be
+    /// written, [`AskError::Unknown`] when the outcome is not known.
+    pub async fn receive(&self, delivery: InboxInsert) -> Result<bool, AskError> {
+        self.0.inbox.receive(&self.0, delivery).await
+    }
+
+    /// The next open delivery to work on. Waits until there is one.
+    pub async fn next_delivery(&self) -> InboxRow {
+        self.0.inbox.next().await
+    }
+
+    /// Records how far a delivery is, durably.
+    ///
+    /// # Errors
+    /// [`AskError::Unknown`] when the write was lost: the delivery will be worked on again.
+    pub async fn mark_delivery(&self, mark: InboxMark) -> Result<(), AskError> {
+        let shard = mark.id.shard();
+        self.0
+            .write_other(shard, crate::commit::OtherWrite::Mark(mark))
+            .await
+    }
+
+    /// Gives a delivery back unfinished: it stays open and is worked on again.
+    pub fn release_delivery(&self, id: &InboxId) {
+        self.0.inbox.finished(id);
+    }
+
+    /// Puts parked deliveries that wait for `parked_on` to work again.
+    ///
+    /// # Errors
+    /// [`AskError::Unavailable`] when the journal cannot be read.
+    pub async fn unpark(&self, parked_on: &str) -> Result<usize, AskError> {
+        let text = parked_on.to_owned();
+        let rows = self
+            .journal_read(move |journal| journal.inbox_parked(&text, 10_000))
+            .await?;
+        let count = rows.len();
+        self.0.inbox.offer(rows);
+        Ok(count)
+    }
+
+    /// Writes or erases personal data, durably.
+    ///
+    /// # Errors
+    /// [`AskError::Unknown`] when the write was lost.
+    pub async fn write_vault(&self, subject: &EntityId, write: VaultWrite) -> Result<(), AskError> {
+        self.0
+            .write_other(subject.shard(), crate::commit::OtherWrite::Vault(write))
+            .await
+    }
+
+    /// Reads from the journal on a thread for blocking work.
+    ///
+    /// # Errors
+    /// [`AskError::Unavailable`] when the journal cannot be read.
+    pub async fn journal_read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Journal) -> Result<R, JournalError> + Send + 'static,
+    ) -> Result<R, AskError> {
+        let journal = Arc::clone(&self.0.journal);
+        tokio::task::spawn_blocking(move || read(&*journal))
+            .await
+            .map_err(|_| AskError::ShuttingDown)?
+            .map_err(|e| AskError::Unavailable(e.to_string()))
+    }
+
+    /// Puts a compiled rule set in force on this node.
+    pub fn set_rules(&self, rules: CompiledRules) {
+        self.0.board.set_rules(rules);
+    }
+
+    /// Locations the router knows, for compiling rules against.
+    #[must_use]
+    pub fn known_locations(&self) -> Vec<crossdock_model::v1::LocationFacts> {
+        self.0.board.locations()
+    }
+
+    /// The journal, for blocking readers.
+    #[must_use]
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.0.journal)
+    }
+
+    /// The present time of the node's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The node's figures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Number of live entities.
+    #[must_use]
+    pub fn live_entities(&self) -> usize {
+        self.0.directory.len()
+    }
+
+    /// The busiest live SKUs: (SKU, nanoseconds of work so far, messages handled), busiest first.
+    #[must_use]
+    pub fn hottest_skus(&self, limit: usize) -> Vec<(String, u64, u64)> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let mut hot: Vec<_> = self
+            .0
+            .directory
+            .all()
+            .into_iter()
+            .filter_map(|mailbox| match &mailbox.entity {
+                EntityId::Sku(sku) => Some((
+                    sku.to_string(),
+                    mailbox.busy_ns.load(Relaxed),
+                    mailbox.handled.load(Relaxed),
+                )),
+                _ => None,
+            })
+            .collect();
+        hot.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        hot.truncate(limit);
+        hot
+    }
+
+    /// Why the node cannot take work, if so (disk full, starting, stopping).
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble()
+    }
+
+    /// Lifts a quarantine: the entity is recovered, a quarantined command may come again.
+    pub fn lift_quarantine(&self, entity: &EntityId, command_hash: Option<u64>) {
+        self.0.lift_quarantine(entity, command_hash);
+    }
+}

@@ -1,0 +1,368 @@
+//! The committer's thread: one transaction and one flush for whatever waits.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration as Wait, Instant};
+
+use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutcome, Step};
+use crossdock_journal::{
+    Batch as JournalBatch, Checkpoint, Frame, InboxInsert, InboxMark, JournalError, OwnerId,
+    Refusal, ShardWrite, VaultWrite,
+};
+use crossdock_model::{ShardId, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::ask::{Answered, Caller};
+use crate::node::Shared;
+
+/// Steps of one commit at most.
+const BATCH_STEPS_MAX: usize = 4096;
+/// Bytes of one commit at most.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Inbox rows of one commit at most.
+const BATCH_INBOX_MAX: usize = 1024;
+/// Pause after the disk was full, before the next try.
+const FULL_PAUSE: Wait = Wait::from_millis(250);
+
+/// A fenced write beside the entities' steps.
+pub(crate) enum OtherWrite {
+    Mark(InboxMark),
+    Vault(VaultWrite),
+}
+
+/// Told whether an inbox row is new, or why it is not stored.
+pub(crate) type Stored = oneshot::Sender<Result<bool, String>>;
+
+type Core = Committer<Caller, OtherWrite, oneshot::Sender<()>>;
+
+struct Work {
+    core: Core,
+    inbox: Vec<(InboxInsert, Stored)>,
+    stopping: bool,
+    /// Counts finished batches: whoever waits for what is in flight waits for the next number.
+    finished: u64,
+    trouble: Option<String>,
+}
+
+/// What waits for the committer.
+pub(crate) struct CommitQueue {
+    work: Mutex<Work>,
+    filled: Condvar,
+    done: Condvar,
+    epochs: Vec<u64>,
+    owner: OwnerId,
+}
+
+impl CommitQueue {
+    pub fn new(states: &[crossdock_journal::ShardState], owner: OwnerId) -> Self {
+        let shards = states
+            .iter()
+            .map(|s| (s.shard, s.next_seq, s.checkpoint_seq));
+        let core = Committer::new(shards, BATCH_STEPS_MAX, BATCH_BYTES_MAX);
+        let mut epochs = vec![0; usize::from(crossdock_model::SHARD_COUNT)];
+        for state in states {
+            epochs[usize::from(state.shard.number())] = state.epoch;
+        }
+        let work = Work {
+            core,
+            inbox: Vec::new(),
+            stopping: false,
+            finished: 0,
+            trouble: None,
+        };
+        Self {
+            work: Mutex::new(work),
+            filled: Condvar::new(),
+            done: Condvar::new(),
+            epochs,
+            owner,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes steps of one entity, in order. Those of a life that has ended are dropped: their callers are
+    /// told *unknown*.
+    pub fn push(&self, steps: Vec<Step<Caller>>) {
+        if steps.is_empty() {
+            return;
+        }
+        let mut work = self.lock();
+        for step in steps {
+            // A refused step's release is dropped here, and with it the callers' reply channels.
+            let _ = work.core.push(step);
+        }
+        drop(work);
+        self.filled.notify_one();
+    }
+
+    pub fn push_inbox(&self, insert: InboxInsert, stored: Stored) {
+        self.lock().inbox.push((insert, stored));
+        self.filled.notify_one();
+    }
+
+    pub fn push_other(&self, other: crossdock_engine::Other<OtherWrite, oneshot::Sender<()>>) {
+        self.lock().core.push_other(other);
+        self.filled.notify_one();
+    }
+
+    pub fn waiting(&self) -> usize {
+        let work = self.lock();
+        work.core.waiting() + work.inbox.len()
+    }
+
+    pub fn inbox_waiting(&self) -> usize {
+        self.lock().inbox.len()
+    }
+
+    pub fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
+    }
+
+    pub fn uncovered_after(&self, entity: &crossdock_model::EntityId) -> Option<u64> {
+        self.lock().core.uncovered_after(entity)
+    }
+
+    pub fn overdue_checkpoints(
+        &self,
+        records_min: u64,
+        limit: usize,
+    ) -> Vec<crossdock_model::EntityId> {
+        self.lock().core.overdue_checkpoints(records_min, limit)
+    }
+
+    /// Ends a crashed life: its queued steps are dropped, what is in flight is waited for.
+    pub fn end_life(&self, entity: &crossdock_model::EntityId, life: u64) {
+        let mut work = self.lock();
+        drop(work.core.end_life(entity, life));
+        self.wait_for_flight(work);
+    }
+
+    /// Waits until the batch in flight, if any, has ended.
+    pub fn wait_settled(&self) {
+        self.wait_for_flight(self.lock());
+    }
+
+    fn wait_for_flight(&self, mut work: MutexGuard<'_, Work>) {
+        let number = work.finished;
+        while work.core.is_busy() && work.finished == number {
+            work = self.done.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the thread once nothing waits.
+    pub fn stop(&self) {
+        self.lock().stopping = true;
+        self.filled.notify_one();
+    }
+}
+
+/// The thread's loop. Returns when told to stop and everything is written, or after a failed flush.
+pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
+    let queue = &shared.commits;
+    loop {
+        let mut work = queue.lock();
+        while work.core.waiting() == 0 && work.inbox.is_empty() {
+            if work.stopping {
+                return Ok(());
+            }
+            work = queue
+                .filled
+                .wait(work)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let batch = work
+            .core
+            .next_batch()
+            .unwrap_or(Batch { shards: Vec::new() });
+        let count = work.inbox.len().min(BATCH_INBOX_MAX);
+        let (inserts, stored): (Vec<_>, Vec<_>) = work.inbox.drain(..count).unzip();
+        drop(work);
+        commit(shared, batch, inserts, stored)?;
+    }
+}
+
+fn commit(
+    shared: &Arc<Shared>,
+    batch: Batch<OtherWrite>,
+    inserts: Vec<InboxInsert>,
+    stored: Vec<Stored>,
+) -> Result<(), JournalError> {
+    let queue = &shared.commits;
+    let inbox_new = vec![true; inserts.len()];
+    let expected: Vec<(ShardId, u64)> = batch
+        .shards
+        .iter()
+        .map(|part| (part.shard, part.expected_seq))
+        .collect();
+    let batch = to_journal(queue, batch, inserts, shared.clock.now());
+    let started = Instant::now();
+    let written = match batch.shards.is_empty() && batch.inbox.is_empty() {
+        true => Ok(crossdock_journal::CommitOutcome {
+            inbox_new,
+            ..Default::default()
+        }),
+        false => shared.journal.commit(&batch),
+    };
+    let (completed, full) = {
+        let mut work = queue.lock();
+        let (completed, full) = match &written {
+            Ok(outcome) => {
+                work.trouble = None;
+                (
+                    work.core
+                        .completed(|shard| outcome_of(outcome.refused.get(&shard))),
+                    None,
+                )
+            }
+            Err(JournalError::Full { .. }) => {
+                let text = written
+                    .as_ref()
+                    .err()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                work.trouble = Some(text.clone());
+                (
+                    work.core.completed(|shard| unwritten(&expected, shard)),
+                    Some(text),
+                )
+            }
+            Err(error) => {
+                // What is on disk is unknown. Nothing may leave any more: the process stops and recovers.
+                work.trouble = Some(error.to_string());
+                return written.map(drop);
+            }
+        };
+        work.finished += 1;
+        (completed, full)
+    };
+    queue.done.notify_all();
+    if !batch.shards.is_empty() {
+        shared
+            .metrics
+            .commit
+            .observe(started.elapsed().as_secs_f64());
+        shared
+            .metrics
+            .commit_records
+            .observe(completed.records as f64);
+        shared.metrics.records.inc_by(completed.records as u64);
+    }
+    match (written, full) {
+        (Ok(outcome), _) => {
+            for (stored, new) in stored.into_iter().zip(outcome.inbox_new) {
+                let _ = stored.send(Ok(new));
+            }
+        }
+        (Err(_), full) => {
+            let text = full.unwrap_or_default();
+            for stored in stored {
+                let _ = stored.send(Err(text.clone()));
+            }
+            shared.metrics.disk_full.inc();
+            std::thread::sleep(FULL_PAUSE);
+        }
+    }
+    release(shared, completed);
+    Ok(())
+}
+
+fn outcome_of(refusal: Option<&Refusal>) -> ShardOutcome {
+    match refusal {
+        None => ShardOutcome::Durable,
+        Some(Refusal::Fenced { .. }) => ShardOutcome::Refused { next_seq: None },
+        Some(Refusal::Sequence { next_seq }) => ShardOutcome::Refused {
+            next_seq: Some(*next_seq),
+        },
+    }
+}
+
+/// Nothing was written: every shard with writes goes on from where it was.
+fn unwritten(expected: &[(ShardId, u64)], shard: ShardId) -> ShardOutcome {
+    match expected.iter().find(|(id, _)| *id == shard) {
+        Some((_, next_seq)) => ShardOutcome::Refused {
+            next_seq: Some(*next_seq),
+        },
+        None => ShardOutcome::Durable,
+    }
+}
+
+fn to_journal(
+    queue: &CommitQueue,
+    batch: Batch<OtherWrite>,
+    inbox: Vec<InboxInsert>,
+    at: Timestamp,
+) -> JournalBatch {
+    let shards = batch
+        .shards
+        .into_iter()
+        .map(|part| {
+            let epoch = queue.epochs[usize::from(part.shard.number())];
+            let mut write = ShardWrite::new(part.shard, epoch, queue.owner, part.expected_seq);
+            let frame = |(entity, body)| Frame { entity, body };
+            write.frames = part.records.into_iter().map(frame).collect();
+            write.checkpoints = part
+                .checkpoints
+                .into_iter()
+                .map(|(entity, version, body, wake_at)| Checkpoint {
+                    entity,
+                    version,
+                    body,
+                    wake_at,
+                    dirty: false,
+                })
+                .collect();
+            write.checkpoint_seq = part.checkpoint_seq;
+            for other in part.others {
+                match other {
+                    OtherWrite::Mark(mark) => write.inbox.push(mark),
+                    OtherWrite::Vault(vault) => write.vault.push(vault),
+                }
+            }
+            write
+        })
+        .collect();
+    JournalBatch { at, shards, inbox }
+}
+
+/// Lets out what is durable; what is lost is dropped, which tells callers *unknown*.
+fn release(shared: &Arc<Shared>, completed: Completed<Caller, oneshot::Sender<()>>) {
+    for other in completed.others.into_iter().filter(|other| other.durable) {
+        let _ = other.done.send(());
+    }
+    for (entity, _life) in completed.ended {
+        if let Some(mailbox) = shared.directory.get(&entity) {
+            mailbox.cast(crate::actor::Poke::Lost);
+        }
+    }
+    drop(completed.lost);
+    for release in completed.released {
+        let Release {
+            answers,
+            effects,
+            notices,
+            announcement,
+            position,
+        } = release;
+        for (reply, result) in answers {
+            shared.note_answer(&result);
+            match reply {
+                ReplyTo::Nobody => {}
+                ReplyTo::Caller(caller) => {
+                    let _ = caller.send(Answered { result, position });
+                }
+                ReplyTo::Entity(entity, effect) => shared.answer_entity(&entity, effect, result),
+            }
+        }
+        for outgoing in effects {
+            shared.dispatch_effect(outgoing);
+        }
+        for notice in notices {
+            shared.send_internal(&notice.to, notice.command);
+        }
+        if let Some(announcement) = announcement {
+            shared.board.announce(announcement);
+        }
+    }
+}

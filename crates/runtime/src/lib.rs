@@ -1,0 +1,25 @@
+//! The shell around the engine: actors, the committer's thread, supervision, timers and effect dispatch.
+//!
+//! Nothing is decided here. Every live entity is a ractor actor with a bounded queue of its own; ractor
+//! carries a coalesced *wake*, because its mailboxes are unbounded and lose what is queued on a panic. An
+//! actor drains its queue, decides in memory and hands the steps to the committer without awaiting; the
+//! committer's thread writes them in one flush and releases what became durable. [`Handle`] is the door for
+//! everything outside.
+
+mod actor;
+mod ask;
+mod clock;
+mod commit;
+mod directory;
+mod inbox;
+mod loading;
+mod metrics;
+mod node;
+mod passivation;
+mod router;
+mod timers;
+
+pub use ask::{AskError, By, Handle, Reply, body_hash};
+pub use clock::{Clock, ManualClock, RealClock};
+pub use metrics::Metrics;
+pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};

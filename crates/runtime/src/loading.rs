@@ -1,0 +1,190 @@
+//! Brings entities to life: checkpoint, uncovered records, actor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossdock_engine::{Core, Limits, Recovered, StepKind, recover};
+use crossdock_journal::{
+    Batch, Checkpoint, Journal, JournalError, OwnerId, ShardState, ShardWrite,
+};
+use crossdock_model::{Duration, EntityId, Timestamp};
+use ractor::Actor;
+
+use crate::actor::{EntityActor, Living};
+use crate::directory::Mailbox;
+use crate::node::{Shared, StartError};
+
+/// Bytes read from the log in one go.
+const READ_BYTES: usize = 4 << 20;
+
+/// Loads an entity and starts its actor. Bounded: 256 loads at once.
+pub(crate) fn activate(shared: &Arc<Shared>, mailbox: Arc<Mailbox>) {
+    let shared = Arc::clone(shared);
+    let task = async move {
+        let Ok(permit) = Arc::clone(&shared.loads).acquire_owned().await else {
+            return;
+        };
+        let loader = Arc::clone(&shared);
+        let id = mailbox.entity.clone();
+        let loaded = tokio::task::spawn_blocking(move || load(&loader, &id)).await;
+        drop(permit);
+        match loaded {
+            Ok(Ok(recovered)) => start(&shared, mailbox, recovered).await,
+            Ok(Err(error)) => give_up(&shared, &mailbox, &error),
+            Err(join) => give_up(&shared, &mailbox, &join.to_string()),
+        }
+    };
+    shared_spawn(task);
+}
+
+fn shared_spawn(task: impl Future<Output = ()> + Send + 'static) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) => drop(handle.spawn(task)),
+        // Only the committer's thread has no runtime of its own; it enters one before it begins.
+        Err(error) => tracing::error!(%error, "no runtime to activate an entity on"),
+    }
+}
+
+async fn start(shared: &Arc<Shared>, mailbox: Arc<Mailbox>, recovered: Recovered) {
+    let life = shared.next_life();
+    let core = Core::new(
+        recovered.entity,
+        recovered.checkpointed,
+        life,
+        shared.limits,
+    );
+    let living = Living {
+        shared: Arc::clone(shared),
+        mailbox: Arc::clone(&mailbox),
+        core,
+    };
+    let supervisor = shared.supervisor();
+    let spawned = match supervisor {
+        Some(supervisor) => Actor::spawn_linked(None, EntityActor, living, supervisor).await,
+        None => Actor::spawn(None, EntityActor, living).await,
+    };
+    match spawned {
+        Ok((actor, _)) => shared.register_actor(actor.get_id(), mailbox, life),
+        Err(error) => give_up(shared, &mailbox, &error.to_string()),
+    }
+}
+
+/// The entity cannot be brought to life: those who wait are told *unknown*, and it is tried again when asked.
+fn give_up(shared: &Arc<Shared>, mailbox: &Mailbox, error: &dyn std::fmt::Display) {
+    tracing::error!(entity = %mailbox.entity, %error, "an entity cannot be recovered");
+    mailbox.queue().items.clear();
+    if !shared.directory.close_if_empty(mailbox) {
+        give_up(shared, mailbox, error);
+    }
+}
+
+/// An entity as durable.
+pub(crate) fn load(shared: &Shared, id: &EntityId) -> Result<Recovered, String> {
+    let text = |e: JournalError| e.to_string();
+    shared.commits.wait_settled();
+    let uncovered = shared.commits.uncovered_after(id);
+    let checkpoint = shared.journal.load(id).map_err(text)?;
+    let mut records = Vec::new();
+    if let Some(mut after) = uncovered {
+        loop {
+            let frames = shared
+                .journal
+                .read(id.shard(), after, READ_BYTES)
+                .map_err(text)?;
+            let Some(last) = frames.last() else { break };
+            after = last.position.seq;
+            records.extend(
+                frames
+                    .into_iter()
+                    .filter(|f| f.frame.entity == *id)
+                    .map(|f| f.frame.body),
+            );
+        }
+    }
+    let body = checkpoint.as_ref().map(|c| c.body.as_slice());
+    recover(
+        id,
+        body,
+        records.iter().map(Vec::as_slice),
+        shared.limits.dedup_window,
+    )
+    .map_err(|e| e.to_string())
+}
+
+/// Folds a shard's log onto its checkpoints, in pieces of bounded size, and writes the checkpoints.
+pub(crate) fn fold_shard(
+    journal: &dyn Journal,
+    owner: OwnerId,
+    state: &mut ShardState,
+    window: Duration,
+) -> Result<(), StartError> {
+    while state.checkpoint_seq + 1 < state.next_seq {
+        let frames = journal.read(state.shard, state.checkpoint_seq, READ_BYTES)?;
+        let Some(last) = frames.last().map(|frame| frame.position.seq) else {
+            let what = format!(
+                "shard {} has no frames above {}",
+                state.shard, state.checkpoint_seq
+            );
+            return Err(StartError::Recovery(what));
+        };
+        let mut by_entity: BTreeMap<EntityId, Vec<Vec<u8>>> = BTreeMap::new();
+        for stored in frames {
+            by_entity
+                .entry(stored.frame.entity)
+                .or_default()
+                .push(stored.frame.body);
+        }
+        let mut write = ShardWrite::new(state.shard, state.epoch, owner, state.next_seq);
+        for (id, records) in by_entity {
+            write
+                .checkpoints
+                .extend(fold_entity(journal, &id, &records, window)?);
+        }
+        write.checkpoint_seq = Some(last);
+        let batch = Batch {
+            at: Timestamp::default(),
+            shards: vec![write],
+            inbox: Vec::new(),
+        };
+        if let Some(refusal) = journal.commit(&batch)?.refused.get(&state.shard) {
+            let what = format!(
+                "shard {} was taken by another process: {refusal:?}",
+                state.shard
+            );
+            return Err(StartError::Recovery(what));
+        }
+        state.checkpoint_seq = last;
+    }
+    Ok(())
+}
+
+fn fold_entity(
+    journal: &dyn Journal,
+    id: &EntityId,
+    records: &[Vec<u8>],
+    window: Duration,
+) -> Result<Option<Checkpoint>, StartError> {
+    let failed = |e: &dyn std::fmt::Display| StartError::Recovery(e.to_string());
+    let known = journal.load(id)?;
+    let body = known.as_ref().map(|c| c.body.as_slice());
+    let Recovered {
+        entity,
+        checkpointed,
+    } = recover(id, body, records.iter().map(Vec::as_slice), window).map_err(|e| failed(&e))?;
+    if entity.version() == checkpointed {
+        return Ok(None);
+    }
+    let version = entity.version();
+    let mut core: Core<()> = Core::new(entity, checkpointed, 0, Limits::default());
+    let step = core.checkpoint().map_err(|e| failed(&e))?;
+    let Some(StepKind::Checkpoint { body, wake_at }) = step.map(|step| step.kind) else {
+        return Ok(None);
+    };
+    Ok(Some(Checkpoint {
+        entity: id.clone(),
+        version,
+        body,
+        wake_at,
+        dirty: false,
+    }))
+}

@@ -1,0 +1,115 @@
+//! Deadlines of entities: one wheel per shard, looked at by one ticking task.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration as Wait;
+
+use crossdock_engine::Wheel;
+use crossdock_model::{Command, Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
+
+use crate::node::Shared;
+
+/// How often wheels are looked at.
+const TICK: Wait = Wait::from_millis(5);
+/// Wake-ups of passive entities are kept in memory this far ahead; later ones are found by the next sweep.
+pub(crate) const HORIZON: Duration = Duration::from_minutes(10);
+/// How often wake-ups of passive entities are looked up in the journal.
+const SWEEP: Duration = Duration::from_minutes(5);
+/// Entities woken per shard and tick.
+const DUE_MAX: usize = 256;
+
+#[derive(Default)]
+struct Slot {
+    wheel: Mutex<Wheel>,
+    next_ms: AtomicI64,
+}
+
+/// Deadlines by shard.
+pub(crate) struct Timers {
+    slots: Vec<Slot>,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        let slots = (0..SHARD_COUNT).map(|_| Slot {
+            next_ms: AtomicI64::new(i64::MAX),
+            ..Slot::default()
+        });
+        Self {
+            slots: slots.collect(),
+        }
+    }
+}
+
+impl Timers {
+    pub fn set(&self, entity: &EntityId, at: Option<Timestamp>) {
+        let slot = &self.slots[usize::from(entity.shard().number())];
+        let mut wheel = slot.wheel.lock().unwrap_or_else(PoisonError::into_inner);
+        wheel.set(entity, at);
+        slot.next_ms.store(
+            wheel.next().map_or(i64::MAX, Timestamp::as_ms),
+            Ordering::Release,
+        );
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<EntityId> {
+        let mut due = Vec::new();
+        for slot in &self.slots {
+            if slot.next_ms.load(Ordering::Acquire) > now.as_ms() {
+                continue;
+            }
+            let mut wheel = slot.wheel.lock().unwrap_or_else(PoisonError::into_inner);
+            due.extend(wheel.due(now, DUE_MAX));
+            slot.next_ms.store(
+                wheel.next().map_or(i64::MAX, Timestamp::as_ms),
+                Ordering::Release,
+            );
+        }
+        due
+    }
+}
+
+/// Wakes entities that are due, until the node stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(TICK);
+    let mut swept_at = Timestamp::default();
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !shared.is_stopping() {
+        tick.tick().await;
+        let now = shared.clock.now();
+        for entity in shared.timers.due(now) {
+            shared.send_internal(&entity, Command::Wake);
+        }
+        if now.since(swept_at) >= SWEEP {
+            swept_at = now;
+            sweep(&shared, now + HORIZON).await;
+        }
+    }
+}
+
+/// Finds wake-ups of passive entities in the journal.
+async fn sweep(shared: &Arc<Shared>, until: Timestamp) {
+    let shared = Arc::clone(shared);
+    let swept = tokio::task::spawn_blocking(move || {
+        for shard in ShardId::all() {
+            let mut after = None;
+            loop {
+                let page = shared.journal.due(shard, until, after.take(), 1024)?;
+                for (at, entity) in &page {
+                    if shared.directory.get(entity).is_none() {
+                        shared.timers.set(entity, Some(*at));
+                    }
+                }
+                match page.last() {
+                    Some(last) if page.len() == 1024 => after = Some(last.clone()),
+                    _ => break,
+                }
+            }
+        }
+        Ok::<_, crossdock_journal::JournalError>(())
+    })
+    .await;
+    if let Ok(Err(error)) = swept {
+        tracing::error!(%error, "wake-ups cannot be read; tried again with the next sweep");
+    }
+}
