@@ -69,8 +69,8 @@ pub struct Done<D> {
 /// What a finished batch sets free.
 #[derive(Debug)]
 pub struct Completed<T, D> {
-    /// What may leave, in order.
-    pub released: Vec<Release<T>>,
+    /// What may leave, in order, with the entity it comes from.
+    pub released: Vec<(EntityId, Release<T>)>,
     /// What is lost: its callers are told *unknown, retry by key*.
     pub lost: Vec<Release<T>>,
     /// Lives that are over: (entity, life). Their actors must drop their state and recover.
@@ -338,8 +338,8 @@ impl<T, X, D> Committer<T, X, D> {
             } else {
                 self.note_durable(&step);
                 completed.records += usize::from(matches!(step.kind, StepKind::Record(_)));
-                last.insert(step.entity, step.version);
-                completed.released.push(step.release);
+                last.insert(step.entity.clone(), step.version);
+                completed.released.push((step.entity, step.release));
             }
         }
         for (id, seq) in positions

@@ -200,8 +200,12 @@ impl Actor for Supervisor {
         event: SupervisionEvent,
         shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(actor, error) = event {
-            shared.crashed(actor.get_id(), &error.to_string());
+        match event {
+            SupervisionEvent::ActorFailed(actor, error) => {
+                shared.crashed(actor.get_id(), &error.to_string());
+            }
+            SupervisionEvent::ActorTerminated(actor, _, _) => shared.forget_actor(actor.get_id()),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
     }

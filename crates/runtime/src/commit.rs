@@ -337,7 +337,7 @@ fn release(shared: &Arc<Shared>, completed: Completed<Caller, oneshot::Sender<()
         }
     }
     drop(completed.lost);
-    for release in completed.released {
+    for (from, release) in completed.released {
         let Release {
             answers,
             effects,
@@ -352,7 +352,9 @@ fn release(shared: &Arc<Shared>, completed: Completed<Caller, oneshot::Sender<()
                 ReplyTo::Caller(caller) => {
                     let _ = caller.send(Answered { result, position });
                 }
-                ReplyTo::Entity(entity, effect) => shared.answer_entity(&entity, effect, result),
+                ReplyTo::Entity(entity, effect) => {
+                    shared.answer_entity(&entity, effect, from.clone(), result)
+                }
             }
         }
         for outgoing in effects {

@@ -165,13 +165,14 @@ impl Shared {
         crate::ask::By::new(self.system.clone()).meta(self.clock.now())
     }
 
+    /// Gives an entity the answer `from` another to one of its effects.
     pub fn answer_entity(
         self: &Arc<Self>,
         entity: &EntityId,
         effect: EffectNumber,
+        from: EntityId,
         result: Result<Answer, Rejection>,
     ) {
-        let from = entity.clone();
         self.send_internal(
             entity,
             Command::Answered {

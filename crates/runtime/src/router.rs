@@ -141,7 +141,7 @@ fn answer(
     let board = &shared.board;
     let now = shared.clock.now();
     let plan = route(request, stock, &board.all_locations(), &board.rules(), now);
-    shared.answer_entity(from, number, Ok(Answer::Plan(Box::new(plan))));
+    shared.answer_entity(from, number, from.clone(), Ok(Answer::Plan(Box::new(plan))));
 }
 
 /// Everything the plan needs from the board, or `None` when something is not on it.
