@@ -31,6 +31,7 @@ pub const CASES: &[Case] = &[
     ("a version never falls", version_never_falls),
     ("due entities are paged", due_is_paged),
     ("dirty entities are paged", dirty_is_paged),
+    ("entities are listed by prefix", entities_by_prefix),
     ("the inbox is found by state", inbox_by_state),
     ("a repeated delivery is not new", delivery_repeats),
     (
@@ -382,6 +383,28 @@ fn dirty_is_paged(journal: &dyn Journal) {
         journal.dirty(shard, Some(&entities[0]), 9).unwrap(),
         expected[1..]
     );
+}
+
+fn entities_by_prefix(journal: &dyn Journal) {
+    let names = ["location:b", "location:a", "sku:a", "location:%"];
+    let mut entities: Vec<EntityId> = names.iter().map(|name| name.parse().unwrap()).collect();
+    entities.sort_by_key(EntityId::shard);
+    for entity in &entities {
+        let mut one = write(claim(journal, 1, entity.shard()), 1);
+        one.checkpoints.push(checkpoint(entity, 1, None, false));
+        commit(journal, vec![one]);
+    }
+    let names = |prefix: &str, after: Option<&str>, limit| -> Vec<String> {
+        let after: Option<EntityId> = after.map(|name| name.parse().unwrap());
+        let found = journal.entities(prefix, after.as_ref(), limit).unwrap();
+        found.iter().map(EntityId::to_string).collect()
+    };
+    let all = ["location:%", "location:a", "location:b"];
+    assert_eq!(names("location:", None, 9), all);
+    assert_eq!(names("location:", None, 2), all[..2]);
+    assert_eq!(names("location:", Some("location:a"), 9), all[2..]);
+    assert_eq!(names("", Some("location:b"), 9), ["sku:a"]);
+    assert_eq!(names("location:", Some("channel:x"), 9), all);
 }
 
 fn mark(id: &InboxId, state: InboxState, subject: Option<&str>) -> InboxMark {

@@ -17,6 +17,7 @@ mod types;
 
 pub use crypto::MasterKey;
 pub use memory::MemoryJournal;
+pub use sqlite::{SqliteJournal, SqliteOptions, Synchronous};
 use types::normal_term;
 pub use types::{
     Batch, Checkpoint, CommitOutcome, Epoch, Frame, InboxId, InboxInsert, InboxMark, InboxRow,

@@ -222,6 +222,24 @@ impl Journal for MemoryJournal {
         Ok(named.into_values().take(limit).cloned().collect())
     }
 
+    fn entities(
+        &self,
+        prefix: &str,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Result<Vec<EntityId>, JournalError> {
+        let after = after.map(EntityId::to_string);
+        let state = self.lock();
+        let named: BTreeMap<_, _> = state
+            .checkpoints
+            .keys()
+            .map(|entity| (entity.to_string(), entity))
+            .filter(|(name, _)| name.starts_with(prefix))
+            .filter(|(name, _)| after.as_ref().is_none_or(|after| name > after))
+            .collect();
+        Ok(named.into_values().take(limit).cloned().collect())
+    }
+
     fn inbox(
         &self,
         shard: ShardId,

@@ -1,0 +1,300 @@
+//! Deliveries: compressed, then encrypted under the key of the day they were received.
+
+use crossdock_model::{ChannelId, ShardId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::commit::WriteError;
+use super::error::{int, reading};
+use crate::bytes::{Malformed, Reader, put_bytes, put_varint};
+use crate::crypto::{DataKey, Keyring, erased_hash};
+use crate::{InboxId, InboxInsert, InboxMark, InboxRow, InboxState, JournalError};
+
+/// Keys of days kept in memory.
+pub(super) const DAY_KEYS_MAX: usize = 4;
+
+const DAY_MS: i64 = 86_400_000;
+const ZSTD_LEVEL: i32 = 1;
+/// What a damaged length can make us allocate at most.
+const BODY_BYTES_MAX: usize = 256 << 20;
+
+/// The day of an instant, in days since 1970 (UTC).
+pub(super) fn day_of(at: Timestamp) -> i64 {
+    at.as_ms().div_euclid(DAY_MS)
+}
+
+fn key_name(day: i64) -> String {
+    format!("inbox key of day {day}")
+}
+
+/// The key of a day; makes and stores one when the day has none.
+pub(super) fn day_key(
+    transaction: &Transaction<'_>,
+    keys: &Keyring,
+    day: i64,
+) -> Result<DataKey, WriteError> {
+    let sql = "SELECT wrapped FROM inbox_key WHERE day = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let found: Option<Vec<u8>> = statement.query_row([day], |row| row.get(0)).optional()?;
+    if let Some(wrapped) = found {
+        return Ok(keys.unwrap(&key_name(day), &wrapped)?);
+    }
+    let key = DataKey::generate()?;
+    let wrapped = keys.wrap(&key_name(day), &key)?;
+    let sql = "INSERT INTO inbox_key (day, wrapped) VALUES (?1, ?2)";
+    transaction.execute(sql, params![day, wrapped])?;
+    Ok(key)
+}
+
+/// Stores a delivery unless it is stored already; tells whether it is new.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    key: &DataKey,
+    delivery: &InboxInsert,
+) -> Result<bool, WriteError> {
+    let sql = "
+INSERT INTO inbox (channel, delivery, shard, state, attempts, received_at, day, topic, body)
+VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6, ?7) ON CONFLICT (channel, delivery) DO NOTHING";
+    let body = seal(key, delivery)?;
+    let mut statement = transaction.prepare_cached(sql)?;
+    let changed = statement.execute(params![
+        delivery.id.channel.as_str(),
+        delivery.id.delivery,
+        delivery.id.shard().number(),
+        delivery.received_at.as_ms(),
+        day_of(delivery.received_at),
+        delivery.topic,
+        body,
+    ])?;
+    Ok(changed > 0)
+}
+
+/// Name a body is bound to, so that it does not open in another row.
+fn bound_to(id: &InboxId) -> String {
+    format!("delivery {}:{}", id.channel, id.delivery)
+}
+
+fn seal(key: &DataKey, delivery: &InboxInsert) -> Result<Vec<u8>, JournalError> {
+    let mut plain = Vec::new();
+    put_pairs(&mut plain, &delivery.headers);
+    plain.extend_from_slice(&delivery.body);
+    let name = bound_to(&delivery.id);
+    let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL)
+        .map_err(|e| JournalError::Io(format!("{name} does not compress: {e}")))?;
+    let mut out = Vec::new();
+    put_varint(&mut out, plain.len() as u64);
+    out.extend_from_slice(&packed);
+    key.seal(&name, &out)
+}
+
+/// Appends pairs of texts, as many as there are.
+pub(super) fn put_pairs(out: &mut Vec<u8>, pairs: &[(String, String)]) {
+    put_varint(out, pairs.len() as u64);
+    for (name, value) in pairs {
+        put_bytes(out, name.as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+}
+
+/// Reads what [`put_pairs`] wrote.
+pub(super) fn pairs(reader: &mut Reader<'_>) -> Result<Vec<(String, String)>, Malformed> {
+    let count = reader.varint()?;
+    let pair = |_| Ok((reader.text()?.to_owned(), reader.text()?.to_owned()));
+    (0..count).map(pair).collect()
+}
+
+type Opened = (Vec<(String, String)>, Vec<u8>);
+
+fn open(key: &DataKey, id: &InboxId, sealed: &[u8]) -> Result<Opened, JournalError> {
+    let name = bound_to(id);
+    let packed = key.open(&name, sealed)?;
+    unpack(&packed).map_err(|Malformed| JournalError::Corrupt {
+        at: name,
+        what: "its body does not decode".to_owned(),
+    })
+}
+
+fn unpack(packed: &[u8]) -> Result<Opened, Malformed> {
+    let mut reader = Reader(packed);
+    let length = reader.length()?;
+    if length > BODY_BYTES_MAX {
+        return Err(Malformed);
+    }
+    let plain = zstd::bulk::decompress(reader.0, length).map_err(|_| Malformed)?;
+    let mut reader = Reader(&plain);
+    let headers = pairs(&mut reader)?;
+    Ok((headers, reader.0.to_vec()))
+}
+
+fn number(state: InboxState) -> i64 {
+    match state {
+        InboxState::Open => 0,
+        InboxState::Parked => 1,
+        InboxState::Done => 2,
+    }
+}
+
+/// Changes a delivery's state. The body of a finished delivery of a subject that was erased after it came
+/// is dropped here: it could not be found by its subject when that was erased.
+pub(super) fn mark(transaction: &Transaction<'_>, mark: &InboxMark) -> rusqlite::Result<()> {
+    let sql = "
+UPDATE inbox SET state = ?3, parked_on = ?4, subject = coalesce(?5, subject), attempts = attempts + 1
+WHERE channel = ?1 AND delivery = ?2";
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.execute(params![
+        mark.id.channel.as_str(),
+        mark.id.delivery,
+        number(mark.state),
+        mark.parked_on,
+        mark.subject,
+    ])?;
+    let Some(subject) = &mark.subject else {
+        return Ok(());
+    };
+    let sql = "
+UPDATE inbox SET body = NULL WHERE channel = ?1 AND delivery = ?2 AND state = 2
+  AND received_at <= (SELECT at FROM erasure WHERE subject_hash = ?3)";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let id = (mark.id.channel.as_str(), &mark.id.delivery);
+    statement.execute(params![id.0, id.1, erased_hash(subject)])?;
+    Ok(())
+}
+
+const COLUMNS: &str = "
+SELECT i.channel, i.delivery, i.received_at, i.topic, i.body, i.state, i.parked_on, i.subject, i.attempts,
+  i.day, k.wrapped
+FROM inbox i LEFT JOIN inbox_key k ON k.day = i.day";
+
+pub(super) fn by_state(
+    connection: &Connection,
+    keys: &Keyring,
+    shard: ShardId,
+    state: InboxState,
+    limit: usize,
+) -> Result<Vec<InboxRow>, JournalError> {
+    let sql = format!("{COLUMNS} WHERE i.shard = ?1 AND i.state = ?2 ORDER BY i.id LIMIT ?3");
+    let parameters = params![shard.number(), number(state), int(limit as u64)];
+    select(connection, keys, &sql, parameters)
+}
+
+pub(super) fn by_id(
+    connection: &Connection,
+    keys: &Keyring,
+    id: &InboxId,
+) -> Result<Option<InboxRow>, JournalError> {
+    let sql = format!("{COLUMNS} WHERE i.channel = ?1 AND i.delivery = ?2");
+    let parameters = params![id.channel.as_str(), id.delivery];
+    Ok(select(connection, keys, &sql, parameters)?.pop())
+}
+
+pub(super) fn parked(
+    connection: &Connection,
+    keys: &Keyring,
+    parked_on: &str,
+    limit: usize,
+) -> Result<Vec<InboxRow>, JournalError> {
+    let sql = format!("{COLUMNS} WHERE i.parked_on = ?1 AND i.state = 1 ORDER BY i.id LIMIT ?2");
+    select(
+        connection,
+        keys,
+        &sql,
+        params![parked_on, int(limit as u64)],
+    )
+}
+
+#[cfg(any(test, feature = "testing"))]
+/// All deliveries, for tests that search everything stored.
+pub(super) fn all(connection: &Connection, keys: &Keyring) -> Result<Vec<InboxRow>, JournalError> {
+    select(
+        connection,
+        keys,
+        &format!("{COLUMNS} ORDER BY i.id"),
+        params![],
+    )
+}
+
+fn select(
+    connection: &Connection,
+    keys: &Keyring,
+    sql: &str,
+    parameters: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<InboxRow>, JournalError> {
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let mut rows = statement.query(parameters).map_err(reading)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(reading)? {
+        found.push(decode(keys, &Stored::read(row).map_err(reading)?)?);
+    }
+    Ok(found)
+}
+
+/// A row as stored.
+struct Stored {
+    channel: String,
+    delivery: String,
+    received_at: i64,
+    topic: String,
+    body: Option<Vec<u8>>,
+    state: i64,
+    parked_on: Option<String>,
+    subject: Option<String>,
+    attempts: u32,
+    day: i64,
+    wrapped: Option<Vec<u8>>,
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            channel: row.get(0)?,
+            delivery: row.get(1)?,
+            received_at: row.get(2)?,
+            topic: row.get(3)?,
+            body: row.get(4)?,
+            state: row.get(5)?,
+            parked_on: row.get(6)?,
+            subject: row.get(7)?,
+            attempts: row.get(8)?,
+            day: row.get(9)?,
+            wrapped: row.get(10)?,
+        })
+    }
+}
+
+fn decode(keys: &Keyring, stored: &Stored) -> Result<InboxRow, JournalError> {
+    let damaged = |what: &str| JournalError::Corrupt {
+        at: format!("delivery {}:{}", stored.channel, stored.delivery),
+        what: what.to_owned(),
+    };
+    let channel = ChannelId::checked(&stored.channel);
+    let id = InboxId {
+        channel: channel.map_err(|_| damaged("its channel is no id"))?,
+        delivery: stored.delivery.clone(),
+    };
+    let (headers, body) = match (&stored.body, &stored.wrapped) {
+        (None, _) => Opened::default(),
+        (Some(_), None) => return Err(damaged("the key of its day is missing")),
+        (Some(sealed), Some(wrapped)) => {
+            let key = keys.unwrap(&key_name(stored.day), wrapped)?;
+            open(&key, &id, sealed)?
+        }
+    };
+    let state = match stored.state {
+        0 => InboxState::Open,
+        1 => InboxState::Parked,
+        2 => InboxState::Done,
+        _ => return Err(damaged("its state is unknown")),
+    };
+    Ok(InboxRow {
+        delivery: InboxInsert {
+            id,
+            received_at: Timestamp::from_ms(stored.received_at),
+            topic: stored.topic.clone(),
+            headers,
+            body,
+        },
+        state,
+        parked_on: stored.parked_on.clone(),
+        subject: stored.subject.clone(),
+        attempts: stored.attempts,
+    })
+}

@@ -1,0 +1,151 @@
+//! Work off the commit path: the write-ahead log, blocks of old log, expired deliveries, closing.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossdock_model::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::inbox::day_of;
+use super::{SqliteJournal, schema};
+use crate::JournalError;
+
+/// The write-ahead log is moved into the database once it has this many bytes.
+const WAL_BYTES_MIN: u64 = 4 << 20;
+/// Deliveries deleted in one transaction.
+const EXPIRE_ROWS: u32 = 500;
+const BUSY_MS: u64 = 10_000;
+
+/// What one call of [`SqliteJournal::maintain`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Maintained {
+    /// Size of the write-ahead log's file, in bytes.
+    pub wal_bytes: u64,
+    /// Whether the write-ahead log was moved into the database.
+    pub wal_moved: bool,
+    /// Whether a block of the log was closed.
+    pub block_closed: bool,
+    /// Whether a block was sealed into a segment file.
+    pub block_sealed: bool,
+    /// Commits deleted from the database because a segment has them.
+    pub commits_deleted: u64,
+    /// Whether there is more to do: call again soon instead of after the usual pause.
+    pub more: bool,
+}
+
+impl SqliteJournal {
+    /// Does a bounded piece of upkeep. Call it about once a second from a thread of its own.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails; [`JournalError::Unknown`] as for a commit.
+    pub fn maintain(&self, now: Timestamp) -> Result<Maintained, JournalError> {
+        self.refuse_after_failure()?;
+        let mut done = Maintained {
+            wal_moved: self.move_wal()?,
+            ..Maintained::default()
+        };
+        let hot = crossdock_model::Duration::from_days(u64::from(self.options.hot_days));
+        let sealed_before = now - hot;
+        if self.block_is_due(sealed_before)? {
+            self.close_block()?;
+            done.block_closed = true;
+        }
+        done.block_sealed = self.seal_block(sealed_before)?;
+        done.commits_deleted = self.empty_block()?;
+        done.more = done.block_sealed || done.commits_deleted > 0;
+        done.wal_bytes = self.wal_bytes();
+        Ok(done)
+    }
+
+    /// Deletes finished deliveries received before the day of `before`, and the keys of days without any.
+    /// Returns how many deliveries went. Retention is 30 days by default; the caller keeps the time.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    pub fn expire_inbox(&self, before: Timestamp) -> Result<u64, JournalError> {
+        let day = day_of(before);
+        let mut expired = 0;
+        loop {
+            let mut writer = self.writer();
+            self.refuse_after_failure()?;
+            let deleted = expire_some(&mut writer.connection, day);
+            let deleted = deleted.map_err(|e| self.write_failed(e))?;
+            writer.day_keys = writer.day_keys.split_off(&day);
+            expired += deleted;
+            if deleted < u64::from(EXPIRE_ROWS) {
+                break;
+            }
+        }
+        if expired > 0 {
+            self.erased.store(true, Ordering::SeqCst);
+        }
+        Ok(expired)
+    }
+
+    /// Moves the whole write-ahead log into the database, for a clean end. Commits are still taken after it.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails; nothing is lost then, the next opening replays the log.
+    pub fn close(&self) -> Result<(), JournalError> {
+        self.refuse_after_failure()?;
+        self.truncate_wal(Duration::from_millis(BUSY_MS)).map(drop)
+    }
+
+    fn wal_bytes(&self) -> u64 {
+        let path = self.dir.join(format!("{}-wal", schema::FILE));
+        fs::metadata(path).map_or(0, |file| file.len())
+    }
+
+    /// Moves pages of the write-ahead log into the database. Readers and commits go on meanwhile; only a log
+    /// that has grown too large holds commits for the few pages that came during the first pass, so that the
+    /// next commit can start it over.
+    fn move_wal(&self) -> Result<bool, JournalError> {
+        // Pages of what was erased must not linger in the write-ahead log.
+        if self.erased.load(Ordering::SeqCst) {
+            self.export_erasures()?;
+            return self.truncate_wal(Duration::ZERO);
+        }
+        if self.wal_bytes() < WAL_BYTES_MIN {
+            return Ok(false);
+        }
+        self.checkpoint("PASSIVE")?;
+        if self.wal_bytes() > self.options.wal_bytes_max {
+            let _commits_wait = self.writer();
+            self.checkpoint("PASSIVE")?;
+        }
+        Ok(true)
+    }
+
+    fn truncate_wal(&self, wait: Duration) -> Result<bool, JournalError> {
+        let _commits_wait = self.writer();
+        let set = |wait| self.checkpointer().busy_timeout(wait);
+        set(wait).map_err(|e| self.write_failed(e))?;
+        let complete = self.checkpoint("TRUNCATE");
+        set(Duration::from_millis(BUSY_MS)).map_err(|e| self.write_failed(e))?;
+        let complete = complete?;
+        if complete {
+            self.erased.store(false, Ordering::SeqCst);
+        }
+        Ok(complete)
+    }
+
+    /// Returns whether it was complete: nobody still reads what the log held.
+    fn checkpoint(&self, mode: &str) -> Result<bool, JournalError> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let busy: rusqlite::Result<i64> = self.checkpointer().query_row(&sql, [], |row| row.get(0));
+        Ok(busy.map_err(|e| self.write_failed(e))? == 0)
+    }
+}
+
+fn expire_some(connection: &mut Connection, day: i64) -> rusqlite::Result<u64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let sql = "
+DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE day < ?1 AND state = 2 LIMIT ?2)";
+    let deleted = transaction.execute(sql, [day, i64::from(EXPIRE_ROWS)])?;
+    let sql = "
+DELETE FROM inbox_key WHERE day < ?1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.day = inbox_key.day)";
+    transaction.execute(sql, [day])?;
+    transaction.commit()?;
+    Ok(deleted as u64)
+}

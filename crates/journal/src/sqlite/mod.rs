@@ -1,0 +1,291 @@
+//! The journal on SQLite: one file, one writer, one row a commit.
+//!
+//! A data directory holds `journal.sqlite`, `segments/` with sealed log, `erasures.log` and a lock. One
+//! connection writes, two read, one moves the write-ahead log into the file. The directory is locked, so
+//! every owner of a shard in it goes through one [`SqliteJournal`]: epochs and next sequences are kept in
+//! memory, checked under the writer's lock, and rebuilt from disk when the journal is opened.
+
+mod backup;
+mod block;
+mod commit;
+#[cfg(any(test, feature = "testing"))]
+mod dump;
+mod error;
+mod inbox;
+mod index;
+mod lock;
+mod maintain;
+mod open;
+mod read;
+mod row;
+mod schema;
+mod segment;
+mod state;
+#[cfg(test)]
+mod tests;
+mod vault;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crossdock_model::{EntityId, ShardId, Timestamp};
+use rusqlite::Connection;
+
+pub use backup::{BackupReport, RestoreReport, restore};
+pub use maintain::Maintained;
+pub use verify::{VerifyReport, verify};
+
+use crate::crypto::{DataKey, Keyring};
+use crate::{
+    Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxRow, InboxState, Journal, JournalError,
+    MasterKey, Meta, OwnerId, Seq, ShardState, StoredFrame, VaultEntry,
+};
+use index::LogIndex;
+use lock::DirLock;
+
+/// When SQLite flushes. Anything but [`Synchronous::Full`] loses acknowledged commits in a power cut and
+/// exists for tests that must see them lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// Each commit is flushed.
+    #[default]
+    Full,
+    /// Only checkpoints of the write-ahead log are flushed.
+    Normal,
+    /// Nothing is flushed.
+    Off,
+}
+
+/// Settings of a [`SqliteJournal`].
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Wraps the keys of inbox and vault.
+    pub master_key: MasterKey,
+    /// When to flush.
+    pub synchronous: Synchronous,
+    /// Log younger than this stays in the database, in days.
+    pub hot_days: u32,
+    /// Entries of the log's index kept in memory before a block is closed (16 bytes each).
+    pub index_entries_max: usize,
+    /// Log bytes after which a block is closed; a block becomes one sealed segment.
+    pub block_bytes_max: u64,
+    /// Size of the write-ahead log above which [`SqliteJournal::maintain`] holds commits for a moment, so that
+    /// the log can start over, in bytes.
+    pub wal_bytes_max: u64,
+    /// Sealed log deleted from the database in one call of [`SqliteJournal::maintain`], in commits.
+    pub delete_commits_max: u32,
+    /// Largest size of the database, in pages of 4 KiB: a quota, and how tests fill the disk.
+    pub page_count_max: Option<u32>,
+}
+
+impl SqliteOptions {
+    /// The settings of a production journal.
+    #[must_use]
+    pub fn new(master_key: MasterKey) -> Self {
+        Self {
+            master_key,
+            synchronous: Synchronous::Full,
+            hot_days: 30,
+            index_entries_max: 1 << 18,
+            block_bytes_max: 64 << 20,
+            wal_bytes_max: 64 << 20,
+            delete_commits_max: 256,
+            page_count_max: None,
+        }
+    }
+}
+
+/// A journal on SQLite.
+pub struct SqliteJournal {
+    dir: PathBuf,
+    options: SqliteOptions,
+    meta: Meta,
+    keys: Keyring,
+    writer: Mutex<Writer>,
+    log: RwLock<LogIndex>,
+    readers: [Mutex<Connection>; 2],
+    next_reader: AtomicUsize,
+    checkpointer: Mutex<Connection>,
+    /// A write failed in a way that leaves unknown what is on disk.
+    failed: AtomicBool,
+    /// Something was erased: the write-ahead log still holds what it was.
+    erased: AtomicBool,
+    #[cfg(any(test, feature = "testing"))]
+    fail_next_commit: AtomicBool,
+    _lock: DirLock,
+}
+
+impl std::fmt::Debug for SqliteJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SqliteJournal({})", self.dir.display())
+    }
+}
+
+/// What only one thread may use at a time.
+struct Writer {
+    connection: Connection,
+    shards: Vec<Slot>,
+    day_keys: BTreeMap<i64, DataKey>,
+    /// Log bytes written since the last block was closed.
+    unblocked_bytes: u64,
+}
+
+/// Who holds a shard.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    epoch: Epoch,
+    owner: Option<OwnerId>,
+    checkpoint_seq: Seq,
+}
+
+impl SqliteJournal {
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Lets the flush of the next commit fail, for tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn inject_flush_failure(&self) {
+        self.fail_next_commit.store(true, Ordering::SeqCst);
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> RwLockReadGuard<'_, LogIndex> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_mut(&self) -> RwLockWriteGuard<'_, LogIndex> {
+        self.log.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let reader = &self.readers[turn % self.readers.len()];
+        reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checkpointer(&self) -> MutexGuard<'_, Connection> {
+        let connection = self.checkpointer.lock();
+        connection.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses to write after a failed flush: the next one could claim what that one lost.
+    fn refuse_after_failure(&self) -> Result<(), JournalError> {
+        if self.failed.load(Ordering::SeqCst) {
+            let what = "an earlier write to this journal failed".to_owned();
+            return Err(JournalError::Unknown(what));
+        }
+        Ok(())
+    }
+
+    /// Classifies an error of a write and remembers one after which nothing more may be written.
+    fn write_failed(&self, error: rusqlite::Error) -> JournalError {
+        self.note_failure(error::writing(&self.dir, error))
+    }
+
+    fn note_failure(&self, error: JournalError) -> JournalError {
+        if matches!(error, JournalError::Unknown(_)) {
+            self.failed.store(true, Ordering::SeqCst);
+        }
+        error
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn meta(&self) -> Meta {
+        self.meta.clone()
+    }
+
+    fn claim(&self, owner: OwnerId, shards: &[ShardId]) -> Result<Vec<ShardState>, JournalError> {
+        self.claim_shards(owner, shards)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError> {
+        self.commit_batch(batch)
+    }
+
+    fn read(
+        &self,
+        shard: ShardId,
+        after: Seq,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredFrame>, JournalError> {
+        self.read_frames(shard, after, bytes_max)
+    }
+
+    fn tails(&self) -> Result<Vec<(ShardId, Seq)>, JournalError> {
+        let log = self.log();
+        let tails = ShardId::all().map(|shard| (shard, log.next_seq(shard) - 1));
+        Ok(tails.filter(|(_, last)| *last > 0).collect())
+    }
+
+    fn load(&self, entity: &EntityId) -> Result<Option<Checkpoint>, JournalError> {
+        state::load(&self.reader(), entity)
+    }
+
+    fn due(
+        &self,
+        shard: ShardId,
+        until: Timestamp,
+        after: Option<(Timestamp, EntityId)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, EntityId)>, JournalError> {
+        state::due(&self.reader(), shard, until, after, limit)
+    }
+
+    fn dirty(
+        &self,
+        shard: ShardId,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Result<Vec<EntityId>, JournalError> {
+        state::dirty(&self.reader(), shard, after, limit)
+    }
+
+    fn entities(
+        &self,
+        prefix: &str,
+        after: Option<&EntityId>,
+        limit: usize,
+    ) -> Result<Vec<EntityId>, JournalError> {
+        state::entities(&self.reader(), prefix, after, limit)
+    }
+
+    fn inbox(
+        &self,
+        shard: ShardId,
+        state: InboxState,
+        limit: usize,
+    ) -> Result<Vec<InboxRow>, JournalError> {
+        inbox::by_state(&self.reader(), &self.keys, shard, state, limit)
+    }
+
+    fn inbox_row(&self, id: &InboxId) -> Result<Option<InboxRow>, JournalError> {
+        inbox::by_id(&self.reader(), &self.keys, id)
+    }
+
+    fn inbox_parked(&self, parked_on: &str, limit: usize) -> Result<Vec<InboxRow>, JournalError> {
+        inbox::parked(&self.reader(), &self.keys, parked_on, limit)
+    }
+
+    fn vault(&self, subject: &str) -> Result<Option<VaultEntry>, JournalError> {
+        vault::load(&self.reader(), &self.keys, subject)
+    }
+
+    fn vault_find(
+        &self,
+        field: &str,
+        term: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, JournalError> {
+        vault::find(&self.reader(), &self.keys, field, term, limit)
+    }
+}

@@ -1,0 +1,100 @@
+//! Opening a data directory: lock, tables, and the index of the newest commits.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Mutex, RwLock};
+
+use crossdock_model::Timestamp;
+use rusqlite::Connection;
+
+use super::error::{self, reading, uint};
+use super::index::LogIndex;
+use super::lock::DirLock;
+use super::{Slot, SqliteJournal, SqliteOptions, Writer, backup, row, schema};
+use crate::crypto::{Keyring, sync_dir};
+use crate::{JournalError, OwnerId, Seq};
+
+impl SqliteJournal {
+    /// Opens the journal in `dir`; makes directory and journal where there are none, stamped with `now`.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] when another process has it, [`JournalError::Incompatible`] when another version,
+    /// other fixed settings or another master key made it, [`JournalError::Corrupt`] when the log is damaged.
+    pub fn open(dir: &Path, options: SqliteOptions, now: Timestamp) -> Result<Self, JournalError> {
+        fs::create_dir_all(dir).map_err(|e| error::file(dir, &e))?;
+        let lock = DirLock::take(dir)?;
+        backup::refuse_partial(dir)?;
+        let keys = Keyring::new(&options.master_key);
+        let mut connection = schema::connect(dir, &options)?;
+        schema::create(&mut connection, &keys, now)?;
+        sync_dir(Some(dir)).map_err(|e| error::file(dir, &e))?;
+        let meta = schema::meta(&connection)?;
+        schema::check_key(&connection, &keys)?;
+        let (shards, next_seqs) = slots(&connection)?;
+        let (log, unblocked_bytes) = index_log(&connection, &next_seqs)?;
+        let reader = || schema::connect(dir, &options).map(Mutex::new);
+        let journal = Self {
+            dir: dir.to_owned(),
+            meta,
+            keys,
+            log: RwLock::new(log),
+            readers: [reader()?, reader()?],
+            next_reader: AtomicUsize::new(0),
+            checkpointer: reader()?,
+            failed: AtomicBool::new(false),
+            erased: AtomicBool::new(false),
+            #[cfg(any(test, feature = "testing"))]
+            fail_next_commit: AtomicBool::new(false),
+            writer: Mutex::new(Writer {
+                connection,
+                shards,
+                day_keys: std::collections::BTreeMap::new(),
+                unblocked_bytes,
+            }),
+            options,
+            _lock: lock,
+        };
+        journal.export_erasures()?;
+        Ok(journal)
+    }
+}
+
+/// Who holds which shard, and the next sequence of each as of the last closed block.
+fn slots(connection: &Connection) -> Result<(Vec<Slot>, Vec<Seq>), JournalError> {
+    let sql = "SELECT epoch, owner, checkpoint_seq, next_seq FROM shard ORDER BY shard";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let rows = statement.query_map([], |row| {
+        let owner = u128::from_be_bytes(row.get(1)?);
+        let slot = Slot {
+            epoch: uint(row.get(0)?),
+            owner: (owner != 0).then_some(OwnerId(owner)),
+            checkpoint_seq: uint(row.get(2)?),
+        };
+        Ok((slot, uint(row.get(3)?)))
+    });
+    let slots: rusqlite::Result<Vec<_>> = rows.and_then(Iterator::collect);
+    Ok(slots.map_err(reading)?.into_iter().unzip())
+}
+
+/// Reads the heads of all commits that no block holds. Bounded by what [`SqliteOptions`] lets a block hold.
+fn index_log(connection: &Connection, next_seqs: &[Seq]) -> Result<(LogIndex, u64), JournalError> {
+    let blocked = "SELECT coalesce(max(row_last), 0) FROM log_block";
+    let blocked_row = connection
+        .query_row(blocked, [], |row| row.get(0))
+        .map_err(reading)?;
+    let mut log = LogIndex::new(blocked_row, next_seqs);
+    let mut bytes = 0;
+    let sql = "SELECT id, at, heads, length(frames) FROM log WHERE id > ?1 ORDER BY id";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let mut rows = statement.query([blocked_row]).map_err(reading)?;
+    while let Some(found) = rows.next().map_err(reading)? {
+        let id = found.get(0).map_err(reading)?;
+        let at = Timestamp::from_ms(found.get(1).map_err(reading)?);
+        let heads: Vec<u8> = found.get(2).map_err(reading)?;
+        let frames: i64 = found.get(3).map_err(reading)?;
+        log.push(id, &row::heads(id, at, &heads)?)?;
+        bytes += uint(frames) + heads.len() as u64;
+    }
+    Ok((log, bytes))
+}

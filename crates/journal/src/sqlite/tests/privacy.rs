@@ -1,0 +1,181 @@
+//! What is left of a person.
+
+use super::*;
+use crate::{InboxInsert, InboxMark, VaultWrite};
+
+const NAME: &str = "Hildegard Canary";
+const SUBJECT: &str = "order:shop:1";
+
+fn delivery() -> InboxInsert {
+    let mut delivery = contract::delivery("1");
+    delivery.body = format!("{{\"name\":\"{NAME}\"}}").into_bytes();
+    delivery.headers = vec![("x-name".to_owned(), NAME.to_owned())];
+    delivery
+}
+
+/// One order of one buyer: in the vault, and in a delivery.
+fn store(journal: &SqliteJournal) {
+    let row = delivery();
+    let held = claim(journal, 1, row.id.shard());
+    let mut one = write(held, 1);
+    one.inbox.push(InboxMark {
+        id: row.id.clone(),
+        state: InboxState::Done,
+        parked_on: None,
+        subject: Some(SUBJECT.to_owned()),
+    });
+    let insert = Batch {
+        inbox: vec![row],
+        ..Batch::default()
+    };
+    journal.commit(&insert).unwrap();
+    one.vault.push(VaultWrite::Put {
+        subject: SUBJECT.to_owned(),
+        buyer: format!("{NAME}@shop"),
+        entry: VaultEntry {
+            body: NAME.as_bytes().to_vec(),
+            terms: vec![("name".to_owned(), NAME.to_owned())],
+        },
+    });
+    commit(journal, vec![one]);
+}
+
+fn erase(journal: &SqliteJournal, ms: i64) {
+    let held = claim(journal, 1, sku(1).shard());
+    let mut one = write(held, 1);
+    one.vault.push(VaultWrite::Erase {
+        subject: SUBJECT.to_owned(),
+    });
+    let batch = Batch {
+        at: at(ms),
+        shards: vec![one],
+        inbox: Vec::new(),
+    };
+    journal.commit(&batch).unwrap();
+}
+
+fn named(journal: &SqliteJournal) -> usize {
+    let rows = journal.dump_rows().unwrap();
+    rows.iter().filter(|row| row.contains("Canary")).count()
+}
+
+fn keys(journal: &SqliteJournal) -> i64 {
+    let sql = "SELECT count(*) FROM vault_key";
+    journal
+        .reader()
+        .query_row(sql, [], |row| row.get(0))
+        .unwrap()
+}
+
+fn raw_files_name(dir: &Path) -> bool {
+    let files = std::fs::read_dir(dir).unwrap();
+    files.filter_map(Result::ok).any(|file| {
+        let bytes = std::fs::read(file.path()).unwrap_or_default();
+        bytes.windows(6).any(|found| found == b"Canary")
+    })
+}
+
+#[test]
+fn erasing_leaves_nothing() {
+    let (dir, journal) = fresh();
+    store(&journal);
+    assert_eq!(
+        (named(&journal), keys(&journal)),
+        (2, 1),
+        "the control must find it"
+    );
+    assert!(
+        !raw_files_name(dir.path()),
+        "nothing is stored in the clear"
+    );
+    erase(&journal, 2_000);
+    assert_eq!((named(&journal), keys(&journal)), (0, 0));
+    journal.maintain(at(3_000)).unwrap();
+    let wal = dir.path().join("journal.sqlite-wal");
+    assert_eq!(
+        std::fs::metadata(wal).unwrap().len(),
+        0,
+        "the erased key is in no log"
+    );
+    assert!(journal.vault_find("name", NAME, 9).unwrap().is_empty());
+}
+
+#[test]
+fn key_of_a_buyer_stays_while_used() {
+    let (_dir, journal) = fresh();
+    store(&journal);
+    let mut other = write(claim(&journal, 1, sku(1).shard()), 1);
+    other.vault.push(VaultWrite::Put {
+        subject: "order:shop:2".to_owned(),
+        buyer: format!("{NAME}@shop"),
+        entry: VaultEntry {
+            body: b"second".to_vec(),
+            terms: Vec::new(),
+        },
+    });
+    commit(&journal, vec![other]);
+    erase(&journal, 2_000);
+    assert_eq!((named(&journal), keys(&journal)), (0, 1));
+    let kept = journal.vault("order:shop:2").unwrap().unwrap();
+    assert_eq!(kept.body, b"second");
+}
+
+/// A backup taken before the erasure brings the person back; the erasure log takes them out again.
+#[test]
+fn erasure_survives_a_restore() {
+    let (dir, journal) = fresh();
+    store(&journal);
+    let backup = tempfile::tempdir().unwrap();
+    journal.backup(backup.path(), at(1_500)).unwrap();
+    erase(&journal, 2_000);
+    let without = tempfile::tempdir().unwrap();
+    let report = restore(backup.path(), without.path(), &[]).unwrap();
+    assert_eq!(report.erased_again, 0);
+    assert_eq!(named(&open(without.path())), 2, "the control must find it");
+    let log = dir.path().join("erasures.log");
+    let with = tempfile::tempdir().unwrap();
+    let report = restore(backup.path(), with.path(), &[&log]).unwrap();
+    assert_eq!(report.erased_again, 1);
+    let restored = open(with.path());
+    assert_eq!((named(&restored), keys(&restored)), (0, 0));
+    assert!(with.path().join("erasures.log").exists());
+    // What is stored after the erasure is another matter than what was erased.
+    store(&restored);
+    assert_eq!(named(&restored), 1, "the old delivery stays erased");
+}
+
+#[test]
+fn finished_deliveries_expire_with_their_key() {
+    const DAY_MS: i64 = 86_400_000;
+    let (_dir, journal) = fresh();
+    store(&journal);
+    let mut open_one = contract::delivery("2");
+    open_one.received_at = at(DAY_MS);
+    let mut young = contract::delivery("3");
+    young.received_at = at(40 * DAY_MS);
+    let batch = Batch {
+        inbox: vec![open_one.clone(), young.clone()],
+        ..Batch::default()
+    };
+    journal.commit(&batch).unwrap();
+    assert_eq!(journal.expire_inbox(at(30 * DAY_MS)).unwrap(), 1);
+    assert_eq!(journal.inbox_row(&delivery().id).unwrap(), None);
+    for kept in [open_one, young] {
+        let row = journal.inbox_row(&kept.id).unwrap().unwrap();
+        assert_eq!(row.delivery, kept);
+    }
+    let days = "SELECT group_concat(day) FROM inbox_key";
+    let days: String = journal
+        .reader()
+        .query_row(days, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(days, "1,40");
+    // A delivery of a day whose key is gone gets a new key.
+    let late = contract::delivery("4");
+    let batch = Batch {
+        inbox: vec![late.clone()],
+        ..Batch::default()
+    };
+    journal.commit(&batch).unwrap();
+    assert_eq!(journal.inbox_row(&late.id).unwrap().unwrap().delivery, late);
+}

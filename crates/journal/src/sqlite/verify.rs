@@ -1,0 +1,231 @@
+//! Reads everything and says what is wrong with it, a commit at a time.
+
+use std::path::Path;
+
+use crossdock_model::{SHARD_COUNT, ShardId};
+use rusqlite::Connection;
+
+use super::error::{reading, uint};
+use super::row::{self, Row};
+use super::segment::{self, Segment};
+use super::{block, schema, state};
+use crate::{Epoch, JournalError, Seq};
+
+/// Problems listed at most; the count goes on.
+const PROBLEMS_MAX: usize = 100;
+
+/// What [`verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VerifyReport {
+    /// Commits read.
+    pub commits: u64,
+    /// Frames read.
+    pub frames: u64,
+    /// Sealed segments read.
+    pub segments: u64,
+    /// Checkpoints read.
+    pub checkpoints: u64,
+    /// Deliveries stored.
+    pub deliveries: u64,
+    /// Number of problems.
+    pub problem_count: u64,
+    /// The first problems, each with where it is.
+    pub problems: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.problem_count == 0
+    }
+
+    fn problem(&mut self, what: String) {
+        self.problem_count += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(what);
+        }
+    }
+}
+
+/// Reads a whole data directory, in use or not: every frame's checksum, sequences dense, epochs never falling,
+/// checkpoints not ahead of the log, and the database's own structure. Needs no key.
+///
+/// # Errors
+/// [`JournalError`] when there is nothing that can be read at all; damage is reported, not returned.
+pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
+    let mut connection = schema::connect_reading(dir)?;
+    schema::meta(&connection)?;
+    // One transaction: the log must not grow or move between two steps.
+    let snapshot = connection.transaction().map_err(reading)?;
+    let mut walk = Walk {
+        next_row: 1,
+        shards: vec![(1, 0); usize::from(SHARD_COUNT)],
+        report: VerifyReport::default(),
+    };
+    for block in block::sealed(&snapshot)? {
+        walk.segment(dir, block);
+    }
+    let hot = block::each_row(&snapshot, walk.next_row, i64::MAX, |row| {
+        walk.row(row);
+        Ok(())
+    });
+    let mut report = walk.report;
+    if let Err(e) = hot {
+        report.problem(e.to_string());
+    }
+    check_shards(&snapshot, &walk.shards, &mut report)?;
+    check_checkpoints(&snapshot, &walk.shards, &mut report)?;
+    check_structure(&snapshot, &mut report)?;
+    let count = "SELECT count(*) FROM inbox";
+    let deliveries = snapshot.query_row(count, [], |row| row.get(0));
+    report.deliveries = uint(deliveries.map_err(reading)?);
+    Ok(report)
+}
+
+struct Walk {
+    next_row: i64,
+    /// Next sequence and last epoch of each shard.
+    shards: Vec<(Seq, Epoch)>,
+    report: VerifyReport,
+}
+
+impl Walk {
+    fn segment(&mut self, dir: &Path, block: i64) {
+        self.report.segments += 1;
+        let segment = match Segment::open(&segment::path(dir, block)) {
+            Ok(segment) => segment,
+            Err(e) => return self.report.problem(e.to_string()),
+        };
+        for chunk in 0..segment.chunks() {
+            match segment.rows(chunk) {
+                Ok(rows) => rows.iter().for_each(|row| self.row(row)),
+                Err(e) => self.report.problem(e.to_string()),
+            }
+        }
+    }
+
+    fn row(&mut self, row: &Row) {
+        self.report.commits += 1;
+        if row.id != self.next_row {
+            let (id, next) = (row.id, self.next_row);
+            self.report
+                .problem(format!("commit {id} follows where {next} must be"));
+        }
+        self.next_row = row.id + 1;
+        match row::heads(row.id, row.at, &row.heads) {
+            Ok(heads) => heads.iter().for_each(|head| self.group(row, head)),
+            Err(e) => self.report.problem(e.to_string()),
+        }
+    }
+
+    fn group(&mut self, row: &Row, head: &row::Head) {
+        let (next, epoch) = &mut self.shards[usize::from(head.shard.number())];
+        if head.first_seq != *next {
+            let (shard, seq) = (head.shard, head.first_seq);
+            self.report.problem(format!(
+                "commit {}, shard {shard}: sequence {seq} where {next} must be",
+                row.id
+            ));
+        }
+        if head.epoch < *epoch {
+            let (shard, found) = (head.shard, head.epoch);
+            self.report.problem(format!(
+                "commit {}, shard {shard}: epoch {found} after {epoch}",
+                row.id
+            ));
+        }
+        (*next, *epoch) = (head.next_seq(), head.epoch);
+        match head.frames(row.at, &row.frames) {
+            Ok(frames) => self.report.frames += frames.len() as u64,
+            Err(e) => self.report.problem(e.to_string()),
+        }
+    }
+}
+
+fn check_shards(
+    connection: &Connection,
+    found: &[(Seq, Epoch)],
+    report: &mut VerifyReport,
+) -> Result<(), JournalError> {
+    let sql = "SELECT shard, epoch, checkpoint_seq, next_seq FROM shard ORDER BY shard";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let mut rows = statement.query([]).map_err(reading)?;
+    let mut count = 0;
+    while let Some(row) = rows.next().map_err(reading)? {
+        count += 1;
+        let number = |column| row.get(column).map(uint).map_err(reading);
+        let (shard, epoch, covered, next) = (number(0)?, number(1)?, number(2)?, number(3)?);
+        let Some((next_seq, last_epoch)) = usize::try_from(shard).ok().and_then(|n| found.get(n))
+        else {
+            report.problem(format!("shard {shard} does not exist"));
+            continue;
+        };
+        if covered >= *next_seq {
+            report.problem(format!(
+                "shard {shard}: checkpoints cover {covered}, the log ends at {}",
+                next_seq - 1
+            ));
+        }
+        if epoch < *last_epoch {
+            report.problem(format!(
+                "shard {shard}: epoch {epoch}, the log has {last_epoch}"
+            ));
+        }
+        if next > *next_seq {
+            report.problem(format!("shard {shard}: log is missing from {next_seq} on"));
+        }
+    }
+    if count != SHARD_COUNT {
+        report.problem(format!("{count} shards are stored, {SHARD_COUNT} must be"));
+    }
+    Ok(())
+}
+
+fn check_checkpoints(
+    connection: &Connection,
+    found: &[(Seq, Epoch)],
+    report: &mut VerifyReport,
+) -> Result<(), JournalError> {
+    let sql = "SELECT entity, shard, version, crc, body FROM checkpoint";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let mut rows = statement.query([]).map_err(reading)?;
+    while let Some(row) = rows.next().map_err(reading)? {
+        report.checkpoints += 1;
+        let entity: String = row.get(0).map_err(reading)?;
+        let shard: u16 = row.get(1).map_err(reading)?;
+        let version = uint(row.get(2).map_err(reading)?);
+        let crc: u32 = row.get(3).map_err(reading)?;
+        let body: Vec<u8> = row.get(4).map_err(reading)?;
+        if state::crc(&entity, version, &body) != crc {
+            report.problem(format!(
+                "checkpoint of {entity}: its checksum does not match"
+            ));
+        }
+        if ShardId::of_key(&entity).number() != shard {
+            report.problem(format!(
+                "checkpoint of {entity}: it is not of shard {shard}"
+            ));
+        }
+        // An entity cannot have more frames than its shard.
+        let end = found.get(usize::from(shard)).map_or(1, |(next, _)| *next);
+        if version >= end {
+            report.problem(format!(
+                "checkpoint of {entity}: version {version}, its shard's log ends at {}",
+                end - 1
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_structure(connection: &Connection, report: &mut VerifyReport) -> Result<(), JournalError> {
+    let sql = format!("PRAGMA quick_check({PROBLEMS_MAX})");
+    let mut statement = connection.prepare(&sql).map_err(reading)?;
+    let rows = statement.query_map([], |row| row.get(0));
+    let found: Vec<String> = rows.and_then(Iterator::collect).map_err(reading)?;
+    for what in found.into_iter().filter(|what| what != "ok") {
+        report.problem(format!("the SQLite file: {what}"));
+    }
+    Ok(())
+}
