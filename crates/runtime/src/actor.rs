@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ask::{Answered, Caller};
 use crate::directory::{Mailbox, Queued};
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// Messages handled in one go before others get their turn.
 const BATCH_MAX: usize = 512;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::metrics::Metrics;
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// Where an answer goes. Dropped unanswered, the caller is told *unknown*.
 pub(crate) type Caller = oneshot::Sender<Answered>;

@@ -12,7 +12,7 @@ use crossdock_model::{ShardId, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::ask::{Answered, Caller};
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// Steps of one commit at most.
 const BATCH_STEPS_MAX: usize = 4096;

@@ -9,7 +9,7 @@ use crossdock_model::ShardId;
 use tokio::sync::{Notify, oneshot};
 
 use crate::ask::AskError;
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// Deliveries that may wait to be stored.
 const STORING_MAX: usize = 8192;

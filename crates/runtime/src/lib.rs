@@ -17,6 +17,7 @@ mod metrics;
 mod node;
 mod passivation;
 mod router;
+mod shared;
 mod timers;
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};

@@ -12,7 +12,8 @@ use ractor::Actor;
 
 use crate::actor::{EntityActor, Living};
 use crate::directory::Mailbox;
-use crate::node::{Shared, StartError};
+use crate::node::StartError;
+use crate::shared::Shared;
 
 /// Bytes read from the log in one go.
 const READ_BYTES: usize = 4 << 20;

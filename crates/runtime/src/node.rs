@@ -1,37 +1,24 @@
 //! A node: claims its shards, recovers them, runs the actors, and stops in order.
 
-use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration as Wait;
 
-use crossdock_engine::{
-    Crashes, Limits, Message, Other, Outgoing, ReplyTo, Step, UNKNOWN, Verdict,
-};
+use crossdock_engine::Limits;
 use crossdock_journal::{Journal, JournalError, OwnerId};
-use crossdock_model::command::{Delivery, OrderCommand, SystemCommand};
-use crossdock_model::v1::Meta;
-use crossdock_model::{
-    Answer, Command, CredentialId, Effect, EffectNumber, EntityId, IdError, Rejection, ShardId,
-};
-use ractor::{Actor, ActorCell, ActorId, ActorRef};
+use crossdock_model::command::{Delivery, SystemCommand};
+use crossdock_model::{Answer, Command, CredentialId, EntityId, IdError, ShardId};
+use ractor::Actor;
 use thiserror::Error;
-use tokio::sync::{Semaphore, oneshot};
 
-use crate::actor::{LOST, Supervisor};
-use crate::ask::{AskError, Caller, Handle};
+use crate::actor::Supervisor;
+use crate::ask::Handle;
 use crate::clock::Clock;
-use crate::commit::{CommitQueue, OtherWrite};
-use crate::directory::{Directory, Mailbox, Shed};
-use crate::inbox::Inbox;
-use crate::metrics::Metrics;
-use crate::router::{Board, Router};
-use crate::timers::Timers;
+use crate::router::Router;
+use crate::shared::Shared;
 use crate::{commit, inbox, loading, passivation, timers};
 
-/// Entities loading at once.
-const LOADS_MAX: usize = 256;
 /// Time for queues to run dry when the node stops.
 const DRAIN: Wait = Wait::from_secs(10);
 
@@ -97,302 +84,6 @@ pub enum StartError {
     Id(#[from] IdError),
 }
 
-/// What the parts of a node share.
-pub(crate) struct Shared {
-    pub journal: Arc<dyn Journal>,
-    pub clock: Arc<dyn Clock>,
-    pub metrics: Metrics,
-    pub limits: Limits,
-    pub live_max: usize,
-    pub directory: Directory,
-    pub commits: CommitQueue,
-    pub timers: Timers,
-    pub board: Board,
-    pub inbox: Inbox,
-    pub loads: Arc<Semaphore>,
-    pub system: CredentialId,
-    connector: Arc<dyn Connector>,
-    delivering: Mutex<HashSet<(EntityId, EffectNumber)>>,
-    lives: AtomicU64,
-    actors: Mutex<HashMap<ActorId, (Arc<Mailbox>, u64)>>,
-    crashes: Mutex<Crashes>,
-    poison: Mutex<HashMap<EntityId, Poison>>,
-    crash_on: Option<fn(&EntityId, &Command) -> bool>,
-    router: OnceLock<ActorRef<Outgoing>>,
-    supervisor: OnceLock<ActorCell>,
-    tokio: tokio::runtime::Handle,
-    stopping: AtomicBool,
-}
-
-#[derive(Default)]
-struct Poison {
-    commands: HashSet<u64>,
-    entity: Option<String>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    /// Queues a message for an entity, bringing it to life when needed.
-    pub fn send(
-        self: &Arc<Self>,
-        to: &EntityId,
-        message: Message<Caller>,
-        outside: bool,
-    ) -> Result<(), Shed> {
-        let now_ms = self.clock.now().as_ms();
-        self.directory
-            .send(to, message, outside, now_ms, |mailbox| {
-                loading::activate(self, mailbox)
-            })
-    }
-
-    /// A message between entities. When it is shed, whoever needs it sends it again.
-    pub fn send_internal(self: &Arc<Self>, to: &EntityId, command: Command) {
-        let message = Message {
-            command,
-            meta: self.internal_meta(),
-            reply: ReplyTo::Nobody,
-        };
-        if self.send(to, message, false).is_err() {
-            self.metrics.shed.inc();
-        }
-    }
-
-    fn internal_meta(&self) -> Meta {
-        crate::ask::By::new(self.system.clone()).meta(self.clock.now())
-    }
-
-    /// Gives an entity the answer `from` another to one of its effects.
-    pub fn answer_entity(
-        self: &Arc<Self>,
-        entity: &EntityId,
-        effect: EffectNumber,
-        from: EntityId,
-        result: Result<Answer, Rejection>,
-    ) {
-        self.send_internal(
-            entity,
-            Command::Answered {
-                effect,
-                from,
-                result,
-            },
-        );
-    }
-
-    /// Carries out an effect; its answer returns to the entity as a command.
-    pub fn dispatch_effect(self: &Arc<Self>, outgoing: Outgoing) {
-        match outgoing.effect {
-            Effect::Tell { to, command, .. } => {
-                let reply = ReplyTo::Entity(outgoing.from, outgoing.number);
-                let message = Message {
-                    command: *command,
-                    meta: self.internal_meta(),
-                    reply,
-                };
-                if self.send(&to, message, false).is_err() {
-                    self.metrics.shed.inc();
-                }
-            }
-            Effect::Plan(_) => {
-                if let Some(router) = self.router.get() {
-                    let _ = router.cast(outgoing);
-                }
-            }
-            Effect::Deliver(delivery) => self.deliver(outgoing.from, outgoing.number, *delivery),
-        }
-    }
-
-    fn deliver(self: &Arc<Self>, from: EntityId, number: EffectNumber, delivery: Delivery) {
-        let call = (from.clone(), number);
-        if !lock(&self.delivering).insert(call.clone()) {
-            return;
-        }
-        let shared = Arc::clone(self);
-        let (request, attempt) = (delivery.request, delivery.attempt);
-        let delivered = self.connector.deliver(delivery);
-        self.tokio.spawn(async move {
-            let error = delivered.await.err();
-            lock(&shared.delivering).remove(&call);
-            let command = Command::Order(OrderCommand::Delivered {
-                request,
-                attempt,
-                error,
-            });
-            shared.send_internal(&from, command);
-        });
-    }
-
-    pub fn commit(&self, steps: Vec<Step<Caller>>) {
-        self.commits.push(steps);
-    }
-
-    pub async fn write_other(&self, shard: ShardId, write: OtherWrite) -> Result<(), AskError> {
-        let finished = match &write {
-            OtherWrite::Mark(mark) => Some(mark.id.clone()),
-            OtherWrite::Vault(_) => None,
-        };
-        let (done, told) = oneshot::channel();
-        self.commits.push_other(Other { shard, write, done });
-        let written = told.await.map_err(|_| AskError::Unknown);
-        if let Some(id) = finished {
-            self.inbox.finished(&id);
-        }
-        written
-    }
-
-    pub fn note_answer(&self, result: &Result<Answer, Rejection>) {
-        match result {
-            Ok(Answer::Queued) | Err(Rejection::Contended { .. }) => {
-                self.metrics.contended.inc();
-            }
-            Err(_) => {
-                self.metrics.refused.inc();
-            }
-            Ok(_) => {}
-        }
-    }
-
-    /// Whether everything of an entity is covered by its durable checkpoint.
-    pub fn is_settled(&self, entity: &EntityId) -> bool {
-        self.commits.uncovered_after(entity).is_none() && self.commits.waiting() == 0
-    }
-
-    pub fn next_life(&self) -> u64 {
-        self.lives.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub fn supervisor(&self) -> Option<ActorCell> {
-        self.supervisor.get().cloned()
-    }
-
-    pub fn register_actor(&self, id: ActorId, mailbox: Arc<Mailbox>, life: u64) {
-        lock(&self.actors).insert(id, (mailbox, life));
-    }
-
-    pub fn forget_actor(&self, id: ActorId) {
-        lock(&self.actors).remove(&id);
-    }
-
-    /// An actor died: its life is ended, its queue is kept, and it is recovered; poison is put aside.
-    pub fn crashed(self: &Arc<Self>, id: ActorId, error: &str) {
-        let Some((mailbox, life)) = lock(&self.actors).remove(&id) else {
-            return;
-        };
-        mailbox.set_actor(None);
-        if error != LOST {
-            self.count_crash(&mailbox, error);
-        }
-        let shared = Arc::clone(self);
-        self.tokio.spawn_blocking(move || {
-            shared.commits.end_life(&mailbox.entity, life);
-            mailbox.unpoke();
-            if lock(&shared.poison)
-                .get(&mailbox.entity)
-                .is_some_and(|p| p.entity.is_some())
-            {
-                mailbox.queue().items.clear();
-                shared.directory.close_if_empty(&mailbox);
-            } else {
-                loading::activate(&shared, mailbox);
-            }
-        });
-    }
-
-    fn count_crash(self: &Arc<Self>, mailbox: &Mailbox, error: &str) {
-        self.metrics.crashes.inc();
-        let hash = match mailbox.suspect.swap(true, Ordering::Relaxed) {
-            true => mailbox.current_hash.load(Ordering::Relaxed),
-            false => UNKNOWN,
-        };
-        let verdict = lock(&self.crashes).record(&mailbox.entity, hash, self.clock.now());
-        tracing::error!(entity = %mailbox.entity, error, ?verdict, "an actor crashed");
-        let command_hash = match verdict {
-            Verdict::Restart => return,
-            Verdict::QuarantineCommand => Some(hash),
-            Verdict::QuarantineEntity => None,
-        };
-        let mark = SystemCommand::Quarantine {
-            entity: mailbox.entity.to_string(),
-            command_hash,
-            cause: error.to_owned(),
-        };
-        self.put_aside(&mailbox.entity, command_hash, error);
-        self.send_internal(&EntityId::System(0), Command::System(mark));
-    }
-
-    pub fn put_aside(&self, entity: &EntityId, command_hash: Option<u64>, cause: &str) {
-        let mut poison = lock(&self.poison);
-        let known = poison.entry(entity.clone()).or_default();
-        match command_hash {
-            Some(hash) => drop(known.commands.insert(hash)),
-            None => known.entity = Some(cause.to_owned()),
-        }
-    }
-
-    pub fn is_poison(&self, entity: &EntityId, hash: u64) -> bool {
-        lock(&self.poison)
-            .get(entity)
-            .is_some_and(|known| known.commands.contains(&hash))
-    }
-
-    pub fn lift_quarantine(&self, entity: &EntityId, command_hash: Option<u64>) {
-        let mut poison = lock(&self.poison);
-        if let Some(known) = poison.get_mut(entity) {
-            match command_hash {
-                Some(hash) => drop(known.commands.remove(&hash)),
-                None => known.entity = None,
-            }
-        }
-    }
-
-    /// Whether an entity may be asked now.
-    pub fn admit(&self, entity: &EntityId) -> Result<(), AskError> {
-        if self.is_stopping() {
-            return Err(AskError::ShuttingDown);
-        }
-        if let Some(trouble) = self.commits.trouble() {
-            return Err(AskError::Unavailable(trouble));
-        }
-        match lock(&self.poison)
-            .get(entity)
-            .and_then(|known| known.entity.clone())
-        {
-            Some(cause) => Err(AskError::Quarantined {
-                entity: entity.to_string(),
-                cause,
-            }),
-            None => Ok(()),
-        }
-    }
-
-    pub fn trouble(&self) -> Option<String> {
-        match self.is_stopping() {
-            true => Some("shutting down".to_owned()),
-            false => self.commits.trouble(),
-        }
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// Panics where a test asked for it.
-    #[allow(clippy::panic, reason = "a test's planted crash")]
-    pub fn maybe_crash(&self, entity: &EntityId, messages: &[Message<Caller>]) {
-        if let Some(crash_on) = self.crash_on
-            && messages
-                .iter()
-                .any(|message| crash_on(entity, &message.command))
-        {
-            panic!("planted crash of {entity}");
-        }
-    }
-}
-
 /// A running node.
 pub struct Node {
     shared: Arc<Shared>,
@@ -416,36 +107,12 @@ impl Node {
         let owner = OwnerId(options.owner);
         let claiming = Arc::clone(&journal);
         let window = options.limits.dedup_window;
-        let states = tokio::task::spawn_blocking(move || {
-            crate::node::recover_all(&*claiming, owner, window)
-        })
-        .await
-        .map_err(|e| StartError::Start(e.to_string()))??;
-        let shared = Arc::new(Shared {
-            journal,
-            clock,
-            metrics: Metrics::default(),
-            limits: options.limits,
-            live_max: options.live_max,
-            directory: Directory::default(),
-            commits: CommitQueue::new(&states, owner),
-            timers: Timers::default(),
-            board: Board::default(),
-            inbox: Inbox::default(),
-            loads: Arc::new(Semaphore::new(LOADS_MAX)),
-            system,
-            connector,
-            delivering: Mutex::default(),
-            lives: AtomicU64::new(0),
-            actors: Mutex::default(),
-            crashes: Mutex::default(),
-            poison: Mutex::default(),
-            crash_on: options.crash_on,
-            router: OnceLock::new(),
-            supervisor: OnceLock::new(),
-            tokio: tokio::runtime::Handle::current(),
-            stopping: AtomicBool::new(false),
-        });
+        let states = tokio::task::spawn_blocking(move || recover_all(&*claiming, owner, window))
+            .await
+            .map_err(|e| StartError::Start(e.to_string()))??;
+        let shared = Arc::new(Shared::new(
+            journal, clock, connector, &states, system, &options,
+        ));
         let committer = start_committer(&shared, on_fatal)?;
         let node = Self {
             shared,

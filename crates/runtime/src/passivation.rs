@@ -7,7 +7,7 @@ use std::time::Duration as Wait;
 use crossdock_model::Duration;
 
 use crate::actor::Poke;
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// How often live entities are looked over.
 const SWEEP: Wait = Wait::from_secs(1);

@@ -16,7 +16,7 @@ use crossdock_model::{Answer, Effect, EntityId, LocationId, SkuId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::ask::Handle;
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// SKUs whose stock is kept on the board at most; others are asked when needed.
 const BOARD_SKUS_MAX: usize = 200_000;

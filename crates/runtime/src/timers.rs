@@ -7,7 +7,7 @@ use std::time::Duration as Wait;
 use crossdock_engine::Wheel;
 use crossdock_model::{Command, Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
 
-use crate::node::Shared;
+use crate::shared::Shared;
 
 /// How often wheels are looked at.
 const TICK: Wait = Wait::from_millis(5);

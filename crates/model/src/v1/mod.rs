@@ -12,6 +12,7 @@ mod channel;
 mod frame;
 mod location;
 mod order;
+mod order_facts;
 mod sku;
 mod system;
 
@@ -19,6 +20,7 @@ pub use channel::*;
 pub use frame::*;
 pub use location::*;
 pub use order::*;
+pub use order_facts::*;
 pub use sku::*;
 pub use system::*;
 

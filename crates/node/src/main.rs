@@ -1,0 +1,5 @@
+//! The command `crossdock`.
+
+fn main() -> std::process::ExitCode {
+    crossdock_node::run()
+}
