@@ -24,6 +24,7 @@ pub const CASES: &[Case] = &[
     ("meta says what was fixed", meta_says_what_was_fixed),
     ("positions are dense", positions_are_dense),
     ("reading is bounded by bytes", reading_is_bounded),
+    ("many shards are read at once", many_are_read),
     ("a wrong sequence is refused", wrong_sequence_is_refused),
     ("a claim raises epochs", claim_raises_epochs),
     ("a stale writer writes nothing", stale_writer_writes_nothing),
@@ -209,6 +210,47 @@ fn reading_is_bounded(journal: &dyn Journal) {
     assert_eq!(bodies(journal, sku(1).shard(), 3, 1).len(), 1);
     let some = bodies(journal, sku(1).shard(), 0, 2_000).len();
     assert!((2..4).contains(&some), "{some}");
+}
+
+fn many_are_read(journal: &dyn Journal) {
+    let mut entities = [sku(1), sku(2), sku(3), sku(4)];
+    entities.sort_by_key(EntityId::shard);
+    for round in 0..5 {
+        let writes = entities[..=round.min(2)].iter().map(|entity| {
+            let mut one = write(claim(journal, 1, entity.shard()), 1);
+            one.frames
+                .push(frame(entity, &format!("{round} of {entity}")));
+            one.frames.push(frame(entity, "second"));
+            one
+        });
+        assert!(commit(journal, writes.collect()).refused.is_empty());
+    }
+    for bytes_max in [0, 1, 30, usize::MAX] {
+        let mut after: BTreeMap<_, _> = entities.iter().map(|e| (e.shard(), 0)).collect();
+        after.insert(entities[0].shard(), 3);
+        let mut found = Vec::new();
+        loop {
+            let from: Vec<_> = after.iter().map(|(shard, seq)| (*shard, *seq)).collect();
+            let page = journal.read_many(&from, bytes_max).unwrap();
+            if page.is_empty() {
+                break;
+            }
+            for stored in page {
+                let seq = after.get_mut(&stored.position.shard).unwrap();
+                assert_eq!(stored.position.seq, *seq + 1);
+                *seq += 1;
+                found.push(stored);
+            }
+        }
+        found.sort_by_key(|stored| stored.position);
+        let expected = entities.iter().enumerate().flat_map(|(number, entity)| {
+            let after = if number == 0 { 3 } else { 0 };
+            journal.read(entity.shard(), after, usize::MAX).unwrap()
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{bytes_max}");
+        assert_eq!(found.len(), 7 + 8 + 6);
+    }
+    assert_eq!(journal.read_many(&[], 9).unwrap(), vec![]);
 }
 
 fn wrong_sequence_is_refused(journal: &dyn Journal) {

@@ -59,6 +59,33 @@ pub trait Journal: Send + Sync {
         bytes_max: usize,
     ) -> Result<Vec<StoredFrame>, JournalError>;
 
+    /// Frames of several shards, each with a sequence above the one given with it, up to about `bytes_max` bytes
+    /// in all. A shard's frames come in order and without a gap, but only some shards may be in an answer; it is
+    /// empty only when no shard has more. Where shards share commits this costs one pass instead of one a shard.
+    ///
+    /// # Errors
+    /// As for [`Journal::read`].
+    fn read_many(
+        &self,
+        after: &[(ShardId, Seq)],
+        bytes_max: usize,
+    ) -> Result<Vec<StoredFrame>, JournalError> {
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        for (shard, seq) in after {
+            let left = bytes_max.saturating_sub(bytes);
+            if left == 0 && !frames.is_empty() {
+                break;
+            }
+            let more = self.read(*shard, *seq, left)?;
+            bytes += more
+                .iter()
+                .map(|stored| stored.frame.body.len())
+                .sum::<usize>();
+            frames.extend(more);
+        }
+        Ok(frames)
+    }
+
     /// The last sequence of each shard that has frames.
     ///
     /// # Errors

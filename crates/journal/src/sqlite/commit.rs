@@ -1,13 +1,15 @@
 //! The only writes of shards: claims and commits.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use crossdock_model::ShardId;
 
+use super::cache::Commit;
 use super::error::int;
-use super::row::{self, Group};
+use super::row::{self, Group, Row};
 use super::{SqliteJournal, Writer, inbox, state, vault};
 use crate::crypto::DataKey;
 use crate::types::check_batch;
@@ -37,15 +39,9 @@ impl From<JournalError> for WriteError {
 /// What is to be remembered once a transaction is durable.
 #[derive(Default)]
 struct Written {
-    row: Option<LogRow>,
+    commit: Option<Commit>,
     day_keys: Vec<(i64, DataKey)>,
     inbox_new: Vec<bool>,
-}
-
-struct LogRow {
-    id: i64,
-    heads: Vec<row::Head>,
-    bytes: u64,
 }
 
 impl SqliteJournal {
@@ -122,7 +118,7 @@ impl SqliteJournal {
         let log_row = self.log().last_row + 1;
         let behavior = TransactionBehavior::Immediate;
         let transaction = writer.connection.transaction_with_behavior(behavior)?;
-        written.row = append(&transaction, log_row, batch, kept)?;
+        written.commit = append(&transaction, log_row, batch, kept)?;
         for write in kept {
             self.write_shard(&transaction, batch, write)?;
         }
@@ -192,9 +188,11 @@ impl SqliteJournal {
         kept: &[&ShardWrite],
         written: Written,
     ) -> Result<Vec<bool>, JournalError> {
-        if let Some(row) = written.row {
-            self.log_mut().push(row.id, &row.heads)?;
-            writer.unblocked_bytes += row.bytes;
+        if let Some(commit) = written.commit {
+            writer.unblocked_bytes += commit.bytes() as u64;
+            let commit = Arc::new(commit);
+            self.cache().put(Arc::clone(&commit));
+            self.log_mut().push(commit.id, &commit.heads)?;
         }
         writer.day_keys.extend(written.day_keys);
         while writer.day_keys.len() > inbox::DAY_KEYS_MAX {
@@ -238,7 +236,7 @@ fn append(
     id: i64,
     batch: &Batch,
     kept: &[&ShardWrite],
-) -> Result<Option<LogRow>, WriteError> {
+) -> Result<Option<Commit>, WriteError> {
     let groups: Vec<_> = kept
         .iter()
         .filter(|write| !write.frames.is_empty())
@@ -256,9 +254,12 @@ fn append(
     let sql = "INSERT INTO log (id, at, heads, frames) VALUES (?1, ?2, ?3, ?4)";
     let mut statement = transaction.prepare_cached(sql)?;
     statement.execute(params![id, batch.at.as_ms(), heads, frames])?;
-    Ok(Some(LogRow {
+    let at = batch.at;
+    let row = Row {
         id,
-        bytes: (heads.len() + frames.len()) as u64,
-        heads: row::heads(id, batch.at, &heads)?,
-    }))
+        at,
+        heads,
+        frames,
+    };
+    Ok(Some(Commit::decode(row)?))
 }

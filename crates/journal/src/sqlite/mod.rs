@@ -7,6 +7,7 @@
 
 mod backup;
 mod block;
+mod cache;
 mod commit;
 #[cfg(any(test, feature = "testing"))]
 mod dump;
@@ -43,6 +44,7 @@ use crate::{
     Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxRow, InboxState, Journal, JournalError,
     MasterKey, Meta, OwnerId, Seq, ShardState, StoredFrame, VaultEntry,
 };
+use cache::Cache;
 use index::LogIndex;
 use lock::DirLock;
 
@@ -70,6 +72,8 @@ pub struct SqliteOptions {
     pub hot_days: u32,
     /// Entries of the log's index kept in memory before a block is closed (16 bytes each).
     pub index_entries_max: usize,
+    /// Commits kept in memory for readers, in bytes.
+    pub cache_bytes_max: usize,
     /// Log bytes after which a block is closed; a block becomes one sealed segment.
     pub block_bytes_max: u64,
     /// Size of the write-ahead log above which [`SqliteJournal::maintain`] holds commits for a moment, so that
@@ -90,6 +94,7 @@ impl SqliteOptions {
             synchronous: Synchronous::Full,
             hot_days: 30,
             index_entries_max: 1 << 18,
+            cache_bytes_max: 64 << 20,
             block_bytes_max: 64 << 20,
             wal_bytes_max: 64 << 20,
             delete_commits_max: 256,
@@ -106,6 +111,7 @@ pub struct SqliteJournal {
     keys: Keyring,
     writer: Mutex<Writer>,
     log: RwLock<LogIndex>,
+    cache: Mutex<Cache>,
     readers: [Mutex<Connection>; 2],
     next_reader: AtomicUsize,
     checkpointer: Mutex<Connection>,
@@ -166,6 +172,10 @@ impl SqliteJournal {
         self.log.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reader(&self) -> MutexGuard<'_, Connection> {
         let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
         let reader = &self.readers[turn % self.readers.len()];
@@ -219,6 +229,14 @@ impl Journal for SqliteJournal {
         bytes_max: usize,
     ) -> Result<Vec<StoredFrame>, JournalError> {
         self.read_frames(shard, after, bytes_max)
+    }
+
+    fn read_many(
+        &self,
+        after: &[(ShardId, Seq)],
+        bytes_max: usize,
+    ) -> Result<Vec<StoredFrame>, JournalError> {
+        self.read_shards(after, bytes_max)
     }
 
     fn tails(&self) -> Result<Vec<(ShardId, Seq)>, JournalError> {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, RwLock};
 use crossdock_model::Timestamp;
 use rusqlite::Connection;
 
+use super::cache::Cache;
 use super::error::{self, reading, uint};
 use super::index::LogIndex;
 use super::lock::DirLock;
@@ -39,6 +40,7 @@ impl SqliteJournal {
             meta,
             keys,
             log: RwLock::new(log),
+            cache: Mutex::new(Cache::new(options.cache_bytes_max)),
             readers: [reader()?, reader()?],
             next_reader: AtomicUsize::new(0),
             checkpointer: reader()?,

@@ -1,6 +1,7 @@
 //! What only the journal on SQLite can do or suffer.
 
 mod damage;
+mod measure;
 mod privacy;
 mod sealing;
 
@@ -108,7 +109,7 @@ fn reopening_keeps_all() {
         assert_eq!(again.due(entity.shard(), at(9), None, 9).unwrap().len(), 1);
         assert_eq!(
             again.dirty(entity.shard(), None, 9).unwrap(),
-            [entity.clone()]
+            std::slice::from_ref(&entity)
         );
         assert!(again.inbox_row(&batch.inbox[0].id).unwrap().is_some());
         // The fence is as it was: the holder may write on, and another claim ends that.

@@ -8,6 +8,7 @@ const DAY_MS: i64 = 86_400_000;
 
 fn small_blocks() -> SqliteOptions {
     let mut options = options();
+    options.cache_bytes_max = 0;
     options.index_entries_max = 8;
     options.hot_days = 1;
     options.delete_commits_max = 3;
@@ -51,6 +52,9 @@ fn check_history(journal: &SqliteJournal, entities: &[EntityId]) {
             assert_eq!(one[0].position.seq, after + 1);
         }
     }
+    let from: Vec<_> = entities.iter().map(|entity| (entity.shard(), 4)).collect();
+    let all = journal.read_many(&from, usize::MAX).unwrap();
+    assert_eq!(all.len(), 16 * entities.len());
 }
 
 #[test]
