@@ -4,6 +4,7 @@
 //! sockets and a clock.
 
 pub mod config;
+pub mod telemetry;
 
 /// Runs the command line.
 #[must_use]

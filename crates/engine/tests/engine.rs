@@ -1,0 +1,203 @@
+//! The engine's promises: nothing leaves before it is durable, and what rests on a lost append never leaves.
+
+use crossdock_engine::{
+    Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step, StepKind, recover,
+};
+use crossdock_logic::Entity;
+use crossdock_model::command::BucketCommand;
+use crossdock_model::v1::ListingTarget;
+use crossdock_model::{
+    Answer, Command, CommandKey, CredentialId, EntityId, ListingId, Meta, ShardId, SkuId, Timestamp,
+};
+
+type Engine = Committer<u32, (), u32>;
+
+fn bucket() -> EntityId {
+    "bucket:shop:1".parse().unwrap()
+}
+
+fn meta(key: Option<&str>) -> Meta {
+    Meta {
+        principal: CredentialId::new("test").unwrap(),
+        reason: None,
+        key: key.map(|key| CommandKey::new(key).unwrap()),
+        body_hash: 1,
+        issued_at: Timestamp::default(),
+        effective_at: None,
+        trace: None,
+    }
+}
+
+fn map(caller: u32, listing: &str) -> Message<u32> {
+    let listing = ListingId::new(listing).unwrap();
+    let target = ListingTarget::Sku { sku: SkuId::new("A").unwrap(), multiplier: 1 };
+    Message {
+        command: Command::Bucket(BucketCommand::Map { listing, target }),
+        meta: meta(None),
+        reply: ReplyTo::Caller(caller),
+    }
+}
+
+fn read(caller: u32) -> Message<u32> {
+    Message { command: Command::Read, meta: meta(None), reply: ReplyTo::Caller(caller) }
+}
+
+fn live(life: u64) -> Core<u32> {
+    Core::new(Entity::new(bucket()), 0, life, Limits::default())
+}
+
+fn engine() -> Engine {
+    Committer::new(ShardId::all().map(|shard| (shard, 1, 0)), 1000, 1 << 20)
+}
+
+fn steps(core: &mut Core<u32>, messages: Vec<Message<u32>>) -> Vec<Step<u32>> {
+    let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+    core.handle(messages, Timestamp::from_ms(1), &mut steps, &mut at_once).unwrap();
+    steps
+}
+
+/// Hands the steps over; the callers whose steps are refused because their life has ended.
+fn push(engine: &mut Engine, steps: Vec<Step<u32>>) -> Vec<u32> {
+    let refused = steps.into_iter().filter_map(|step| engine.push(step).err());
+    refused.flat_map(|release| callers(release.answers)).collect()
+}
+
+fn callers<R>(answers: Vec<(ReplyTo<u32>, R)>) -> Vec<u32> {
+    let caller = |(reply, _)| match reply {
+        ReplyTo::Caller(caller) => Some(caller),
+        ReplyTo::Nobody | ReplyTo::Entity(..) => None,
+    };
+    answers.into_iter().filter_map(caller).collect()
+}
+
+fn released(completed: Completed<u32, u32>) -> Vec<u32> {
+    completed.released.into_iter().flat_map(|(_, release)| callers(release.answers)).collect()
+}
+
+fn durable(_: ShardId) -> ShardOutcome {
+    ShardOutcome::Durable
+}
+
+#[test]
+fn nothing_leaves_before_it_is_durable_and_reads_wait_for_what_they_saw() {
+    let (mut core, mut engine) = (live(1), engine());
+    let batch = steps(&mut core, vec![map(1, "a"), read(2)]);
+    push(&mut engine, batch);
+    let batch = engine.next_batch().unwrap();
+    assert_eq!(batch.shards.len(), 1);
+    assert_eq!((batch.shards[0].expected_seq, batch.shards[0].records.len()), (1, 1));
+    let later = steps(&mut core, vec![map(3, "b")]);
+    push(&mut engine, later);
+    assert!(engine.next_batch().is_none(), "one batch is in flight at a time");
+    assert_eq!(released(engine.completed(durable)), [1, 2]);
+    assert_eq!(engine.next_batch().unwrap().shards[0].expected_seq, 2);
+    assert_eq!(released(engine.completed(durable)), [3]);
+}
+
+/// Append k fails while k+1 and k+2 are queued: nothing computed from them leaves.
+#[test]
+fn a_failed_append_loses_everything_that_was_computed_from_it() {
+    let (mut core, mut engine) = (live(1), engine());
+    let first = steps(&mut core, vec![map(1, "a")]);
+    push(&mut engine, first);
+    engine.next_batch().unwrap();
+    for (caller, listing) in [(2, "b"), (3, "c")] {
+        let queued = steps(&mut core, vec![map(caller, listing), read(caller + 10)]);
+        push(&mut engine, queued);
+    }
+    let completed = engine.completed(|_| ShardOutcome::Refused { next_seq: Some(1) });
+    assert!(completed.released.is_empty());
+    assert_eq!(completed.ended, [(bucket(), 1)]);
+    let lost: Vec<u32> = completed.lost.into_iter().flat_map(|r| callers(r.answers)).collect();
+    assert_eq!(lost, [1, 2, 12, 3, 13]);
+    assert!(engine.next_batch().is_none(), "nothing of that life is left to be written");
+
+    let still_deciding = steps(&mut core, vec![map(4, "d")]);
+    assert_eq!(push(&mut engine, still_deciding), [4], "the life has ended");
+    let mut next = live(2);
+    let steps = steps(&mut next, vec![map(5, "a")]);
+    push(&mut engine, steps);
+    assert_eq!(engine.next_batch().unwrap().shards[0].expected_seq, 1);
+    assert_eq!(released(engine.completed(durable)), [5]);
+}
+
+#[test]
+fn a_shard_that_is_not_ours_any_more_takes_nothing() {
+    let (mut core, mut engine) = (live(1), engine());
+    let first = steps(&mut core, vec![map(1, "a")]);
+    push(&mut engine, first);
+    engine.next_batch().unwrap();
+    assert!(released(engine.completed(|_| ShardOutcome::Refused { next_seq: None })).is_empty());
+    let again = steps(&mut live(2), vec![map(2, "a")]);
+    push(&mut engine, again);
+    assert_eq!(engine.next_batch(), Some(Batch { shards: Vec::new() }));
+    let completed = engine.completed(durable);
+    assert!(completed.released.is_empty());
+    assert_eq!(completed.lost.len(), 1);
+}
+
+#[test]
+fn a_durable_checkpoint_covers_the_log_and_a_lost_one_does_not() {
+    let (mut core, mut engine) = (live(1), engine());
+    let first = steps(&mut core, vec![map(1, "a"), map(2, "b")]);
+    push(&mut engine, first);
+    engine.next_batch();
+    engine.completed(durable);
+    assert_eq!(engine.uncovered_after(&bucket()), Some(0));
+    assert_eq!(engine.overdue_checkpoints(2, 10), [bucket()]);
+
+    let checkpoint = core.checkpoint().unwrap().unwrap();
+    assert!(core.checkpoint().unwrap().is_none(), "the same state is not written twice");
+    push(&mut engine, vec![checkpoint]);
+    engine.next_batch();
+    engine.completed(|_| ShardOutcome::Refused { next_seq: Some(3) });
+    assert_eq!(engine.uncovered_after(&bucket()), Some(0), "the checkpoint was lost");
+
+    let mut core = live(2);
+    steps(&mut core, vec![map(1, "a"), map(2, "b")]);
+    push(&mut engine, vec![core.checkpoint().unwrap().unwrap()]);
+    engine.next_batch();
+    engine.completed(durable);
+    assert_eq!(engine.uncovered_after(&bucket()), None);
+}
+
+#[test]
+fn a_crashed_life_loses_its_queue_and_keeps_what_is_in_flight() {
+    let (mut core, mut engine) = (live(1), engine());
+    let first = steps(&mut core, vec![map(1, "a")]);
+    push(&mut engine, first);
+    engine.next_batch();
+    let queued = steps(&mut core, vec![map(2, "b")]);
+    push(&mut engine, queued);
+    let ended = engine.end_life(&bucket(), 1);
+    assert_eq!(ended.lost.into_iter().flat_map(|r| callers(r.answers)).collect::<Vec<_>>(), [2]);
+    assert_eq!(released(engine.completed(durable)), [1]);
+    assert_eq!(engine.uncovered_after(&bucket()), Some(0));
+}
+
+#[test]
+fn recovery_passes_over_what_the_checkpoint_covers() {
+    let mut core = live(1);
+    let bodies: Vec<Vec<u8>> = steps(&mut core, vec![map(1, "a"), map(2, "b"), map(3, "c")])
+        .into_iter()
+        .filter_map(|step| match step.kind {
+            StepKind::Record(body) => Some(body),
+            StepKind::Checkpoint { .. } | StepKind::Barrier => None,
+        })
+        .collect();
+    let window = Limits::default().dedup_window;
+    let replay = |checkpoint: Option<&[u8]>, from: usize| {
+        recover(&bucket(), checkpoint, bodies[from..].iter().map(Vec::as_slice), window)
+    };
+    let whole = replay(None, 0).unwrap().entity;
+    assert_eq!(&whole, core.entity());
+    let mut first = live(1);
+    steps(&mut first, vec![map(1, "a"), map(2, "b")]);
+    let checkpoint = first.entity().encode().unwrap();
+    for from in 0..=2 {
+        let recovered = replay(Some(&checkpoint), from).unwrap();
+        assert_eq!((&recovered.entity, recovered.checkpointed), (&whole, 2));
+    }
+    assert!(replay(None, 1).is_err(), "a gap is no history");
+}
+
