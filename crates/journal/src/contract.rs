@@ -13,7 +13,7 @@ use crossdock_model::{ChannelId, EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Tim
 
 use crate::{
     Batch, Checkpoint, CommitOutcome, Frame, InboxId, InboxInsert, InboxMark, InboxState, Journal,
-    OwnerId, Refusal, Seq, ShardState, ShardWrite, VaultEntry, VaultWrite,
+    JournalError, OwnerId, Refusal, Seq, ShardState, ShardWrite, VaultEntry, VaultWrite,
 };
 
 /// A named case of the suite.
@@ -39,6 +39,7 @@ pub const CASES: &[Case] = &[
         "the vault keeps, finds and erases",
         vault_keeps_finds_erases,
     ),
+    ("a late mark is erased too", late_mark_is_erased),
     ("a bad batch writes nothing", bad_batch_writes_nothing),
 ];
 
@@ -561,6 +562,36 @@ fn vault_keeps_finds_erases(journal: &dyn Journal) {
     assert_eq!(insert(journal, vec![row]), [false]);
 }
 
+/// A delivery can be erased only once its subject is known: finishing it later does it then.
+fn late_mark_is_erased(journal: &dyn Journal) {
+    let subject = "order:shop:1";
+    let held = claim(journal, 1, sku(1).shard());
+    let mut erase = write(held, 1);
+    erase.vault.push(VaultWrite::Erase {
+        subject: subject.to_owned(),
+    });
+    let batch = Batch {
+        at: at(2_000),
+        shards: vec![erase],
+        inbox: Vec::new(),
+    };
+    let mut after = delivery("after");
+    after.received_at = at(2_001);
+    let rows = [delivery("before"), after];
+    insert(journal, rows.to_vec());
+    journal.commit(&batch).unwrap();
+    for (row, kept) in rows.iter().zip([false, true]) {
+        for state in [InboxState::Parked, InboxState::Done] {
+            let mut marks = write(claim(journal, 1, row.id.shard()), 1);
+            marks.inbox.push(mark(&row.id, state, Some(subject)));
+            commit(journal, vec![marks]);
+            let found = journal.inbox_row(&row.id).unwrap().unwrap();
+            let whole = kept || state == InboxState::Parked;
+            assert_eq!(!found.delivery.body.is_empty(), whole, "{row:?}");
+        }
+    }
+}
+
 fn bad_batch_writes_nothing(journal: &dyn Journal) {
     let (a, b) = (sku(1), sku(2));
     let held = claim(journal, 1, a.shard());
@@ -574,7 +605,8 @@ fn bad_batch_writes_nothing(journal: &dyn Journal) {
             shards,
             inbox: vec![delivery("1")],
         };
-        assert!(journal.commit(&batch).is_err());
+        let invalid = journal.commit(&batch);
+        assert!(matches!(invalid, Err(JournalError::Invalid(_))));
     }
     assert_eq!(journal.tails().unwrap(), vec![]);
     assert_eq!(journal.inbox_row(&delivery("1").id).unwrap(), None);

@@ -45,6 +45,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Full`]: nothing of the batch was written, it may be tried again later.
+    /// [`JournalError::Invalid`]: the batch breaks a rule; nothing of it was written.
     /// [`JournalError::Unknown`]: whether it was written is unknown; the process must stop and recover from disk.
     fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError>;
 

@@ -47,6 +47,7 @@ struct State {
     inbox: Vec<InboxRow>,
     inbox_index: BTreeMap<InboxId, usize>,
     vault: BTreeMap<String, Kept>,
+    erased: BTreeMap<String, Timestamp>,
     puts: u64,
     faults: VecDeque<Fault>,
     failed: bool,
@@ -371,7 +372,7 @@ impl State {
             self.mark(mark);
         }
         for change in &write.vault {
-            self.keep(change);
+            self.keep(at, change);
         }
     }
 
@@ -400,10 +401,15 @@ impl State {
             row.parked_on.clone_from(&mark.parked_on);
             row.subject = mark.subject.clone().or(row.subject.take());
             row.attempts += 1;
+            let erased = mark.subject.as_ref().and_then(|s| self.erased.get(s));
+            let before = erased.is_some_and(|at| row.delivery.received_at <= *at);
+            if before && mark.state == InboxState::Done {
+                empty(row);
+            }
         }
     }
 
-    fn keep(&mut self, change: &VaultWrite) {
+    fn keep(&mut self, at: Timestamp, change: &VaultWrite) {
         match change {
             VaultWrite::Put { subject, entry, .. } => {
                 self.puts += 1;
@@ -415,14 +421,19 @@ impl State {
             }
             VaultWrite::Erase { subject } => {
                 self.vault.remove(subject);
+                self.erased.insert(subject.clone(), at);
                 let rows = self.inbox.iter_mut();
                 for row in rows.filter(|row| row.subject.as_ref() == Some(subject)) {
-                    row.delivery.body.clear();
-                    row.delivery.headers.clear();
+                    empty(row);
                 }
             }
         }
     }
+}
+
+fn empty(row: &mut InboxRow) {
+    row.delivery.body.clear();
+    row.delivery.headers.clear();
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub struct Batch {
     pub inbox: Vec<InboxInsert>,
 }
 
-/// The writes of one shard: all or none of them happen.
+/// The writes of one shard: all or none of them happen. Entities and deliveries must be of this shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardWrite {
     /// The shard.
@@ -116,7 +116,7 @@ pub struct ShardWrite {
     pub checkpoints: Vec<Checkpoint>,
     /// Raises the shard's checkpoint position to this; never lowers it.
     pub checkpoint_seq: Option<Seq>,
-    /// Changes of state of inbox rows.
+    /// Changes of state of inbox rows; one of a row that does not exist is dropped. Each counts as an attempt.
     pub inbox: Vec<InboxMark>,
     /// Personal data of subjects of this shard.
     pub vault: Vec<VaultWrite>,
@@ -159,7 +159,7 @@ pub enum Refusal {
 pub(crate) fn check_batch(batch: &Batch) -> Result<(), JournalError> {
     if !batch.shards.is_sorted_by(|a, b| a.shard < b.shard) {
         let what = "the shards of a batch are not in order, or one is named twice";
-        return Err(JournalError::Io(what.to_owned()));
+        return Err(JournalError::Invalid(what.to_owned()));
     }
     for write in &batch.shards {
         let frames = write.frames.iter().map(|frame| &frame.entity);
@@ -172,11 +172,11 @@ pub(crate) fn check_batch(batch: &Batch) -> Result<(), JournalError> {
             .find(|entity| entity.shard() != write.shard);
         if let Some(entity) = foreign {
             let what = format!("{entity} is not of shard {}", write.shard);
-            return Err(JournalError::Io(what));
+            return Err(JournalError::Invalid(what));
         }
         if let Some(mark) = write.inbox.iter().find(|m| m.id.shard() != write.shard) {
             let what = format!("delivery {:?} is not of shard {}", mark.id, write.shard);
-            return Err(JournalError::Io(what));
+            return Err(JournalError::Invalid(what));
         }
     }
     Ok(())
@@ -275,7 +275,8 @@ pub struct InboxMark {
     pub state: InboxState,
     /// What it waits for, for [`InboxState::Parked`].
     pub parked_on: Option<String>,
-    /// The order it belongs to, when known.
+    /// The order it belongs to, when known; `None` leaves it as it is. Where that was erased after the delivery
+    /// came, finishing the delivery drops its body.
     pub subject: Option<String>,
 }
 
@@ -328,6 +329,9 @@ pub enum JournalError {
         /// The data directory.
         path: String,
     },
+    /// The caller's batch breaks a rule of [`Batch`]; nothing was written. A fault of the program.
+    #[error("this batch cannot be written: {0}")]
+    Invalid(String),
     /// A flush or write failed in a way that leaves unknown what is on disk.
     #[error("outcome of the write is unknown: {0}; the process must stop and recover from disk")]
     Unknown(String),
@@ -355,4 +359,25 @@ pub enum JournalError {
     /// Reading or opening failed.
     #[error("the journal cannot be read: {0}")]
     Io(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden;
+
+    /// Where a delivery or an entity is stored may never change.
+    #[test]
+    fn shard_positions_are_golden() {
+        let entities = ["sku:A-1", "order:shop:1", "location:reno", "request:k:1"];
+        let entities = entities.map(|name| name.parse::<EntityId>().unwrap().shard());
+        let deliveries = ["1", "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043"].map(|delivery| {
+            let channel = ChannelId::checked("shop").unwrap();
+            let delivery = delivery.to_owned();
+            InboxId { channel, delivery }.shard()
+        });
+        let shards = entities.into_iter().chain(deliveries);
+        let bytes: Vec<_> = shards.map(|shard| shard.number() as u8).collect();
+        golden::check("shards.hex", &[&bytes]);
+    }
 }

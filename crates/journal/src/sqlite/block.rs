@@ -134,7 +134,8 @@ impl SqliteJournal {
                     for head in row::heads(row.id, row.at, &row.heads)? {
                         head.frames(row.at, &row.frames)?;
                     }
-                    segment.push(row).map_err(failed)
+                    segment.push(row).map_err(failed)?;
+                    Ok(true)
                 },
             )?;
         }
@@ -151,11 +152,12 @@ impl SqliteJournal {
 
     fn candidate(&self, before: Timestamp) -> Result<Option<Candidate>, JournalError> {
         let reader = self.reader();
+        // Only ever the oldest: what is sealed is the beginning of the log.
         let sql = "
-SELECT block, row_first, row_last FROM log_block WHERE state = ?1 AND at_last < ?2 AND NOT EXISTS (
+SELECT block, row_first, row_last FROM log_block
+WHERE block = (SELECT min(block) FROM log_block WHERE state = ?1) AND at_last < ?2 AND NOT EXISTS (
   SELECT 1 FROM log_map m JOIN shard s ON s.shard = m.shard
-  WHERE m.block = log_block.block AND s.checkpoint_seq < m.seq_last)
-ORDER BY block LIMIT 1";
+  WHERE m.block = log_block.block AND s.checkpoint_seq < m.seq_last)";
         let found = reader.query_row(sql, params![CLOSED, before.as_ms()], |row| {
             Ok(Candidate {
                 block: row.get(0)?,
@@ -201,12 +203,20 @@ DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id BETWEEN ?1 AND ?2 ORDER
     Ok(deleted)
 }
 
-/// Hands over the rows of the database in a range, in order.
+/// The last commit that a complete segment holds.
+pub(super) fn last_sealed_row(connection: &Connection) -> Result<i64, JournalError> {
+    let sql = "SELECT coalesce(max(row_last), 0) FROM log_block WHERE state >= ?1";
+    connection
+        .query_row(sql, [SEALED], |row| row.get(0))
+        .map_err(reading)
+}
+
+/// Hands over the rows of the database in a range, in order, until `use_row` says no.
 pub(super) fn each_row(
     connection: &Connection,
     first: i64,
     last: i64,
-    mut use_row: impl FnMut(&Row) -> Result<(), JournalError>,
+    mut use_row: impl FnMut(&Row) -> Result<bool, JournalError>,
 ) -> Result<(), JournalError> {
     let sql = "SELECT id, at, heads, frames FROM log WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
     let mut statement = connection.prepare(sql).map_err(reading)?;
@@ -220,7 +230,9 @@ pub(super) fn each_row(
                 frames: found.get(3)?,
             })
         };
-        use_row(&get().map_err(reading)?)?;
+        if !use_row(&get().map_err(reading)?)? {
+            break;
+        }
     }
     Ok(())
 }

@@ -104,6 +104,7 @@ impl SqliteJournal {
         // Pages of what was erased must not linger in the write-ahead log.
         if self.erased.load(Ordering::SeqCst) {
             self.export_erasures()?;
+            self.checkpoint("PASSIVE")?;
             return self.truncate_wal(Duration::ZERO);
         }
         if self.wal_bytes() < WAL_BYTES_MIN {

@@ -37,7 +37,7 @@ use rusqlite::Connection;
 
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use maintain::Maintained;
-pub use verify::{VerifyReport, verify};
+pub use verify::{VerifyReport, scan, verify};
 
 use crate::crypto::{DataKey, Keyring};
 use crate::{

@@ -196,6 +196,43 @@ fn full_disk_writes_nothing_and_passes() {
     assert!(verify(dir.path()).unwrap().is_sound());
 }
 
+/// A disk that is really full: `CROSSDOCK_SMALL_DISK` names an empty mounted file system of 3 MiB.
+#[test]
+#[ignore = "needs a small file system"]
+fn full_disk_passes_when_space_comes() {
+    let dir = std::env::var("CROSSDOCK_SMALL_DISK").unwrap();
+    let dir = Path::new(&dir);
+    let filler = dir.join("filler");
+    std::fs::write(&filler, vec![0; 1 << 20]).unwrap();
+    let mut flushed = options();
+    flushed.synchronous = Synchronous::Full;
+    let journal = SqliteJournal::open(&dir.join("data"), flushed.clone(), at(5)).unwrap();
+    let entity = sku(1);
+    let held = claim(&journal, 1, entity.shard());
+    let (mut kept, mut full) = (0, 0);
+    for number in 0..400 {
+        let mut one = ShardWrite::new(held.shard, held.epoch, contract::owner(1), kept + 1);
+        one.frames.push(frame(&entity, &"z".repeat(3_000 + number)));
+        let batch = Batch {
+            shards: vec![one],
+            ..Batch::default()
+        };
+        match journal.commit(&batch) {
+            Ok(_) => kept += 1,
+            Err(JournalError::Full { .. }) => full += 1,
+            Err(e) => panic!("{e}"),
+        }
+        if full == 20 && filler.exists() {
+            std::fs::remove_file(&filler).unwrap();
+        }
+    }
+    assert!(full >= 20 && !filler.exists());
+    drop(journal);
+    let journal = SqliteJournal::open(&dir.join("data"), flushed, at(5)).unwrap();
+    assert_eq!(texts(&journal, &entity).len() as u64, kept);
+    println!("{kept} kept, {full} refused");
+}
+
 #[test]
 fn after_a_failed_flush_nothing_is_written() {
     let (dir, journal) = fresh();

@@ -9,7 +9,7 @@ use super::error::{reading, uint};
 use super::row::{self, Row};
 use super::segment::{self, Segment};
 use super::{block, schema, state};
-use crate::{Epoch, JournalError, Seq};
+use crate::{Epoch, JournalError, Seq, StoredFrame};
 
 /// Problems listed at most; the count goes on.
 const PROBLEMS_MAX: usize = 100;
@@ -66,9 +66,10 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     for block in block::sealed(&snapshot)? {
         walk.segment(dir, block);
     }
-    let hot = block::each_row(&snapshot, walk.next_row, i64::MAX, |row| {
+    let first = block::last_sealed_row(&snapshot)? + 1;
+    let hot = block::each_row(&snapshot, first, i64::MAX, |row| {
         walk.row(row);
-        Ok(())
+        Ok(true)
     });
     let mut report = walk.report;
     if let Err(e) = hot {
@@ -81,6 +82,41 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     let deliveries = snapshot.query_row(count, [], |row| row.get(0));
     report.deliveries = uint(deliveries.map_err(reading)?);
     Ok(report)
+}
+
+/// Hands over every frame of a data directory, in use or not, in commit order, until `use_frame` says no. Needs
+/// no key: for looking into a journal.
+///
+/// # Errors
+/// [`JournalError`] at the first commit that cannot be read.
+pub fn scan(
+    dir: &Path,
+    mut use_frame: impl FnMut(StoredFrame) -> bool,
+) -> Result<(), JournalError> {
+    let mut connection = schema::connect_reading(dir)?;
+    schema::meta(&connection)?;
+    let snapshot = connection.transaction().map_err(reading)?;
+    let mut more = true;
+    let mut use_row = |row: &Row| {
+        for head in row::heads(row.id, row.at, &row.heads)? {
+            for stored in head.frames(row.at, &row.frames)? {
+                more = more && use_frame(stored);
+            }
+        }
+        Ok::<_, JournalError>(more)
+    };
+    for block in block::sealed(&snapshot)? {
+        let segment = Segment::open(&segment::path(dir, block))?;
+        for chunk in 0..segment.chunks() {
+            for row in segment.rows(chunk)? {
+                if !use_row(&row)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    let first = block::last_sealed_row(&snapshot)? + 1;
+    block::each_row(&snapshot, first, i64::MAX, |row| use_row(row))
 }
 
 struct Walk {

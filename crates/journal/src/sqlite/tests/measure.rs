@@ -8,6 +8,9 @@ use super::*;
 use crate::Frame;
 
 const BODY_BYTES: usize = 150;
+const PAGE_BYTES: usize = 4 << 20;
+/// Of each shard: what a recovery reads after its checkpoint.
+const RECENT_EVENTS: u64 = 500;
 const RUN: Duration = Duration::from_secs(4);
 
 /// Events a second at several batch sizes, over all shards, each commit flushed, upkeep beside it.
@@ -23,16 +26,35 @@ fn measure() {
         drop(journal);
         let start = Instant::now();
         let journal = SqliteJournal::open(dir.path(), options, at(0)).unwrap();
-        println!("  {events} events");
         let opened = start.elapsed();
         let start = Instant::now();
+        let mut after: BTreeMap<_, _> = ShardId::all().map(|shard| (shard, 0)).collect();
         let mut read = 0;
-        for shard in ShardId::all() {
-            read += journal.read(shard, 0, usize::MAX).unwrap().len();
+        loop {
+            let from: Vec<_> = after.iter().map(|(shard, seq)| (*shard, *seq)).collect();
+            let page = journal.read_many(&from, PAGE_BYTES).unwrap();
+            if page.is_empty() {
+                break;
+            }
+            read += page.len();
+            let reached = page.iter().map(|s| (s.position.shard, s.position.seq));
+            after.extend(reached);
         }
         assert_eq!(read, events);
         println!(
             "  open {opened:?}, read {events} events in {:?}",
+            start.elapsed()
+        );
+        let start = Instant::now();
+        let recent: usize = after
+            .iter()
+            .map(|(shard, seq)| {
+                let after = seq.saturating_sub(RECENT_EVENTS);
+                journal.read(*shard, after, usize::MAX).unwrap().len()
+            })
+            .sum();
+        println!(
+            "  by shard, the last {recent} events in {:?}",
             start.elapsed()
         );
     }

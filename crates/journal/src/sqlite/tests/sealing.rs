@@ -89,6 +89,18 @@ fn sealed_log_is_read_as_before() {
     assert!(report.is_sound(), "{:?}", report.problems);
     assert_eq!((report.commits, report.frames), (21, 61));
     assert_eq!(report.segments, u64::from(sealed));
+    let (mut scanned, mut some) = (0, 0);
+    scan(dir.path(), |_| {
+        scanned += 1;
+        true
+    })
+    .unwrap();
+    scan(dir.path(), |_| {
+        some += 1;
+        some < 5
+    })
+    .unwrap();
+    assert_eq!((scanned, some), (61, 5));
 
     let segment = segment::path(dir.path(), 2);
     let mut bytes = std::fs::read(&segment).unwrap();
@@ -103,6 +115,23 @@ fn sealed_log_is_read_as_before() {
     let journal = SqliteJournal::open(dir.path(), small_blocks(), at(0)).unwrap();
     let read = journal.read(entities[0].shard(), 0, usize::MAX);
     assert!(matches!(read, Err(JournalError::Corrupt { .. })));
+}
+
+/// Half of a sealed block has left the database, and the process ends there.
+#[test]
+fn sealing_goes_on_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(dir.path(), small_blocks(), at(0)).unwrap();
+    let entities = history(&journal);
+    for _ in 0..12 {
+        journal.maintain(at(3 * DAY_MS)).unwrap();
+        let killed = copy_of(dir.path());
+        assert!(verify(killed.path()).unwrap().is_sound());
+        let again = SqliteJournal::open(killed.path(), small_blocks(), at(0)).unwrap();
+        check_history(&again, &entities);
+        while again.maintain(at(3 * DAY_MS)).unwrap().more {}
+        check_history(&again, &entities);
+    }
 }
 
 #[test]
