@@ -1,0 +1,30 @@
+//! `cargo bench -p crossdock-benches [-- --json] [-- FILTER]`: figures with their peer or limit in the same run.
+//!
+//! Every row is the median of several runs on this machine; what counts is the ratio. The machine's own limit
+//! and the peers run in the same process or on the same cores.
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a bench target")]
+
+mod journal;
+mod postgres;
+mod report;
+mod reserve;
+
+use report::Report;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let json = words.iter().any(|word| word == "--json");
+    let wanted = |name: &str| {
+        let mut filters = words.iter().filter(|word| !word.starts_with("--")).peekable();
+        filters.peek().is_none() || filters.any(|filter| name.contains(filter.as_str()))
+    };
+    let mut report = Report::default();
+    if wanted("journal") {
+        journal::run(&mut report);
+    }
+    if wanted("reserve") {
+        let peer = postgres::run(&mut report);
+        reserve::run(&mut report, &peer);
+    }
+    if json { println!("{}", report.json()) } else { print!("{}", report.table()) }
+}
