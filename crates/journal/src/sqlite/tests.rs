@@ -1,5 +1,6 @@
 //! What only the journal on SQLite can do or suffer.
 
+mod alike;
 mod damage;
 mod measure;
 mod privacy;
