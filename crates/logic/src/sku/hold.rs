@@ -1,0 +1,196 @@
+//! Holds of channels that ask before they sell. A hold that ran out is free at that instant and never revived.
+
+use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
+use crossdock_model::{Answer, HoldId, LocationId, Rejection, Timestamp};
+
+use super::draft::{Draft, Verdict};
+use super::{HOLDS_MAX, checked, checked_units, same_takes};
+use crate::decider::Decision;
+
+type Decided = Result<Decision<SkuEvent>, Rejection>;
+
+impl Draft<'_> {
+    pub fn hold(
+        mut self,
+        hold: &HoldId,
+        units: u32,
+        takes: &[Take],
+        expires_at: Timestamp,
+    ) -> Decided {
+        if let Some(repeat) = self.repeated_hold(hold, units, takes) {
+            return repeat.map(Decision::unchanged);
+        }
+        self.known()?;
+        checked_units("units", units)?;
+        if !takes.is_empty() && checked(takes)? != units {
+            return Err(Rejection::invalid("units", "must be the sum of takes"));
+        }
+        if expires_at <= self.now {
+            return Err(Rejection::invalid("expires_at", "must be in the future"));
+        }
+        if self.state.holds.len() >= HOLDS_MAX {
+            return Err(Rejection::Limit {
+                what: "live holds of a SKU".to_owned(),
+                max: HOLDS_MAX as u64,
+            });
+        }
+        let takes = match takes.is_empty() {
+            true => self.pick(units)?,
+            false => self.may_hold(takes)?,
+        };
+        self.events.push(SkuEvent::Held {
+            hold: hold.clone(),
+            takes: takes.clone(),
+            expires_at,
+        });
+        self.change_all(&takes, |sums, units| sums.held += units);
+        Ok(self.finish(Answer::Held {
+            hold: hold.clone(),
+            takes,
+            expires_at,
+        }))
+    }
+
+    fn repeated_hold(
+        &self,
+        id: &HoldId,
+        units: u32,
+        takes: &[Take],
+    ) -> Option<Result<Answer, Rejection>> {
+        if let Some(closed) = self.state.closed.hold(id) {
+            return Some(Err(Rejection::HoldExpired { at: closed.at }));
+        }
+        let known = self.state.holds.get(id)?;
+        let at = known.expires_at;
+        if at <= self.now {
+            return Some(Err(Rejection::HoldExpired { at }));
+        }
+        let sum: u32 = known.takes.iter().map(|take| take.units).sum();
+        let same = takes.is_empty() || same_takes(takes, &known.takes);
+        Some(match same && sum == units {
+            true => Ok(Answer::Held {
+                hold: id.clone(),
+                takes: known.takes.clone(),
+                expires_at: at,
+            }),
+            false => Err(Rejection::KeyConflict),
+        })
+    }
+
+    fn contended(&self) -> Rejection {
+        Rejection::Contended {
+            sku: self.sku.clone(),
+        }
+    }
+
+    fn may_hold(&self, takes: &[Take]) -> Result<Vec<Take>, Rejection> {
+        if self.state.is_untracked() {
+            for take in takes {
+                self.admit(&take.location)?;
+            }
+        }
+        let ahead = |location: &LocationId| self.sums(location).queued;
+        match self.verdict(None, takes, Sale::Asks, &ahead) {
+            Verdict::Fits => Ok(takes.to_vec()),
+            Verdict::Contended => Err(self.contended()),
+            Verdict::Short => Err(self.short()),
+        }
+    }
+
+    /// Picks locations for a hold: most stock first, split only if no location has enough.
+    fn pick(&self, units: u32) -> Result<Vec<Take>, Rejection> {
+        if self.state.is_untracked() {
+            let location = self.state.places.keys().next().ok_or_else(|| {
+                Rejection::invalid(
+                    "takes",
+                    "name the location: the SKU has no stock to choose from",
+                )
+            })?;
+            return Ok(vec![Take {
+                location: location.clone(),
+                units,
+            }]);
+        }
+        let owed = self.share_out(None);
+        let (mut firm, mut rooms) = (0, Vec::new());
+        for location in self.locations() {
+            let sums = self.sums(location);
+            let kept = self.safety(location) + owed.get(location).copied().unwrap_or(0);
+            firm += (sums.firm() - kept).max(0);
+            rooms.push((sums.free() - kept - sums.queued, location.clone()));
+        }
+        match spread(rooms, units) {
+            Some(takes) => Ok(takes),
+            None if firm >= i64::from(units) => Err(self.contended()),
+            None => Err(self.short()),
+        }
+    }
+
+    pub fn confirm_hold(mut self, hold: &HoldId, id: &AttemptId) -> Decided {
+        let gone = |at| Err(Rejection::HoldExpired { at });
+        if let Some(closed) = self.state.closed.hold(hold) {
+            return match closed.confirmed.as_ref() == Some(id) {
+                true => Ok(Decision::unchanged(Answer::Done)),
+                false => gone(closed.at),
+            };
+        }
+        let Some(known) = self.state.holds.get(hold) else {
+            return gone(self.now);
+        };
+        if known.expires_at <= self.now {
+            return gone(known.expires_at);
+        }
+        let taken = self.state.reservations.contains_key(id) || self.state.queue.get(id).is_some();
+        if taken || id.attempt <= self.state.closed.attempt(&id.order) {
+            return Err(Rejection::Superseded);
+        }
+        self.events.push(SkuEvent::HoldConfirmed {
+            hold: hold.clone(),
+            id: id.clone(),
+        });
+        for take in &known.takes {
+            self.change(&take.location, |sums| {
+                sums.held -= i64::from(take.units);
+                sums.committed += i64::from(take.units);
+            });
+            let candidate = (take.location.clone(), self.now, id.clone());
+            self.committed.insert(candidate);
+        }
+        Ok(self.finish(Answer::Done))
+    }
+
+    /// An unknown hold is closed too, so that a release that overtakes its hold leaks nothing.
+    pub fn release_hold(mut self, hold: &HoldId) -> Decision<SkuEvent> {
+        let known = self.state.holds.get(hold);
+        let expired = known.is_some_and(|known| known.expires_at <= self.now);
+        if expired || self.state.closed.hold(hold).is_some() {
+            return Decision::unchanged(Answer::Done);
+        }
+        let hold = hold.clone();
+        self.events.push(SkuEvent::HoldReleased { hold });
+        if let Some(known) = known {
+            self.change_all(&known.takes, |sums, units| sums.held -= units);
+        }
+        self.finish(Answer::Done)
+    }
+}
+
+/// Takes that many units from locations with room, most room first: one location if any has enough.
+pub(super) fn spread(mut rooms: Vec<(i64, LocationId)>, units: u32) -> Option<Vec<Take>> {
+    rooms.retain(|(room, _)| *room > 0);
+    rooms.sort_by(|(a, at), (b, bt)| b.cmp(a).then_with(|| at.cmp(bt)));
+    let mut left = i64::from(units);
+    let mut takes = Vec::new();
+    for (room, location) in rooms {
+        if left == 0 {
+            break;
+        }
+        let part = room.min(left);
+        left -= part;
+        takes.push(Take {
+            location,
+            units: super::count(part),
+        });
+    }
+    (left == 0).then_some(takes)
+}

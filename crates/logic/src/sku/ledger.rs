@@ -1,0 +1,143 @@
+//! The ledger: every unit's movement is an entry, and the entries of a location sum to its balances.
+
+use crossdock_model::v1::{
+    Condition, CountBasis, ExceptionClosed, ExceptionKey, ExceptionOpened, MoveReason, SkuEvent,
+};
+use crossdock_model::{LocationId, Timestamp};
+
+use super::draft::Draft;
+use super::state::{Episodes, LastCount};
+use super::{COUNT_AMBIGUITY, DRIFT};
+
+impl Draft<'_> {
+    /// Enters a movement that took effect at the command's effective time. One that took effect before the
+    /// count that balances follow was in that count: its effect on what is on hand is taken back by another
+    /// entry, so that the unit is not counted twice.
+    pub fn move_units(
+        &mut self,
+        location: &LocationId,
+        on_hand: i64,
+        unavailable: i64,
+        condition: Option<Condition>,
+        reason: MoveReason,
+    ) {
+        let state = self.state;
+        let place = state.places.get(location);
+        let last = place.and_then(|place| place.last_count.as_ref());
+        if let Some(last) = last.filter(|_| on_hand != 0) {
+            self.correct_late(location, on_hand, &reason, last);
+        }
+        let effective_at = self.effective_at;
+        self.enter(SkuEvent::Moved {
+            location: location.clone(),
+            on_hand_delta: on_hand,
+            unavailable_delta: unavailable,
+            condition,
+            reason,
+            effective_at,
+        });
+    }
+
+    fn correct_late(
+        &mut self,
+        location: &LocationId,
+        on_hand: i64,
+        reason: &MoveReason,
+        last: &LastCount,
+    ) {
+        let counted_at = last.effective_at;
+        let gap = counted_at
+            .since(self.effective_at)
+            .max(self.effective_at.since(counted_at));
+        // A fresh movement right after a count is business as usual; one told of late may be in the count.
+        if self.effective_at < self.now && gap <= COUNT_AMBIGUITY {
+            self.open_drift(location, counted_at);
+        }
+        let shipped = matches!(reason, MoveReason::Shipped { .. });
+        let unseen = shipped && last.basis == CountBasis::NetOfAllocated;
+        if self.effective_at < counted_at && !unseen {
+            let source = last.source.clone();
+            self.enter(SkuEvent::Moved {
+                location: location.clone(),
+                on_hand_delta: -on_hand,
+                unavailable_delta: 0,
+                condition: None,
+                reason: MoveReason::Counted { source },
+                effective_at: counted_at,
+            });
+        }
+    }
+
+    /// Drafts a ledger entry as it stands.
+    pub fn enter(&mut self, entry: SkuEvent) {
+        if let SkuEvent::Moved {
+            location,
+            on_hand_delta,
+            unavailable_delta,
+            ..
+        } = &entry
+        {
+            self.change(location, |sums| {
+                sums.on_hand += on_hand_delta;
+                sums.unavailable += unavailable_delta;
+            });
+        }
+        self.events.push(entry);
+    }
+
+    pub fn open_drift(&mut self, location: &LocationId, counted_at: Timestamp) {
+        let state = self.state;
+        let known = state.places.get(location).map(|place| place.drift);
+        let cause = format!("units moved at {location} so near to a count that they may be in it");
+        let evidence = vec![
+            ("counted_at_ms".to_owned(), counted_at.as_ms().to_string()),
+            (
+                "ambiguity_ms".to_owned(),
+                COUNT_AMBIGUITY.as_ms().to_string(),
+            ),
+        ];
+        self.open_exception(DRIFT, location, known.unwrap_or_default(), cause, evidence);
+    }
+
+    pub fn open_exception(
+        &mut self,
+        kind: &str,
+        location: &LocationId,
+        known: Episodes,
+        cause: String,
+        evidence: Vec<(String, String)>,
+    ) {
+        let key = self.exception_key(kind, location, known.count + 1);
+        let opened = SkuEvent::ExceptionOpened(ExceptionOpened {
+            key,
+            cause,
+            evidence,
+        });
+        if !known.open && !self.events.contains(&opened) {
+            self.events.push(opened);
+        }
+    }
+
+    pub fn close_exception(
+        &mut self,
+        kind: &str,
+        location: &LocationId,
+        known: Episodes,
+        how: &str,
+    ) {
+        if known.open {
+            let key = self.exception_key(kind, location, known.count);
+            let how = how.to_owned();
+            let closed = ExceptionClosed { key, how };
+            self.events.push(SkuEvent::ExceptionClosed(closed));
+        }
+    }
+
+    fn exception_key(&self, kind: &str, location: &LocationId, episode: u32) -> ExceptionKey {
+        ExceptionKey {
+            kind: kind.to_owned(),
+            subject: format!("{}@{location}", self.entity()),
+            episode,
+        }
+    }
+}

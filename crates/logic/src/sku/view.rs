@@ -1,0 +1,115 @@
+//! What a SKU shows: its stock as of an instant, and what is left for channels that ask first.
+
+use std::collections::BTreeMap;
+
+use crossdock_model::answer::{LocationStock, StockView};
+use crossdock_model::v1::{Sale, Take};
+use crossdock_model::{LocationId, OrderId, SkuId, Timestamp};
+
+use super::draft::Draft;
+use super::state::{Place, SkuState};
+use super::{UNTRACKED_UNITS, count};
+
+impl SkuState {
+    /// Its stock as of now.
+    #[must_use]
+    pub fn view(&self, sku: &SkuId, version: u64, now: Timestamp) -> StockView {
+        Draft::look(self, sku, version, now).view(version)
+    }
+}
+
+impl Draft<'_> {
+    pub fn view(&self, version: u64) -> StockView {
+        let owed = self.share_out(None);
+        let unknown = Place::default();
+        let locations = self.locations().map(|location| {
+            let place = self.state.places.get(location).unwrap_or(&unknown);
+            let owed = owed.get(location).copied().unwrap_or(0);
+            self.location_stock(location, place, owed)
+        });
+        let master = self.state.master.as_ref();
+        StockView {
+            sku: self.sku.clone(),
+            version,
+            title: master.map_or_else(String::new, |master| master.title.clone()),
+            tracking: self.state.tracking().clone(),
+            locations: locations.collect(),
+            waiting_units: count(self.owed_units()),
+        }
+    }
+
+    fn location_stock(&self, location: &LocationId, place: &Place, owed: i64) -> LocationStock {
+        let sums = self.sums(location);
+        let left = sums.free() - i64::from(place.safety) - owed;
+        let (available, ats) = match self.state.is_untracked() {
+            true => (UNTRACKED_UNITS.into(), UNTRACKED_UNITS),
+            false => (sums.free(), count(left)),
+        };
+        let expected = place.incoming.values().map(|one| i64::from(one.units));
+        LocationStock {
+            location: location.clone(),
+            on_hand: sums.on_hand,
+            committed: count(sums.committed),
+            held: count(sums.held),
+            tentative: count(sums.tentative + sums.offered),
+            unavailable: count(sums.unavailable),
+            incoming: count(expected.sum()),
+            in_transit: count(place.in_transit),
+            safety: place.safety,
+            available,
+            ats,
+        }
+    }
+
+    /// Units that waiting orders without an offer lack.
+    pub fn owed_units(&self) -> i64 {
+        let before = self.state.line.owed.values().sum::<i64>();
+        before + self.owed.values().sum::<i64>()
+    }
+
+    /// How what is owed to waiting orders falls on locations: taken from what channels could be sold, first
+    /// for orders that only some locations can serve. `order`: whose own need is left out.
+    pub fn share_out(&self, order: Option<&OrderId>) -> BTreeMap<LocationId, i64> {
+        let mut shares = BTreeMap::new();
+        if self.owed_units() <= 0 {
+            return shares;
+        }
+        let mut owed = self.state.line.owed.clone();
+        for (locations, change) in &self.owed {
+            *owed.entry(locations.clone()).or_default() += change;
+        }
+        let own = order.and_then(|order| self.state.line.orders.get(order));
+        if let Some(own) = own.filter(|own| own.offer.is_none()) {
+            *owed.entry(own.locations.clone()).or_default() -= i64::from(own.units);
+        }
+        let anywhere = owed.remove(&Vec::new()).unwrap_or(0);
+        let mut share = |locations: &mut dyn Iterator<Item = &LocationId>, mut units: i64| {
+            for location in locations {
+                let taken = shares.entry(location.clone()).or_insert(0);
+                let room = self.sums(location).free() - self.safety(location) - *taken;
+                let part = units.min(room).max(0);
+                *taken += part;
+                units -= part;
+            }
+        };
+        for (locations, units) in owed {
+            share(&mut locations.iter(), units);
+        }
+        share(&mut self.locations(), anywhere);
+        shares
+    }
+
+    /// What is owed at each location of the takes, for a sale that may not touch it.
+    pub fn owed_by_location(
+        &self,
+        order: Option<&OrderId>,
+        sale: Sale,
+        _takes: &[Take],
+    ) -> impl Fn(&LocationId) -> i64 + use<> {
+        let shares = match sale {
+            Sale::Asks => self.share_out(order),
+            Sale::AlreadySold => BTreeMap::new(),
+        };
+        move |location| shares.get(location).copied().unwrap_or(0)
+    }
+}
