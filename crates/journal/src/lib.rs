@@ -122,12 +122,21 @@ pub trait Journal: Send + Sync {
         limit: usize,
     ) -> Result<Vec<EntityId>, JournalError>;
 
-    /// Does a bounded piece of upkeep off the commit path (WAL checkpoints, sealing, retention); called every
-    /// second or so by the node.
+    /// Does a bounded piece of upkeep off the commit path (write-ahead log, sealing, retention of the inbox).
+    /// Called about once a second from one thread; `true`: there is more to do, call again soon.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails; the next call tries again.
-    fn maintain(&self) -> Result<(), JournalError> {
+    fn maintain(&self, now: Timestamp) -> Result<bool, JournalError> {
+        let _ = now;
+        Ok(false)
+    }
+
+    /// Ends in order: what opening would have to do is done now. Dropping without it is as safe as a kill.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails; nothing is lost then.
+    fn close(&self) -> Result<(), JournalError> {
         Ok(())
     }
 

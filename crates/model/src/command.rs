@@ -345,7 +345,7 @@ pub enum BucketCommand {
 /// Commands for `location:{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LocationCommand {
-    Define(LocationFacts),
+    Define(Box<LocationFacts>),
     /// Capacity for the next day that is open now. The same attempt again gets the same answer.
     TakeCapacity {
         order: OrderId,

@@ -7,7 +7,7 @@ use crossdock_engine::{Core, Limits, Recovered, StepKind, recover};
 use crossdock_journal::{
     Batch, Checkpoint, Journal, JournalError, OwnerId, ShardState, ShardWrite,
 };
-use crossdock_model::{Duration, EntityId, Timestamp};
+use crossdock_model::{Duration, EntityId, ShardId};
 use ractor::Actor;
 
 use crate::actor::{EntityActor, Living};
@@ -112,51 +112,75 @@ pub(crate) fn load(shared: &Shared, id: &EntityId) -> Result<Recovered, String> 
     .map_err(|e| e.to_string())
 }
 
-/// Folds a shard's log onto its checkpoints, in pieces of bounded size, and writes the checkpoints.
-pub(crate) fn fold_shard(
+/// Folds the logs of all shards onto their checkpoints, in pieces of bounded size, and writes the checkpoints.
+pub(crate) fn fold_logs(
     journal: &dyn Journal,
     owner: OwnerId,
-    state: &mut ShardState,
+    states: &mut [ShardState],
     window: Duration,
 ) -> Result<(), StartError> {
-    while state.checkpoint_seq + 1 < state.next_seq {
-        let frames = journal.read(state.shard, state.checkpoint_seq, READ_BYTES)?;
-        let Some(last) = frames.last().map(|frame| frame.position.seq) else {
-            let what = format!(
-                "shard {} has no frames above {}",
-                state.shard, state.checkpoint_seq
-            );
+    loop {
+        let behind: Vec<(ShardId, u64)> = states
+            .iter()
+            .filter(|state| state.checkpoint_seq + 1 < state.next_seq)
+            .map(|state| (state.shard, state.checkpoint_seq))
+            .collect();
+        if behind.is_empty() {
+            return Ok(());
+        }
+        let frames = journal.read_many(&behind, READ_BYTES)?;
+        if frames.is_empty() {
+            let what = format!("shard {} has no frames above {}", behind[0].0, behind[0].1);
             return Err(StartError::Recovery(what));
-        };
-        let mut by_entity: BTreeMap<EntityId, Vec<Vec<u8>>> = BTreeMap::new();
+        }
+        let mut pieces: BTreeMap<ShardId, Piece> = BTreeMap::new();
         for stored in frames {
-            by_entity
+            let piece = pieces.entry(stored.position.shard).or_default();
+            piece.last = stored.position.seq;
+            piece
+                .records
                 .entry(stored.frame.entity)
                 .or_default()
                 .push(stored.frame.body);
         }
-        let mut write = ShardWrite::new(state.shard, state.epoch, owner, state.next_seq);
-        for (id, records) in by_entity {
-            write
-                .checkpoints
-                .extend(fold_entity(journal, &id, &records, window)?);
+        let mut batch = Batch::default();
+        for state in states.iter_mut() {
+            if let Some(piece) = pieces.remove(&state.shard) {
+                batch
+                    .shards
+                    .push(fold_piece(journal, owner, state, &piece, window)?);
+                state.checkpoint_seq = piece.last;
+            }
         }
-        write.checkpoint_seq = Some(last);
-        let batch = Batch {
-            at: Timestamp::default(),
-            shards: vec![write],
-            inbox: Vec::new(),
-        };
-        if let Some(refusal) = journal.commit(&batch)?.refused.get(&state.shard) {
-            let what = format!(
-                "shard {} was taken by another process: {refusal:?}",
-                state.shard
-            );
+        if let Some((shard, refusal)) = journal.commit(&batch)?.refused.pop_first() {
+            let what = format!("shard {shard} was taken by another process: {refusal:?}");
             return Err(StartError::Recovery(what));
         }
-        state.checkpoint_seq = last;
     }
-    Ok(())
+}
+
+/// A stretch of one shard's log.
+#[derive(Default)]
+struct Piece {
+    last: u64,
+    records: BTreeMap<EntityId, Vec<Vec<u8>>>,
+}
+
+fn fold_piece(
+    journal: &dyn Journal,
+    owner: OwnerId,
+    state: &ShardState,
+    piece: &Piece,
+    window: Duration,
+) -> Result<ShardWrite, StartError> {
+    let mut write = ShardWrite::new(state.shard, state.epoch, owner, state.next_seq);
+    for (id, records) in &piece.records {
+        write
+            .checkpoints
+            .extend(fold_entity(journal, id, records, window)?);
+    }
+    write.checkpoint_seq = Some(piece.last);
+    Ok(write)
 }
 
 fn fold_entity(

@@ -193,8 +193,13 @@ impl Node {
             tokio::time::sleep(Wait::from_millis(5)).await;
         }
         self.shared.commits.stop();
-        if let Some(committer) = self.committer.take() {
-            let _ = tokio::task::spawn_blocking(move || committer.join()).await;
+        let (committer, journal) = (self.committer.take(), Arc::clone(&self.shared.journal));
+        let ended = tokio::task::spawn_blocking(move || {
+            let joined = committer.map(std::thread::JoinHandle::join);
+            joined.map(|_| journal.close())
+        });
+        if let Ok(Some(Err(error))) = ended.await {
+            tracing::warn!(%error, "the journal did not end in order; opening it again takes a little longer");
         }
         if let Some(supervisor) = self.shared.supervisor.get() {
             supervisor.stop(None);
@@ -234,8 +239,6 @@ fn recover_all(
 ) -> Result<Vec<crossdock_journal::ShardState>, StartError> {
     let shards: Vec<ShardId> = ShardId::all().collect();
     let mut states = journal.claim(owner, &shards)?;
-    for state in &mut states {
-        loading::fold_shard(journal, owner, state, window)?;
-    }
+    loading::fold_logs(journal, owner, &mut states, window)?;
     Ok(states)
 }

@@ -61,9 +61,15 @@ fn sweep(shared: &Arc<Shared>) {
 }
 
 async fn maintain(shared: &Arc<Shared>) {
-    let journal = Arc::clone(&shared.journal);
-    match tokio::task::spawn_blocking(move || journal.maintain()).await {
-        Ok(Err(error)) => tracing::warn!(%error, "journal maintenance failed; tried again"),
-        Ok(Ok(())) | Err(_) => {}
+    loop {
+        let (journal, now) = (Arc::clone(&shared.journal), shared.clock.now());
+        match tokio::task::spawn_blocking(move || journal.maintain(now)).await {
+            Ok(Ok(true)) => tokio::task::yield_now().await,
+            Ok(Ok(false)) | Err(_) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "journal maintenance failed; tried again");
+                return;
+            }
+        }
     }
 }

@@ -15,6 +15,8 @@ use crate::JournalError;
 const WAL_BYTES_MIN: u64 = 4 << 20;
 /// Deliveries deleted in one transaction.
 const EXPIRE_ROWS: u32 = 500;
+/// How long finished deliveries are kept.
+const INBOX_RETENTION: crossdock_model::Duration = crossdock_model::Duration::from_days(30);
 const BUSY_MS: u64 = 10_000;
 
 /// What one call of [`SqliteJournal::maintain`] did.
@@ -56,6 +58,15 @@ impl SqliteJournal {
         done.more = done.block_sealed || done.commits_deleted > 0;
         done.wal_bytes = self.wal_bytes();
         Ok(done)
+    }
+
+    /// Upkeep of all kinds: [`SqliteJournal::maintain`], and once a day the inbox's retention.
+    pub(super) fn upkeep(&self, now: Timestamp) -> Result<bool, JournalError> {
+        let day = day_of(now);
+        if self.expired_day.swap(day, Ordering::SeqCst) != day {
+            self.expire_inbox(now - INBOX_RETENTION)?;
+        }
+        Ok(SqliteJournal::maintain(self, now)?.more)
     }
 
     /// Deletes finished deliveries received before the day of `before`, and the keys of days without any.

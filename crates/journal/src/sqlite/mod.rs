@@ -29,7 +29,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crossdock_model::{EntityId, ShardId, Timestamp};
@@ -119,6 +119,8 @@ pub struct SqliteJournal {
     failed: AtomicBool,
     /// Something was erased: the write-ahead log still holds what it was.
     erased: AtomicBool,
+    /// The day for which finished deliveries were last expired.
+    expired_day: AtomicI64,
     #[cfg(any(test, feature = "testing"))]
     fail_next_commit: AtomicBool,
     _lock: DirLock,
@@ -220,6 +222,14 @@ impl Journal for SqliteJournal {
 
     fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError> {
         self.commit_batch(batch)
+    }
+
+    fn maintain(&self, now: Timestamp) -> Result<bool, JournalError> {
+        self.upkeep(now)
+    }
+
+    fn close(&self) -> Result<(), JournalError> {
+        SqliteJournal::close(self)
     }
 
     fn read(

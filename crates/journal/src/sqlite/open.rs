@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::{Mutex, RwLock};
 
 use crossdock_model::Timestamp;
@@ -46,6 +46,7 @@ impl SqliteJournal {
             checkpointer: reader()?,
             failed: AtomicBool::new(false),
             erased: AtomicBool::new(false),
+            expired_day: AtomicI64::new(i64::MIN),
             #[cfg(any(test, feature = "testing"))]
             fail_next_commit: AtomicBool::new(false),
             writer: Mutex::new(Writer {

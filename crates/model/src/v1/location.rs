@@ -59,7 +59,7 @@ pub enum Connector {
 /// Events of a location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LocationEvent {
-    Defined(LocationFacts),
+    Defined(Box<LocationFacts>),
     /// Capacity of a local day was taken by an attempt of an order.
     CapacityTaken {
         order: OrderId,

@@ -1,0 +1,165 @@
+//! The real binary in a folder of its own, a shop that signs, and a warehouse that remembers.
+#![allow(dead_code, missing_docs, reason = "shared by several test targets")]
+
+pub mod disk;
+pub mod shop;
+pub mod warehouse;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub const SECRET: &str = "secret-of-the-tests";
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// The binary, built once.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "crossdock-node", "--bin", "crossdock"]);
+        let mut profile = "debug";
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+            profile = "release";
+        }
+        assert!(build.status().unwrap().success(), "the binary does not build");
+        let deps = std::env::current_exe().unwrap();
+        deps.ancestors().find(|dir| dir.ends_with(profile)).unwrap().join("crossdock")
+    })
+}
+
+/// What a server runs with.
+pub struct Setup {
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+    pub synchronous: &'static str,
+    pub preload: Option<disk::Shim>,
+    pub warehouse_port: u16,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("crossdock").tempdir().unwrap();
+        Self { dir, port: free_port(), synchronous: "full", preload: None, warehouse_port: 9 }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn config(&self) -> PathBuf {
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n\
+             [data]\ndir = {data:?}\nsynchronous = \"{synchronous}\"\n\
+             [telemetry]\nlog = \"warn\"\n\
+             [warehouse]\nallow_private_addresses = true\n\
+             [secrets.wms]\nfile = {wms:?}\n\
+             [channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = {shop:?} }}]\n\
+             [channels.api]\nkind = \"api\"\nsale = \"asks\"\n",
+            port = self.port,
+            data = self.data(),
+            synchronous = self.synchronous,
+            wms = self.dir.path().join("wms-secret"),
+            shop = self.dir.path().join("shop-secret"),
+        );
+        std::fs::write(self.dir.path().join("wms-secret"), "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=").unwrap();
+        std::fs::write(self.dir.path().join("shop-secret"), SECRET).unwrap();
+        let path = self.dir.path().join("crossdock.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub async fn start(&self) -> Server {
+        let mut command = Command::new(binary());
+        command.arg("serve").arg("--config").arg(self.config());
+        if let Some(shim) = &self.preload {
+            shim.preload(&mut command, &self.data());
+        }
+        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().unwrap();
+        let url = format!("http://127.0.0.1:{}", self.port);
+        let mut server = Server { child, url, key: String::new(), http: reqwest::Client::new() };
+        server.wait_until_ready(self).await;
+        server.key = std::fs::read_to_string(self.data().join("admin.key")).unwrap().trim().to_owned();
+        server
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+}
+
+/// A running server.
+pub struct Server {
+    pub child: Child,
+    pub url: String,
+    pub key: String,
+    pub http: reqwest::Client,
+}
+
+impl Server {
+    async fn wait_until_ready(&mut self, setup: &Setup) {
+        let started = Instant::now();
+        loop {
+            let ready = self.http.get(format!("{}/readyz", self.url)).send().await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", setup.log_text());
+            assert!(started.elapsed() < START_MAX, "not ready in time\n{}", setup.log_text());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = method.parse().unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, None).await;
+        assert_eq!(status, 200, "GET {path}: {body}");
+        body
+    }
+
+    pub async fn done(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call(method, path, Some(body)).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
