@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttemptId, Destination, ExceptionClosed, ExceptionOpened, LineFacts, LineUnits, OrderFacts,
-    OrderStatus, Origin, ParcelTracking, Plan, RefundLine, RejectReason, RequestLine,
+    Allocation, AttemptId, Destination, ExceptionClosed, ExceptionOpened, LineFacts, LineUnits,
+    OrderFacts, OrderStatus, Origin, ParcelTracking, Plan, RefundLine, RejectReason, RequestLine,
     RequestNumber, ReturnLine, Take,
 };
+use crate::answer::StockView;
+use crate::rejection::Rejection;
 use crate::{HoldId, LineId, LocationId, RefundId, ReturnId, ShipmentId, SkuId, Timestamp};
 
 /// Events of an order.
@@ -196,6 +198,54 @@ pub enum OrderEvent {
     },
     ExceptionOpened(ExceptionOpened),
     ExceptionClosed(ExceptionClosed),
+    /// Units that were reserved are let go: cancelled, edited away, or to be placed elsewhere.
+    Released {
+        attempt: u32,
+        lines: Vec<Allocation>,
+    },
+    /// Cancelled units were sent all the same.
+    CancelUndone {
+        lines: Vec<LineUnits>,
+    },
+    /// The plan found no place for units of these SKUs: their durable stock is asked for before anything is
+    /// concluded from that.
+    StockAsked {
+        skus: Vec<SkuId>,
+    },
+    /// A SKU's own statement of its stock, on which the next plan and any refusal rest.
+    StockSeen {
+        stock: Box<StockView>,
+    },
+    /// A SKU keeps units for this order until then.
+    OfferSeen {
+        sku: SkuId,
+        takes: Vec<Take>,
+        until: Timestamp,
+    },
+    /// An order that asked first takes nothing: short, busy, or its hold expired.
+    Refused {
+        why: Box<Rejection>,
+    },
+    /// The request is given to its connector again.
+    RequestResent {
+        request: RequestNumber,
+        attempt: u32,
+    },
+    /// Somebody wants what has not left placed again, without these locations.
+    RerouteAsked {
+        exclude: Vec<LocationId>,
+    },
+    /// Everything due up to then was looked at.
+    TimePassed {
+        until: Timestamp,
+    },
+    /// As `CapacityGranted`, with the day and the time by which the location acknowledges.
+    SlotGranted {
+        attempt: u32,
+        location: LocationId,
+        day: String,
+        acknowledge_by: Timestamp,
+    },
 }
 
 /// Why an attempt was given up.
