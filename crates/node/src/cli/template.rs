@@ -1,0 +1,156 @@
+//! The commented example configuration, made from the schema so that no setting is missing and no default wrong.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+
+use super::schema::schema;
+
+/// Sections of which there is one, in the order they are shown.
+const SECTIONS: &[&str] = &["server", "data", "telemetry", "warehouse"];
+const HEAD: &str = "\
+# Crossdock's configuration. A setting that is absent has the default shown here.
+# After a change: crossdock check. For editors: crossdock schema > crossdock.schema.json
+";
+/// Widest line of a comment, in characters.
+const COMMENT_WIDTH: usize = 110;
+
+/// The configuration with its data in `data` and the secret of the example channel in `secret`.
+pub(crate) fn text(data: &Path, secret: &Path) -> anyhow::Result<String> {
+    let schema = schema();
+    let mut text = HEAD.to_owned();
+    for section in SECTIONS {
+        text.push('\n');
+        let properties =
+            section_of(&schema, section).with_context(|| format!("section {section}"))?;
+        comment(&mut text, described(&schema["properties"][section]));
+        text.push_str(&format!("[{section}]\n"));
+        for (name, property) in properties {
+            comment(&mut text, described(property));
+            let value = match (*section, name.as_str()) {
+                ("data", "dir") => Value::String(data.display().to_string()),
+                _ => property["default"].clone(),
+            };
+            let shown = toml_value(&value)?;
+            text.push_str(&shown.map_or_else(
+                || format!("# {name} =\n"),
+                |value| format!("{name} = {value}\n"),
+            ));
+        }
+    }
+    text.push_str(&examples(secret)?);
+    Ok(text)
+}
+
+/// The properties of a section: its definition, through the reference to it.
+fn section_of<'a>(schema: &'a Value, section: &str) -> Option<&'a serde_json::Map<String, Value>> {
+    let found = &schema["properties"][section];
+    let reference = found["$ref"]
+        .as_str()
+        .or(found["allOf"][0]["$ref"].as_str());
+    let definition = match reference {
+        Some(reference) => schema.pointer(reference.strip_prefix('#')?)?,
+        None => found,
+    };
+    definition["properties"].as_object()
+}
+
+fn described(property: &Value) -> &str {
+    property["description"].as_str().unwrap_or_default()
+}
+
+/// A comment, broken at spaces.
+fn comment(text: &mut String, words: &str) {
+    let mut line = "#".to_owned();
+    for word in words.split_whitespace() {
+        if line.len() + word.len() >= COMMENT_WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+            line = "#".to_owned();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    if line.len() > 1 {
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+/// A default as TOML; nothing for "not set".
+fn toml_value(value: &Value) -> anyhow::Result<Option<String>> {
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => toml::Value::String(text.clone()).to_string(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(_) | Value::Object(_) => return Err(anyhow!("{value} is no single value")),
+    }))
+}
+
+fn examples(secret: &Path) -> anyhow::Result<String> {
+    let secret = toml_value(&Value::String(secret.display().to_string()))?.unwrap_or_default();
+    Ok(format!(
+        r#"
+# A sales channel, here with the id `shop`: its webhooks go to /webhooks/shop.
+[channels.shop]
+# Which connector: "shopify", or "api" for orders through this server's own API.
+kind = "shopify"
+# "already_sold": the buyer holds a confirmation and is never refused. "asks": it asks before it sells.
+sale = "already_sold"
+# Whether a listing that is not mapped stands for the SKU of the same text.
+map_by_sku = true
+# Secrets that sign its webhooks, from files or the environment; two while one is being replaced.
+# This one is made up, for `crossdock trigger`: put the shop's own there.
+webhook_secrets = [{{ file = {secret} }}]
+
+# Secrets of locations' and endpoints' webhooks, by the name they are used under.
+# [secrets]
+# warehouse = {{ env = "WAREHOUSE_WEBHOOK_SECRET" }}
+
+# Files imported when the journal is new, for trying things out.
+# [seed]
+# locations = "locations.jsonl"
+# skus = "skus.csv"
+# stock = "stock.csv"
+"#
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_example_is_the_default_with_a_channel() {
+        let text = text(Path::new("data"), Path::new("data/shop.secret")).unwrap();
+        let mut config = Config::parse(Path::new("c.toml"), &text).expect(&text);
+        assert_eq!(
+            config
+                .channels
+                .remove("shop")
+                .map(|shop| shop.webhook_secrets.len()),
+            Some(1)
+        );
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn every_setting_is_in_it() {
+        let text = text(Path::new("data"), Path::new("s")).unwrap();
+        let schema = schema();
+        for (section, _) in schema["properties"].as_object().unwrap() {
+            assert!(text.contains(&format!("[{section}")), "{section}");
+        }
+        for (_, definition) in schema["$defs"].as_object().unwrap() {
+            for (name, _) in definition["properties"].as_object().into_iter().flatten() {
+                let given = name == "env" || name == "file";
+                assert!(
+                    given || text.contains(&format!("{name} =")),
+                    "{name} in\n{text}"
+                );
+            }
+        }
+    }
+}
