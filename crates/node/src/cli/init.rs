@@ -1,0 +1,121 @@
+//! `init`: writes a commented configuration, makes the data directory and the first admin key.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use crossdock_journal::{MasterKey, SqliteJournal, SqliteOptions};
+use crossdock_model::v1::Scope;
+use crossdock_runtime::{Clock, Node, Options, RealClock, Unconnected};
+use serde_json::json;
+
+use super::client::random_key;
+use super::exit::{Failure, Outcome};
+use super::first_key::create_key;
+use super::target::{ADMIN_KEY_FILE, CONFIG_FILE, Target};
+use super::template;
+use crate::config::{Config, Data};
+
+/// Where the example channel's secret is, in the data directory.
+const SHOP_SECRET_FILE: &str = "shop.secret";
+
+/// Arguments of `init`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where to put configuration and data
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+}
+
+/// Runs it.
+pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    let file = args.dir.join(CONFIG_FILE);
+    let data = Data {
+        dir: args.dir.join("data"),
+        ..Data::default()
+    };
+    refuse(&file)?;
+    refuse(&data.dir.join(ADMIN_KEY_FILE))?;
+    fs::create_dir_all(&data.dir).with_context(|| format!("cannot make {}", data.dir.display()))?;
+    let secret = data.dir.join(SHOP_SECRET_FILE);
+    write(&secret, &random_key()?, 0o600)?;
+    let text = template::text(&data.dir, &secret)?;
+    Config::parse(&file, &text).map_err(|mistakes| Failure::config(&mistakes))?;
+    let key = admin_key(&data).await?;
+    write(&data.dir.join(ADMIN_KEY_FILE), &key, 0o600)?;
+    // Last: a configuration that is there says that everything it names is.
+    write(&file, &text, 0o644)?;
+    let document = json!({ "config": file, "data": data.dir, "admin_key": key });
+    target.out().show(&document, |out, _| {
+        out.line(&key);
+        out.say("this is the first admin key, shown once; the command line finds it in the data directory");
+        out.say(format_args!("keep a copy of {} elsewhere", data.master_key().display()));
+        out.say(format_args!("next: crossdock serve --config {}", file.display()));
+    });
+    Ok(())
+}
+
+/// Nothing is written over.
+fn refuse(file: &Path) -> Outcome {
+    if !file.exists() {
+        return Ok(());
+    }
+    let what = format!("{} exists and is not written over", file.display());
+    Err(Failure::failed(what).remedy("choose another directory with --dir, or move it away"))
+}
+
+fn write(file: &Path, text: &str, mode: u32) -> Outcome {
+    let mut options = OpenOptions::new();
+    let written = options
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(file)
+        .and_then(|mut opened| {
+            opened.write_all(text.trim_end().as_bytes())?;
+            opened.write_all(b"\n")?;
+            opened.sync_all()
+        });
+    Ok(written.with_context(|| format!("cannot write {}", file.display()))?)
+}
+
+/// Makes the journal and in it the first key, with a node that lives as long as that takes.
+async fn admin_key(data: &Data) -> Outcome<String> {
+    let clock = Arc::new(RealClock::default());
+    let master = MasterKey::load_or_create(&data.master_key()).context("the master key")?;
+    let options = SqliteOptions::new(master);
+    let journal = SqliteJournal::open(&data.dir, options, clock.now()).context("the journal")?;
+    let mut owner = [0; 16];
+    getrandom::fill(&mut owner).map_err(|error| anyhow!("no randomness: {error}"))?;
+    let options = Options::new(u128::from_be_bytes(owner));
+    let node = Node::start(
+        Arc::new(journal),
+        clock,
+        Arc::new(Unconnected),
+        options,
+        |_| {},
+    )
+    .await
+    .context("the node")?;
+    let created = create_key(&node.handle(), "admin", Scope::Admin).await;
+    node.stop().await;
+    created
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("crossdock.toml");
+        write(&file, "a", 0o600).unwrap();
+        assert!(refuse(&file).is_err());
+        assert!(write(&file, "b", 0o600).is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "a\n");
+    }
+}
