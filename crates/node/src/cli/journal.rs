@@ -1,0 +1,223 @@
+//! `journal`: reads, checks, backs up and restores a data directory.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Subcommand;
+use crossdock_journal::sqlite::{restore, verify};
+use crossdock_journal::{
+    Journal, JournalError, MasterKey, SqliteJournal, SqliteOptions, StoredFrame,
+};
+use crossdock_model::{EntityId, Record, ShardId};
+use crossdock_runtime::{Clock, RealClock};
+use serde_json::{Value, json};
+
+use super::exit::{Failure, Outcome};
+use super::out::Out;
+use super::target::Target;
+
+/// Bytes of log read at once.
+const READ_BYTES: usize = 4 << 20;
+
+/// Arguments of `journal`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The data directory [default: `data.dir` of the configuration]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print every record of a stopped server as JSON, one a line
+    Cat {
+        /// Only this shard
+        #[arg(long, value_parser = clap::value_parser!(u16).range(0..256))]
+        shard: Option<u16>,
+        /// Only this entity, `sku:A-1`
+        #[arg(long)]
+        entity: Option<EntityId>,
+    },
+    /// Read everything, also of a running server, and say what is wrong
+    Verify,
+    /// Copy the journal of a stopped server to an empty directory
+    Backup {
+        /// The empty directory
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Make a data directory out of a backup
+    Restore {
+        /// The backup
+        #[arg(long)]
+        from: PathBuf,
+        /// An empty directory
+        #[arg(long)]
+        to: PathBuf,
+        /// Copies of erasures.log made after the backup: what they list is erased again
+        #[arg(long, value_name = "FILE")]
+        erasures: Vec<PathBuf>,
+    },
+}
+
+/// Runs it.
+pub(crate) fn run(target: &Target, args: Args) -> Outcome {
+    let out = target.out();
+    match args.action {
+        Action::Cat { shard, entity } => {
+            let (journal, _) = open(target, args.data.as_deref())?;
+            cat(out, &journal, shard.and_then(ShardId::new), entity.as_ref())
+        }
+        Action::Verify => check(out, &data_dir(target, args.data.as_deref())?),
+        Action::Backup { to } => {
+            let (journal, clock) = open(target, args.data.as_deref())?;
+            let report = journal.backup(&to, clock.now()).map_err(failure)?;
+            let document = json!({ "to": to, "files": report.files, "bytes": report.bytes });
+            out.show(&document, |out, _| {
+                out.line(format_args!(
+                    "{} files, {} bytes in {}",
+                    report.files,
+                    report.bytes,
+                    to.display()
+                ));
+                out.say("the master key is not in it: keep a copy of that elsewhere");
+            });
+            Ok(())
+        }
+        Action::Restore { from, to, erasures } => {
+            let erasures: Vec<&Path> = erasures.iter().map(PathBuf::as_path).collect();
+            let report = restore(&from, &to, &erasures).map_err(failure)?;
+            let document = json!({
+                "to": to,
+                "journal_id": format!("{:032x}", report.journal_id),
+                "erased_again": report.erased_again,
+                "frames": report.verified.frames,
+            });
+            out.show(&document, |out, _| {
+                let (frames, erased) = (report.verified.frames, report.erased_again);
+                out.line(format_args!(
+                    "{frames} records restored to {}, {erased} erased again",
+                    to.display()
+                ));
+                out.say("put the master key beside it, or name it as data.master_key_file");
+            });
+            Ok(())
+        }
+    }
+}
+
+fn data_dir(target: &Target, given: Option<&Path>) -> Outcome<PathBuf> {
+    match given {
+        Some(dir) => Ok(dir.to_owned()),
+        None => Ok(target.config_or_default()?.data.dir),
+    }
+}
+
+fn open(target: &Target, given: Option<&Path>) -> Outcome<(SqliteJournal, RealClock)> {
+    let mut data = target.config_or_default()?.data;
+    if let Some(dir) = given {
+        data.dir = dir.to_owned();
+    }
+    // Opening makes what is missing; reading must not.
+    let key = data.master_key();
+    if !key.exists() {
+        let what = format!(
+            "{} holds no journal: {} is missing",
+            data.dir.display(),
+            key.display()
+        );
+        return Err(Failure::failed(what).remedy("name the data directory with --data or --config"));
+    }
+    let clock = RealClock::default();
+    let options = SqliteOptions::new(MasterKey::load_or_create(&key).map_err(failure)?);
+    let journal = SqliteJournal::open(&data.dir, options, clock.now()).map_err(failure)?;
+    Ok((journal, clock))
+}
+
+/// What the journal says; some of it names what to do already.
+fn failure(error: JournalError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+fn cat(
+    out: Out,
+    journal: &dyn Journal,
+    shard: Option<ShardId>,
+    entity: Option<&EntityId>,
+) -> Outcome {
+    let shard = shard.or(entity.map(EntityId::shard));
+    let shards = journal
+        .tails()
+        .map_err(failure)?
+        .into_iter()
+        .map(|(found, _)| found);
+    let mut separator = if out.is_json() { "[" } else { "" };
+    for wanted in shards.filter(|found| shard.is_none_or(|only| only == *found)) {
+        let mut after = 0;
+        loop {
+            let frames = journal.read(wanted, after, READ_BYTES).map_err(failure)?;
+            let Some(last) = frames.last() else { break };
+            after = last.position.seq;
+            for frame in frames
+                .iter()
+                .filter(|frame| entity.is_none_or(|only| frame.frame.entity == *only))
+            {
+                out.line(format_args!("{separator}{}", document(frame)?));
+                if out.is_json() {
+                    separator = ",";
+                }
+            }
+        }
+    }
+    if out.is_json() {
+        out.line(if separator == "[" { "[]" } else { "]" });
+    }
+    Ok(())
+}
+
+fn document(stored: &StoredFrame) -> anyhow::Result<Value> {
+    let (shard, seq) = (stored.position.shard, stored.position.seq);
+    let record = Record::decode(&stored.frame.body)
+        .with_context(|| format!("record {shard}:{seq} of {}", stored.frame.entity))?;
+    let record =
+        serde_json::to_value(&record).map_err(|error| anyhow!("record {shard}:{seq}: {error}"))?;
+    Ok(json!({
+        "position": format!("{shard}:{seq}"),
+        "epoch": stored.epoch,
+        "at_ms": stored.at,
+        "entity": stored.frame.entity.to_string(),
+        "record": record,
+    }))
+}
+
+fn check(out: Out, dir: &Path) -> Outcome {
+    let report = verify(dir).map_err(failure)?;
+    let document = json!({
+        "sound": report.is_sound(),
+        "commits": report.commits,
+        "frames": report.frames,
+        "segments": report.segments,
+        "checkpoints": report.checkpoints,
+        "deliveries": report.deliveries,
+        "problem_count": report.problem_count,
+        "problems": report.problems,
+    });
+    out.show(&document, |out, _| {
+        for problem in &report.problems {
+            out.line(problem);
+        }
+        out.line(format_args!(
+            "{} commits, {} records, {} sealed segments, {} checkpoints, {} deliveries: {} problems",
+            report.commits, report.frames, report.segments, report.checkpoints, report.deliveries,
+            report.problem_count
+        ));
+    });
+    if report.is_sound() {
+        return Ok(());
+    }
+    let remedy = "restore a backup: crossdock journal restore --from BACKUP --to DIR";
+    let what = format!("{} has {} problems", dir.display(), report.problem_count);
+    Err(Failure::failed(what).remedy(remedy).told())
+}
