@@ -1,0 +1,113 @@
+//! `exceptions`: what needs a person.
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::exit::Outcome;
+use super::out::{Out, plain, rows, text};
+use super::target::Target;
+
+/// Arguments of `exceptions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List exceptions, newest first
+    List {
+        /// Also those that are closed
+        #[arg(long)]
+        all: bool,
+        /// Only of this kind: unmapped, short, drift, …
+        #[arg(long)]
+        kind: Option<String>,
+    },
+    /// Show an exception with its evidence
+    Show {
+        /// Its id, as listed
+        id: String,
+    },
+    /// Close an exception
+    Resolve {
+        /// Its id, as listed
+        id: String,
+        /// What was done about it
+        #[arg(long)]
+        how: String,
+    },
+    /// Write a note onto an exception
+    Note {
+        /// Its id, as listed
+        id: String,
+        /// The note
+        text: String,
+    },
+}
+
+/// Runs it.
+pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    let (client, out) = (target.client()?, target.out());
+    match args.action {
+        Action::List { all, kind } => {
+            let call = client
+                .call(Method::GET, &["v1", "exceptions"])
+                .query("state", (!all).then_some("open"))
+                .query("kind", kind.as_deref());
+            let document = client.run(call).await?;
+            out.show(&document, |out, document| {
+                let fields = ["id", "kind", "subject", "opened_at", "cause"];
+                out.table(
+                    &["ID", "KIND", "SUBJECT", "OPENED", "CAUSE"],
+                    &rows(document, &fields),
+                );
+            });
+        }
+        Action::Show { id } => {
+            let document = client.get(&["v1", "exceptions", &id]).await?;
+            out.show(&document, show);
+        }
+        Action::Resolve { id, how } => {
+            let body = json!({ "how": how });
+            let document = client
+                .post(&["v1", "exceptions", &id, "resolve"], &body)
+                .await?;
+            out.show(&document, |out, _| {
+                out.line(format_args!("{id} is resolved"))
+            });
+        }
+        Action::Note { id, text } => {
+            let body = json!({ "text": text });
+            let document = client
+                .post(&["v1", "exceptions", &id, "notes"], &body)
+                .await?;
+            out.show(&document, |out, _| out.line(format_args!("{id} is noted")));
+        }
+    }
+    Ok(())
+}
+
+fn show(out: Out, exception: &Value) {
+    for field in [
+        "id",
+        "kind",
+        "subject",
+        "episode",
+        "opened_at",
+        "cause",
+        "closed_at",
+        "how",
+    ] {
+        let value = text(exception, field);
+        if !value.is_empty() {
+            out.line(format_args!("{field:<12}{value}"));
+        }
+    }
+    let evidence = exception["evidence"].as_object().into_iter().flatten();
+    for (name, value) in evidence {
+        out.line(format_args!("  {name}: {}", plain(value)));
+    }
+}
