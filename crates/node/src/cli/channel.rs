@@ -1,0 +1,82 @@
+//! `channel`: brings a shop with open orders over without shipping anything twice.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::random_key;
+use super::exit::Outcome;
+use super::out::{Out, rows, text};
+use super::target::Target;
+
+/// Arguments of `channel`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Read open orders from an export: they are reserved, and go to fulfilment only when released
+    Adopt(Adopt),
+}
+
+#[derive(Debug, clap::Args)]
+struct Adopt {
+    /// The channel
+    #[arg(long)]
+    channel: String,
+    /// Orders placed before this time are adopted, `2026-11-01T00:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// The export: the shop's orders as JSON, or one JSON order a line
+    #[arg(long, value_name = "EXPORT", required_unless_present = "release")]
+    file: Option<PathBuf>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    preview: bool,
+    /// Release adopted orders to fulfilment: all, or `name=#1001`, `country=DE`, `tag=urgent`
+    #[arg(long, value_name = "FILTER")]
+    release: Option<String>,
+}
+
+/// Runs it.
+pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    let Action::Adopt(adopt) = args.action;
+    let (client, out) = (target.client()?, target.out());
+    let body = match &adopt.file {
+        Some(file) => {
+            std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?
+        }
+        None => Vec::new(),
+    };
+    let call = client
+        .call(Method::POST, &["v1", "channels", &adopt.channel, "adopt"])
+        .query("from", Some(&adopt.from))
+        .query("preview", adopt.preview.then_some("true"))
+        .query("release", adopt.release.as_deref())
+        .key(&random_key()?)
+        .body("application/json", body);
+    let document = client.run(call).await?;
+    out.show(&document, show);
+    Ok(())
+}
+
+fn show(out: Out, document: &Value) {
+    let fields = ["order", "name", "status", "action"];
+    out.table(
+        &["ORDER", "NAME", "STATUS", "WHAT HAPPENS"],
+        &rows(document, &fields),
+    );
+    for error in document["errors"].as_array().into_iter().flatten() {
+        out.say(format_args!(
+            "order {}: {}",
+            text(error, "line"),
+            text(error, "detail")
+        ));
+    }
+}

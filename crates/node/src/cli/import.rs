@@ -1,0 +1,137 @@
+//! `import`: sends a CSV or JSON Lines file to the server, which tells each bad line with its number.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::{Client, random_key};
+use super::exit::{Failure, Outcome};
+use super::out::{Out, text};
+use super::target::Target;
+
+/// Arguments of `import`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What the file holds
+    #[arg(value_enum)]
+    kind: Kind,
+    /// The file: CSV with a head line, or JSON Lines (`.jsonl`)
+    file: PathBuf,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    preview: bool,
+    /// The channel of the listings
+    #[arg(long, required_if_eq("kind", "listings"))]
+    channel: Option<String>,
+}
+
+/// What can be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// SKUs: sku, title, tracking, components
+    Skus,
+    /// Counted stock: sku, location, on hand
+    Stock,
+    /// Locations
+    Locations,
+    /// What listings stand for: listing, sku, multiplier
+    Listings,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Skus => "skus",
+            Self::Stock => "stock",
+            Self::Locations => "locations",
+            Self::Listings => "listings",
+        }
+    }
+}
+
+/// Runs it.
+pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    let (client, out) = (target.client()?, target.out());
+    let file = &args.file;
+    let body = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let call = client
+        .call(Method::POST, &["v1", "imports", args.kind.name()])
+        .query("channel", args.channel.as_deref())
+        .query("preview", args.preview.then_some("true"))
+        .key(&random_key()?)
+        .body(content_type(file), body);
+    let document = client.run(call).await?;
+    finish(out, file, args.preview, &document)
+}
+
+/// What kind of lines a file has, by its name.
+fn content_type(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("jsonl" | "ndjson" | "json") => "application/x-ndjson",
+        _ => "text/csv",
+    }
+}
+
+/// Sends lines of one kind, all of which must be good.
+pub(crate) async fn send(
+    client: &Client,
+    kind: &str,
+    content_type: &str,
+    lines: String,
+) -> Outcome {
+    let call = client
+        .call(Method::POST, &["v1", "imports", kind])
+        .key(&random_key()?)
+        .body(content_type, lines.into_bytes());
+    let document = client.run(call).await?;
+    match errors(&document).first() {
+        Some(first) => Err(Failure::failed(format!(
+            "import of {kind}: {}",
+            text(first, "detail")
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn errors(document: &Value) -> &[Value] {
+    document["errors"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn finish(out: Out, file: &Path, preview: bool, document: &Value) -> Outcome {
+    if out.is_json() {
+        out.line(document);
+    }
+    let bad = errors(document);
+    for error in bad {
+        let (line, detail) = (text(error, "line"), text(error, "detail"));
+        out.say(format_args!("{}:{line}: {detail}", file.display()));
+    }
+    let verb = if preview {
+        "would be imported"
+    } else {
+        "imported"
+    };
+    let good = text(document, "imported");
+    out.say(format_args!("{good} lines {verb}, {} bad", bad.len()));
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let remedy = "correct them and import the file again: good lines may come twice";
+    Err(Failure::failed(format!("{} bad lines", bad.len()))
+        .remedy(remedy)
+        .told())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_says_what_lines_a_file_has() {
+        assert_eq!(content_type(Path::new("a.csv")), "text/csv");
+        assert_eq!(content_type(Path::new("a.jsonl")), "application/x-ndjson");
+    }
+}
