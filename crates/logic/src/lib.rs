@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod channel;
 pub mod decider;
 pub mod entity;
+pub mod exceptions;
 pub mod location;
 pub mod order;
 pub mod request;

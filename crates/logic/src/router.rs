@@ -1,1 +1,0 @@
-//! Routing: which location fulfils what, by explicit rules.
