@@ -26,8 +26,12 @@ pub(super) struct Draft<'a> {
     sums: BTreeMap<LocationId, Sums>,
     pub ended_offers: BTreeSet<OrderId>,
     pub left_queue: BTreeSet<AttemptId>,
+    /// The order that joins the queue in this decision.
+    pub joined: Option<OrderId>,
     /// Orders whose place in the line was changed in this decision: not offered anything in it again.
     pub served: BTreeSet<OrderId>,
+    /// Waiting orders that reserved a part, and what they still lack.
+    pub partly_served: Vec<(OrderId, u32, Vec<LocationId>)>,
     pub offers_begun: usize,
     /// Change of what is owed to waiting orders, by the locations that may serve them.
     pub owed: BTreeMap<Vec<LocationId>, i64>,
@@ -86,7 +90,9 @@ impl<'a> Draft<'a> {
             sums: BTreeMap::new(),
             ended_offers: BTreeSet::new(),
             left_queue: BTreeSet::new(),
+            joined: None,
             served: BTreeSet::new(),
+            partly_served: Vec::new(),
             offers_begun: 0,
             owed: BTreeMap::new(),
             given_back: BTreeSet::new(),
@@ -134,8 +140,8 @@ impl<'a> Draft<'a> {
         let before = self.sums(location);
         let mut after = before;
         change(&mut after);
-        self.stirred.freed |= after.free() > before.free();
-        self.stirred.fell |= after.firm() < before.firm();
+        self.stirred.freed |= after.free() > before.free() || after.safety < before.safety;
+        self.stirred.fell |= after.firm() < before.firm() || after.safety > before.safety;
         self.stirred.stocked |=
             after.on_hand - after.unavailable > before.on_hand - before.unavailable;
         self.sums.insert(location.clone(), after);
@@ -145,6 +151,13 @@ impl<'a> Draft<'a> {
         for take in takes {
             self.change(&take.location, |sums| change(sums, take.units.into()));
         }
+    }
+
+    /// Changes what is owed to waiting orders, and so what is left for those who ask.
+    pub fn owe(&mut self, locations: &[LocationId], units: i64) {
+        *self.owed.entry(locations.to_vec()).or_default() += units;
+        self.stirred.freed |= units < 0;
+        self.stirred.fell |= units > 0;
     }
 
     pub fn tell(&mut self, order: &OrderId, command: OrderCommand) {
@@ -199,7 +212,7 @@ impl<'a> Draft<'a> {
             let own = order.map_or(0, |order| self.offered_to(order, &take.location));
             let kept = match sale {
                 Sale::AlreadySold => 0,
-                Sale::Asks => self.safety(&take.location) + owed(&take.location),
+                Sale::Asks => sums.safety + owed(&take.location),
             };
             let units = i64::from(take.units);
             if sums.firm() - kept < units {
@@ -226,10 +239,6 @@ impl<'a> Draft<'a> {
         here.map(|take| i64::from(take.units)).sum()
     }
 
-    pub fn safety(&self, location: &LocationId) -> i64 {
-        let place = self.state.places.get(location);
-        place.map_or(0, |place| place.safety.into())
-    }
 
     /// Ends the decision: what came free is handed on, and missing units are asked back.
     pub fn finish(mut self, answer: Answer) -> Decision<SkuEvent> {

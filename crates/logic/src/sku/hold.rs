@@ -115,7 +115,7 @@ impl Draft<'_> {
         let (mut firm, mut rooms) = (0, Vec::new());
         for location in self.locations() {
             let sums = self.sums(location);
-            let kept = self.safety(location) + owed.get(location).copied().unwrap_or(0);
+            let kept = sums.safety + owed.get(location).copied().unwrap_or(0);
             firm += (sums.firm() - kept).max(0);
             rooms.push((sums.free() - kept - sums.queued, location.clone()));
         }

@@ -7,10 +7,12 @@
 //! there.
 
 mod apply;
+mod closed;
 mod draft;
 mod give_back;
 mod hold;
 mod ledger;
+mod lines;
 mod queue;
 mod reserve;
 mod state;
@@ -18,6 +20,13 @@ mod stock;
 mod view;
 mod wait;
 mod wake;
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{SkuEvent, Take, Tracking};

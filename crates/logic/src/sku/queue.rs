@@ -8,7 +8,7 @@ use crossdock_model::{Answer, LocationId, Rejection};
 
 use super::QUEUE_DEADLINE;
 use super::draft::{Draft, Verdict};
-use super::state::Queued;
+use super::lines::Queued;
 
 impl Draft<'_> {
     /// Serves the queue with what came free, and answers those who cannot be served any more.
@@ -50,7 +50,7 @@ impl Draft<'_> {
         let owed = self.owed_units();
         self.state.queue.wants.iter().any(|(location, wants)| {
             let largest = wants.last_key_value().map_or(0, |(units, _)| *units);
-            let certain = self.sums(location).firm() - self.safety(location) - owed;
+            let certain = self.sums(location).firm() - self.sums(location).safety - owed;
             certain < i64::from(largest)
         })
     }
@@ -78,6 +78,8 @@ impl Draft<'_> {
         self.change_all(&queued.takes, |sums, units| sums.queued -= units);
         let id = queued.id.clone();
         self.events.push(SkuEvent::Unqueued { id });
+        // Those behind it, and its own wait for stock, may be served now though no unit came free.
+        self.stirred.freed = true;
         self.turn_came(&queued.id, Err(why));
     }
 
@@ -103,8 +105,6 @@ impl Draft<'_> {
                     retry_after_ms,
                 },
             );
-            // Those behind it may fit now though no unit came free.
-            self.stirred.freed = true;
         }
     }
 }

@@ -124,6 +124,7 @@ impl Draft<'_> {
             deadline: self.now + QUEUE_DEADLINE,
         };
         self.events.push(joins);
+        self.joined = Some(id.order.clone());
         self.change_all(takes, |sums, units| sums.queued += units);
         Ok(self.finish(Answer::Queued))
     }
@@ -167,6 +168,8 @@ impl Draft<'_> {
         if let Some(queued) = self.state.queue.get(id) {
             self.left_queue.insert(id.clone());
             self.change_all(&queued.takes, |sums, units| sums.queued -= units);
+            // Those behind it, and its own wait for stock, may be served now though no unit came free.
+            self.stirred.freed = true;
         }
         let Some(known) = self.state.reservations.get(id) else {
             return;

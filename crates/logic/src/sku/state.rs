@@ -1,13 +1,14 @@
 //! What a SKU remembers: balances and open things only, each with the index that finds it without a scan.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::v1::{AttemptId, Condition, CountBasis, Sale, Take, Tracking};
 use crossdock_model::{HoldId, LocationId, OrderId, SourceId, Timestamp, TransferId};
 use serde::{Deserialize, Serialize};
 
-use super::{CLOSED_MAX, COUNT_AGE_MAX, MOVEMENTS_MAX};
-use crate::entity::DEDUP_WINDOW;
+use super::closed::Closed;
+use super::lines::{Line, Queue};
+use super::{COUNT_AGE_MAX, MOVEMENTS_MAX};
 
 /// State of a SKU.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,8 @@ pub(super) struct Sums {
     pub offered: i64,
     /// Units that queued reservations ask for here.
     pub queued: i64,
+    /// Units kept back from channels that ask.
+    pub safety: i64,
 }
 
 impl Sums {
@@ -86,7 +89,6 @@ pub(super) struct Place {
     pub sums: Sums,
     pub unavailable: BTreeMap<Condition, i64>,
     pub incoming: BTreeMap<String, Incoming>,
-    pub safety: u32,
     pub in_transit: i64,
     pub last_count: Option<LastCount>,
     pub movements: Movements,
@@ -259,221 +261,6 @@ pub(super) struct Hold {
     pub expires_at: Timestamp,
 }
 
-/// What was closed within the dedup window, so that late and repeated messages change nothing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Closed {
-    attempts: BTreeMap<OrderId, ClosedAttempt>,
-    attempt_times: VecDeque<(Timestamp, OrderId)>,
-    holds: BTreeMap<HoldId, ClosedHold>,
-    hold_times: VecDeque<(Timestamp, HoldId)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ClosedAttempt {
-    attempt: u32,
-    at: Timestamp,
-}
-
-/// A hold that is no more.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct ClosedHold {
-    /// When its units came free.
-    pub at: Timestamp,
-    pub confirmed: Option<AttemptId>,
-    closed_at: Timestamp,
-}
-
-impl Closed {
-    /// The highest closed attempt of an order.
-    pub fn attempt(&self, order: &OrderId) -> u32 {
-        self.attempts.get(order).map_or(0, |closed| closed.attempt)
-    }
-
-    pub fn hold(&self, hold: &HoldId) -> Option<&ClosedHold> {
-        self.holds.get(hold)
-    }
-
-    pub fn close_attempt(&mut self, id: &AttemptId, at: Timestamp) {
-        if id.attempt > self.attempt(&id.order) {
-            let attempt = id.attempt;
-            self.attempts
-                .insert(id.order.clone(), ClosedAttempt { attempt, at });
-            self.attempt_times.push_back((at, id.order.clone()));
-        }
-        while let Some((then, order)) = self.attempt_times.front() {
-            if self.attempt_times.len() <= CLOSED_MAX && at.since(*then) <= DEDUP_WINDOW {
-                break;
-            }
-            if self.attempts.get(order).is_some_and(|one| one.at == *then) {
-                self.attempts.remove(order);
-            }
-            self.attempt_times.pop_front();
-        }
-    }
-
-    pub fn close_hold(
-        &mut self,
-        hold: &HoldId,
-        free_at: Timestamp,
-        confirmed: Option<AttemptId>,
-        at: Timestamp,
-    ) {
-        let closed = ClosedHold {
-            at: free_at,
-            confirmed,
-            closed_at: at,
-        };
-        self.holds.insert(hold.clone(), closed);
-        self.hold_times.push_back((at, hold.clone()));
-        while let Some((then, hold)) = self.hold_times.front() {
-            if self.hold_times.len() <= CLOSED_MAX && at.since(*then) <= DEDUP_WINDOW {
-                break;
-            }
-            if self
-                .holds
-                .get(hold)
-                .is_some_and(|one| one.closed_at == *then)
-            {
-                self.holds.remove(hold);
-            }
-            self.hold_times.pop_front();
-        }
-    }
-}
-
-/// Reservations that wait their turn at a contended SKU, oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Queue {
-    last: u64,
-    pub entries: BTreeMap<u64, Queued>,
-    numbers: BTreeMap<AttemptId, u64>,
-    /// How often so many units are wanted at a location: the largest want tells whether anybody is short.
-    pub wants: BTreeMap<LocationId, BTreeMap<u32, u32>>,
-}
-
-/// A queued reservation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Queued {
-    pub id: AttemptId,
-    pub takes: Vec<Take>,
-    pub sale: Sale,
-    pub promised_at: Timestamp,
-    pub deadline: Timestamp,
-}
-
-impl Queue {
-    pub fn get(&self, id: &AttemptId) -> Option<&Queued> {
-        self.entries.get(self.numbers.get(id)?)
-    }
-
-    /// Queued attempts of an order, lowest first.
-    pub fn of_order(&self, order: &OrderId) -> impl DoubleEndedIterator<Item = &AttemptId> {
-        let (first, last) = attempts_of(order);
-        self.numbers.range(first..=last).map(|(id, _)| id)
-    }
-
-    pub fn push(&mut self, queued: Queued) {
-        self.last += 1;
-        for take in &queued.takes {
-            let wants = self.wants.entry(take.location.clone()).or_default();
-            *wants.entry(take.units).or_default() += 1;
-        }
-        self.numbers.insert(queued.id.clone(), self.last);
-        self.entries.insert(self.last, queued);
-    }
-
-    pub fn remove(&mut self, id: &AttemptId) -> Option<Queued> {
-        let queued = self.entries.remove(&self.numbers.remove(id)?)?;
-        for take in &queued.takes {
-            if let Some(wants) = self.wants.get_mut(&take.location) {
-                decrease(wants, take.units, 1);
-                if wants.is_empty() {
-                    self.wants.remove(&take.location);
-                }
-            }
-        }
-        Some(queued)
-    }
-}
-
-/// Sold orders that wait for stock.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Line {
-    pub orders: BTreeMap<OrderId, Waiter>,
-    /// Orders without a live offer: fewest passed offers first, then oldest promise.
-    pub ranks: BTreeSet<(u32, Timestamp, OrderId)>,
-    /// How many of those need so many units.
-    pub needs: BTreeMap<u32, u32>,
-    /// Units those lack, by the locations that may serve them.
-    pub owed: BTreeMap<Vec<LocationId>, i64>,
-    pub offers: usize,
-}
-
-/// A waiting order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Waiter {
-    pub units: u32,
-    pub locations: Vec<LocationId>,
-    pub promised_at: Timestamp,
-    /// Offers it let pass.
-    pub tries: u32,
-    /// Until then it is only offered new stock.
-    pub paused_until: Option<Timestamp>,
-    pub offer: Option<Offer>,
-}
-
-/// Units kept for one waiting order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Offer {
-    pub takes: Vec<Take>,
-    pub until: Timestamp,
-}
-
-impl Line {
-    pub fn enter(&mut self, timers: &mut Timers, order: OrderId, waiter: Waiter) {
-        match &waiter.offer {
-            Some(offer) => {
-                self.offers += 1;
-                timers.insert((offer.until, Due::EndOffer(order.clone())));
-            }
-            None => {
-                self.ranks
-                    .insert((waiter.tries, waiter.promised_at, order.clone()));
-                *self.needs.entry(waiter.units).or_default() += 1;
-                *self.owed.entry(waiter.locations.clone()).or_default() += i64::from(waiter.units);
-            }
-        }
-        if let Some(until) = waiter.paused_until {
-            timers.insert((until, Due::OfferAgain(order.clone())));
-        }
-        self.orders.insert(order, waiter);
-    }
-
-    pub fn leave(&mut self, timers: &mut Timers, order: &OrderId) -> Option<Waiter> {
-        let waiter = self.orders.remove(order)?;
-        match &waiter.offer {
-            Some(offer) => {
-                self.offers -= 1;
-                timers.remove(&(offer.until, Due::EndOffer(order.clone())));
-            }
-            None => {
-                self.ranks
-                    .remove(&(waiter.tries, waiter.promised_at, order.clone()));
-                decrease(&mut self.needs, waiter.units, 1);
-                decrease(
-                    &mut self.owed,
-                    waiter.locations.clone(),
-                    waiter.units.into(),
-                );
-            }
-        }
-        if let Some(until) = waiter.paused_until {
-            timers.remove(&(until, Due::OfferAgain(order.clone())));
-        }
-        Some(waiter)
-    }
-}
-
 /// All attempts an order can have.
 pub(super) fn attempts_of(order: &OrderId) -> (AttemptId, AttemptId) {
     let attempt = |attempt| AttemptId {
@@ -481,20 +268,6 @@ pub(super) fn attempts_of(order: &OrderId) -> (AttemptId, AttemptId) {
         attempt,
     };
     (attempt(0), attempt(u32::MAX))
-}
-
-fn decrease<K: Ord, N: PartialOrd + Copy + std::ops::SubAssign>(
-    map: &mut BTreeMap<K, N>,
-    key: K,
-    by: N,
-) {
-    if let Some(value) = map.get_mut(&key) {
-        if *value > by {
-            *value -= by;
-        } else {
-            map.remove(&key);
-        }
-    }
 }
 
 impl SkuState {

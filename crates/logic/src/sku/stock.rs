@@ -5,7 +5,7 @@ use crossdock_model::v1::{Condition, CountBasis, CountOutcome, MoveReason, SkuEv
 use crossdock_model::{Answer, LocationId, Rejection, SourceId, Timestamp, TransferId};
 
 use super::draft::{Draft, misrouted};
-use super::state::{Place, Sums};
+use super::state::Place;
 use super::{COUNT_AGE_MAX, COUNT_AMBIGUITY, DRIFT, EXPECTED_MAX, UNITS_MAX, checked_units};
 use crate::decider::Decision;
 
@@ -103,7 +103,7 @@ impl Draft<'_> {
             || !state.holds.is_empty()
             || !state.queue.entries.is_empty()
             || !state.line.orders.is_empty();
-        let stocked = |place: &Place| place.sums != Sums::default() || place.in_transit != 0;
+        let stocked = |place: &Place| place.sums.on_hand != 0 || place.in_transit != 0;
         let kit = matches!(tracking, Tracking::Kit(_));
         promised || (kit && state.places.values().any(stocked))
     }
@@ -267,18 +267,16 @@ impl Draft<'_> {
     }
 
     fn set_safety(mut self, location: &LocationId, units: u32) -> Decided {
-        if self.safety(location) == i64::from(units) {
+        if self.sums(location).safety == i64::from(units) {
             return Ok(Decision::unchanged(Answer::Done));
         }
         if units > 0 {
             checked_units("units", units)?;
         }
         self.admit(location)?;
+        self.change(location, |sums| sums.safety = units.into());
         let location = location.clone();
         self.events.push(SkuEvent::SafetySet { location, units });
-        // Less safety stock frees units for those who ask, more of it makes some of them short.
-        self.stirred.freed = true;
-        self.stirred.fell = true;
         Ok(self.finish(Answer::Done))
     }
 

@@ -40,7 +40,7 @@ impl Draft<'_> {
 
     fn location_stock(&self, location: &LocationId, place: &Place, owed: i64) -> LocationStock {
         let sums = self.sums(location);
-        let left = sums.free() - i64::from(place.safety) - owed;
+        let left = sums.free() - sums.safety - owed;
         let (available, ats) = match self.state.is_untracked() {
             true => (UNTRACKED_UNITS.into(), UNTRACKED_UNITS),
             false => (sums.free(), count(left)),
@@ -55,7 +55,7 @@ impl Draft<'_> {
             unavailable: count(sums.unavailable),
             incoming: count(expected.sum()),
             in_transit: count(place.in_transit),
-            safety: place.safety,
+            safety: count(sums.safety),
             available,
             ats,
         }
@@ -86,7 +86,8 @@ impl Draft<'_> {
         let mut share = |locations: &mut dyn Iterator<Item = &LocationId>, mut units: i64| {
             for location in locations {
                 let taken = shares.entry(location.clone()).or_insert(0);
-                let room = self.sums(location).free() - self.safety(location) - *taken;
+                let sums = self.sums(location);
+                let room = sums.free() - sums.safety - *taken;
                 let part = units.min(room).max(0);
                 *taken += part;
                 units -= part;

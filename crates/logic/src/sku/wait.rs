@@ -6,7 +6,7 @@ use crossdock_model::{Answer, LocationId, OrderId, Rejection, Timestamp};
 
 use super::draft::{Draft, misrouted};
 use super::hold::spread;
-use super::state::Waiter;
+use super::lines::Waiter;
 use super::{LOCATIONS_MAX, OFFER_FOR, OFFERS_MAX, WAITING_MAX, checked_units};
 use crate::decider::Decision;
 
@@ -78,9 +78,9 @@ impl Draft<'_> {
             locations: locations.clone(),
             promised_at,
         });
-        *self.owed.entry(locations.clone()).or_default() += i64::from(units);
+        self.owe(&locations, units.into());
         let fitting = spread(self.rooms(&locations), units);
-        if let Some(takes) = fitting.filter(|_| self.may_offer()) {
+        if let Some(takes) = fitting.filter(|_| self.may_offer() && !self.queues(order)) {
             self.offer(order, takes, units, locations);
         }
         self.served.insert(order.clone());
@@ -96,8 +96,7 @@ impl Draft<'_> {
             }
             Some(_) => {}
             None => {
-                let owed = self.owed.entry(known.locations.clone()).or_default();
-                *owed -= i64::from(known.units);
+                self.owe(&known.locations, -i64::from(known.units));
             }
         }
     }
@@ -113,7 +112,9 @@ impl Draft<'_> {
         let taken: u32 = takes.iter().map(|take| take.units).sum();
         match known.units.checked_sub(taken).filter(|left| *left > 0) {
             Some(left) => {
-                *self.owed.entry(known.locations.clone()).or_default() += i64::from(left);
+                self.owe(&known.locations, left.into());
+                let rest = (order.clone(), left, known.locations.clone());
+                self.partly_served.push(rest);
             }
             None => {
                 let order = order.clone();
@@ -148,7 +149,7 @@ impl Draft<'_> {
             return false;
         };
         self.forget_waiter(order, known);
-        *self.owed.entry(known.locations.clone()).or_default() += i64::from(known.units);
+        self.owe(&known.locations, known.units.into());
         self.served.insert(order.clone());
         let order = order.clone();
         self.events.push(SkuEvent::OfferEnded { order });
@@ -176,8 +177,14 @@ impl Draft<'_> {
         live < OFFERS_MAX + self.ended_offers.len()
     }
 
+    /// An order in the queue has its turn there: it is offered units once it has left without any.
+    fn queues(&self, order: &OrderId) -> bool {
+        let mut queued = self.state.queue.of_order(order);
+        self.joined.as_ref() == Some(order) || queued.any(|id| !self.left_queue.contains(id))
+    }
+
     /// Free units at these locations (none named: all), where there are any.
-    fn rooms(&self, locations: &[LocationId]) -> Vec<(i64, LocationId)> {
+    pub fn rooms(&self, locations: &[LocationId]) -> Vec<(i64, LocationId)> {
         let all: Vec<&LocationId> = match locations.is_empty() {
             true => self.locations().collect(),
             false => locations.iter().collect(),
@@ -189,7 +196,7 @@ impl Draft<'_> {
     fn offer(&mut self, order: &OrderId, takes: Vec<Take>, units: u32, locations: Vec<LocationId>) {
         let until = self.now + OFFER_FOR;
         self.change_all(&takes, |sums, units| sums.offered += units);
-        *self.owed.entry(locations).or_default() -= i64::from(units);
+        self.owe(&locations, -i64::from(units));
         self.offers_begun += 1;
         self.served.insert(order.clone());
         self.events.push(SkuEvent::Offered {
@@ -204,6 +211,12 @@ impl Draft<'_> {
     /// Offers what came free to the line: oldest promise first among those with the fewest passed offers, and
     /// past those whose need does not fit, so that nobody sleeps while its stock is there.
     pub fn serve_line(&mut self) {
+        for (order, units, locations) in std::mem::take(&mut self.partly_served) {
+            let takes = spread(self.rooms(&locations), units);
+            if let Some(takes) = takes.filter(|_| self.may_offer()) {
+                self.offer(&order, takes, units, locations);
+            }
+        }
         let stirred = &self.stirred;
         let asleep = !(stirred.freed || stirred.offer_ended) && stirred.resumed.is_empty();
         let state = self.state;
@@ -220,7 +233,7 @@ impl Draft<'_> {
                 continue;
             };
             let paused = known.paused_until.is_some() && !self.stirred.resumed.contains_key(order);
-            if self.served.contains(order) || (paused && !self.stirred.stocked) {
+            if self.served.contains(order) || self.queues(order) || (paused && !self.stirred.stocked) {
                 continue;
             }
             if i64::from(known.units) > free {

@@ -1,0 +1,348 @@
+//! A SKU on the bench: driven through `Entity`, and checked after every record.
+
+use std::collections::BTreeMap;
+
+use crossdock_model::command::{OrderCommand, SkuCommand};
+use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
+use crossdock_model::{
+    Answer, ChannelId, Command, CommandKey, CredentialId, EntityId, Event, ExternalId, HoldId,
+    LocationId, Meta, Notice, OrderId, Record, Rejection, SkuId, Timestamp,
+};
+
+use super::draft::{Draft, Verdict};
+use super::state::{Status, Sums};
+use super::{OFFERS_MAX, SkuState};
+use crate::entity::{DEDUP_WINDOW, Entity, Outcome, State};
+
+pub fn at(ms: i64) -> Timestamp {
+    Timestamp::from_ms(1_000_000_000 + ms)
+}
+
+pub fn place(name: &str) -> LocationId {
+    LocationId::new(name).unwrap()
+}
+
+pub fn order(name: &str) -> OrderId {
+    OrderId {
+        channel: ChannelId::new("shop").unwrap(),
+        external: ExternalId::new(name).unwrap(),
+    }
+}
+
+pub fn attempt(name: &str, attempt: u32) -> AttemptId {
+    let order = order(name);
+    AttemptId { order, attempt }
+}
+
+pub fn hold_id(name: &str) -> HoldId {
+    HoldId::new(name).unwrap()
+}
+
+pub fn takes(list: &[(&str, u32)]) -> Vec<Take> {
+    let take = |(location, units): &(&str, u32)| Take {
+        location: place(location),
+        units: *units,
+    };
+    list.iter().map(take).collect()
+}
+
+pub fn reserve(
+    name: &str,
+    number: u32,
+    list: &[(&str, u32)],
+    sale: Sale,
+    queue: bool,
+) -> SkuCommand {
+    SkuCommand::Reserve {
+        id: attempt(name, number),
+        takes: takes(list),
+        sale,
+        promised_at: at(0),
+        queue,
+    }
+}
+
+#[derive(Debug)]
+pub struct Bench {
+    pub entity: Entity,
+    pub records: Vec<Record>,
+    pub now: Timestamp,
+    ledger: BTreeMap<LocationId, (i64, i64)>,
+}
+
+pub type Told = Result<(Answer, Vec<Notice>), Rejection>;
+
+impl Bench {
+    pub fn new() -> Self {
+        Self {
+            entity: Entity::new(EntityId::Sku(SkuId::new("A").unwrap())),
+            records: Vec::new(),
+            now: at(0),
+            ledger: BTreeMap::new(),
+        }
+    }
+
+    pub fn state(&self) -> &SkuState {
+        match self.entity.state() {
+            State::Sku(state) => state,
+            other => panic!("not a SKU: {other:?}"),
+        }
+    }
+
+    pub fn ask(&mut self, command: SkuCommand) -> Told {
+        self.send(&Command::Sku(command), None, None)
+    }
+
+    pub fn send(
+        &mut self,
+        command: &Command,
+        key: Option<&str>,
+        effective_at: Option<Timestamp>,
+    ) -> Told {
+        let meta = Meta {
+            principal: CredentialId::new("test").unwrap(),
+            reason: None,
+            key: key.map(|key| CommandKey::new(key).unwrap()),
+            body_hash: 1,
+            issued_at: self.now,
+            effective_at,
+            trace: None,
+        };
+        match self.entity.decide(command, &meta, self.now, DEDUP_WINDOW)? {
+            Outcome::Unchanged { answer, notices } => Ok((answer, notices)),
+            Outcome::Changed {
+                record,
+                answer,
+                notices,
+            } => {
+                self.entity.apply(&record, DEDUP_WINDOW).unwrap();
+                self.enter(&record);
+                self.records.push(record);
+                self.audit();
+                Ok((answer, notices))
+            }
+        }
+    }
+
+    /// Moves the clock, and wakes the SKU at each deadline on the way.
+    pub fn pass(&mut self, ms: u64) -> Vec<Notice> {
+        let end = self.now + crossdock_model::Duration::from_ms(ms);
+        let mut notices = Vec::new();
+        for _ in 0..10_000 {
+            let Some((due, _)) = self.entity.next_deadline().filter(|(due, _)| *due <= end) else {
+                self.now = end;
+                return notices;
+            };
+            self.now = self.now.max(due);
+            let (_, told) = self.send(&Command::Wake, None, None).unwrap();
+            notices.extend(told);
+        }
+        panic!("waking does not come to an end: {:?}", self.state().timers);
+    }
+
+    fn enter(&mut self, record: &Record) {
+        for event in &record.events {
+            let Event::Sku(event) = event else {
+                panic!("{event:?}");
+            };
+            if let SkuEvent::Moved {
+                location,
+                on_hand_delta,
+                unavailable_delta,
+                ..
+            } = event
+            {
+                let balance = self.ledger.entry(location.clone()).or_default();
+                balance.0 += on_hand_delta;
+                balance.1 += unavailable_delta;
+            }
+        }
+        let granted = record.events.iter().flat_map(|event| match event {
+            Event::Sku(
+                SkuEvent::Reserved { takes, .. }
+                | SkuEvent::Held { takes, .. }
+                | SkuEvent::Offered { takes, .. },
+            ) => takes.clone(),
+            _ => Vec::new(),
+        });
+        for take in granted.filter(|_| !self.state().is_untracked()) {
+            let sums = self.look().sums(&take.location);
+            assert!(sums.free() >= 0, "oversold by {record:?}: {sums:?}");
+        }
+    }
+
+    fn look(&self) -> Draft<'_> {
+        let EntityId::Sku(sku) = self.entity.id() else {
+            panic!("not a SKU");
+        };
+        Draft::look(self.state(), sku, self.entity.version(), self.now)
+    }
+
+    /// Balances are the ledger's, running sums those of what is open, and nobody sleeps while it could be served.
+    fn audit(&self) {
+        let state = self.state();
+        let mut sums: BTreeMap<LocationId, Sums> = BTreeMap::new();
+        for (location, (on_hand, unavailable)) in &self.ledger {
+            let entry = sums.entry(location.clone()).or_default();
+            (entry.on_hand, entry.unavailable) = (*on_hand, *unavailable);
+        }
+        for known in state.reservations.values() {
+            for part in &known.parts {
+                let entry = sums.entry(part.location.clone()).or_default();
+                match known.status {
+                    Status::Confirmed => entry.committed += i64::from(part.open()),
+                    Status::Tentative { .. } => entry.tentative += i64::from(part.open()),
+                }
+            }
+        }
+        let mut add = |takes: &[Take], change: fn(&mut Sums, i64)| {
+            for take in takes {
+                change(
+                    sums.entry(take.location.clone()).or_default(),
+                    take.units.into(),
+                );
+            }
+        };
+        for hold in state.holds.values() {
+            add(&hold.takes, |sums, units| sums.held += units);
+        }
+        for queued in state.queue.entries.values() {
+            add(&queued.takes, |sums, units| sums.queued += units);
+        }
+        for waiter in state.line.orders.values() {
+            if let Some(offer) = &waiter.offer {
+                add(&offer.takes, |sums, units| sums.offered += units);
+            }
+        }
+        for (location, place) in &state.places {
+            let mut expected = sums.remove(location).unwrap_or_default();
+            expected.safety = place.sums.safety;
+            assert_eq!(place.sums, expected, "sums of {location}");
+            assert_eq!(
+                place.unavailable.values().sum::<i64>(),
+                expected.unavailable
+            );
+        }
+        assert!(sums.values().all(|sums| *sums == Sums::default()));
+        let expiries = state.holds.iter();
+        let expiries = expiries.map(|(id, hold)| (hold.expires_at, id.clone()));
+        assert_eq!(state.expiries, expiries.collect());
+        self.audit_waiting();
+    }
+
+    fn audit_waiting(&self) {
+        let (state, look) = (self.state(), self.look());
+        for (order, waiter) in &state.line.orders {
+            let queues = state.queue.of_order(order).next().is_some();
+            let idle = !queues && waiter.offer.is_none() && waiter.paused_until.is_none();
+            let fits = super::hold::spread(look.rooms(&waiter.locations), waiter.units).is_some();
+            let full = state.line.offers >= OFFERS_MAX;
+            assert!(
+                !idle || !fits || full,
+                "{order} sleeps: {waiter:?} after {:?}",
+                self.records.last()
+            );
+        }
+        if let Some(first) = state.queue.entries.values().next() {
+            let order = Some(&first.id.order);
+            let verdict = look.verdict(order, &first.takes, first.sale, &|_| 0);
+            let last = self.records.last();
+            assert_eq!(verdict, Verdict::Contended, "{first:?} after {last:?}");
+        }
+    }
+
+    /// The same history gives the same state, and so does a checkpoint.
+    pub fn check_replay(&self) {
+        let mut replayed = Entity::new(self.entity.id().clone());
+        for record in &self.records {
+            let bytes = record.encode().unwrap();
+            let record = Record::decode(&bytes).unwrap();
+            replayed.apply(&record, DEDUP_WINDOW).unwrap();
+        }
+        assert_eq!(replayed, self.entity);
+        let bytes = self.entity.encode().unwrap();
+        let decoded = Entity::decode(self.entity.id().clone(), &bytes).unwrap();
+        assert_eq!(decoded, self.entity);
+    }
+}
+
+fn list(takes: &[Take]) -> String {
+    let one = |take: &Take| format!("{}:{}", take.location, take.units);
+    takes.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn answer_text(answer: &Answer) -> String {
+    match answer {
+        Answer::Done => "done".to_owned(),
+        Answer::Reserved { takes } => format!("reserved {}", list(takes)),
+        Answer::Held { takes, .. } => format!("held {}", list(takes)),
+        Answer::Queued => "queued".to_owned(),
+        Answer::Waits => "waits".to_owned(),
+        Answer::RetryNow => "retry".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn notice_text(notice: &Notice) -> String {
+    let EntityId::Order(order) = &notice.to else {
+        panic!("{notice:?}");
+    };
+    let what = match &notice.command {
+        Command::Order(OrderCommand::TurnCame { result, .. }) => match result {
+            Ok(answer) => format!("turn {}", answer_text(answer)),
+            Err(why) => format!("turn {}", why.code()),
+        },
+        Command::Order(OrderCommand::AskOutcome { attempt, .. }) => {
+            format!("outcome of {attempt}?")
+        }
+        Command::Order(OrderCommand::Offer { takes, .. }) => format!("offer {}", list(takes)),
+        Command::Order(OrderCommand::GiveBack { location, .. }) => format!("give back {location}?"),
+        other => panic!("{other:?}"),
+    };
+    format!(" | {} {what}", order.external)
+}
+
+/// An answer and its notices in one line.
+pub fn text(told: &Told) -> String {
+    match told {
+        Err(why) => why.code().to_owned(),
+        Ok((answer, notices)) => {
+            let notices: String = notices.iter().map(notice_text).collect();
+            format!("{}{notices}", answer_text(answer))
+        }
+    }
+}
+
+pub fn notices_text(notices: &[Notice]) -> String {
+    let text: String = notices.iter().map(notice_text).collect();
+    text.trim_start_matches(" | ").to_owned()
+}
+
+impl Bench {
+    /// Stock in one line a location, without what is zero.
+    pub fn stock(&self) -> String {
+        let EntityId::Sku(sku) = self.entity.id() else {
+            panic!("not a SKU");
+        };
+        let view = self.state().view(sku, self.entity.version(), self.now);
+        let place = |one: &crossdock_model::answer::LocationStock| {
+            let fields = [
+                ("on_hand", one.on_hand),
+                ("committed", one.committed.into()),
+                ("held", one.held.into()),
+                ("tentative", one.tentative.into()),
+                ("unavailable", one.unavailable.into()),
+                ("incoming", one.incoming.into()),
+                ("in_transit", one.in_transit.into()),
+                ("ats", one.ats.into()),
+            ];
+            let shown = fields.iter().filter(|(_, units)| *units != 0);
+            let shown: String = shown
+                .map(|(name, units)| format!(" {name}={units}"))
+                .collect();
+            format!("{}{shown}", one.location)
+        };
+        let places = view.locations.iter().map(place);
+        places.collect::<Vec<_>>().join("; ")
+    }
+}
