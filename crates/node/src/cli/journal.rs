@@ -4,20 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
-use crossdock_journal::sqlite::{restore, verify};
-use crossdock_journal::{
-    Journal, JournalError, MasterKey, SqliteJournal, SqliteOptions, StoredFrame,
-};
+use crossdock_journal::sqlite::{restore, scan, verify};
+use crossdock_journal::{JournalError, MasterKey, SqliteJournal, SqliteOptions, StoredFrame};
 use crossdock_model::{EntityId, Record, ShardId};
 use crossdock_runtime::{Clock, RealClock};
 use serde_json::{Value, json};
 
 use super::exit::{Failure, Outcome};
-use super::out::Out;
+use super::out::{Out, text};
 use super::target::Target;
-
-/// Bytes of log read at once.
-const READ_BYTES: usize = 4 << 20;
 
 /// Arguments of `journal`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +26,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print every record of a stopped server as JSON, one a line
+    /// Print every record as JSON, one a line, also of a running server
     Cat {
         /// Only this shard
         #[arg(long, value_parser = clap::value_parser!(u16).range(0..256))]
@@ -42,7 +37,7 @@ enum Action {
     },
     /// Read everything, also of a running server, and say what is wrong
     Verify,
-    /// Copy the journal of a stopped server to an empty directory
+    /// Copy the journal to an empty directory; a running server copies it itself
     Backup {
         /// The empty directory
         #[arg(long)]
@@ -63,29 +58,15 @@ enum Action {
 }
 
 /// Runs it.
-pub(crate) fn run(target: &Target, args: Args) -> Outcome {
+pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     let out = target.out();
     match args.action {
         Action::Cat { shard, entity } => {
-            let (journal, _) = open(target, args.data.as_deref())?;
-            cat(out, &journal, shard.and_then(ShardId::new), entity.as_ref())
+            let dir = data_dir(target, args.data.as_deref())?;
+            cat(out, &dir, shard.and_then(ShardId::new), entity.as_ref())
         }
         Action::Verify => check(out, &data_dir(target, args.data.as_deref())?),
-        Action::Backup { to } => {
-            let (journal, clock) = open(target, args.data.as_deref())?;
-            let report = journal.backup(&to, clock.now()).map_err(failure)?;
-            let document = json!({ "to": to, "files": report.files, "bytes": report.bytes });
-            out.show(&document, |out, _| {
-                out.line(format_args!(
-                    "{} files, {} bytes in {}",
-                    report.files,
-                    report.bytes,
-                    to.display()
-                ));
-                out.say("the master key is not in it: keep a copy of that elsewhere");
-            });
-            Ok(())
-        }
+        Action::Backup { to } => backup(target, args.data.as_deref(), &to).await,
         Action::Restore { from, to, erasures } => {
             let erasures: Vec<&Path> = erasures.iter().map(PathBuf::as_path).collect();
             let report = restore(&from, &to, &erasures).map_err(failure)?;
@@ -115,25 +96,55 @@ fn data_dir(target: &Target, given: Option<&Path>) -> Outcome<PathBuf> {
     }
 }
 
-fn open(target: &Target, given: Option<&Path>) -> Outcome<(SqliteJournal, RealClock)> {
+/// Copies a journal that nobody uses, or asks the server that uses it to.
+async fn backup(target: &Target, given: Option<&Path>, to: &Path) -> Outcome {
+    let document = match open(target, given)? {
+        Opened::Free(journal, clock) => {
+            let report = journal.backup(to, clock.now()).map_err(failure)?;
+            json!({ "to": to, "files": report.files, "bytes": report.bytes })
+        }
+        Opened::InUse => {
+            let to = std::path::absolute(to).with_context(|| to.display().to_string())?;
+            let path = ["v1", "journal", "backups"];
+            target.client()?.post(&path, &json!({ "to": to })).await?
+        }
+    };
+    target.out().show(&document, |out, document| {
+        let (files, bytes) = (text(document, "files"), text(document, "bytes"));
+        out.line(format_args!(
+            "{files} files, {bytes} bytes in {}",
+            to.display()
+        ));
+        out.say("the master key is not in it: keep a copy of that elsewhere");
+    });
+    Ok(())
+}
+
+/// A journal to be copied.
+enum Opened {
+    Free(Box<SqliteJournal>, RealClock),
+    InUse,
+}
+
+fn open(target: &Target, given: Option<&Path>) -> Outcome<Opened> {
     let mut data = target.config_or_default()?.data;
     if let Some(dir) = given {
         data.dir = dir.to_owned();
     }
-    // Opening makes what is missing; reading must not.
+    // Opening makes what is missing; a backup must not.
     let key = data.master_key();
     if !key.exists() {
-        let what = format!(
-            "{} holds no journal: {} is missing",
-            data.dir.display(),
-            key.display()
-        );
+        let (dir, key) = (data.dir.display(), key.display());
+        let what = format!("{dir} holds no journal: {key} is missing");
         return Err(Failure::failed(what).remedy("name the data directory with --data or --config"));
     }
     let clock = RealClock::default();
     let options = SqliteOptions::new(MasterKey::load_or_create(&key).map_err(failure)?);
-    let journal = SqliteJournal::open(&data.dir, options, clock.now()).map_err(failure)?;
-    Ok((journal, clock))
+    match SqliteJournal::open(&data.dir, options, clock.now()) {
+        Ok(journal) => Ok(Opened::Free(Box::new(journal), clock)),
+        Err(JournalError::InUse { .. }) => Ok(Opened::InUse),
+        Err(error) => Err(failure(error)),
+    }
 }
 
 /// What the journal says; some of it names what to do already.
@@ -141,35 +152,28 @@ fn failure(error: JournalError) -> Failure {
     Failure::failed(error.to_string())
 }
 
-fn cat(
-    out: Out,
-    journal: &dyn Journal,
-    shard: Option<ShardId>,
-    entity: Option<&EntityId>,
-) -> Outcome {
-    let shard = shard.or(entity.map(EntityId::shard));
-    let shards = journal
-        .tails()
-        .map_err(failure)?
-        .into_iter()
-        .map(|(found, _)| found);
-    let mut separator = if out.is_json() { "[" } else { "" };
-    for wanted in shards.filter(|found| shard.is_none_or(|only| only == *found)) {
-        let mut after = 0;
-        loop {
-            let frames = journal.read(wanted, after, READ_BYTES).map_err(failure)?;
-            let Some(last) = frames.last() else { break };
-            after = last.position.seq;
-            for frame in frames
-                .iter()
-                .filter(|frame| entity.is_none_or(|only| frame.frame.entity == *only))
-            {
-                out.line(format_args!("{separator}{}", document(frame)?));
-                if out.is_json() {
-                    separator = ",";
-                }
-            }
+fn cat(out: Out, dir: &Path, shard: Option<ShardId>, entity: Option<&EntityId>) -> Outcome {
+    let is_wanted = |frame: &StoredFrame| {
+        shard.is_none_or(|only| only == frame.position.shard)
+            && entity.is_none_or(|only| *only == frame.frame.entity)
+    };
+    let (mut separator, mut unreadable) = (if out.is_json() { "[" } else { "" }, None);
+    scan(dir, |frame| {
+        if !is_wanted(&frame) {
+            return true;
         }
+        match document(&frame) {
+            Ok(document) => out.line(format_args!("{separator}{document}")),
+            Err(error) => unreadable = Some(error),
+        }
+        if out.is_json() {
+            separator = ",";
+        }
+        unreadable.is_none()
+    })
+    .map_err(failure)?;
+    if let Some(error) = unreadable {
+        return Err(error.into());
     }
     if out.is_json() {
         out.line(if separator == "[" { "[]" } else { "]" });

@@ -104,6 +104,11 @@ map_by_sku = true
 # This one is made up, for `crossdock trigger`: put the shop's own there.
 webhook_secrets = [{{ file = {secret} }}]
 
+# Orders through POST /v1/orders: the caller asks first and can be refused.
+[channels.api]
+kind = "api"
+sale = "asks"
+
 # Secrets of locations' and endpoints' webhooks, by the name they are used under.
 # [secrets]
 # warehouse = {{ env = "WAREHOUSE_WEBHOOK_SECRET" }}
@@ -133,6 +138,7 @@ mod tests {
                 .map(|shop| shop.webhook_secrets.len()),
             Some(1)
         );
+        assert!(config.channels.remove("api").is_some());
         assert_eq!(config, Config::default());
     }
 
