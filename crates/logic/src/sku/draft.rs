@@ -28,16 +28,23 @@ pub(super) struct Draft<'a> {
     pub left_queue: BTreeSet<AttemptId>,
     /// The order that joins the queue in this decision.
     pub joined: Option<OrderId>,
-    /// Orders whose place in the line was changed in this decision: not offered anything in it again.
-    pub served: BTreeSet<OrderId>,
-    /// Waiting orders that reserved a part, and what they still lack.
-    pub partly_served: Vec<(OrderId, u32, Vec<LocationId>)>,
+    /// What waiting orders lack beyond their offers, where this decision changes it.
+    pub needs: BTreeMap<OrderId, Option<Need>>,
+    /// Orders that let an offer pass in this decision.
+    pub paused: BTreeSet<OrderId>,
     pub offers_begun: usize,
     /// Change of what is owed to waiting orders, by the locations that may serve them.
     pub owed: BTreeMap<Vec<LocationId>, i64>,
     pub given_back: BTreeSet<(LocationId, AttemptId)>,
     pub committed: BTreeSet<(LocationId, Timestamp, AttemptId)>,
     pub stirred: Stirred,
+}
+
+/// Units a waiting order lacks, and where they may be (empty: anywhere).
+#[derive(Debug, Clone)]
+pub(super) struct Need {
+    pub units: u32,
+    pub locations: Vec<LocationId>,
 }
 
 /// What a decision has done that others wait for.
@@ -52,7 +59,7 @@ pub(super) struct Stirred {
     /// An offer ended, so that another can begin.
     pub offer_ended: bool,
     /// Orders whose pause after a passed offer is over.
-    pub resumed: BTreeMap<OrderId, (u32, Timestamp)>,
+    pub resumed: BTreeSet<OrderId>,
 }
 
 /// Whether takes can be granted.
@@ -91,8 +98,8 @@ impl<'a> Draft<'a> {
             ended_offers: BTreeSet::new(),
             left_queue: BTreeSet::new(),
             joined: None,
-            served: BTreeSet::new(),
-            partly_served: Vec::new(),
+            needs: BTreeMap::new(),
+            paused: BTreeSet::new(),
             offers_begun: 0,
             owed: BTreeMap::new(),
             given_back: BTreeSet::new(),
@@ -206,7 +213,7 @@ impl<'a> Draft<'a> {
             return Verdict::Fits;
         }
         let mut verdict = Verdict::Fits;
-        let owed = self.owed_by_location(order, sale, takes);
+        let owed = self.owed_by_location(order, sale);
         for take in takes {
             let sums = self.sums(&take.location);
             let own = order.map_or(0, |order| self.offered_to(order, &take.location));
@@ -239,12 +246,18 @@ impl<'a> Draft<'a> {
         here.map(|take| i64::from(take.units)).sum()
     }
 
-
     /// Ends the decision: what came free is handed on, and missing units are asked back.
     pub fn finish(mut self, answer: Answer) -> Decision<SkuEvent> {
-        self.serve_line();
-        self.serve_queue();
-        self.serve_line();
+        // Who is served may leave more to others: a wait that ends, a place in the queue. Ends because each
+        // round takes somebody out of the queue or makes an order its one offer.
+        loop {
+            let drafted = self.events.len();
+            self.serve_line();
+            self.serve_queue();
+            if self.events.len() == drafted {
+                break;
+            }
+        }
         self.ask_back();
         let expired = self.expired.into_iter();
         let mut events: Vec<SkuEvent> =

@@ -158,8 +158,18 @@ impl Draft<'_> {
         if !known && id.attempt <= self.state.closed.attempt(&id.order) {
             return Decision::unchanged(Answer::Done);
         }
+        self.close_queued_before(id);
         self.close(id);
         self.finish(Answer::Done)
+    }
+
+    /// Who closes an attempt wants no earlier one that still queues.
+    fn close_queued_before(&mut self, id: &AttemptId) {
+        let state = self.state;
+        let queued = state.queue.of_order(&id.order);
+        for earlier in queued.filter(|queued| queued.attempt < id.attempt) {
+            self.close(earlier);
+        }
     }
 
     /// Closes an attempt, known or not, and frees what it has.
@@ -234,6 +244,7 @@ impl Draft<'_> {
         if !known.is_confirmed() {
             self.commit(id, known);
         }
+        self.close_queued_before(id);
         let left = i64::from(shipped - part.shipped);
         if left > 0 && !self.state.is_untracked() {
             let reason = MoveReason::Shipped {

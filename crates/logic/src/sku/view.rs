@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::answer::{LocationStock, StockView};
-use crossdock_model::v1::{Sale, Take};
+use crossdock_model::v1::Sale;
 use crossdock_model::{LocationId, OrderId, SkuId, Timestamp};
 
 use super::draft::Draft;
@@ -78,8 +78,7 @@ impl Draft<'_> {
         for (locations, change) in &self.owed {
             *owed.entry(locations.clone()).or_default() += change;
         }
-        let own = order.and_then(|order| self.state.line.orders.get(order));
-        if let Some(own) = own.filter(|own| own.offer.is_none()) {
+        if let Some(own) = order.and_then(|order| self.need_of(order)) {
             *owed.entry(own.locations.clone()).or_default() -= i64::from(own.units);
         }
         let anywhere = owed.remove(&Vec::new()).unwrap_or(0);
@@ -100,12 +99,11 @@ impl Draft<'_> {
         shares
     }
 
-    /// What is owed at each location of the takes, for a sale that may not touch it.
+    /// What is owed at each location, for a sale that may not touch it.
     pub fn owed_by_location(
         &self,
         order: Option<&OrderId>,
         sale: Sale,
-        _takes: &[Take],
     ) -> impl Fn(&LocationId) -> i64 + use<> {
         let shares = match sale {
             Sale::Asks => self.share_out(order),

@@ -4,7 +4,7 @@ use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{SkuEvent, Take};
 use crossdock_model::{Answer, LocationId, OrderId, Rejection, Timestamp};
 
-use super::draft::{Draft, misrouted};
+use super::draft::{Draft, Need, misrouted};
 use super::hold::spread;
 use super::lines::Waiter;
 use super::{LOCATIONS_MAX, OFFER_FOR, OFFERS_MAX, WAITING_MAX, checked_units};
@@ -78,26 +78,37 @@ impl Draft<'_> {
             locations: locations.clone(),
             promised_at,
         });
-        self.owe(&locations, units.into());
-        let fitting = spread(self.rooms(&locations), units);
-        if let Some(takes) = fitting.filter(|_| self.may_offer() && !self.queues(order)) {
-            self.offer(order, takes, units, locations);
+        self.lack(order, units, locations);
+    }
+
+    /// What an order lacks beyond what is offered to it, after what is drafted so far.
+    pub fn need_of(&self, order: &OrderId) -> Option<Need> {
+        if let Some(need) = self.needs.get(order) {
+            return need.clone();
         }
-        self.served.insert(order.clone());
+        let known = self.state.line.orders.get(order)?;
+        known.offer.is_none().then(|| Need {
+            units: known.units,
+            locations: known.locations.clone(),
+        })
+    }
+
+    fn lack(&mut self, order: &OrderId, units: u32, locations: Vec<LocationId>) {
+        self.owe(&locations, units.into());
+        let need = Need { units, locations };
+        self.needs.insert(order.clone(), Some(need));
     }
 
     /// Takes an order's old entry out of what is owed and offered.
     fn forget_waiter(&mut self, order: &OrderId, known: &Waiter) {
-        match &known.offer {
-            Some(offer) if !self.ended_offers.contains(order) => {
-                self.change_all(&offer.takes, |sums, units| sums.offered -= units);
-                self.ended_offers.insert(order.clone());
-                self.stirred.offer_ended = true;
-            }
-            Some(_) => {}
-            None => {
-                self.owe(&known.locations, -i64::from(known.units));
-            }
+        if let Some(need) = self.need_of(order) {
+            self.owe(&need.locations, -i64::from(need.units));
+        }
+        self.needs.insert(order.clone(), None);
+        let offer = known.offer.as_ref();
+        if let Some(offer) = offer.filter(|_| self.ended_offers.insert(order.clone())) {
+            self.change_all(&offer.takes, |sums, units| sums.offered -= units);
+            self.stirred.offer_ended = true;
         }
     }
 
@@ -108,14 +119,9 @@ impl Draft<'_> {
             return;
         };
         self.forget_waiter(order, known);
-        self.served.insert(order.clone());
         let taken: u32 = takes.iter().map(|take| take.units).sum();
         match known.units.checked_sub(taken).filter(|left| *left > 0) {
-            Some(left) => {
-                self.owe(&known.locations, left.into());
-                let rest = (order.clone(), left, known.locations.clone());
-                self.partly_served.push(rest);
-            }
+            Some(left) => self.lack(order, left, known.locations.clone()),
             None => {
                 let order = order.clone();
                 self.events.push(SkuEvent::WaitEnded { order });
@@ -128,7 +134,6 @@ impl Draft<'_> {
             return Decision::unchanged(Answer::Done);
         };
         self.forget_waiter(order, known);
-        self.served.insert(order.clone());
         let order = order.clone();
         self.events.push(SkuEvent::WaitEnded { order });
         self.finish(Answer::Done)
@@ -149,8 +154,8 @@ impl Draft<'_> {
             return false;
         };
         self.forget_waiter(order, known);
-        self.owe(&known.locations, known.units.into());
-        self.served.insert(order.clone());
+        self.lack(order, known.units, known.locations.clone());
+        self.paused.insert(order.clone());
         let order = order.clone();
         self.events.push(SkuEvent::OfferEnded { order });
         true
@@ -168,8 +173,7 @@ impl Draft<'_> {
             locations: known.locations.clone(),
             promised_at: known.promised_at,
         });
-        let rank = (known.tries, known.promised_at);
-        self.stirred.resumed.insert(order.clone(), rank);
+        self.stirred.resumed.insert(order.clone());
     }
 
     fn may_offer(&self) -> bool {
@@ -193,12 +197,12 @@ impl Draft<'_> {
         rooms.filter(|(room, _)| *room > 0).collect()
     }
 
-    fn offer(&mut self, order: &OrderId, takes: Vec<Take>, units: u32, locations: Vec<LocationId>) {
+    fn offer(&mut self, order: &OrderId, need: &Need, takes: Vec<Take>) {
         let until = self.now + OFFER_FOR;
         self.change_all(&takes, |sums, units| sums.offered += units);
-        self.owe(&locations, -i64::from(units));
+        self.owe(&need.locations, -i64::from(need.units));
+        self.needs.insert(order.clone(), None);
         self.offers_begun += 1;
-        self.served.insert(order.clone());
         self.events.push(SkuEvent::Offered {
             order: order.clone(),
             takes: takes.clone(),
@@ -208,20 +212,33 @@ impl Draft<'_> {
         self.tell(order, OrderCommand::Offer { sku, takes, until });
     }
 
+    /// Offers an order what it lacks, if that is free and the order is not served otherwise.
+    fn offer_if_free(&mut self, order: &OrderId, need: &Need) {
+        if self.paused.contains(order) || self.queues(order) || !self.may_offer() {
+            return;
+        }
+        if let Some(takes) = spread(self.rooms(&need.locations), need.units) {
+            self.offer(order, need, takes);
+        }
+    }
+
     /// Offers what came free to the line: oldest promise first among those with the fewest passed offers, and
     /// past those whose need does not fit, so that nobody sleeps while its stock is there.
     pub fn serve_line(&mut self) {
-        for (order, units, locations) in std::mem::take(&mut self.partly_served) {
-            let takes = spread(self.rooms(&locations), units);
-            if let Some(takes) = takes.filter(|_| self.may_offer()) {
-                self.offer(&order, takes, units, locations);
+        let stirred = &self.stirred;
+        if stirred.freed || stirred.offer_ended || !stirred.resumed.is_empty() {
+            self.serve_ranks();
+        }
+        for (order, need) in self.needs.clone() {
+            if let Some(need) = need {
+                self.offer_if_free(&order, &need);
             }
         }
-        let stirred = &self.stirred;
-        let asleep = !(stirred.freed || stirred.offer_ended) && stirred.resumed.is_empty();
+    }
+
+    fn serve_ranks(&mut self) {
         let state = self.state;
-        let least = state.line.needs.keys().next();
-        let Some(least) = least.filter(|_| !asleep).copied() else {
+        let Some(least) = state.line.needs.keys().next().copied() else {
             return;
         };
         let mut free: i64 = self.rooms(&[]).iter().map(|(room, _)| *room).sum();
@@ -232,16 +249,18 @@ impl Draft<'_> {
             let Some(known) = state.line.orders.get(order) else {
                 continue;
             };
-            let paused = known.paused_until.is_some() && !self.stirred.resumed.contains_key(order);
-            if self.served.contains(order) || self.queues(order) || (paused && !self.stirred.stocked) {
+            let resumed = self.stirred.stocked || self.stirred.resumed.contains(order);
+            let sleeps = known.paused_until.is_some() && !resumed;
+            if sleeps || i64::from(known.units) > free || self.needs.contains_key(order) {
                 continue;
             }
-            if i64::from(known.units) > free {
-                continue;
-            }
-            if let Some(takes) = spread(self.rooms(&known.locations), known.units) {
-                free -= i64::from(known.units);
-                self.offer(order, takes, known.units, known.locations.clone());
+            let need = Need {
+                units: known.units,
+                locations: known.locations.clone(),
+            };
+            self.offer_if_free(order, &need);
+            if self.needs.contains_key(order) {
+                free -= i64::from(need.units);
             }
         }
     }
