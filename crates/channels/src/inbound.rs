@@ -1,0 +1,175 @@
+//! What connectors hand on: verified deliveries, and what payloads say before the listing map.
+
+use std::fmt;
+
+use crossdock_model::v1::{Destination, LineUnits, Payment, RefundLine};
+use crossdock_model::{ExternalId, LineId, ListingId, Money, RefundId, ShipmentId, Timestamp};
+use thiserror::Error;
+
+use crate::buyer::Buyer;
+
+/// A secret. Its contents are never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself, for signing only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A delivery as HTTP gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Headers, names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The raw body.
+    pub body: &'a [u8],
+}
+
+impl<'a> Delivery<'a> {
+    /// The first header of one of these names.
+    #[must_use]
+    pub fn header(&self, names: &[&str]) -> Option<&'a str> {
+        let found = self
+            .headers
+            .iter()
+            .find(|(name, _)| names.contains(&name.as_str()));
+        found.map(|(_, value)| value.trim())
+    }
+}
+
+/// A delivery whose signature is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// By which repeats are known.
+    pub delivery_id: String,
+    /// The channel's topic.
+    pub topic: String,
+    /// Headers worth keeping: never signatures.
+    pub kept_headers: Vec<(String, String)>,
+}
+
+/// Why a delivery is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// No signature header.
+    #[error("the signature header is missing")]
+    MissingSignature,
+    /// The signature fits none of the live secrets.
+    #[error("the signature does not match: check the channel's webhook_secrets")]
+    BadSignature,
+    /// No topic header.
+    #[error("the topic header is missing")]
+    MissingTopic,
+    /// The signed time is too far from now.
+    #[error("the signed time is more than five minutes from now: check both clocks")]
+    Stale,
+}
+
+/// What a payload says, before the listing map.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inbound {
+    /// The whole of an order.
+    Order(Box<ChannelOrder>),
+    /// A refund of an order.
+    Refund {
+        /// The order.
+        order: ExternalId,
+        /// The refund.
+        refund: RefundId,
+        /// What was refunded.
+        lines: Vec<RefundLine>,
+    },
+    /// What the channel shows at one of its places.
+    StockLevel {
+        /// What is sold, as the channel names its stock.
+        listing: ListingId,
+        /// The channel's place.
+        location: String,
+        /// Units; `None`: not tracked there.
+        available: Option<i64>,
+        /// The channel's time of it.
+        updated_at: Timestamp,
+    },
+    /// The order changed in a way the payload does not tell in full: another payload follows, or it is re-read.
+    Reread {
+        /// The order.
+        order: ExternalId,
+    },
+    /// A topic we know and need not act on.
+    Nothing {
+        /// Why, in one sentence.
+        why: &'static str,
+    },
+}
+
+/// An order as its channel states it. Personal data is in `buyer` only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelOrder {
+    /// The channel's id.
+    pub external: ExternalId,
+    /// What people call it.
+    pub name: String,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// The channel's time of this state.
+    pub updated_at: Timestamp,
+    /// Its lines.
+    pub lines: Vec<ChannelLine>,
+    /// Where it goes, without personal data.
+    pub ship_to: Option<Destination>,
+    /// The service level as the channel calls it.
+    pub service_level: Option<String>,
+    /// Whether money is there.
+    pub payment: Payment,
+    /// When and why the channel cancelled it.
+    pub cancelled: Option<(Timestamp, String)>,
+    /// What the buyer pays.
+    pub total: Option<Money>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Whether it is a test of the channel.
+    pub test: bool,
+    /// Who bought: for the vault only.
+    pub buyer: Option<Buyer>,
+    /// Refunds it carries.
+    pub refunds: Vec<(RefundId, Vec<RefundLine>)>,
+    /// Shipments it carries that are not ours.
+    pub shipped: Vec<(ShipmentId, Vec<LineUnits>)>,
+}
+
+/// A line as its channel states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelLine {
+    /// The channel's id of the line.
+    pub line: LineId,
+    /// What is sold.
+    pub listing: Option<ListingId>,
+    /// The SKU text the channel has for it; may be wrong or empty.
+    pub sku: Option<String>,
+    /// Its title.
+    pub title: String,
+    /// Units ordered.
+    pub ordered_units: u32,
+    /// Units no longer wanted.
+    pub cancelled_units: u32,
+    /// Price of a unit.
+    pub unit_price: Option<Money>,
+    /// Whether it is sent at all.
+    pub ships: bool,
+}

@@ -1,0 +1,15 @@
+//! Connectors: from a channel's wire format to the model and back, signatures, and the sender of webhooks.
+//!
+//! A connector reads and writes bytes. It cannot reach the journal or an entity: what it reads is handed on
+//! as values, and personal data apart from the rest.
+
+mod buyer;
+mod fields;
+mod inbound;
+pub mod shopify;
+pub mod standard_webhooks;
+pub mod warehouse;
+
+pub use buyer::{Address, Buyer};
+pub use fields::{MapError, timestamp};
+pub use inbound::{ChannelLine, ChannelOrder, Delivery, Inbound, Secret, Verified, VerifyError};

@@ -1,0 +1,18 @@
+//! Shopify: webhooks in, signed over the raw body.
+//!
+//! Sources: <https://shopify.dev/docs/apps/build/webhooks>, the REST order resource of Admin API 2026-10.
+
+mod export;
+mod order;
+mod refund;
+mod templates;
+mod topics;
+mod verify;
+
+pub use export::{ExportProblem, read_export};
+pub use templates::{TemplateLine, TemplateOptions, headers, template};
+pub use topics::{TOPICS, map};
+pub use verify::{sign, verify};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Topics and what they say.
+
+use crossdock_model::{ExternalId, ListingId};
+use serde_json::Value;
+
+use super::{order, refund};
+use crate::fields::{MapError, Part};
+use crate::inbound::Inbound;
+
+/// Topics that are acted on.
+pub const TOPICS: [&str; 9] = [
+    "orders/create",
+    "orders/updated",
+    "orders/edited",
+    "orders/cancelled",
+    "orders/paid",
+    "orders/fulfilled",
+    "orders/partially_fulfilled",
+    "refunds/create",
+    "inventory_levels/update",
+];
+
+/// Families of topics that are known and not acted on, with the reason.
+const SILENT: [(&str, &str); 12] = [
+    (
+        "fulfillments/",
+        "what we ship we know, and what others ship comes with the order",
+    ),
+    ("fulfillment_events/", "tracking events change no stock"),
+    (
+        "fulfillment_orders/",
+        "fulfilment orders are read back when we act on them",
+    ),
+    (
+        "fulfillment_holds/",
+        "fulfilment orders are read back when we act on them",
+    ),
+    ("inventory_items/", "the listing map is ours"),
+    ("inventory_levels/", "stock is ours"),
+    ("products/", "the listing map is ours"),
+    ("locations/", "locations are ours"),
+    ("order_transactions/", "payment states come with the order"),
+    ("returns/", "goods are back when somebody has them in hand"),
+    ("disputes/", "disputes are settled in the shop"),
+    ("app/", "the subscription itself is watched elsewhere"),
+];
+
+/// What a body of a topic says.
+///
+/// # Errors
+/// [`MapError`] names the field and what is wrong with it.
+pub fn map(topic: &str, body: &[u8]) -> Result<Inbound, MapError> {
+    let topic = topic.trim().to_ascii_lowercase();
+    if !TOPICS.contains(&topic.as_str()) {
+        let known = SILENT.iter().find(|(family, _)| topic.starts_with(family));
+        let why = known.map(|(_, why)| *why);
+        return why
+            .map(|why| Inbound::Nothing { why })
+            .ok_or(MapError::UnknownTopic(topic));
+    }
+    let value: Value =
+        serde_json::from_slice(body).map_err(|e| MapError::NotJson(e.to_string()))?;
+    let root = Part::root(&value)?;
+    match topic.as_str() {
+        "orders/edited" => {
+            let edit = root.need("order_edit")?;
+            Ok(Inbound::Reread {
+                order: edit.need("order_id")?.typed::<ExternalId>()?,
+            })
+        }
+        "refunds/create" => {
+            let order = root.need("order_id")?.typed::<ExternalId>()?;
+            let (refund, lines) = refund::read(&root)?;
+            Ok(Inbound::Refund {
+                order,
+                refund,
+                lines,
+            })
+        }
+        "inventory_levels/update" => stock_level(&root),
+        _ => Ok(Inbound::Order(Box::new(order::read(&root)?))),
+    }
+}
+
+fn stock_level(root: &Part<'_>) -> Result<Inbound, MapError> {
+    let item = root.need("inventory_item_id")?;
+    Ok(Inbound::StockLevel {
+        listing: ListingId::new(format!("inventory_item:{}", item.id()?))
+            .map_err(|e| item.wrong(e.to_string()))?,
+        location: root.need("location_id")?.id()?,
+        available: root
+            .get("available")
+            .map(|available| available.whole())
+            .transpose()?,
+        updated_at: root.need("updated_at")?.instant()?,
+    })
+}

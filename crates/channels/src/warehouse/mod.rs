@@ -1,0 +1,104 @@
+//! The generic warehouse: fulfilment requests as Standard Webhooks; it answers by the REST calls of the API.
+
+mod address;
+mod send;
+
+use crossdock_model::Timestamp;
+use crossdock_model::command::{Delivery, DeliveryKind};
+use serde::Serialize;
+
+use crate::buyer::{Address, Buyer};
+
+pub use address::{Policy, Refused};
+pub use send::{HttpSender, Resolve, SendError};
+
+/// The body of a fulfilment request, version 1. Fields are only added.
+#[derive(Clone, Serialize)]
+pub struct RequestBody {
+    /// `fulfilment.requested` or `fulfilment.cancel_requested`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The order, `shop:820982911946154508`.
+    pub order: String,
+    /// What people call the order.
+    pub order_name: String,
+    /// Number of the request in its order.
+    pub request: u32,
+    /// The location that is asked.
+    pub location: String,
+    /// What to send.
+    pub lines: Vec<RequestBodyLine>,
+    /// The service level.
+    pub service_level: Option<String>,
+    /// When it must leave, milliseconds since 1970.
+    pub ship_by_ms: Option<i64>,
+    /// Where it goes. Absent on cancellations, and when the buyer's data was erased.
+    pub ship_to: Option<Address>,
+    /// How to answer.
+    pub answer: Answer,
+}
+
+/// A line of a request.
+#[derive(Clone, Serialize)]
+pub struct RequestBodyLine {
+    /// The order's line.
+    pub line: String,
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub units: u32,
+}
+
+/// Paths of the API to answer by.
+#[derive(Clone, Serialize)]
+pub struct Answer {
+    /// `POST` here with `/acknowledge`, `/reject`, `/short-pick`, `/ship` or `/cancel-answer`.
+    pub path: String,
+}
+
+impl RequestBody {
+    /// The body of a delivery, with the buyer's address from the vault.
+    #[must_use]
+    pub fn new(delivery: &Delivery, buyer: Option<&Buyer>) -> Self {
+        let fulfil = delivery.kind == DeliveryKind::Fulfil;
+        let ship_to = buyer
+            .and_then(|buyer| buyer.ship_to.clone())
+            .filter(|_| fulfil);
+        let line = |line: &crossdock_model::v1::RequestLine| RequestBodyLine {
+            line: line.line.to_string(),
+            sku: line.sku.to_string(),
+            units: line.units,
+        };
+        Self {
+            kind: if fulfil {
+                "fulfilment.requested"
+            } else {
+                "fulfilment.cancel_requested"
+            },
+            order: delivery.order.to_string(),
+            order_name: delivery.order_name.clone(),
+            request: delivery.request,
+            location: delivery.location.to_string(),
+            lines: delivery.lines.iter().map(line).collect(),
+            service_level: delivery.service_level.clone(),
+            ship_by_ms: delivery.ship_by.map(Timestamp::as_ms),
+            ship_to,
+            answer: Answer {
+                path: format!(
+                    "/v1/orders/{}/requests/{}",
+                    delivery.order, delivery.request
+                ),
+            },
+        }
+    }
+}
+
+/// The id of a delivery: the same for every try, so that the receiver knows a repeat.
+#[must_use]
+pub fn message_id(delivery: &Delivery) -> String {
+    let kind = match delivery.kind {
+        DeliveryKind::Fulfil => "fulfil",
+        DeliveryKind::Cancel => "cancel",
+    };
+    format!("{kind}:{}:{}", delivery.order, delivery.request)
+}
