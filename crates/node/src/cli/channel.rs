@@ -33,7 +33,7 @@ struct Adopt {
     /// Orders placed before this time are adopted, `2026-11-01T00:00:00Z`
     #[arg(long, value_name = "TIME")]
     from: String,
-    /// The export: the shop's orders as JSON, or one JSON order a line
+    /// The shop's export of its orders: JSON, one JSON order a line, or CSV
     #[arg(long, value_name = "EXPORT", required_unless_present = "release")]
     file: Option<PathBuf>,
     /// Say what would happen, and change nothing
@@ -54,13 +54,18 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         }
         None => Vec::new(),
     };
+    let is_csv = |file: &PathBuf| file.extension().is_some_and(|found| found == "csv");
+    let kind = match adopt.file.as_ref().is_some_and(is_csv) {
+        true => "text/csv",
+        false => "application/json",
+    };
     let call = client
         .call(Method::POST, &["v1", "channels", &adopt.channel, "adopt"])
         .query("from", Some(&adopt.from))
         .query("preview", adopt.preview.then_some("true"))
         .query("release", adopt.release.as_deref())
         .key(&random_key()?)
-        .body("application/json", body);
+        .body(kind, body);
     let document = client.run(call).await?;
     out.show(&document, show);
     Ok(())

@@ -54,9 +54,14 @@ impl Call {
     }
 
     /// The same call with a body.
-    pub(crate) fn body(mut self, content_type: &str, body: Vec<u8>) -> Self {
+    pub(crate) fn body(self, content_type: &str, body: Vec<u8>) -> Self {
+        self.header("Content-Type", content_type).bytes(body)
+    }
+
+    /// The same call with a body whose type a header names already.
+    pub(crate) fn bytes(mut self, body: Vec<u8>) -> Self {
         self.body = body;
-        self.header("Content-Type", content_type)
+        self
     }
 
     /// The same call with a query parameter, when it has a value.

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::client::{Client, random_key};
+use super::client::random_key;
 use super::exit::{Failure, Outcome};
 use super::out::{Out, text};
 use super::target::Target;
@@ -72,27 +72,6 @@ fn content_type(file: &Path) -> &'static str {
     match file.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl" | "ndjson" | "json") => "application/x-ndjson",
         _ => "text/csv",
-    }
-}
-
-/// Sends lines of one kind, all of which must be good.
-pub(crate) async fn send(
-    client: &Client,
-    kind: &str,
-    content_type: &str,
-    lines: String,
-) -> Outcome {
-    let call = client
-        .call(Method::POST, &["v1", "imports", kind])
-        .key(&random_key()?)
-        .body(content_type, lines.into_bytes());
-    let document = client.run(call).await?;
-    match errors(&document).first() {
-        Some(first) => Err(Failure::failed(format!(
-            "import of {kind}: {}",
-            text(first, "detail")
-        ))),
-        None => Ok(()),
     }
 }
 

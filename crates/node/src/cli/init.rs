@@ -107,6 +107,8 @@ async fn admin_key(data: &Data) -> Outcome<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -117,5 +119,29 @@ mod tests {
         assert!(refuse(&file).is_err());
         assert!(write(&file, "b", 0o600).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "a\n");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_it_makes_is_whole_and_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target {
+            config: None,
+            url: None,
+            json: true,
+        };
+        let again = || Args {
+            dir: dir.path().to_owned(),
+        };
+        run(&target, again()).await.unwrap();
+        let config = Config::read(&dir.path().join(CONFIG_FILE)).unwrap();
+        assert!(config.channels["shop"].webhook_secrets[0].read().is_ok());
+        for name in [ADMIN_KEY_FILE, SHOP_SECRET_FILE, "master.key"] {
+            let mode = fs::metadata(config.data.dir.join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        assert!(run(&target, again()).await.is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use crossdock_channels::Secret;
 
 use super::client::Client;
 use super::exit::{Exit, Failure, Outcome};
@@ -57,7 +58,7 @@ impl Target {
     }
 
     /// What signs the webhooks of a channel: the first of its secrets.
-    pub(crate) fn channel_secret(&self, channel: &str) -> Outcome<String> {
+    pub(crate) fn channel_secret(&self, channel: &str) -> Outcome<Secret> {
         let config = self.config_or_default()?;
         let file = self.config_file().display();
         let missing = |what: &str| {
@@ -69,8 +70,8 @@ impl Target {
         let source = found.webhook_secrets.first();
         let source =
             source.ok_or_else(|| missing(&format!("channel {channel:?} has no secret")))?;
-        source
-            .read()
+        let text = source.read();
+        text.map(|text| Secret::new(&text))
             .map_err(|what| Failure::new(Exit::Config, what))
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use crossdock_channels::Secret;
 use crossdock_runtime::{Clock, RealClock};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -13,16 +14,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::client::{Client, Received};
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Order};
 use super::exit::{Failure, Outcome};
 use super::out::{Out, text};
-use super::shop::Order;
 use super::target::Target;
 
 /// Webhooks on their way at once.
 const AT_ONCE_MAX: usize = 32;
-/// Orders' numbers come after this: above 2^53, as Shopify's are.
-const NUMBERS: u64 = 10_000_000_000_000_000;
+/// New orders are numbered by the clock: so many to a millisecond, starting again after three years.
+const NUMBERS_PER_MS: u64 = 100;
+const NUMBERS_MS: u64 = 100_000_000_000;
 /// How much older a stale statement is, in milliseconds.
 const STALE_MS: u64 = 3_600_000;
 
@@ -73,27 +74,24 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
 
 /// Everything to be sent, in order.
 fn deliveries(args: &Args, now_ms: u64) -> Outcome<Vec<Delivery>> {
-    let (mut all, before_ms) = (Vec::new(), now_ms.saturating_sub(STALE_MS));
+    let mut all = Vec::new();
     if let Some(file) = &args.file {
         let body =
             std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         all.push(Delivery::of_file(&args.topic, body, now_ms));
     } else {
-        let first = args.order.unwrap_or(NUMBERS + now_ms * 100);
+        let first = args.order.unwrap_or(now_ms % NUMBERS_MS * NUMBERS_PER_MS);
         for number in first..first + u64::from(args.count) {
             let order = Order {
                 number,
                 lines: args.sku.clone(),
-                placed_ms: if args.stale { before_ms } else { now_ms },
                 at_ms: now_ms,
             };
             all.push(Delivery::of_template(&args.topic, &order)?);
             if args.stale {
                 let at_ms = now_ms.saturating_sub(STALE_MS);
-                all.push(Delivery::of_template(
-                    &args.topic,
-                    &Order { at_ms, ..order },
-                )?);
+                let before = Order { at_ms, ..order };
+                all.push(Delivery::of_template(&args.topic, &before)?);
             }
         }
     }
@@ -113,7 +111,7 @@ async fn send(
     client: &Client,
     out: Out,
     args: &Args,
-    secret: &str,
+    secret: &Secret,
     deliveries: Vec<Delivery>,
 ) -> Outcome<Vec<Value>> {
     let at_once = if args.rate.is_some() { AT_ONCE_MAX } else { 1 };
@@ -129,10 +127,7 @@ async fn send(
         }
         let way = Arc::clone(&ways).acquire_owned().await;
         let way = way.map_err(|error| Failure::failed(error.to_string()))?;
-        let (client, call) = (
-            client.clone(),
-            delivery.call(client, &args.channel, secret)?,
-        );
+        let (client, call) = (client.clone(), delivery.call(client, &args.channel, secret));
         tasks.spawn(async move {
             let received = client.send(&call).await;
             drop(way);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use crossdock_channels::Secret;
 use crossdock_model::v1::Scope;
 use crossdock_runtime::Handle;
 use tempfile::TempDir;
@@ -27,7 +28,7 @@ pub(super) struct Host {
     client: Client,
     /// The channel that webhooks go to, and its secret.
     channel: String,
-    secret: Option<String>,
+    secret: Option<Secret>,
     own: Option<Own>,
 }
 
@@ -93,7 +94,7 @@ impl Host {
         Ok(Self {
             client,
             channel,
-            secret: Some(secret),
+            secret: Some(Secret::new(&secret)),
             own: Some(own),
         })
     }
@@ -109,9 +110,9 @@ impl Host {
     }
 
     /// What signs its webhooks.
-    pub(super) fn secret(&self) -> Outcome<&str> {
+    pub(super) fn secret(&self) -> Outcome<&Secret> {
         let missing = || Failure::usage("the channel's secret is not known here");
-        self.secret.as_deref().ok_or_else(missing)
+        self.secret.as_ref().ok_or_else(missing)
     }
 
     /// The entities, where the server is of this process.

@@ -8,11 +8,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::client::{Call, Client, Received};
-use super::super::delivery::Delivery;
+use super::super::client::{Call, Client, Received, random_key};
+use super::super::delivery::{Delivery, Order};
 use super::super::exit::{Failure, Outcome};
-use super::super::import;
-use super::super::shop::Order;
 use super::Path;
 use super::host::{self, Host};
 use super::run::{self, Door, Pressed};
@@ -181,11 +179,10 @@ fn deliveries(host: &Host, scene: &Scene, buyers: u32) -> Outcome<Vec<(Delivery,
         let order = Order {
             number,
             lines: scene.basket(buyer),
-            placed_ms: at_ms,
             at_ms,
         };
         let delivery = Delivery::of_template("orders/create", &order)?;
-        let call = delivery.call(host.client(), host.channel(), secret)?;
+        let call = delivery.call(host.client(), host.channel(), secret);
         all.push((delivery, call));
     }
     Ok(all)
@@ -221,36 +218,34 @@ async fn settle(
     Ok(settled)
 }
 
-/// Brings locations, SKUs and stock about, through the imports everybody uses.
+/// Brings locations, SKUs and stock about, as anybody would.
 async fn set(client: &Client, scene: &Scene) -> Outcome {
-    let mut locations = String::new();
     for location in &scene.locations {
-        let facts = json!({
-            "location": location,
-            "name": location,
-            "time_zone": "UTC",
-            "address": { "country": "US" },
-        });
-        locations.push_str(&format!("{facts}\n"));
+        let facts = json!({ "name": location, "time_zone": "UTC", "country": "US" });
+        put(client, "locations", location, &facts).await?;
     }
-    import::send(client, "locations", "application/x-ndjson", locations).await?;
-    let mut skus = "sku,title,tracking,components\n".to_owned();
     for sku in scene.counted().into_keys() {
-        skus.push_str(&format!("{sku},{sku},tracked,\n"));
+        put(client, "skus", sku, &json!({ "title": sku })).await?;
     }
     if let Some((kit, components)) = &scene.kit {
-        let parts: Vec<String> = components
-            .iter()
-            .map(|(sku, units)| format!("{sku}:{units}"))
-            .collect();
-        skus.push_str(&format!("{kit},{kit},kit,{}\n", parts.join(" ")));
+        let part = |(sku, units): &(String, u32)| json!({ "sku": sku, "units_per_kit": units });
+        let components: Vec<Value> = components.iter().map(part).collect();
+        let facts = json!({ "title": kit, "tracking": "kit", "components": components });
+        put(client, "skus", kit, &facts).await?;
     }
-    import::send(client, "skus", "text/csv", skus).await?;
-    let mut stock = "sku,location,on_hand\n".to_owned();
-    for (sku, location, units) in &scene.stock {
-        stock.push_str(&format!("{sku},{location},{units}\n"));
+    for (sku, location, units) in scene.stock.iter().filter(|(.., units)| *units > 0) {
+        let receipt = json!({ "location": location, "units": units });
+        client
+            .post(&["v1", "stock", sku, "receipts"], &receipt)
+            .await?;
     }
-    import::send(client, "stock", "text/csv", stock).await
+    Ok(())
+}
+
+async fn put(client: &Client, what: &str, id: &str, body: &Value) -> Outcome {
+    let call = client.call(Method::PUT, &["v1", what, id]);
+    client.run(call.json(body).key(&random_key()?)).await?;
+    Ok(())
 }
 
 async fn books(client: &Client, scene: &Scene) -> Outcome<Books> {
