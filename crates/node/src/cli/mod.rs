@@ -37,12 +37,7 @@ use target::Target;
 
 /// An open order operations layer: many channels, one inventory, no unit promised twice.
 #[derive(Debug, Parser)]
-#[command(
-    name = "crossdock",
-    version,
-    arg_required_else_help = true,
-    infer_subcommands = false
-)]
+#[command(name = "crossdock", version, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     target: Target,
