@@ -26,10 +26,11 @@ pub(super) struct Draft<'a> {
     sums: BTreeMap<LocationId, Sums>,
     pub ended_offers: BTreeSet<OrderId>,
     pub left_queue: BTreeSet<AttemptId>,
-    /// The order that joins the queue in this decision.
+    /// The order that asks for units in this decision, unless it has got them.
     pub joined: Option<OrderId>,
     /// What waiting orders lack beyond their offers, where this decision changes it.
     pub needs: BTreeMap<OrderId, Option<Need>>,
+    pub left_line: BTreeSet<OrderId>,
     /// Orders that let an offer pass in this decision.
     pub paused: BTreeSet<OrderId>,
     pub offers_begun: usize,
@@ -99,6 +100,7 @@ impl<'a> Draft<'a> {
             left_queue: BTreeSet::new(),
             joined: None,
             needs: BTreeMap::new(),
+            left_line: BTreeSet::new(),
             paused: BTreeSet::new(),
             offers_begun: 0,
             owed: BTreeMap::new(),
@@ -246,10 +248,9 @@ impl<'a> Draft<'a> {
         here.map(|take| i64::from(take.units)).sum()
     }
 
-    /// Ends the decision: what came free is handed on, and missing units are asked back.
-    pub fn finish(mut self, answer: Answer) -> Decision<SkuEvent> {
-        // Who is served may leave more to others: a wait that ends, a place in the queue. Ends because each
-        // round takes somebody out of the queue or makes an order its one offer.
+    /// Hands on what came free. Who is served may leave more to others: a wait that ends, a place in the queue.
+    /// Ends because each round takes somebody out of the queue or makes an order its one offer.
+    pub fn serve(&mut self) {
         loop {
             let drafted = self.events.len();
             self.serve_line();
@@ -258,6 +259,11 @@ impl<'a> Draft<'a> {
                 break;
             }
         }
+    }
+
+    /// Ends the decision: what came free is handed on, and missing units are asked back.
+    pub fn finish(mut self, answer: Answer) -> Decision<SkuEvent> {
+        self.serve();
         self.ask_back();
         let expired = self.expired.into_iter();
         let mut events: Vec<SkuEvent> =

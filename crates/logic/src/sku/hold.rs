@@ -34,6 +34,8 @@ impl Draft<'_> {
                 max: HOLDS_MAX as u64,
             });
         }
+        // What came free goes to those who were there before.
+        self.serve();
         let takes = match takes.is_empty() {
             true => self.pick(units)?,
             false => self.may_hold(takes)?,

@@ -30,12 +30,16 @@ impl Draft<'_> {
                 self.admit(&take.location)?;
             }
         }
+        self.joined = Some(id.order.clone());
         self.close_older(id);
+        // What came free goes to those who were there before.
+        self.serve();
         let ahead = |draft: &Self, location: &LocationId| draft.sums(location).queued;
         match self.verdict(Some(&id.order), takes, sale, &|location| {
             ahead(&self, location)
         }) {
             Verdict::Fits => {
+                self.joined = None;
                 self.grant(id, takes, sale, promised_at);
                 let takes = takes.to_vec();
                 Ok(self.finish(Answer::Reserved { takes }))
@@ -115,7 +119,6 @@ impl Draft<'_> {
                 retry_after_ms: QUEUE_DEADLINE.as_ms(),
             });
         }
-        // Others are served first from what this decision frees: it joins behind them.
         let joins = SkuEvent::Queued {
             id: id.clone(),
             takes: takes.to_vec(),
@@ -124,7 +127,6 @@ impl Draft<'_> {
             deadline: self.now + QUEUE_DEADLINE,
         };
         self.events.push(joins);
-        self.joined = Some(id.order.clone());
         self.change_all(takes, |sums, units| sums.queued += units);
         Ok(self.finish(Answer::Queued))
     }

@@ -6,7 +6,6 @@ use crossdock_model::{Answer, LocationId, OrderId, Rejection, Timestamp};
 
 use super::draft::{Draft, Need, misrouted};
 use super::hold::spread;
-use super::lines::Waiter;
 use super::{LOCATIONS_MAX, OFFER_FOR, OFFERS_MAX, WAITING_MAX, checked_units};
 use crate::decider::Decision;
 
@@ -57,7 +56,7 @@ impl Draft<'_> {
                 });
             }
         }
-        self.enter_line(order, *units, locations, *promised_at, known);
+        self.enter_line(order, *units, locations, *promised_at);
         Ok(self.finish(Answer::Waits))
     }
 
@@ -67,11 +66,8 @@ impl Draft<'_> {
         units: u32,
         locations: Vec<LocationId>,
         promised_at: Timestamp,
-        known: Option<&Waiter>,
     ) {
-        if let Some(known) = known {
-            self.forget_waiter(order, known);
-        }
+        self.forget_waiter(order);
         self.events.push(SkuEvent::Waiting {
             order: order.clone(),
             units,
@@ -100,12 +96,13 @@ impl Draft<'_> {
     }
 
     /// Takes an order's old entry out of what is owed and offered.
-    fn forget_waiter(&mut self, order: &OrderId, known: &Waiter) {
+    fn forget_waiter(&mut self, order: &OrderId) {
         if let Some(need) = self.need_of(order) {
             self.owe(&need.locations, -i64::from(need.units));
         }
         self.needs.insert(order.clone(), None);
-        let offer = known.offer.as_ref();
+        let known = self.state.line.orders.get(order);
+        let offer = known.and_then(|known| known.offer.as_ref());
         if let Some(offer) = offer.filter(|_| self.ended_offers.insert(order.clone())) {
             self.change_all(&offer.takes, |sums, units| sums.offered -= units);
             self.stirred.offer_ended = true;
@@ -115,27 +112,36 @@ impl Draft<'_> {
     /// A reservation of a waiting order takes its offer up and lessens what it lacks, or ends its wait.
     pub fn serve_waiter(&mut self, order: &OrderId, takes: &[Take]) {
         let state = self.state;
-        let Some(known) = state.line.orders.get(order) else {
+        let known = state.line.orders.get(order).map(|known| Need {
+            units: known.units,
+            locations: known.locations.clone(),
+        });
+        let Some(need) = self.need_of(order).or(known) else {
             return;
         };
-        self.forget_waiter(order, known);
+        if self.left_line.contains(order) {
+            return;
+        }
+        self.forget_waiter(order);
         let taken: u32 = takes.iter().map(|take| take.units).sum();
-        match known.units.checked_sub(taken).filter(|left| *left > 0) {
-            Some(left) => self.lack(order, left, known.locations.clone()),
-            None => {
-                let order = order.clone();
-                self.events.push(SkuEvent::WaitEnded { order });
-            }
+        match need.units.checked_sub(taken).filter(|left| *left > 0) {
+            Some(left) => self.lack(order, left, need.locations),
+            None => self.end_wait(order),
         }
     }
 
-    pub fn stop_waiting(mut self, order: &OrderId) -> Decision<SkuEvent> {
-        let Some(known) = self.state.line.orders.get(order) else {
-            return Decision::unchanged(Answer::Done);
-        };
-        self.forget_waiter(order, known);
+    fn end_wait(&mut self, order: &OrderId) {
+        self.left_line.insert(order.clone());
         let order = order.clone();
         self.events.push(SkuEvent::WaitEnded { order });
+    }
+
+    pub fn stop_waiting(mut self, order: &OrderId) -> Decision<SkuEvent> {
+        if !self.state.line.orders.contains_key(order) {
+            return Decision::unchanged(Answer::Done);
+        }
+        self.forget_waiter(order);
+        self.end_wait(order);
         self.finish(Answer::Done)
     }
 
@@ -153,7 +159,7 @@ impl Draft<'_> {
         let Some(known) = known.filter(|known| known.offer.is_some()) else {
             return false;
         };
-        self.forget_waiter(order, known);
+        self.forget_waiter(order);
         self.lack(order, known.units, known.locations.clone());
         self.paused.insert(order.clone());
         let order = order.clone();
