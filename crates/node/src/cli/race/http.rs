@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossdock_runtime::{Clock, RealClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::super::client::{Call, Client, Received, random_key};
@@ -27,6 +28,8 @@ const AGAIN_MS: u64 = 100;
 const SETTLE: Duration = Duration::from_secs(300);
 /// Wait between two looks at orders that are not settled.
 const LOOK: Duration = Duration::from_millis(100);
+/// Looks at settled orders until they stand still.
+const LOOKS_MAX: u32 = 50;
 
 /// Races and reads the books.
 pub(super) async fn race(
@@ -47,13 +50,24 @@ pub(super) async fn race(
         },
     };
     let mut tally = run::race(door, buyers, CONNECTIONS_MAX).await?;
-    if path == Path::Webhook {
-        let orders = tally.ids().into_iter().map(str::to_owned).collect();
-        let mut settled = settle(client, host.channel(), orders).await?;
-        tally.settle(|order| settled.remove(order));
+    if path != Path::Webhook {
+        let books = host::settled(|| books(client, scene)).await?;
+        return Ok((tally, books));
     }
-    let books = host::settled(|| books(client, scene)).await?;
-    Ok((tally, books))
+    let orders: Vec<String> = tally.ids().into_iter().map(str::to_owned).collect();
+    let mut settled = settle(client, host.channel(), &orders).await?;
+    let mut books_now = host::settled(|| books(client, scene)).await?;
+    // A unit that came free goes to a backordered order: both are read again until the orders stand still.
+    for _ in 0..LOOKS_MAX {
+        let again = settle(client, host.channel(), &orders).await?;
+        if again == settled {
+            break;
+        }
+        settled = again;
+        books_now = host::settled(|| books(client, scene)).await?;
+    }
+    tally.settle(|order| settled.remove(order));
+    Ok((tally, books_now))
 }
 
 struct Http {
@@ -192,30 +206,54 @@ fn deliveries(host: &Host, scene: &Scene, buyers: u32) -> Outcome<Vec<(Delivery,
 async fn settle(
     client: &Client,
     channel: &str,
-    mut open: Vec<String>,
+    orders: &[String],
 ) -> Outcome<BTreeMap<String, Ended>> {
-    let (start, mut settled) = (Instant::now(), BTreeMap::new());
-    while !open.is_empty() && start.elapsed() < SETTLE {
+    let (start, mut open) = (Instant::now(), orders.to_vec());
+    let mut settled = BTreeMap::new();
+    loop {
         let mut still = Vec::new();
-        for order in open {
-            let id = format!("{channel}:{order}");
-            let received = client
-                .send(&client.call(Method::GET, &["v1", "orders", &id]))
-                .await?;
-            let status = received.body["status"].as_str().unwrap_or_default();
-            match ended(&order, status, false) {
-                Pressed::Settled(ended) => {
-                    settled.insert(order, ended);
+        for some in open.chunks(CONNECTIONS_MAX) {
+            for (order, pressed) in look(client, channel, some).await? {
+                match pressed {
+                    Pressed::Settled(ended) => drop(settled.insert(order, ended)),
+                    Pressed::Again(_) => still.push(order),
                 }
-                Pressed::Again(_) => still.push(order),
             }
         }
         open = still;
+        if open.is_empty() || start.elapsed() > SETTLE {
+            break;
+        }
         tokio::time::sleep(LOOK).await;
     }
     let why = || Ended::Unsettled(format!("not settled after {} s", SETTLE.as_secs()));
     settled.extend(open.into_iter().map(|order| (order, why())));
     Ok(settled)
+}
+
+/// Looks at some orders at once.
+async fn look(
+    client: &Client,
+    channel: &str,
+    orders: &[String],
+) -> Outcome<Vec<(String, Pressed)>> {
+    let mut tasks = JoinSet::new();
+    for order in orders {
+        let id = format!("{channel}:{order}");
+        let call = client.call(Method::GET, &["v1", "orders", &id]);
+        let (client, order) = (client.clone(), order.clone());
+        tasks.spawn(async move {
+            let received = client.send(&call).await?;
+            let status = received.body["status"].as_str().unwrap_or_default();
+            let pressed = ended(&order, status, false);
+            Ok::<_, Failure>((order, pressed))
+        });
+    }
+    let mut seen = Vec::with_capacity(orders.len());
+    while let Some(joined) = tasks.join_next().await {
+        seen.push(joined.map_err(|error| Failure::failed(error.to_string()))??);
+    }
+    Ok(seen)
 }
 
 /// Brings locations, SKUs and stock about, as anybody would.
