@@ -1,0 +1,120 @@
+//! Answers to what an order asked. One to an effect that is not outstanding any more changes nothing.
+
+use crossdock_model::answer::StockView;
+use crossdock_model::command::{LocationCommand, SkuCommand};
+use crossdock_model::v1::{Allocation, OrderEvent, Tracking};
+use crossdock_model::{Answer, Command, Effect, EffectNumber, EntityId, Rejection, SkuId};
+
+use super::draft::Draft;
+use crate::decider::Decision;
+
+type Given<'a> = &'a Result<Answer, Rejection>;
+
+impl Draft<'_> {
+    pub fn answered(
+        mut self,
+        number: EffectNumber,
+        from: &EntityId,
+        result: Given<'_>,
+    ) -> Decision<OrderEvent> {
+        let effect = self.order.pending.get(number).cloned();
+        match effect {
+            Some(Effect::Plan(_)) => {
+                if let Ok(Answer::Plan(plan)) = result {
+                    self.plan_answered(plan);
+                }
+            }
+            Some(Effect::Tell { to, command, .. }) if to == *from => {
+                match (&to, command.as_ref()) {
+                    (EntityId::Sku(sku), Command::Read) => self.stock_answered(sku, result),
+                    (EntityId::Sku(sku), Command::Sku(command)) => {
+                        self.sku_answered(number, sku, command, result);
+                    }
+                    (
+                        EntityId::Location(location),
+                        Command::Location(LocationCommand::TakeCapacity { attempt, .. }),
+                    ) => self.capacity_answered(location, *attempt, result),
+                    _ => self.told(number, result),
+                }
+            }
+            Some(Effect::Tell { .. } | Effect::Deliver(_)) | None => {}
+        }
+        self.unchanged()
+    }
+
+    fn sku_answered(
+        &mut self,
+        number: EffectNumber,
+        sku: &SkuId,
+        command: &SkuCommand,
+        result: Given<'_>,
+    ) {
+        match (command, result) {
+            (SkuCommand::Reserve { id, takes, .. }, result) => {
+                self.reserve_answered(sku, id.attempt, takes, result);
+            }
+            (SkuCommand::Wait { .. }, Ok(Answer::RetryNow)) => {
+                self.emit(OrderEvent::StockReturned { sku: sku.clone() });
+            }
+            // A SKU that is not known yet, or whose queue is full: asked again until it takes the order in.
+            (SkuCommand::Wait { .. }, Err(_)) => {}
+            (SkuCommand::Confirm { id }, Err(Rejection::Superseded | Rejection::NotFound(_))) => {
+                self.emit(OrderEvent::EffectDone { effect: number });
+                self.let_lost_go(sku, id.attempt);
+            }
+            _ => self.told(number, result),
+        }
+    }
+
+    /// An effect whose answer says no more than that it was done, or cannot be.
+    fn told(&mut self, effect: EffectNumber, result: Given<'_>) {
+        match result {
+            Err(Rejection::Busy { .. } | Rejection::Contended { .. } | Rejection::Limit { .. }) => {
+            }
+            Ok(_) | Err(_) => self.emit(OrderEvent::EffectDone { effect }),
+        }
+    }
+
+    fn stock_answered(&mut self, sku: &SkuId, result: Given<'_>) {
+        let stock = match result {
+            Ok(Answer::Stock(stock)) => stock.clone(),
+            Err(Rejection::NotFound(_)) => Box::new(no_stock(sku)),
+            Ok(_) | Err(_) => return,
+        };
+        self.emit(OrderEvent::StockSeen { stock });
+    }
+
+    /// A SKU does not know units that this order had committed: they are placed anew rather than sent twice.
+    fn let_lost_go(&mut self, sku: &SkuId, attempt: u32) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let pieces = order.pieces.iter();
+        let lost = pieces.filter(|piece| {
+            piece.attempt == attempt && piece.sku == *sku && piece.request.is_none()
+        });
+        let lines: Vec<Allocation> = lost
+            .map(|piece| Allocation {
+                line: piece.line.clone(),
+                sku: piece.sku.clone(),
+                location: piece.location.clone(),
+                units: piece.units,
+            })
+            .collect();
+        if !lines.is_empty() {
+            self.emit(OrderEvent::Released { attempt, lines });
+        }
+    }
+}
+
+/// The stock of a SKU that does not exist.
+pub(super) fn no_stock(sku: &SkuId) -> StockView {
+    StockView {
+        sku: sku.clone(),
+        version: 0,
+        title: String::new(),
+        tracking: Tracking::Tracked,
+        locations: Vec::new(),
+        waiting_units: 0,
+    }
+}

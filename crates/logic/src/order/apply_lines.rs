@@ -1,0 +1,194 @@
+//! How events change what an order needs.
+
+use crossdock_model::command::SkuCommand;
+use crossdock_model::v1::{LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin, Restock};
+use crossdock_model::{EntityId, Rejection, Timestamp};
+
+use super::apply::{Applied, illegal, require};
+use super::state::{Effort, Holds, Line, Order, OrderState, Placing, Route, Seen};
+
+impl OrderState {
+    pub(super) fn received(
+        &mut self,
+        id: &EntityId,
+        facts: &OrderFacts,
+        origin: Origin,
+        _at: Timestamp,
+    ) -> Applied {
+        require(self.order.is_none(), "an order was received twice")?;
+        let EntityId::Order(id) = id else {
+            return Err(illegal("not an order"));
+        };
+        let lines = facts.lines.iter();
+        let lines = lines.map(|line| (line.line.clone(), Line::new(line)));
+        let order = Order {
+            id: id.clone(),
+            facts: facts.clone(),
+            origin,
+            status: OrderStatus::Received,
+            lines: lines.collect(),
+            pieces: Vec::new(),
+            grants: Default::default(),
+            slots: Default::default(),
+            placing: Placing::Idle,
+            effort: Effort::default(),
+            waits: Default::default(),
+            offers: Default::default(),
+            requests: Default::default(),
+            route: Route {
+                destination: facts.destination.clone(),
+                ..Route::default()
+            },
+            holds: Holds::default(),
+            freed: false,
+            accepted: false,
+            refused: None,
+            seen: Seen::default(),
+            exceptions: Default::default(),
+            shipped_at: None,
+            looked_at: Timestamp::default(),
+        };
+        self.order = Some(Box::new(order));
+        Ok(())
+    }
+
+    pub(super) fn apply_lines(&mut self, event: &OrderEvent, _at: Timestamp) -> Applied {
+        let order = self.order_mut()?;
+        match event {
+            OrderEvent::Merged { facts } => order.merged(facts),
+            OrderEvent::LinesCancelled { lines, .. } => order.lines_cancelled(lines),
+            OrderEvent::CancelUndone { lines } => {
+                for LineUnits { line, units } in lines {
+                    let line = order.line_mut(line)?;
+                    let left = line.cancelled.checked_sub(*units);
+                    line.cancelled =
+                        left.ok_or_else(|| illegal("undone beyond what was cancelled"))?;
+                }
+                Ok(())
+            }
+            OrderEvent::Refunded { refund, lines } => {
+                require(order.seen.refunds.insert(refund.clone()), "refunded twice")?;
+                for one in lines.iter().filter(|one| one.restock != Restock::Return) {
+                    if let Some(line) = order.lines.get_mut(&one.line) {
+                        line.refund_cancelled = line.refund_cancelled.saturating_add(one.units);
+                    }
+                }
+                Ok(())
+            }
+            OrderEvent::Returned { .. } => self.returned(event),
+            OrderEvent::LinesEdited { lines } => {
+                for facts in lines {
+                    let line = order.lines.entry(facts.line.clone());
+                    let line = line.or_insert_with(|| Line::new(facts));
+                    line.restate(facts);
+                    line.by_operator = true;
+                }
+                Ok(())
+            }
+            OrderEvent::ShippedElsewhere { shipment, lines } => {
+                require(
+                    order.seen.shipments.insert(shipment.clone()),
+                    "shipped twice",
+                )?;
+                for LineUnits { line, units } in lines {
+                    let line = order.line_mut(line)?;
+                    line.elsewhere += units;
+                    require(
+                        line.cancelled.saturating_add(line.elsewhere) <= line.facts.ordered_units,
+                        "more sent elsewhere than ordered",
+                    )?;
+                }
+                Ok(())
+            }
+            OrderEvent::Refused { why } => {
+                let expired = matches!(**why, Rejection::HoldExpired { .. });
+                require(expired || !order.accepted, "an accepted order was refused")?;
+                order.refused = Some((**why).clone());
+                for line in order.lines.values_mut() {
+                    line.cancelled = line.facts.ordered_units.saturating_sub(line.elsewhere);
+                }
+                order.placing = Placing::Idle;
+                Ok(())
+            }
+            _ => Err(illegal("not an event of lines")),
+        }
+    }
+
+    /// Goods came back: each SKU is told.
+    fn returned(&mut self, event: &OrderEvent) -> Applied {
+        let OrderEvent::Returned { return_id, lines } = event else {
+            return Err(illegal("not a return"));
+        };
+        let order = self.order_mut()?;
+        require(
+            order.seen.returns.insert(return_id.clone()),
+            "returned twice",
+        )?;
+        let id = order.id.clone();
+        let mut tell = Vec::new();
+        for one in lines {
+            let line = order.line_mut(&one.line)?;
+            line.returned = line.returned.saturating_add(one.units);
+            require(
+                line.returned <= line.facts.ordered_units,
+                "more returned than ordered",
+            )?;
+            for (sku, per) in &line.made_of {
+                let command = SkuCommand::Return {
+                    order: id.clone(),
+                    return_id: return_id.clone(),
+                    location: one.location.clone(),
+                    units: one.units.saturating_mul(*per),
+                    condition: one.condition,
+                };
+                tell.push((sku.clone(), command));
+            }
+        }
+        for (sku, command) in tell {
+            self.begin_return(&sku, command);
+        }
+        Ok(())
+    }
+}
+
+impl Order {
+    pub(super) fn line_mut(
+        &mut self,
+        line: &crossdock_model::LineId,
+    ) -> Result<&mut Line, crate::decider::IllegalHistory> {
+        let known = self.lines.get_mut(line);
+        known.ok_or_else(|| illegal(format!("the order has no line {line}")))
+    }
+
+    fn lines_cancelled(&mut self, lines: &[LineUnits]) -> Applied {
+        for LineUnits { line, units } in lines {
+            let line = self.line_mut(line)?;
+            require(
+                *units <= line.cancellable_units(),
+                "more cancelled than is left",
+            )?;
+            line.cancelled += units;
+        }
+        Ok(())
+    }
+
+    /// A newer statement of the channel. What an operator set stays.
+    fn merged(&mut self, facts: &OrderFacts) -> Applied {
+        require(
+            facts.updated_at > self.facts.updated_at,
+            "an older statement was merged",
+        )?;
+        for line in &facts.lines {
+            let known = self.lines.entry(line.line.clone());
+            let known = known.or_insert_with(|| Line::new(line));
+            if !known.by_operator {
+                known.restate(line);
+            }
+        }
+        if !self.route.destination_by_operator {
+            self.route.destination.clone_from(&facts.destination);
+        }
+        self.facts = facts.clone();
+        Ok(())
+    }
+}

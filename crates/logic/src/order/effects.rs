@@ -1,0 +1,299 @@
+//! What an order asks of others. Effects begin and end only while events are applied.
+
+use std::collections::BTreeSet;
+
+use crossdock_model::answer::StockView;
+use crossdock_model::command::{Delivery, DeliveryKind, LocationCommand, PlanRequest, SkuCommand};
+use crossdock_model::v1::{AttemptId, LineUnits, Take};
+use crossdock_model::{Command, Effect, EffectNumber, EntityId, LocationId, OrderId, SkuId};
+
+use super::state::{GrantKey, Order, OrderState, Placing};
+
+fn to_sku(sku: &SkuId, command: SkuCommand, tentative: bool) -> Effect {
+    Effect::Tell {
+        to: EntityId::Sku(sku.clone()),
+        command: Box::new(Command::Sku(command)),
+        tentative,
+    }
+}
+
+fn to_location(location: &LocationId, command: LocationCommand, tentative: bool) -> Effect {
+    Effect::Tell {
+        to: EntityId::Location(location.clone()),
+        command: Box::new(Command::Location(command)),
+        tentative,
+    }
+}
+
+/// What an effect told a SKU, if it did.
+pub(super) fn told_sku(effect: &Effect) -> Option<(&SkuId, &SkuCommand)> {
+    match effect {
+        Effect::Tell { to, command, .. } => match (to, command.as_ref()) {
+            (EntityId::Sku(sku), Command::Sku(command)) => Some((sku, command)),
+            _ => None,
+        },
+        Effect::Plan(_) | Effect::Deliver(_) => None,
+    }
+}
+
+impl OrderState {
+    pub(super) fn is_confirming(&self, attempt: u32, sku: &SkuId) -> bool {
+        self.pending.iter().any(|(_, effect)| {
+            matches!(told_sku(effect), Some((to, SkuCommand::Confirm { id }))
+                if to == sku && id.attempt == attempt)
+        })
+    }
+
+    /// Whether some SKU has not heard yet that an attempt is committed: a new attempt would overtake it.
+    pub(super) fn is_confirming_any(&self) -> bool {
+        let confirms = |effect| matches!(told_sku(effect), Some((_, SkuCommand::Confirm { .. })));
+        self.pending.iter().any(|(_, effect)| confirms(effect))
+    }
+
+    /// The outstanding reservation of an attempt at a SKU.
+    pub(super) fn reserving(&self, sku: &SkuId, attempt: u32) -> Option<EffectNumber> {
+        let mut pending = self.pending.iter();
+        let found = pending.find(|(_, effect)| {
+            matches!(told_sku(effect), Some((to, SkuCommand::Reserve { id, .. }))
+                if to == sku && id.attempt == attempt)
+        });
+        found.map(|(number, _)| number)
+    }
+
+    pub(super) fn begin_plan(&mut self) {
+        let Some(order) = self.order.as_deref() else {
+            return;
+        };
+        let request = plan_request(order);
+        self.pending.begin(Effect::Plan(Box::new(request)));
+    }
+
+    pub(super) fn begin_reserve(&mut self, sku: &SkuId, takes: &[Take], queue: bool) {
+        let Some(order) = self.order.as_deref() else {
+            return;
+        };
+        let command = SkuCommand::Reserve {
+            id: attempt_id(&order.id, self.last_attempt),
+            takes: takes.to_vec(),
+            sale: order.sale(),
+            promised_at: order.facts.placed_at,
+            queue,
+        };
+        self.pending.begin(to_sku(sku, command, true));
+    }
+
+    pub(super) fn begin_capacity(&mut self, location: &LocationId, units: u32) {
+        let Some(order) = self.order.as_deref() else {
+            return;
+        };
+        let command = LocationCommand::TakeCapacity {
+            order: order.id.clone(),
+            attempt: self.last_attempt,
+            units,
+        };
+        self.pending.begin(to_location(location, command, true));
+    }
+
+    pub(super) fn begin_read(&mut self, sku: &SkuId) {
+        self.pending.begin(Effect::Tell {
+            to: EntityId::Sku(sku.clone()),
+            command: Box::new(Command::Read),
+            tentative: true,
+        });
+    }
+
+    pub(super) fn begin_confirm(&mut self, order: &OrderId, sku: &SkuId, attempt: u32) {
+        let id = attempt_id(order, attempt);
+        let command = SkuCommand::Confirm { id };
+        self.pending.begin(to_sku(sku, command, false));
+    }
+
+    pub(super) fn begin_release(&mut self, order: &OrderId, sku: &SkuId, attempt: u32) {
+        let id = attempt_id(order, attempt);
+        let command = SkuCommand::Release { id };
+        self.pending.begin(to_sku(sku, command, false));
+    }
+
+    pub(super) fn begin_free_capacity(
+        &mut self,
+        order: &OrderId,
+        location: &LocationId,
+        attempt: u32,
+    ) {
+        let command = LocationCommand::ReleaseCapacity {
+            order: order.clone(),
+            attempt,
+        };
+        self.pending.begin(to_location(location, command, false));
+    }
+
+    pub(super) fn begin_wait(&mut self, sku: &SkuId, units: u32) {
+        let Some(order) = self.order.as_deref() else {
+            return;
+        };
+        let seen = order.effort.fresh.get(sku);
+        let command = SkuCommand::Wait {
+            order: order.id.clone(),
+            units,
+            locations: Vec::new(),
+            promised_at: order.facts.placed_at,
+            seen: seen.map_or(0, |stock| stock.version),
+        };
+        self.pending.begin(to_sku(sku, command, false));
+    }
+
+    pub(super) fn begin_stop_waiting(&mut self, order: &OrderId, sku: &SkuId) {
+        let order = order.clone();
+        let command = SkuCommand::StopWaiting { order };
+        self.pending.begin(to_sku(sku, command, false));
+    }
+
+    pub(super) fn begin_return(&mut self, sku: &SkuId, command: SkuCommand) {
+        self.pending.begin(to_sku(sku, command, false));
+    }
+
+    /// States the totals of a reservation, once its SKU knows that it is committed.
+    pub(super) fn settle(&mut self, key: &GrantKey) {
+        let (attempt, sku, location) = key;
+        let Some(order) = self.order.as_deref() else {
+            return;
+        };
+        let Some(grant) = order.grants.get(key).copied() else {
+            return;
+        };
+        if self.is_confirming(*attempt, sku) || grant.shipped + grant.released == 0 {
+            return;
+        }
+        let id = attempt_id(&order.id, *attempt);
+        self.pending.retain(|_, effect| {
+            !matches!(told_sku(effect), Some((to, SkuCommand::Settle { id: about, location: at, .. }))
+                if to == sku && *about == id && at == location)
+        });
+        let command = SkuCommand::Settle {
+            id,
+            location: location.clone(),
+            shipped_units: grant.shipped,
+            released_units: grant.released,
+        };
+        self.pending.begin(to_sku(sku, command, false));
+    }
+
+    /// Gives a request, or its cancellation, to its location's connector.
+    pub(super) fn begin_delivery(&mut self, number: u32, kind: DeliveryKind) {
+        let Some(order) = self.order.as_deref_mut() else {
+            return;
+        };
+        let mut lines = order.lines_of(number);
+        let Some(request) = order.requests.get_mut(&number) else {
+            return;
+        };
+        if kind == DeliveryKind::Cancel {
+            lines.clone_from(&request.cancelling);
+        }
+        request.deliveries += 1;
+        let destination = order.route.destination.as_ref();
+        let delivery = Delivery {
+            order: order.id.clone(),
+            order_name: order.facts.name.clone(),
+            request: number,
+            location: request.location.clone(),
+            attempt: request.deliveries,
+            kind,
+            lines,
+            service_level: order.facts.service_level.clone(),
+            ship_by: order.facts.ship_by,
+            address_version: destination.map_or(0, |one| one.address_version),
+        };
+        self.pending.begin(Effect::Deliver(Box::new(delivery)));
+    }
+
+    /// The outstanding delivery of a request with that number.
+    pub(super) fn delivering(
+        &self,
+        number: u32,
+        attempt: u32,
+    ) -> Option<(EffectNumber, DeliveryKind)> {
+        self.pending
+            .iter()
+            .find_map(|(effect_number, effect)| match effect {
+                Effect::Deliver(one) if one.request == number && one.attempt == attempt => {
+                    Some((effect_number, one.kind))
+                }
+                _ => None,
+            })
+    }
+
+    pub(super) fn end_deliveries(&mut self, number: u32) {
+        self.pending
+            .retain(|_, effect| !matches!(effect, Effect::Deliver(one) if one.request == number));
+    }
+
+    /// Ends what an attempt still waits for.
+    pub(super) fn end_attempt_effects(&mut self, attempt: u32) {
+        self.pending.retain(|_, effect| match effect {
+            Effect::Plan(_) => false,
+            Effect::Deliver(_) => true,
+            Effect::Tell { command, .. } => match command.as_ref() {
+                Command::Read => false,
+                Command::Sku(SkuCommand::Reserve { id, .. }) => id.attempt != attempt,
+                Command::Location(LocationCommand::TakeCapacity { attempt: of, .. }) => {
+                    *of != attempt
+                }
+                _ => true,
+            },
+        });
+    }
+
+    pub(super) fn end_waits(&mut self, sku: &SkuId) {
+        self.pending.retain(|_, effect| {
+            !matches!(told_sku(effect), Some((to, SkuCommand::Wait { .. } | SkuCommand::StopWaiting { .. }))
+                if to == sku)
+        });
+    }
+}
+
+fn attempt_id(order: &OrderId, attempt: u32) -> AttemptId {
+    AttemptId {
+        order: order.clone(),
+        attempt,
+    }
+}
+
+fn plan_request(order: &Order) -> PlanRequest {
+    let missing = order.missing();
+    let skus: BTreeSet<&SkuId> = missing.keys().map(|(_, sku)| sku).collect();
+    let effort = &order.effort;
+    let excluded = order.route.excluded.iter().chain(effort.full.keys());
+    let fresh = effort.fresh.values();
+    let offers = order.offers.iter();
+    let apart = order.route.apart.iter();
+    PlanRequest {
+        order: order.id.clone(),
+        sale: order.sale(),
+        destination: order.route.destination.clone(),
+        service_level: order.facts.service_level.clone(),
+        ship_by: order.facts.ship_by,
+        tags: order.facts.tags.clone(),
+        excluded: excluded.cloned().collect(),
+        fresh: fresh
+            .filter(|stock| skus.contains(&stock.sku))
+            .cloned()
+            .collect::<Vec<StockView>>(),
+        offered: offers
+            .map(|(sku, offer)| (sku.clone(), offer.takes.clone()))
+            .collect(),
+        apart: apart.cloned().collect::<Vec<LineUnits>>(),
+        wanted: missing
+            .into_iter()
+            .map(|((line, sku), units)| (line, sku, units))
+            .collect(),
+    }
+}
+
+/// Whether the plan asked for is about what is still missing.
+pub(super) fn is_placing(placing: &Placing) -> bool {
+    match placing {
+        Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => true,
+        Placing::Idle | Placing::Again(_) | Placing::Waiting(_) | Placing::Stuck(_) => false,
+    }
+}

@@ -1,0 +1,152 @@
+//! What keeps an order from its locations: holds, adoption, carts; and what people say about it.
+
+use crossdock_model::v1::OrderEvent;
+use crossdock_model::{LineId, Rejection, Timestamp};
+
+use super::Decided;
+use super::draft::Draft;
+use super::routes::no_line;
+use super::state::Order;
+
+/// Longest note or reason kept, in bytes.
+const TEXT_BYTES_MAX: usize = 4_096;
+
+impl Draft<'_> {
+    pub fn hold(mut self, lines: &[LineId], reason: &str, until: Option<Timestamp>) -> Decided {
+        let order = self.open()?;
+        let unknown = lines.iter().find(|line| !order.lines.contains_key(*line));
+        if let Some(line) = unknown {
+            return Err(no_line(line));
+        }
+        if until.is_some_and(|until| until <= self.asked.now) {
+            return Err(Rejection::invalid("until", "must be in the future"));
+        }
+        short(reason, "reason")?;
+        self.emit(OrderEvent::HeldBack {
+            lines: lines.to_vec(),
+            reason: reason.to_owned(),
+            until,
+        });
+        Ok(self.done())
+    }
+
+    pub fn unhold(mut self, lines: &[LineId]) -> Decided {
+        let order = self.open()?;
+        let holds = &order.holds;
+        let held = match lines.is_empty() {
+            true => holds.whole.is_some() || !holds.lines.is_empty(),
+            false => lines.iter().any(|line| holds.lines.contains_key(line)),
+        };
+        if !held {
+            return Ok(self.unchanged());
+        }
+        let lines = lines.to_vec();
+        self.emit(OrderEvent::HoldEnded { lines });
+        Ok(self.done())
+    }
+
+    /// Ends the holds whose time has come.
+    pub fn end_holds(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let now = self.asked.now;
+        let due = |until: &Option<Timestamp>| until.is_some_and(|until| until <= now);
+        let lines: Vec<LineId> = order
+            .holds
+            .lines
+            .iter()
+            .filter(|(_, until)| due(until))
+            .map(|(line, _)| line.clone())
+            .collect();
+        let whole = order.holds.whole.as_ref().is_some_and(due);
+        if whole {
+            let mut kept = order.holds.lines.clone();
+            kept.retain(|line, _| !lines.contains(line));
+            self.emit(OrderEvent::HoldEnded { lines: Vec::new() });
+            for (line, until) in kept {
+                self.emit(OrderEvent::HeldBack {
+                    lines: vec![line],
+                    reason: "its own hold goes on".to_owned(),
+                    until,
+                });
+            }
+        } else if !lines.is_empty() {
+            self.emit(OrderEvent::HoldEnded { lines });
+        }
+    }
+
+    /// An adopted order goes to fulfilment, or a cart's hold becomes an order.
+    pub fn free(mut self) -> Decided {
+        let order = self.known()?;
+        if let Some(why) = &order.refused {
+            return Err(why.clone());
+        }
+        let order = self.open()?;
+        if !order.is_unfreed() {
+            return Ok(self.unchanged());
+        }
+        self.emit(OrderEvent::Freed);
+        Ok(self.done())
+    }
+
+    /// A cart's hold that ran out is over before anything else is looked at: it is never revived.
+    pub fn expire_hold(&mut self) {
+        let order = self.order.order.as_deref();
+        let expires_at = order.and_then(Order::expires_at);
+        if let Some(at) = expires_at.filter(|at| *at <= self.asked.now) {
+            let refused = order.is_some_and(|order| order.refused.is_some());
+            if !refused {
+                self.refuse(Rejection::HoldExpired { at });
+            }
+        }
+    }
+
+    pub fn note(mut self, text: &str) -> Decided {
+        short(text, "text")?;
+        let text = text.to_owned();
+        self.emit(OrderEvent::Noted { text });
+        Ok(self.done())
+    }
+
+    /// A person settled an exception of the order, or all of that kind about its requests.
+    pub fn resolve(mut self, kind: &str, how: &str) -> Decided {
+        short(how, "how")?;
+        self.close_exception(kind, None, how);
+        if self.events.is_empty() {
+            let what = format!("an open exception {kind} of {}", self.asked.id);
+            return Err(Rejection::NotFound(what));
+        }
+        Ok(self.done())
+    }
+}
+
+impl Order {
+    pub(super) fn hold_back(&mut self, lines: &[LineId], until: Option<Timestamp>) {
+        if lines.is_empty() {
+            self.holds.whole = Some(until);
+        }
+        for line in lines {
+            self.holds.lines.insert(line.clone(), until);
+        }
+    }
+
+    pub(super) fn end_hold(&mut self, lines: &[LineId]) {
+        if lines.is_empty() {
+            self.holds = super::state::Holds::default();
+        }
+        for line in lines {
+            self.holds.lines.remove(line);
+        }
+    }
+}
+
+fn short(text: &str, field: &str) -> Result<(), Rejection> {
+    match text.len() <= TEXT_BYTES_MAX {
+        true => Ok(()),
+        false => Err(Rejection::invalid(
+            field,
+            format!("at most {TEXT_BYTES_MAX} bytes"),
+        )),
+    }
+}

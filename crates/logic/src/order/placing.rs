@@ -1,0 +1,262 @@
+//! Placing what is missing: plan, and what becomes of units that found no place.
+
+use std::collections::BTreeSet;
+
+use crossdock_model::answer::StockView;
+use crossdock_model::command::SkuCommand;
+use crossdock_model::v1::{AttemptEnd, Fallback, OrderEvent, Plan};
+use crossdock_model::{Rejection, SkuId};
+
+use super::draft::Draft;
+use super::routes::{fits, learned};
+use super::state::{Missing, Order, Placing};
+use super::{ASKS_PATIENCE, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
+
+/// Kind of the exception about units that no location can take.
+pub(super) const UNROUTABLE: &str = "unroutable";
+
+impl Draft<'_> {
+    /// The router answered. What it could not place is concluded only from what SKUs said themselves.
+    pub fn plan_answered(&mut self, plan: &Plan) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        if order.placing != Placing::Planning {
+            return;
+        }
+        if !fits(order, plan) {
+            self.close_attempt(AttemptEnd::Changed);
+            return;
+        }
+        let kits = learned(order, plan).err().unwrap_or_default();
+        let unplaced: BTreeSet<SkuId> = match plan.allocations.is_empty() {
+            true => order.missing().into_keys().map(|(_, sku)| sku).collect(),
+            false => plan
+                .unplaced
+                .iter()
+                .map(|(_, sku, _)| sku.clone())
+                .collect(),
+        };
+        let unknown = |sku: &SkuId| !order.effort.fresh.contains_key(sku);
+        let to_ask: Vec<SkuId> = unplaced
+            .union(&kits)
+            .filter(|sku| unknown(sku))
+            .cloned()
+            .collect();
+        if !to_ask.is_empty() {
+            self.emit(OrderEvent::StockAsked { skus: to_ask });
+        } else if !kits.is_empty() {
+            let cause = "the plan names SKUs that no part of the order is made of";
+            self.give_to_person(cause.to_owned());
+        } else if unplaced.is_empty() {
+            self.take_plan(plan);
+        } else if order.asks() {
+            self.refuse_or_retry(&unplaced);
+        } else {
+            self.place_part(plan, &unplaced);
+        }
+    }
+
+    fn take_plan(&mut self, plan: &Plan) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let ordered = order.effort.ordered;
+        self.answer_offers(Some(plan));
+        self.emit(OrderEvent::Planned {
+            attempt: self.order.last_attempt,
+            plan: Box::new(plan.clone()),
+            ordered,
+        });
+    }
+
+    /// Offers that the plan does not use go to others at once.
+    fn answer_offers(&mut self, plan: Option<&Plan>) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let id = order.id.clone();
+        let offers: Vec<SkuId> = order.offers.keys().cloned().collect();
+        for sku in offers {
+            let uses = |plan: &Plan| plan.allocations.iter().any(|one| one.sku == sku);
+            let accepted = plan.is_some_and(uses);
+            self.emit(OrderEvent::OfferAnswered {
+                sku: sku.clone(),
+                accepted,
+            });
+            if !accepted {
+                let order = id.clone();
+                self.tell_sku(&sku, SkuCommand::DeclineOffer { order });
+            }
+        }
+    }
+
+    /// A sold order reserves what there is; the rest waits for stock or for a person.
+    fn place_part(&mut self, plan: &Plan, unplaced: &BTreeSet<SkuId>) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        if let Some(location) = order.effort.full.keys().next().cloned() {
+            self.answer_offers(None);
+            self.emit(OrderEvent::AttemptClosed {
+                attempt: self.order.last_attempt,
+                cause: AttemptEnd::CapacityFull { location },
+                retry_at: Some(self.asked.now + RETRY_CAPACITY_AFTER),
+            });
+            return;
+        }
+        if !plan.allocations.is_empty() {
+            self.take_plan(plan);
+            return;
+        }
+        self.answer_offers(None);
+        if let Some(sku) = unplaced.first().cloned() {
+            self.emit(OrderEvent::AttemptClosed {
+                attempt: self.order.last_attempt,
+                cause: AttemptEnd::Short { sku },
+                retry_at: None,
+            });
+        }
+        self.leave_rest(plan.fallback);
+    }
+
+    /// What becomes of units that are still missing.
+    pub fn leave_rest(&mut self, fallback: Fallback) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let missing = order.missing();
+        let skus = skus_of(&missing);
+        if skus.iter().any(|sku| !order.effort.fresh.contains_key(sku)) {
+            return;
+        }
+        match fallback {
+            Fallback::Backorder => self.emit(OrderEvent::BackorderedAt {
+                skus: skus.into_iter().collect(),
+            }),
+            Fallback::Exception => {
+                let skus: Vec<String> = skus.iter().map(ToString::to_string).collect();
+                let cause = format!("no location can take {}", skus.join(", "));
+                self.give_to_person(cause);
+            }
+        }
+    }
+
+    fn give_to_person(&mut self, cause: String) {
+        let placing = self.order.order.as_deref().map(|order| &order.placing);
+        if placing.is_some_and(super::effects::is_placing) {
+            self.answer_offers(None);
+            self.emit(OrderEvent::AttemptClosed {
+                attempt: self.order.last_attempt,
+                cause: AttemptEnd::Changed,
+                retry_at: None,
+            });
+        }
+        let subject = self.asked.id.to_string();
+        self.open_exception(UNROUTABLE, subject, cause, Vec::new());
+    }
+
+    /// An order that asks is refused only when units that may still come back could not serve it either.
+    fn refuse_or_retry(&mut self, unplaced: &BTreeSet<SkuId>) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let missing = order.missing();
+        let in_the_way = |sku: &&SkuId| {
+            let stock = order.effort.fresh.get(*sku);
+            stock.is_some_and(|stock| may_come_back(order, stock, &missing))
+        };
+        let blocked = |sku: &&SkuId| !in_the_way(sku);
+        let short = unplaced.iter().find(blocked).cloned();
+        let stock = short.and_then(|sku| order.effort.fresh.get(&sku).cloned());
+        let full = order.effort.full.values().next().cloned();
+        match (stock, full, unplaced.first().cloned()) {
+            (_, Some(day), _) => self.refuse(Rejection::CapacityFull { day }),
+            (Some(stock), None, _) => self.refuse(Rejection::Short {
+                sku: stock.sku.clone(),
+                stock: Box::new(stock),
+            }),
+            (None, None, Some(sku)) => self.close_attempt(AttemptEnd::Contended { sku }),
+            (None, None, None) => {}
+        }
+    }
+
+    /// Ends the open attempt and says when the next one follows.
+    pub fn close_attempt(&mut self, cause: AttemptEnd) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let tries = order.effort.tries;
+        let max = match order.asks() {
+            true => RETRY_ASKS_MAX,
+            false => super::RETRY_SOLD_MAX,
+        };
+        let now = self.asked.now;
+        let sku = match &cause {
+            AttemptEnd::Short { sku }
+            | AttemptEnd::Contended { sku }
+            | AttemptEnd::Busy { sku } => Some(sku.clone()),
+            AttemptEnd::CapacityFull { .. } | AttemptEnd::Changed => None,
+        };
+        let first = match &cause {
+            AttemptEnd::Busy { .. } => true,
+            AttemptEnd::Contended { .. } => order.effort.ordered,
+            _ => false,
+        };
+        let late = tries.checked_sub(super::TRIES_AT_ONCE_MAX);
+        let pause = if first { Some(tries) } else { late };
+        let retry_at = pause.map(|tries| now + backoff(RETRY_AFTER, tries, max));
+        let since = order.effort.since.unwrap_or(now);
+        let impatient = order.asks() && now.since(since) >= ASKS_PATIENCE;
+        self.emit(OrderEvent::AttemptClosed {
+            attempt: self.order.last_attempt,
+            cause,
+            retry_at,
+        });
+        if let Some(sku) = sku.filter(|_| impatient) {
+            self.refuse(Rejection::Busy {
+                sku,
+                retry_after_ms: RETRY_ASKS_MAX.as_ms(),
+            });
+        }
+    }
+
+    /// The order takes nothing. All it has is released as it is not needed any more.
+    pub fn refuse(&mut self, why: Rejection) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let lines = order.cancellable();
+        if super::effects::is_placing(&order.placing) {
+            self.emit(OrderEvent::AttemptClosed {
+                attempt: self.order.last_attempt,
+                cause: AttemptEnd::Changed,
+                retry_at: None,
+            });
+        }
+        if !lines.is_empty() {
+            let reason = why.code().to_owned();
+            self.emit(OrderEvent::LinesCancelled { lines, reason });
+        }
+        self.emit(OrderEvent::Refused { why: Box::new(why) });
+    }
+}
+
+/// Whether tentative units of others, should they come back, could serve what the order lacks of that SKU.
+fn may_come_back(order: &Order, stock: &StockView, missing: &Missing) -> bool {
+    let wanted = missing.iter().filter(|((_, sku), _)| *sku == stock.sku);
+    let wanted: i64 = wanted.map(|(_, units)| i64::from(*units)).sum();
+    let places = stock.locations.iter();
+    let places = places.filter(|place| !order.route.excluded.contains(&place.location));
+    let (mut possible, mut tentative) = (0, 0);
+    for place in places {
+        let all = place.available + i64::from(place.tentative) - i64::from(place.safety);
+        possible += all.max(0);
+        tentative += i64::from(place.tentative);
+    }
+    tentative > 0 && possible - i64::from(stock.waiting_units) >= wanted
+}
+
+pub(super) fn skus_of(missing: &Missing) -> BTreeSet<SkuId> {
+    missing.keys().map(|(_, sku)| sku.clone()).collect()
+}

@@ -1,0 +1,368 @@
+//! What follows from what happened: compares what lines need with what they have, until nothing is left to
+//! do now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::v1::{Allocation, AttemptEnd, OrderEvent, OrderStatus, Payment, RequestLine};
+use crossdock_model::{LineId, LocationId, SkuId};
+
+use super::draft::Draft;
+use super::effects::is_placing;
+use super::lines::add_units;
+use super::placing::{UNROUTABLE, skus_of};
+use super::state::{Missing, Order, Phase, Piece, Placing};
+use super::{CLOSE_AFTER, REROUTE_LIMIT, REROUTES_MAX};
+
+/// Rounds of one decision: each does at least one thing, and none undoes another.
+const ROUNDS_MAX: usize = 64;
+
+impl Draft<'_> {
+    pub fn progress(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            let before = self.events.len();
+            if self.is_broken() || self.known().map_or(true, Order::is_over) {
+                return;
+            }
+            self.end_holds();
+            self.let_excess_go();
+            self.commit();
+            self.place();
+            self.request();
+            self.due_requests();
+            self.watch_payment();
+            self.change_status();
+            if self.events.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Does what is due, and remembers that it looked, so that a deadline which leads to nothing now is not
+    /// met again and again.
+    pub fn wake(mut self) -> crate::Decision<OrderEvent> {
+        self.progress();
+        let now = self.asked.now;
+        if self.order.deadline().is_some_and(|(at, _)| at <= now) {
+            self.emit(OrderEvent::TimePassed { until: now });
+        }
+        self.unchanged()
+    }
+
+    /// Lets units go that are not needed: those nobody was asked to send at once, the others by asking.
+    fn let_excess_go(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let (mut idle, mut asked) = (Vec::new(), BTreeMap::new());
+        for ((line, sku), units) in order.excess() {
+            let mut left = units.saturating_sub(order.cancelling_units(&line, &sku));
+            let pieces = order.pieces.iter().rev();
+            for piece in pieces.filter(|piece| piece.line == line && piece.sku == sku) {
+                let units = left.min(piece.units);
+                match piece.request {
+                    _ if units == 0 => {}
+                    None => {
+                        left -= units;
+                        idle.push(Piece {
+                            units,
+                            ..piece.clone()
+                        });
+                    }
+                    Some(number) => {
+                        let known = || order.requests.get(&number);
+                        let asked: &mut Vec<RequestLine> =
+                            asked.entry(number).or_insert_with(|| {
+                                known().map_or_else(Vec::new, |one| one.cancelling.clone())
+                            });
+                        let units = units.min(order.recallable(number, piece, asked));
+                        if units > 0 {
+                            left -= units;
+                            add_units(asked, &line, &sku, units);
+                        }
+                    }
+                }
+            }
+        }
+        asked.retain(|number, lines| {
+            let known = order.requests.get(number);
+            known.is_some_and(|known| known.cancelling != *lines)
+        });
+        self.release_pieces(&idle);
+        for (request, lines) in asked {
+            self.emit(OrderEvent::RequestCancelAsked { request, lines });
+        }
+    }
+
+    pub fn release_pieces(&mut self, pieces: &[Piece]) {
+        let mut attempts: BTreeMap<u32, Vec<Allocation>> = BTreeMap::new();
+        for piece in pieces {
+            let lines = attempts.entry(piece.attempt).or_default();
+            lines.push(Allocation {
+                line: piece.line.clone(),
+                sku: piece.sku.clone(),
+                location: piece.location.clone(),
+                units: piece.units,
+            });
+        }
+        for (attempt, lines) in attempts {
+            self.emit(OrderEvent::Released { attempt, lines });
+        }
+    }
+
+    fn place(&mut self) {
+        if self.attempt_is_stale() {
+            self.close_attempt(AttemptEnd::Changed);
+        }
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        if is_placing(&order.placing) {
+            return;
+        }
+        let missing = order.missing();
+        match &order.placing {
+            Placing::Waiting(known) | Placing::Stuck(known) if *known == missing => {}
+            Placing::Stuck(_) => {
+                let how = "what the order lacks has changed";
+                self.close_exception(UNROUTABLE, None, how);
+                self.close_exception(REROUTE_LIMIT, None, how);
+            }
+            Placing::Waiting(known) if is_less(&missing, known) => self.wait_for(&missing),
+            _ if missing.is_empty() && !order.waits.is_empty() => self.wait_for(&missing),
+            _ if missing.is_empty() => {}
+            Placing::Again(Some(at)) if *at > self.asked.now => {}
+            _ if order.route.reroutes > REROUTES_MAX => {
+                let cause = format!("locations rejected it {} times", order.route.reroutes);
+                let subject = self.asked.id.to_string();
+                self.open_exception(REROUTE_LIMIT, subject, cause, Vec::new());
+            }
+            // A SKU must hear of a commit before it hears of the next attempt.
+            _ if self.order.is_confirming_any() => {}
+            _ => {
+                let excluded = order.route.excluded.iter().cloned().collect();
+                let attempt = self.order.last_attempt.saturating_add(1);
+                self.emit(OrderEvent::PlanRequested { attempt, excluded });
+            }
+        }
+    }
+
+    fn wait_for(&mut self, missing: &Missing) {
+        let skus = skus_of(missing).into_iter().collect();
+        self.emit(OrderEvent::BackorderedAt { skus });
+    }
+
+    /// Asks locations for what is complete, paid and not on hold.
+    fn request(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let held = order.held_lines();
+        let lacks = |(line, _): &(LineId, SkuId)| !held.contains(line);
+        let blocked = order.is_unfreed()
+            || order.holds.whole.is_some()
+            || !order.is_paid(self.asked.now)
+            || is_placing(&order.placing)
+            || order.missing().keys().any(lacks);
+        if blocked {
+            return;
+        }
+        let pieces = order.pieces.iter();
+        let ready: Vec<_> = pieces
+            .filter(|piece| piece.request.is_none() && !held.contains(&piece.line))
+            .collect();
+        let mut request = order.requests.last_key_value().map_or(0, |(last, _)| *last);
+        let mut made = Vec::new();
+        for ((location, _), (attempt, lines)) in grouped(order, &ready) {
+            request += 1;
+            let within = order.slots.get(&(attempt, location.clone()));
+            let within = within.copied().unwrap_or_default();
+            made.push(OrderEvent::RequestCreated {
+                request,
+                location,
+                attempt,
+                lines,
+                acknowledge_by: self.asked.now + within,
+            });
+        }
+        for event in made {
+            self.emit(event);
+        }
+    }
+
+    fn watch_payment(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        const KIND: &str = "payment_voided";
+        match order.facts.payment {
+            Payment::Voided => {
+                let cause = "its payment will not come, and nothing more is sent".to_owned();
+                self.open_exception(KIND, self.asked.id.to_string(), cause, Vec::new());
+            }
+            Payment::Ready | Payment::Pending | Payment::OnHoldUntil(_) => {
+                self.close_exception(KIND, None, "the payment is not voided any more");
+            }
+        }
+    }
+
+    /// Brings the status to where the order is, along legal edges.
+    fn change_status(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let mut target = order.target();
+        let shipped_at = order.shipped_at.filter(|_| target == OrderStatus::Shipped);
+        if shipped_at.is_some_and(|at| at + CLOSE_AFTER <= self.asked.now) {
+            target = OrderStatus::Closed;
+        }
+        let path = path(order.status, target);
+        if matches!(target, OrderStatus::Closed | OrderStatus::Cancelled) && !path.is_empty() {
+            let open = order.exceptions.iter().filter(|(_, one)| one.open);
+            let kinds: BTreeSet<_> = open.map(|((kind, _), _)| kind.clone()).collect();
+            for kind in kinds {
+                self.close_exception(&kind, None, "the order is over");
+            }
+        }
+        for to in path {
+            self.emit(OrderEvent::StatusChanged { to });
+        }
+    }
+}
+
+impl Order {
+    /// Units of a line that locations were asked not to send, or will send though they were.
+    fn cancelling_units(&self, line: &LineId, sku: &SkuId) -> u32 {
+        let open = self.open_requests();
+        open.map(|(number, one)| {
+            let asked = one.cancelling.iter();
+            let asked = asked.filter(|asked| asked.line == *line && asked.sku == *sku);
+            let pieces = self.pieces_of(number);
+            let kept = pieces
+                .filter(|piece| one.cancel_refused && piece.line == *line && piece.sku == *sku);
+            asked.map(|line| line.units).sum::<u32>() + kept.map(|piece| piece.units).sum::<u32>()
+        })
+        .sum()
+    }
+
+    /// Units of a requested line that its location was not asked to stop yet.
+    fn recallable(&self, number: u32, piece: &Piece, asked: &[RequestLine]) -> u32 {
+        if self
+            .requests
+            .get(&number)
+            .is_none_or(|one| one.cancel_refused)
+        {
+            return 0;
+        }
+        let units = |lines: &[RequestLine]| {
+            let same = |line: &&RequestLine| line.line == piece.line && line.sku == piece.sku;
+            lines.iter().find(same).map_or(0, |line| line.units)
+        };
+        units(&self.lines_of(number)).saturating_sub(units(asked))
+    }
+
+    /// Where it is, by what its units and requests say.
+    fn target(&self) -> OrderStatus {
+        let placing = is_placing(&self.placing);
+        let missing = !self.missing().is_empty();
+        let shipped = self.anything_shipped();
+        if self.pieces.is_empty() && !placing && !missing {
+            let cancelled = self.lines.values().any(|line| line.cancelled > 0);
+            return match (shipped, cancelled || self.facts.cancelled.is_some()) {
+                (true, _) => OrderStatus::Shipped,
+                (false, true) => OrderStatus::Cancelled,
+                (false, false) => OrderStatus::Closed,
+            };
+        }
+        if shipped {
+            return OrderStatus::PartlyShipped;
+        }
+        let mut open = self.open_requests().peekable();
+        if self.holds.whole.is_some() {
+            return OrderStatus::Held;
+        }
+        if open.peek().is_some() {
+            return match open.all(|(_, request)| request.phase == Phase::Acknowledged) {
+                true => OrderStatus::Acknowledged,
+                false => OrderStatus::Requested,
+            };
+        }
+        match &self.placing {
+            Placing::Waiting(_) => OrderStatus::Backordered,
+            Placing::Reserving(_) => OrderStatus::Routed,
+            _ if missing || placing => match self.status {
+                OrderStatus::Routed | OrderStatus::Backordered => self.status,
+                _ => OrderStatus::Received,
+            },
+            _ if self.expires_at().is_some() => OrderStatus::Held,
+            _ => OrderStatus::Reserved,
+        }
+    }
+}
+
+/// Whether `now` lacks nothing that `before` did not lack.
+fn is_less(now: &Missing, before: &Missing) -> bool {
+    now.iter()
+        .all(|(key, units)| before.get(key).is_some_and(|before| before >= units))
+}
+
+/// Pieces by location and by whether an operator wants them apart: highest attempt, and lines.
+fn grouped(
+    order: &Order,
+    pieces: &[&Piece],
+) -> BTreeMap<(LocationId, bool), (u32, Vec<RequestLine>)> {
+    let mut apart: BTreeMap<&LineId, u32> = BTreeMap::new();
+    for one in &order.route.apart {
+        *apart.entry(&one.line).or_default() += one.units;
+    }
+    let mut groups: BTreeMap<(LocationId, bool), (u32, Vec<RequestLine>)> = BTreeMap::new();
+    for piece in pieces {
+        let per = order.lines.get(&piece.line);
+        let per = per.and_then(|line| line.made_of.get(&piece.sku));
+        let wanted = apart.get(&piece.line).copied().unwrap_or(0);
+        let wanted = wanted.saturating_mul(per.copied().unwrap_or(1));
+        let taken = groups.iter().filter(|((_, alone), _)| *alone);
+        let taken = taken.flat_map(|(_, (_, lines))| lines);
+        let taken = taken.filter(|line| line.line == piece.line && line.sku == piece.sku);
+        let alone = piece
+            .units
+            .min(wanted.saturating_sub(taken.map(|line| line.units).sum()));
+        for (is_alone, units) in [(true, alone), (false, piece.units - alone)] {
+            if units > 0 {
+                let key = (piece.location.clone(), is_alone);
+                let (attempt, lines) = groups.entry(key).or_default();
+                *attempt = piece.attempt.max(*attempt);
+                add_units(lines, &piece.line, &piece.sku, units);
+            }
+        }
+    }
+    groups
+}
+
+/// The shortest way between two states over ones that an order passes through.
+fn path(from: OrderStatus, to: OrderStatus) -> Vec<OrderStatus> {
+    use OrderStatus::{Received, Requested, Reserved, Routed};
+    if from == to {
+        return Vec::new();
+    }
+    let mut ways = vec![vec![from]];
+    for _ in 0..4 {
+        let mut longer = Vec::new();
+        for way in ways {
+            let last = way.last().copied().unwrap_or(from);
+            if last.successors().contains(&to) {
+                let mut way = way;
+                way.push(to);
+                return way.split_off(1);
+            }
+            for next in [Received, Routed, Reserved, Requested] {
+                if last.successors().contains(&next) && !way.contains(&next) {
+                    let mut way = way.clone();
+                    way.push(next);
+                    longer.push(way);
+                }
+            }
+        }
+        ways = longer;
+    }
+    Vec::new()
+}

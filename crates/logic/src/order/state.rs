@@ -1,0 +1,225 @@
+//! What an order remembers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::answer::StockView;
+use crossdock_model::v1::{
+    Allocation, Destination, Fallback, LineFacts, LineUnits, OrderFacts, OrderStatus, Origin,
+    RequestLine, RequestNumber, Take,
+};
+use crossdock_model::{
+    Duration, LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::decider::Pending;
+
+/// State of an order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OrderState {
+    /// Nothing until it is first stated.
+    pub(super) order: Option<Box<Order>>,
+    /// Number of the last attempt, also of those that a SKU asked about and nobody remembers.
+    pub(super) last_attempt: u32,
+    pub(super) pending: Pending,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Order {
+    pub id: OrderId,
+    /// The channel's last statement.
+    pub facts: OrderFacts,
+    pub origin: Origin,
+    pub status: OrderStatus,
+    pub lines: BTreeMap<LineId, Line>,
+    /// Units that are this order's and have not left, by where they are.
+    pub pieces: Vec<Piece>,
+    pub grants: BTreeMap<GrantKey, Grant>,
+    /// How long a location may take to acknowledge, as granted with its capacity.
+    pub slots: BTreeMap<(u32, LocationId), Duration>,
+    pub placing: Placing,
+    pub effort: Effort,
+    pub waits: BTreeMap<SkuId, u32>,
+    pub offers: BTreeMap<SkuId, Offered>,
+    pub requests: BTreeMap<RequestNumber, Request>,
+    pub route: Route,
+    pub holds: Holds,
+    /// An adopted order was let go, or a cart's hold confirmed.
+    pub freed: bool,
+    /// Everything was reserved once: from then on it is sold and cannot be refused.
+    pub accepted: bool,
+    pub refused: Option<Rejection>,
+    pub seen: Seen,
+    pub exceptions: BTreeMap<(String, String), Episodes>,
+    pub shipped_at: Option<Timestamp>,
+    /// Everything due up to then was looked at.
+    pub looked_at: Timestamp,
+}
+
+/// A line as it is in force: the channel's statement, or the operator's over it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub facts: LineFacts,
+    pub by_operator: bool,
+    pub cancelled: u32,
+    /// The part of it that refunds cancelled.
+    pub refund_cancelled: u32,
+    /// Sent by somebody else.
+    pub elsewhere: u32,
+    pub returned: u32,
+    /// What one unit is made of: its parts, kits by their components once those are known.
+    pub made_of: BTreeMap<SkuId, u32>,
+    /// Units that left, by SKU.
+    pub shipped: BTreeMap<SkuId, u32>,
+}
+
+/// Units of one line's SKU, reserved in one attempt at one location.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Piece {
+    pub line: LineId,
+    pub sku: SkuId,
+    pub location: LocationId,
+    pub attempt: u32,
+    pub units: u32,
+    pub request: Option<RequestNumber>,
+}
+
+/// (attempt, SKU, location): what a SKU knows a committed reservation by.
+pub(super) type GrantKey = (u32, SkuId, LocationId);
+
+/// Totals of a committed reservation; they only rise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Grant {
+    pub units: u32,
+    pub shipped: u32,
+    pub released: u32,
+}
+
+/// How far missing units are placed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Placing {
+    Idle,
+    /// The router was asked.
+    Planning,
+    /// SKUs were asked for their durable stock.
+    Reading(BTreeSet<SkuId>),
+    /// SKUs and locations are asked to take part.
+    Reserving(Box<Attempt>),
+    /// To be planned again, at once or then.
+    Again(Option<Timestamp>),
+    /// These units wait for stock.
+    Waiting(Missing),
+    /// These units wait for a person.
+    Stuck(Missing),
+}
+
+/// Units that lines lack, by line and SKU.
+pub(super) type Missing = BTreeMap<(LineId, SkuId), u32>;
+
+/// An open attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Attempt {
+    pub number: u32,
+    pub allocations: Vec<Allocation>,
+    /// Whether the plan left units over, and what is to become of them.
+    pub rest: Option<Fallback>,
+    pub ordered: bool,
+    pub shares: BTreeMap<SkuId, (Vec<Take>, Step)>,
+    pub slots: BTreeMap<LocationId, (u32, Step)>,
+}
+
+/// Where one participant of an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Step {
+    Untouched,
+    Asked,
+    Granted,
+}
+
+/// How hard it has been tried to place what is missing now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Effort {
+    pub tries: u32,
+    pub since: Option<Timestamp>,
+    /// Acquire in ascending order and queue.
+    pub ordered: bool,
+    /// SKUs' own statements.
+    pub fresh: BTreeMap<SkuId, StockView>,
+    /// Locations that had no capacity left.
+    pub full: BTreeMap<LocationId, String>,
+}
+
+/// Units a SKU keeps for this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Offered {
+    pub takes: Vec<Take>,
+    pub until: Timestamp,
+}
+
+/// Where it may go and how.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Route {
+    pub destination: Option<Destination>,
+    pub destination_by_operator: bool,
+    pub excluded: BTreeSet<LocationId>,
+    /// Rejections and short picks so far.
+    pub reroutes: u32,
+    pub apart: Vec<LineUnits>,
+}
+
+/// Why nothing is requested, or not these lines; with the time at which that ends.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Holds {
+    pub whole: Option<Option<Timestamp>>,
+    pub lines: BTreeMap<LineId, Option<Timestamp>>,
+}
+
+/// Ids of facts that came once and may come again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub refunds: BTreeSet<RefundId>,
+    pub shipments: BTreeSet<ShipmentId>,
+    pub returns: BTreeSet<ReturnId>,
+    pub tie_at: Option<Timestamp>,
+}
+
+/// Openings of one (kind, subject).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Episodes {
+    pub count: u32,
+    pub open: bool,
+}
+
+/// Work that a location was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub location: LocationId,
+    pub phase: Phase,
+    pub acknowledge_by: Timestamp,
+    pub overdue: bool,
+    /// Deliveries to its connector so far, of either kind: they number them.
+    pub deliveries: u32,
+    pub failures: u32,
+    pub retry_at: Option<Timestamp>,
+    pub cancelling: Vec<RequestLine>,
+    pub cancel_refused: bool,
+    pub shipped: bool,
+}
+
+/// How far a location is with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Phase {
+    Created,
+    Sent,
+    Acknowledged,
+    Rejected,
+    Cancelled,
+    Shipped,
+}
+
+impl Phase {
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Created | Self::Sent | Self::Acknowledged)
+    }
+}

@@ -1,0 +1,59 @@
+//! The way of one order, from its statement to its last parcel.
+
+use crossdock_model::Answer;
+use crossdock_model::command::OrderCommand;
+use crossdock_model::v1::OrderStatus;
+
+use super::scene::*;
+
+#[test]
+fn a_sold_order_is_planned_reserved_requested_and_shipped() {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "A", 2), line("2", "B", 1)]));
+    assert_eq!(scene.answer, Ok(Answer::Later));
+    scene.check(OrderStatus::Received, &["plan 1/A:2,2/B:1"]);
+    scene.plan(plan(&[("1", "A", "reno", 2), ("2", "B", "newark", 1)], &[]));
+    let asked = [
+        "A reserve1 reno:2",
+        "B reserve1 newark:1",
+        "newark take1 1",
+        "reno take1 2",
+    ];
+    scene.check(OrderStatus::Routed, &asked);
+    scene.reserved("B").slot("reno").slot("newark");
+    scene.check(OrderStatus::Routed, &["A reserve1 reno:2"]);
+    assert_eq!(scene.settled(), None);
+    scene.reserved("A");
+    let committed = [
+        "A confirm1",
+        "B confirm1",
+        "newark fulfil1 B:1",
+        "reno fulfil2 A:2",
+    ];
+    scene.check(OrderStatus::Requested, &committed);
+    assert!(matches!(scene.settled(), Some(Ok(Answer::Order(_)))));
+    scene.told().delivered(None).delivered(None);
+    scene.check(OrderStatus::Requested, &[]);
+    scene.tell(OrderCommand::Acknowledge { request: 1 });
+    scene.tell(OrderCommand::Acknowledge { request: 2 });
+    scene.check(OrderStatus::Acknowledged, &[]);
+    scene.tell(ship(2, "s1", &[request_line("1", "A", 1)]));
+    scene.check(OrderStatus::PartlyShipped, &["A settle1 reno 1/0"]);
+    scene.tell(ship(2, "s1", &[request_line("1", "A", 1)]));
+    scene.tell(ship(2, "s2", &[])).tell(ship(1, "s3", &[]));
+    let settles = ["A settle1 reno 2/0", "B settle1 newark 1/0"];
+    scene.check(OrderStatus::Shipped, &settles);
+    scene.told().wake();
+    scene.check(OrderStatus::Closed, &[]);
+    assert_eq!(scene.entity.next_deadline(), None);
+}
+
+#[test]
+fn a_repeat_gets_the_same_answer_and_changes_nothing() {
+    let mut scene = requested();
+    let version = scene.entity.version();
+    let settled = scene.settled();
+    scene.tell(sold(&[line("1", "A", 2)]));
+    assert_eq!(Some(scene.answer.clone()), settled);
+    assert_eq!(scene.entity.version(), version);
+}

@@ -1,0 +1,7 @@
+//! Tests of an order: what was given, what then is outstanding, and where the order is.
+
+mod changes;
+mod flow;
+mod histories;
+mod placing;
+mod scene;
