@@ -1,0 +1,304 @@
+//! A node on the journal in memory: orders from state to request, races, lost appends, crashes and restarts.
+
+use std::sync::Arc;
+
+use crossdock_journal::memory::Fault;
+use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_model::command::{
+    Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand,
+};
+use crossdock_model::v1::{
+    Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part, Payment,
+    PostalAddress, Sale, Tracking,
+};
+use crossdock_model::{
+    Answer, CommandKey, CredentialId, EntityId, HoldId, LineId, LocationId, OrderId, Rejection, SkuId,
+    Timestamp,
+};
+use crossdock_runtime::{AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected};
+
+fn by() -> By {
+    By::new(CredentialId::new("test").unwrap())
+}
+
+async fn start(journal: &Arc<MemoryJournal>) -> Node {
+    start_with(journal, Options::new(1)).await
+}
+
+async fn start_with(journal: &Arc<MemoryJournal>, options: Options) -> Node {
+    let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+    let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
+    Node::start(journal, clock, Arc::new(Unconnected), options, |error| panic!("{error}")).await.unwrap()
+}
+
+fn journal() -> Arc<MemoryJournal> {
+    Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)))
+}
+
+fn location(name: &str) -> LocationId {
+    LocationId::new(name).unwrap()
+}
+
+async fn define(handle: &Handle, name: &str) {
+    let facts = LocationFacts {
+        location: location(name),
+        name: name.to_owned(),
+        time_zone: "UTC".to_owned(),
+        address: PostalAddress { country: "US".to_owned(), ..PostalAddress::default() },
+        coordinates: Some((39_530_000, -119_810_000)),
+        closed_weekdays: Vec::new(),
+        closed_dates: Vec::new(),
+        cut_off_minutes: None,
+        capacity_units_per_day: None,
+        enabled: true,
+        groups: Vec::new(),
+        services: Vec::new(),
+        connector: Connector::Pull,
+        acknowledge_within_minutes: 60,
+        stock_source: None,
+    };
+    let command = Command::Location(LocationCommand::Define(Box::new(facts)));
+    handle.ask(EntityId::Location(location(name)), command, by()).await.unwrap();
+}
+
+fn sku(name: &str) -> EntityId {
+    EntityId::Sku(SkuId::new(name).unwrap())
+}
+
+async fn stock(handle: &Handle, name: &str, units: u32) {
+    let define = SkuCommand::Define { title: name.to_owned(), tracking: Tracking::Tracked };
+    let receive = SkuCommand::Receive { location: location("reno"), units, reference: None };
+    for command in [define, receive] {
+        handle.ask(sku(name), Command::Sku(command), by()).await.unwrap();
+    }
+}
+
+fn order_id(number: usize) -> OrderId {
+    format!("shop:{number}").parse().unwrap()
+}
+
+fn state(lines: &[(&str, u32)], sale: Sale) -> Command {
+    let line = |(number, (name, units)): (usize, &(&str, u32))| LineFacts {
+        line: LineId::new(format!("{number}")).unwrap(),
+        title: (*name).to_owned(),
+        ordered_units: *units,
+        cancelled_units: 0,
+        parts: vec![Part { sku: SkuId::new(name).unwrap(), units_per_line_unit: 1 }],
+        unit_price: None,
+        ships: true,
+    };
+    let facts = OrderFacts {
+        name: "#1".to_owned(),
+        placed_at: Timestamp::from_ms(1),
+        updated_at: Timestamp::from_ms(1),
+        sale,
+        lines: lines.iter().enumerate().map(line).collect(),
+        destination: Some(Destination { country: "US".to_owned(), ..Destination::default() }),
+        service_level: None,
+        ship_by: None,
+        deliver_by: None,
+        payment: Payment::Ready,
+        cancelled: None,
+        total: None,
+        tags: Vec::new(),
+        test: false,
+    };
+    Command::Order(OrderCommand::State { facts: Box::new(facts), origin: Origin::Api, settle: true })
+}
+
+async fn place(handle: &Handle, number: usize, command: Command) -> Result<Reply, AskError> {
+    loop {
+        let asked = handle.ask(EntityId::Order(order_id(number)), command.clone(), by()).await;
+        match asked {
+            Err(AskError::Rejected(Rejection::Busy { .. }) | AskError::Overloaded { .. }) => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            asked => return asked,
+        }
+    }
+}
+
+async fn status(handle: &Handle, number: usize) -> OrderStatus {
+    match handle.read(EntityId::Order(order_id(number))).await.unwrap().answer {
+        Answer::Order(summary) => summary.status,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn until(handle: &Handle, number: usize, wanted: OrderStatus) {
+    for _ in 0..500 {
+        if status(handle, number).await == wanted {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("order {number} is {:?}, not {wanted:?}", status(handle, number).await);
+}
+
+/// Units (on hand, committed, held, tentative) of a SKU at reno.
+async fn units(handle: &Handle, name: &str) -> (i64, u32, u32, u32) {
+    match handle.read(sku(name)).await.unwrap().answer {
+        Answer::Stock(view) => {
+            let at = &view.locations[0];
+            (at.on_hand, at.committed, at.held, at.tentative)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_flows_to_requested_and_survives_a_restart() {
+    let journal = journal();
+    let node = start(&journal).await;
+    let handle = node.handle();
+    define(&handle, "reno").await;
+    stock(&handle, "A", 5).await;
+    stock(&handle, "B", 5).await;
+    place(&handle, 1, state(&[("A", 2), ("B", 1)], Sale::AlreadySold)).await.unwrap();
+    until(&handle, 1, OrderStatus::Requested).await;
+    assert_eq!(units(&handle, "A").await, (5, 2, 0, 0));
+    place(&handle, 2, state(&[("A", 4)], Sale::AlreadySold)).await.unwrap();
+    until(&handle, 2, OrderStatus::Backordered).await;
+    let refused = place(&handle, 3, state(&[("A", 4)], Sale::Asks)).await.unwrap_err();
+    assert!(matches!(refused, AskError::Rejected(Rejection::Short { .. })), "{refused:?}");
+    node.stop().await;
+
+    let node = start(&journal).await;
+    let handle = node.handle();
+    assert_eq!(status(&handle, 1).await, OrderStatus::Requested);
+    assert_eq!(status(&handle, 2).await, OrderStatus::Backordered);
+    let receive = SkuCommand::Receive { location: location("reno"), units: 10, reference: None };
+    handle.ask(sku("A"), Command::Sku(receive), by()).await.unwrap();
+    until(&handle, 2, OrderStatus::Requested).await;
+    let again = place(&handle, 3, state(&[("A", 4)], Sale::Asks)).await.unwrap_err();
+    assert!(matches!(again, AskError::Rejected(Rejection::Short { .. })), "the same answer: {again:?}");
+    node.stop().await;
+}
+
+/// 200 buyers, 50 units, two crossed lines each: exactly 50 are sold, and nobody is refused while units are left.
+#[tokio::test(flavor = "multi_thread")]
+async fn crossed_orders_sell_exactly_what_is_there() {
+    let journal = journal();
+    let node = start(&journal).await;
+    let handle = node.handle();
+    define(&handle, "reno").await;
+    stock(&handle, "A", 50).await;
+    stock(&handle, "B", 50).await;
+    let buyers = (0..200).map(|number| {
+        let handle = handle.clone();
+        let lines = if number % 2 == 0 { [("A", 1), ("B", 1)] } else { [("B", 1), ("A", 1)] };
+        tokio::spawn(async move { place(&handle, number, state(&lines, Sale::Asks)).await })
+    });
+    let (mut sold, mut refused) = (0, 0);
+    for buyer in buyers.collect::<Vec<_>>() {
+        match buyer.await.unwrap() {
+            Ok(_) => sold += 1,
+            Err(AskError::Rejected(Rejection::Short { .. })) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((sold, refused), (50, 150));
+    let (a, b) = (units(&handle, "A").await, units(&handle, "B").await);
+    assert_eq!((a.1 + a.3, b.1 + b.3), (50, 50));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyed_command_has_one_answer() {
+    let journal = journal();
+    let node = start(&journal).await;
+    let handle = node.handle();
+    stock(&handle, "A", 3).await;
+    let hold = |units| SkuCommand::Hold {
+        hold: HoldId::new("h1").unwrap(),
+        units,
+        takes: Vec::new(),
+        expires_at: Timestamp::MAX,
+    };
+    let key = || CommandKey::new("k1").unwrap();
+    let ask = |units, hash| handle.ask(sku("A"), Command::Sku(hold(units)), by().keyed(key(), hash));
+    let first = ask(2, 1).await.unwrap();
+    assert_eq!(ask(2, 1).await.unwrap().answer, first.answer);
+    let other = ask(3, 2).await.unwrap_err();
+    assert_eq!(other, AskError::Rejected(Rejection::KeyConflict));
+    assert_eq!(units(&handle, "A").await.2, 2);
+    node.stop().await;
+}
+
+/// A lost append takes everything computed from it along; the callers hear *unknown*, and the state is what is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_acknowledges_nothing_and_work_resumes() {
+    let journal = journal();
+    let node = start(&journal).await;
+    let handle = node.handle();
+    stock(&handle, "A", 3).await;
+    journal.inject(Fault::Full);
+    let receive = || Command::Sku(SkuCommand::Receive { location: location("reno"), units: 1, reference: None });
+    let lost = handle.ask(sku("A"), receive(), by()).await.unwrap_err();
+    assert!(matches!(lost, AskError::Unknown | AskError::Unavailable(_)), "{lost:?}");
+    let mut tries = 0;
+    while handle.ask(sku("A"), receive(), by()).await.is_err() {
+        tries += 1;
+        assert!(tries < 100, "work does not resume");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(units(&handle, "A").await.0, 4, "the lost unit was never received");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_command_is_put_aside_and_its_entity_works_on() {
+    let journal = journal();
+    let mut options = Options::new(1);
+    options.crash_on = Some(|entity, command| {
+        matches!(command, Command::Sku(SkuCommand::Adjust { delta: 13, .. })) && entity.to_string() == "sku:A"
+    });
+    let node = start_with(&journal, options).await;
+    let handle = node.handle();
+    stock(&handle, "A", 3).await;
+    let adjust = |delta| {
+        let command = SkuCommand::Adjust { location: location("reno"), delta, reason: "test".to_owned() };
+        handle.ask(sku("A"), Command::Sku(command), by())
+    };
+    for _ in 0..3 {
+        assert_eq!(adjust(13).await.unwrap_err(), AskError::Unknown);
+    }
+    let mut refused = adjust(13).await.unwrap_err();
+    for _ in 0..100 {
+        if refused != AskError::Unknown {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        refused = adjust(13).await.unwrap_err();
+    }
+    assert!(matches!(refused, AskError::Rejected(Rejection::Invalid { .. })), "{refused:?}");
+    adjust(1).await.unwrap();
+    assert_eq!(units(&handle, "A").await.0, 4);
+    let read = Command::System(SystemCommand::ReadQuarantine);
+    match handle.ask(EntityId::System(0), read, by()).await.unwrap().answer {
+        Answer::Quarantine(marks) => assert_eq!(marks.len(), 1),
+        other => panic!("{other:?}"),
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_hold_is_free_at_that_instant() {
+    let journal = journal();
+    let node = start(&journal).await;
+    let handle = node.handle();
+    stock(&handle, "A", 1).await;
+    let hold = |name: &str, expires_at| {
+        let hold = HoldId::new(name).unwrap();
+        let command = SkuCommand::Hold { hold, units: 1, takes: Vec::new(), expires_at };
+        handle.ask(sku("A"), Command::Sku(command), by())
+    };
+    let soon = handle.now() + crossdock_model::Duration::from_ms(80);
+    hold("h1", soon).await.unwrap();
+    assert!(hold("h2", Timestamp::MAX).await.is_err());
+    while handle.now() < soon {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    hold("h3", Timestamp::MAX).await.unwrap();
+    node.stop().await;
+}
