@@ -68,6 +68,7 @@ impl OrderState {
                 let one = self.request_mut(*request)?;
                 one.cancelling.clear();
                 one.cancel_refused = true;
+                self.end_deliveries(*request);
                 Ok(())
             }
             OrderEvent::Released { attempt, lines } => self.released(*attempt, lines),

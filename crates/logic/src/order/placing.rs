@@ -176,13 +176,25 @@ impl Draft<'_> {
                 sku: stock.sku.clone(),
                 stock: Box::new(stock),
             }),
-            (None, None, Some(sku)) => self.close_attempt(AttemptEnd::Contended { sku }),
+            (None, None, Some(sku)) => self.end_attempt(AttemptEnd::Contended { sku }, true),
             (None, None, None) => {}
         }
     }
 
-    /// Ends the open attempt and says when the next one follows.
+    /// Ends the open attempt. The next one follows at once, unless that has been tried.
     pub fn close_attempt(&mut self, cause: AttemptEnd) {
+        let order = self.order.order.as_deref();
+        let pauses = match &cause {
+            AttemptEnd::Busy { .. } => true,
+            AttemptEnd::Contended { .. } => order.is_some_and(|order| order.effort.ordered),
+            AttemptEnd::Short { .. } | AttemptEnd::CapacityFull { .. } | AttemptEnd::Changed => {
+                false
+            }
+        };
+        self.end_attempt(cause, pauses);
+    }
+
+    fn end_attempt(&mut self, cause: AttemptEnd, pauses: bool) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
@@ -198,13 +210,8 @@ impl Draft<'_> {
             | AttemptEnd::Busy { sku } => Some(sku.clone()),
             AttemptEnd::CapacityFull { .. } | AttemptEnd::Changed => None,
         };
-        let first = match &cause {
-            AttemptEnd::Busy { .. } => true,
-            AttemptEnd::Contended { .. } => order.effort.ordered,
-            _ => false,
-        };
         let late = tries.checked_sub(super::TRIES_AT_ONCE_MAX);
-        let pause = if first { Some(tries) } else { late };
+        let pause = if pauses { Some(tries) } else { late };
         let retry_at = pause.map(|tries| now + backoff(RETRY_AFTER, tries, max));
         let since = order.effort.since.unwrap_or(now);
         let impatient = order.asks() && now.since(since) >= ASKS_PATIENCE;

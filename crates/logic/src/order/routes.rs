@@ -26,6 +26,9 @@ pub(super) fn learned(
         let sums = placed.entry(&one.line).or_default();
         *sums.entry(&one.sku).or_default() += one.units;
     }
+    for (line, sku, _) in &plan.unplaced {
+        placed.entry(line).or_default().entry(sku).or_default();
+    }
     let (mut learned, mut unclear) = (Vec::new(), BTreeSet::new());
     for (line_id, sums) in placed {
         let Some(line) = order.lines.get(line_id) else {

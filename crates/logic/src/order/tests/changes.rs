@@ -1,1 +1,487 @@
+//! What people, channels and locations change.
 
+use crossdock_model::command::{OrderCommand, SkuCommand};
+use crossdock_model::v1::{
+    Destination, OrderStatus, Origin, Payment, RefundLine, RejectReason, Restock, ReturnLine, Sale,
+};
+use crossdock_model::{Answer, Command, Rejection};
+
+use super::scene::*;
+
+fn cancel(lines: Option<Vec<crossdock_model::v1::LineUnits>>) -> OrderCommand {
+    OrderCommand::Cancel {
+        reason: "buyer".to_owned(),
+        lines,
+    }
+}
+
+/// Reserved at reno, and not requested because it is on hold.
+fn reserved_on_hold() -> Scene {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "A", 2)]));
+    scene.tell(OrderCommand::Hold {
+        lines: vec![],
+        reason: "fraud check".to_owned(),
+        until: Some(ms(T0 + 60_000)),
+    });
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Held, &[]);
+    scene
+}
+
+#[test]
+fn cancelled_units_go_back_at_once_while_nobody_was_asked() {
+    let mut scene = reserved_on_hold();
+    scene.tell(cancel(Some(vec![units("1", 1)])));
+    scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+    scene.tell(cancel(None));
+    scene.check(
+        OrderStatus::Cancelled,
+        &["A settle1 reno 0/2", "reno free1"],
+    );
+    scene.tell(cancel(None));
+    assert_eq!(scene.answer, Ok(Answer::Done));
+    scene.told().recovers();
+}
+
+#[test]
+fn units_settle_only_after_their_sku_knows_of_the_commit() {
+    let mut scene = Scene::new();
+    let mut pending = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    pending.payment = Payment::Pending;
+    scene.tell(stated(pending, Origin::Channel));
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno");
+    scene.tell(cancel(None));
+    scene.check(OrderStatus::Cancelled, &["A confirm1", "reno free1"]);
+    scene.answer("A confirm", Ok(Answer::Done));
+    scene.check(
+        OrderStatus::Cancelled,
+        &["reno free1", "A settle1 reno 0/2"],
+    );
+}
+
+#[test]
+fn a_hold_ends_by_itself() {
+    let mut scene = reserved_on_hold();
+    scene.wake();
+    assert_eq!(scene.now, T0 + 60_000);
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+}
+
+#[test]
+fn a_held_line_stays_and_the_rest_goes() {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "A", 1), line("2", "B", 1)]));
+    scene.tell(OrderCommand::Hold {
+        lines: vec![id("2")],
+        reason: "engraving".to_owned(),
+        until: None,
+    });
+    let both = plan(&[("1", "A", "reno", 1), ("2", "B", "reno", 1)], &[]);
+    scene
+        .plan(both)
+        .reserved("A")
+        .reserved("B")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:1"]);
+    scene.tell(OrderCommand::Unhold { lines: vec![] });
+    let then = ["reno fulfil1 A:1", "reno fulfil2 B:1"];
+    scene.check(OrderStatus::Requested, &then);
+}
+
+#[test]
+fn a_location_is_asked_to_stop_and_may() {
+    let mut scene = requested();
+    scene.delivered(None).tell(cancel(None));
+    scene.check(OrderStatus::Requested, &["reno cancel1 A:2"]);
+    scene.delivered(None).tell(OrderCommand::AnswerCancel {
+        request: 1,
+        accepted: true,
+    });
+    scene.check(
+        OrderStatus::Cancelled,
+        &["A settle1 reno 0/2", "reno free1"],
+    );
+}
+
+#[test]
+fn what_a_location_could_not_stop_is_shipped_and_not_cancelled() {
+    let mut scene = requested();
+    scene.delivered(None).tell(cancel(None));
+    scene.tell(OrderCommand::AnswerCancel {
+        request: 1,
+        accepted: false,
+    });
+    assert_eq!(scene.open_exceptions(), ["cancel_refused"]);
+    scene.tell(ship(1, "s1", &[]));
+    assert!(scene.events().contains(&"CancelUndone".to_owned()));
+    scene.told();
+    scene.check(OrderStatus::Shipped, &[]);
+    scene.tell(cancel(None));
+    assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
+}
+
+#[test]
+fn a_rejecting_location_is_left_out() {
+    let mut scene = requested();
+    scene.delivered(None).tell(OrderCommand::Reject {
+        request: 1,
+        reason: RejectReason::NotInStock,
+    });
+    let then = ["A settle1 reno 0/2", "reno free1", "plan 1/A:2"];
+    scene.check(OrderStatus::Received, &then);
+    let (_, effect) = scene.pending().into_iter().next_back().expect("a plan");
+    let crossdock_model::Effect::Plan(request) = effect else {
+        panic!("{effect:?}")
+    };
+    assert_eq!(request.excluded, [id("reno")]);
+    scene
+        .plan(plan(&[("1", "A", "newark", 2)], &[]))
+        .reserved("A")
+        .slot("newark")
+        .told();
+    scene.check(OrderStatus::Requested, &["newark fulfil2 A:2"]);
+}
+
+#[test]
+fn locations_that_reject_for_ever_end_with_a_person() {
+    let mut scene = requested();
+    for request in 1..=6 {
+        scene.delivered(None).tell(OrderCommand::Reject {
+            request,
+            reason: RejectReason::NotInStock,
+        });
+        scene.told();
+        if request < 6 {
+            scene
+                .plan(plan(&[("1", "A", "newark", 2)], &[]))
+                .reserved("A")
+                .slot("newark")
+                .told();
+        }
+    }
+    assert_eq!(scene.open_exceptions(), ["reroute_limit"]);
+    scene.check(OrderStatus::Received, &[]);
+    scene.tell(OrderCommand::Reroute { exclude: vec![] });
+    scene.check(OrderStatus::Received, &["plan 1/A:2"]);
+}
+
+#[test]
+fn missing_units_of_a_pick_come_from_elsewhere() {
+    let mut scene = requested();
+    scene.delivered(None).tell(OrderCommand::ShortPick {
+        request: 1,
+        lines: vec![request_line("1", "A", 1)],
+    });
+    scene.check(
+        OrderStatus::Requested,
+        &["A settle1 reno 0/1", "plan 1/A:1"],
+    );
+    scene.told().tell(ship(1, "s1", &[])).told();
+    scene.check(OrderStatus::PartlyShipped, &["plan 1/A:1"]);
+    scene
+        .plan(plan(&[("1", "A", "newark", 1)], &[]))
+        .reserved("A")
+        .slot("newark")
+        .told();
+    scene.check(OrderStatus::PartlyShipped, &["newark fulfil2 A:1"]);
+}
+
+#[test]
+fn a_late_acknowledgement_opens_an_exception_and_closes_it() {
+    let mut scene = requested();
+    scene.delivered(None).wake();
+    assert_eq!(scene.open_exceptions(), ["ack_overdue"]);
+    scene.tell(OrderCommand::Acknowledge { request: 1 });
+    assert!(scene.open_exceptions().is_empty());
+    scene.check(OrderStatus::Acknowledged, &[]);
+}
+
+#[test]
+fn a_request_that_cannot_be_delivered_is_tried_for_hours_then_shown() {
+    let mut scene = requested();
+    let begin = scene.now;
+    scene.tell(OrderCommand::Acknowledge { request: 9 });
+    assert!(matches!(scene.answer, Err(Rejection::NotFound(_))));
+    let mut tries = 0;
+    while !scene
+        .open_exceptions()
+        .contains(&"undeliverable".to_owned())
+    {
+        if scene.effects().is_empty() {
+            scene.wake();
+        } else {
+            scene.delivered(Some("connection refused"));
+            tries += 1;
+        }
+    }
+    assert_eq!(tries, 16);
+    assert!(scene.now - begin > 12 * 3_600_000);
+}
+
+#[test]
+fn unpaid_orders_are_reserved_and_wait() {
+    let mut scene = Scene::new();
+    let mut unpaid = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    unpaid.payment = Payment::OnHoldUntil(ms(T0 + 5_000));
+    scene.tell(stated(unpaid.clone(), Origin::Channel));
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Reserved, &[]);
+    unpaid.updated_at = ms(T0);
+    unpaid.payment = Payment::Voided;
+    scene.tell(stated(unpaid.clone(), Origin::Channel));
+    assert_eq!(scene.open_exceptions(), ["payment_voided"]);
+    unpaid.updated_at = ms(T0 + 1);
+    unpaid.payment = Payment::OnHoldUntil(ms(T0 + 5_000));
+    scene.tell(stated(unpaid, Origin::Channel)).wake();
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+    assert!(scene.open_exceptions().is_empty());
+}
+
+#[test]
+fn newer_statements_win_older_and_tied_ones_do_not() {
+    let mut scene = Scene::new();
+    let mut stated_facts = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    scene.tell(stated(stated_facts.clone(), Origin::Channel));
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    let version = scene.entity.version();
+    stated_facts.lines[0].ordered_units = 5;
+    scene.tell(stated(stated_facts.clone(), Origin::Channel));
+    assert_eq!(scene.events().last().map(String::as_str), Some("TieSeen"));
+    scene.tell(stated(stated_facts.clone(), Origin::Channel));
+    assert_eq!(scene.entity.version(), version + 1);
+    stated_facts.updated_at = ms(T0 - 9_000);
+    scene.tell(stated(stated_facts.clone(), Origin::Channel));
+    assert_eq!(scene.entity.version(), version + 1);
+    stated_facts.updated_at = ms(T0);
+    scene.tell(stated(stated_facts.clone(), Origin::Channel));
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2", "plan 1/A:3"]);
+    stated_facts.updated_at = ms(T0 + 1);
+    stated_facts.cancelled = Some((ms(T0), "customer".to_owned()));
+    scene.tell(stated(stated_facts, Origin::Channel));
+    scene.plan(plan(&[("1", "A", "reno", 3)], &[]));
+    scene.check(OrderStatus::Requested, &["reno cancel1 A:2"]);
+}
+
+#[test]
+fn an_order_cancelled_on_arrival_reserves_nothing() {
+    let mut scene = Scene::new();
+    let mut cancelled = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    cancelled.cancelled = Some((ms(T0), "fraud".to_owned()));
+    scene.tell(stated(cancelled, Origin::Channel));
+    scene.check(OrderStatus::Cancelled, &[]);
+    assert!(matches!(scene.answer, Ok(Answer::Order(_))));
+}
+
+#[test]
+fn an_order_of_nothing_to_send_closes_at_once() {
+    let mut scene = Scene::new();
+    let mut gift = line("1", "A", 1);
+    gift.ships = false;
+    gift.parts.clear();
+    scene.tell(asks(&[gift]));
+    scene.check(OrderStatus::Closed, &[]);
+}
+
+#[test]
+fn a_refund_cancels_what_was_not_sent_once() {
+    let mut scene = reserved_on_hold();
+    let refund = |restock| OrderCommand::Refund {
+        refund: id("r1"),
+        lines: vec![RefundLine {
+            line: id("1"),
+            units: 1,
+            restock,
+            location: None,
+        }],
+    };
+    scene
+        .tell(refund(Restock::Cancel))
+        .tell(refund(Restock::No));
+    scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+    // The channel's own statement of the same cancellation.
+    let mut after = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    after.updated_at = ms(T0);
+    after.lines[0].cancelled_units = 1;
+    scene.tell(stated(after, Origin::Channel));
+    scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+}
+
+#[test]
+fn goods_come_back_once() {
+    let mut scene = requested();
+    scene.delivered(None).tell(ship(1, "s1", &[])).told();
+    let back = |units| OrderCommand::Return {
+        return_id: id("back-1"),
+        lines: vec![ReturnLine {
+            line: id("1"),
+            units,
+            location: id("reno"),
+            condition: None,
+        }],
+    };
+    scene.tell(back(3));
+    assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
+    scene.tell(back(1)).tell(back(1));
+    scene.check(OrderStatus::Shipped, &["A return reno:1"]);
+}
+
+#[test]
+fn an_operators_destination_is_kept_and_the_conflict_shown() {
+    let mut scene = requested();
+    scene.delivered(None);
+    let to = |country: &str, address_version| Destination {
+        country: country.to_owned(),
+        address_version,
+        ..Destination::default()
+    };
+    scene.tell(OrderCommand::ChangeDestination {
+        destination: to("CA", 1),
+    });
+    scene.check(OrderStatus::Requested, &["reno cancel1 A:2"]);
+    let mut theirs = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    theirs.updated_at = ms(T0);
+    theirs.destination = Some(to("MX", 2));
+    scene.tell(stated(theirs, Origin::Channel));
+    assert_eq!(scene.open_exceptions(), ["conflict"]);
+    scene.delivered(None).tell(OrderCommand::AnswerCancel {
+        request: 1,
+        accepted: true,
+    });
+    scene.told();
+    let pending = scene.pending();
+    let [(_, crossdock_model::Effect::Plan(request))] = pending.as_slice() else {
+        panic!("{pending:?}")
+    };
+    assert_eq!(request.destination, Some(to("CA", 1)));
+    scene.tell(OrderCommand::ResolveException {
+        kind: "conflict".to_owned(),
+        how: "ours is right".to_owned(),
+    });
+    assert!(scene.open_exceptions().is_empty());
+}
+
+#[test]
+fn a_carts_hold_is_held_then_freed_or_expires_for_good() {
+    let held = || {
+        let mut scene = Scene::new();
+        let expires_at = ms(T0 + 600_000);
+        let facts = facts(Sale::Asks, &[line("1", "A", 2)]);
+        scene.tell(stated(facts, Origin::Hold { expires_at }));
+        scene
+            .plan(plan(&[("1", "A", "reno", 2)], &[]))
+            .reserved("A")
+            .slot("reno")
+            .told();
+        scene.check(OrderStatus::Held, &[]);
+        let Some(Ok(Answer::Order(summary))) = scene.settled() else {
+            panic!("{:?}", scene.settled())
+        };
+        assert_eq!(summary.hold_expires_at, Some(expires_at));
+        scene
+    };
+    let mut scene = held();
+    scene.tell(OrderCommand::Free);
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+    let mut scene = held();
+    scene.now = T0 + 600_000;
+    scene.tell(OrderCommand::Free);
+    assert!(matches!(scene.answer, Err(Rejection::HoldExpired { .. })));
+    scene.wake();
+    scene.check(
+        OrderStatus::Cancelled,
+        &["A settle1 reno 0/2", "reno free1"],
+    );
+    scene.tell(OrderCommand::Free);
+    assert!(matches!(scene.answer, Err(Rejection::HoldExpired { .. })));
+}
+
+#[test]
+fn an_adopted_order_is_reserved_until_it_is_freed() {
+    let mut scene = Scene::new();
+    let facts = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
+    scene.tell(stated(facts, Origin::Adopted));
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Reserved, &[]);
+    scene.tell(OrderCommand::Free);
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+}
+
+#[test]
+fn a_sku_that_is_short_gets_back_what_nobody_was_asked_to_send() {
+    let give_back = OrderCommand::GiveBack {
+        sku: id("A"),
+        attempt: 1,
+        location: id("reno"),
+    };
+    let mut scene = reserved_on_hold();
+    scene.tell(give_back.clone());
+    let then = ["A settle1 reno 0/2", "reno free1", "plan 1/A:2"];
+    scene.check(OrderStatus::Held, &then);
+    let mut scene = requested();
+    scene.tell(give_back);
+    let kept = |notice: &crossdock_model::Notice| {
+        matches!(notice.command, Command::Sku(SkuCommand::Kept { .. }))
+    };
+    assert!(scene.notices.iter().any(kept));
+}
+
+#[test]
+fn split_units_travel_alone_and_others_ship_their_own() {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "A", 3)]));
+    scene.tell(OrderCommand::Split {
+        lines: vec![units("1", 1)],
+    });
+    scene
+        .plan(plan(&[("1", "A", "reno", 3)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(
+        OrderStatus::Requested,
+        &["reno fulfil1 A:2", "reno fulfil2 A:1"],
+    );
+    scene.tell(OrderCommand::ShippedElsewhere {
+        shipment: id("x1"),
+        lines: vec![units("1", 3)],
+    });
+    assert_eq!(scene.status(), OrderStatus::PartlyShipped);
+    for request in [1, 2] {
+        scene.tell(OrderCommand::AnswerCancel {
+            request,
+            accepted: true,
+        });
+    }
+    scene.told();
+    scene.check(OrderStatus::Shipped, &[]);
+}
+
+#[test]
+fn edited_lines_are_placed_and_let_go() {
+    let mut scene = reserved_on_hold();
+    scene.tell(OrderCommand::EditLines {
+        lines: vec![line("1", "A", 1), line("2", "B", 1)],
+    });
+    scene.check(OrderStatus::Held, &["A settle1 reno 0/1", "plan 2/B:1"]);
+}

@@ -1,1 +1,532 @@
+//! Random histories: one order among real SKUs, with answers that are late, doubled, reordered or lost,
+//! others who take stock, and people who change their minds. In the end everybody agrees on who has what.
 
+use std::collections::BTreeMap;
+
+use crossdock_model::answer::StockView;
+use crossdock_model::command::{LocationCommand, OrderCommand, PlanRequest, SkuCommand};
+use crossdock_model::v1::{
+    AttemptId, Fallback, OrderStatus, Origin, Payment, Plan, RejectReason, Sale, Tracking,
+};
+use crossdock_model::{
+    Answer, Command, CredentialId, Effect, EntityId, LocationId, Meta, Notice, Rejection, SkuId,
+};
+use proptest::prelude::*;
+
+use super::scene::*;
+use crate::entity::DEDUP_WINDOW;
+use crate::order::state::{Order, Placing};
+use crate::{Announcement, Entity, Outcome};
+
+const SKUS: [&str; 2] = ["A", "B"];
+const PLACES: [&str; 2] = ["newark", "reno"];
+
+type Given = (u32, EntityId, Result<Answer, Rejection>);
+
+struct World {
+    scene: Scene,
+    skus: BTreeMap<SkuId, Entity>,
+    /// What the router believes: it may be stale.
+    announced: BTreeMap<SkuId, StockView>,
+    /// Answers on their way to the order.
+    answers: Vec<Given>,
+    notices: Vec<Command>,
+    returned: BTreeMap<u32, Result<Answer, Rejection>>,
+    others: u32,
+    stated: OrderCommand,
+}
+
+impl World {
+    fn new(stock: [u8; 4], asks: bool) -> Self {
+        let lines = [line("1", "A", 2), line("2", "B", 1), line("3", "A", 1)];
+        let sale = if asks { Sale::Asks } else { Sale::AlreadySold };
+        let stated = stated(facts(sale, &lines), Origin::Channel);
+        let mut world = Self {
+            scene: Scene::new(),
+            skus: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            answers: Vec::new(),
+            notices: Vec::new(),
+            returned: BTreeMap::new(),
+            others: 0,
+            stated: stated.clone(),
+        };
+        for (i, sku) in SKUS.iter().enumerate() {
+            let entity = Entity::new(EntityId::Sku(id(sku)));
+            world.skus.insert(id(sku), entity);
+            let title = (*sku).to_owned();
+            let tracking = Tracking::Tracked;
+            world.sku(sku, SkuCommand::Define { title, tracking });
+            for (j, place) in PLACES.iter().enumerate() {
+                world.receive(sku, place, u32::from(stock[i * 2 + j] % 4));
+            }
+        }
+        world.scene.tell(stated);
+        world
+    }
+
+    fn receive(&mut self, sku: &str, place: &str, units: u32) {
+        if units > 0 {
+            let location = id(place);
+            let reference = None;
+            self.sku(
+                sku,
+                SkuCommand::Receive {
+                    location,
+                    units,
+                    reference,
+                },
+            );
+        }
+    }
+
+    fn sku(&mut self, sku: &str, command: SkuCommand) -> Result<Answer, Rejection> {
+        self.at_sku(&id(sku), &Command::Sku(command))
+    }
+
+    fn at_sku(&mut self, sku: &SkuId, command: &Command) -> Result<Answer, Rejection> {
+        let now = ms(self.scene.now);
+        let meta = Meta {
+            principal: CredentialId::new("test").expect("an id"),
+            reason: None,
+            key: None,
+            body_hash: 0,
+            issued_at: now,
+            effective_at: None,
+            trace: None,
+        };
+        let entity = self.skus.get_mut(sku).expect("a SKU");
+        let (answer, notices) = match entity.decide(command, &meta, now, DEDUP_WINDOW)? {
+            Outcome::Unchanged { answer, notices } => (answer, notices),
+            Outcome::Changed {
+                record,
+                answer,
+                notices,
+            } => {
+                entity.apply(&record, DEDUP_WINDOW).expect("legal");
+                (answer, notices)
+            }
+        };
+        let ours = EntityId::Order(id("shop:1"));
+        let ours = notices.into_iter().filter(|Notice { to, .. }| *to == ours);
+        self.notices.extend(ours.map(|notice| notice.command));
+        Ok(answer)
+    }
+
+    fn view(&self, sku: &SkuId) -> StockView {
+        match self.skus[sku].announcement(ms(self.scene.now)) {
+            Some(Announcement::Stock(stock)) => stock,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn announce(&mut self) {
+        for sku in SKUS {
+            let view = self.view(&id(sku));
+            self.announced.insert(id(sku), view);
+        }
+    }
+
+    /// Carries an outstanding effect out; its answer is on its way then.
+    fn carry_out(&mut self, number: u32, effect: &Effect) {
+        let order = self.scene.entity.id().clone();
+        match effect {
+            Effect::Plan(request) => {
+                let plan = Answer::Plan(Box::new(self.route(request)));
+                self.answers.push((number, order, Ok(plan)));
+            }
+            Effect::Deliver(one) => {
+                let failed = one.attempt == 1 && self.scene.now % 3 == 0;
+                self.notices.push(Command::Order(OrderCommand::Delivered {
+                    request: one.request,
+                    attempt: one.attempt,
+                    error: failed.then(|| "refused".to_owned()),
+                }));
+            }
+            Effect::Tell { to, command, .. } => {
+                let result = match (to, command.as_ref()) {
+                    (EntityId::Sku(_), Command::Sku(SkuCommand::Return { .. }))
+                        if self.returned.contains_key(&number) =>
+                    {
+                        self.returned[&number].clone()
+                    }
+                    (EntityId::Sku(sku), command) => self.at_sku(sku, command),
+                    (_, Command::Location(LocationCommand::TakeCapacity { .. })) => {
+                        Ok(Answer::CapacityGranted {
+                            day: "2026-12-01".to_owned(),
+                            acknowledge_by: ms(self.scene.now + 600_000),
+                        })
+                    }
+                    _ => Ok(Answer::Done),
+                };
+                self.returned.insert(number, result.clone());
+                self.answers.push((number, to.clone(), result));
+            }
+        }
+    }
+
+    /// First come, first served, on what is believed, corrected by what the order was told.
+    fn route(&self, request: &PlanRequest) -> Plan {
+        let mut free: BTreeMap<(SkuId, LocationId), i64> = BTreeMap::new();
+        for (sku, announced) in &self.announced {
+            let fresh = request.fresh.iter().find(|one| one.sku == *sku);
+            let view = fresh.filter(|one| one.version >= announced.version);
+            for place in &view.unwrap_or(announced).locations {
+                let units = match request.sale {
+                    Sale::Asks => i64::from(place.ats),
+                    Sale::AlreadySold => place.available,
+                };
+                free.insert((sku.clone(), place.location.clone()), units);
+            }
+        }
+        for (sku, takes) in &request.offered {
+            for take in takes {
+                let key = (sku.clone(), take.location.clone());
+                *free.entry(key).or_default() += i64::from(take.units);
+            }
+        }
+        let mut made = plan(&[], &[]);
+        for (line, sku, units) in &request.wanted {
+            let mut left = *units;
+            for place in PLACES.map(id::<LocationId>) {
+                let free = free.entry((sku.clone(), place.clone())).or_default();
+                let units = left.min(u32::try_from((*free).max(0)).expect("small"));
+                if units > 0 && !request.excluded.contains(&place) {
+                    *free -= i64::from(units);
+                    left -= units;
+                    made.allocations.push(crossdock_model::v1::Allocation {
+                        line: line.clone(),
+                        sku: sku.clone(),
+                        location: place,
+                        units,
+                    });
+                }
+            }
+            if left > 0 {
+                made.unplaced.push((line.clone(), sku.clone(), left));
+            }
+        }
+        made.fallback = Fallback::Backorder;
+        made
+    }
+
+    fn give(&mut self, index: usize, again: bool) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let index = index % self.answers.len();
+        let (effect, from, result) = match again {
+            true => self.answers[index].clone(),
+            false => self.answers.swap_remove(index),
+        };
+        self.scene.ask(&Command::Answered {
+            effect,
+            from,
+            result,
+        });
+        self.pass_notices_on();
+    }
+
+    /// What the order tells SKUs once.
+    fn pass_notices_on(&mut self) {
+        for Notice { to, command } in std::mem::take(&mut self.scene.notices) {
+            if let EntityId::Sku(sku) = to {
+                let _ = self.at_sku(&sku, &command);
+            }
+        }
+    }
+
+    fn hear(&mut self, index: usize) {
+        if !self.notices.is_empty() {
+            let command = self.notices.swap_remove(index % self.notices.len());
+            self.scene.ask(&command);
+            self.pass_notices_on();
+        }
+    }
+
+    fn step(&mut self, (what, which, how): (u8, u8, u8)) {
+        let index = usize::from(which);
+        match what % 12 {
+            0..=3 => {
+                let pending = self.scene.pending();
+                if let Some((number, effect)) = pending.get(index % pending.len().max(1)) {
+                    self.carry_out(*number, effect);
+                }
+            }
+            4..=6 => self.give(index, how % 8 == 0),
+            7 => self.hear(index),
+            8 => self.other(which, how),
+            9 => {
+                self.scene.now += [5, 40, 600, 6_000][index % 4];
+                self.wake_all();
+            }
+            10 => self.announce(),
+            _ => self.person(which, how),
+        }
+        self.holds_together();
+    }
+
+    fn wake_all(&mut self) {
+        let now = ms(self.scene.now);
+        for sku in SKUS.map(id::<SkuId>) {
+            if self.skus[&sku]
+                .next_deadline()
+                .is_some_and(|(at, _)| at <= now)
+            {
+                let _ = self.at_sku(&sku, &Command::Wake);
+            }
+        }
+        if self
+            .scene
+            .entity
+            .next_deadline()
+            .is_some_and(|(at, _)| at <= now)
+        {
+            self.scene.ask(&Command::Wake);
+            self.pass_notices_on();
+        }
+    }
+
+    /// Another order takes a unit, tentatively, and lets it go or keeps it later; or units arrive.
+    fn other(&mut self, which: u8, how: u8) {
+        let sku = SKUS[usize::from(which) % 2];
+        let place = PLACES[usize::from(which / 2) % 2];
+        let attempt = |number: u32| AttemptId {
+            order: id(&format!("other:{number}")),
+            attempt: 1,
+        };
+        let _ = match how % 4 {
+            0 => {
+                self.receive(sku, place, 1);
+                return;
+            }
+            1 => {
+                self.others += 1;
+                let reserve = SkuCommand::Reserve {
+                    id: attempt(self.others),
+                    takes: vec![take(place, 1)],
+                    sale: Sale::AlreadySold,
+                    promised_at: ms(0),
+                    queue: false,
+                };
+                self.sku(sku, reserve)
+            }
+            2 => self.sku(
+                sku,
+                SkuCommand::Release {
+                    id: attempt(self.others),
+                },
+            ),
+            _ => {
+                let adjust = SkuCommand::Adjust {
+                    location: id(place),
+                    delta: -1,
+                    reason: "lost".to_owned(),
+                };
+                self.sku(sku, adjust)
+            }
+        };
+    }
+
+    fn person(&mut self, which: u8, how: u8) {
+        let request = u32::from(how % 3) + 1;
+        let one = ["1", "2", "3"][usize::from(how) % 3];
+        let command = match which % 14 {
+            0 => OrderCommand::Cancel {
+                reason: "buyer".to_owned(),
+                lines: Some(vec![units(one, 1)]),
+            },
+            1 if how % 4 == 0 => OrderCommand::Cancel {
+                reason: "buyer".to_owned(),
+                lines: None,
+            },
+            2 => OrderCommand::Hold {
+                lines: vec![],
+                reason: "check".to_owned(),
+                until: Some(ms(self.scene.now + 1_000)),
+            },
+            3 => OrderCommand::Unhold { lines: vec![] },
+            4 => OrderCommand::Reject {
+                request,
+                reason: RejectReason::NotInStock,
+            },
+            5 => OrderCommand::Acknowledge { request },
+            6 => ship(request, &format!("s{how}"), &[]),
+            7 => ship(request, &format!("p{how}"), &[request_line(one, "A", 1)]),
+            8 => OrderCommand::AnswerCancel {
+                request,
+                accepted: how % 2 == 0,
+            },
+            9 => OrderCommand::Reroute { exclude: vec![] },
+            10 => OrderCommand::ShortPick {
+                request,
+                lines: vec![request_line(one, "A", 1)],
+            },
+            11 => OrderCommand::EditLines {
+                lines: vec![line(
+                    one,
+                    if one == "2" { "B" } else { "A" },
+                    u32::from(how % 4) + 1,
+                )],
+            },
+            12 => self.newer(how),
+            _ => self.stated.clone(),
+        };
+        self.scene.tell(command);
+        self.pass_notices_on();
+    }
+
+    fn newer(&mut self, how: u8) -> OrderCommand {
+        if let OrderCommand::State { facts, .. } = &mut self.stated {
+            facts.updated_at = ms(facts.updated_at.as_ms() + 1);
+            let index = usize::from(how) % facts.lines.len();
+            facts.lines[index].ordered_units = u32::from(how % 5) + 1;
+            facts.payment = match how % 3 {
+                0 => Payment::Pending,
+                _ => Payment::Ready,
+            };
+        }
+        self.stated.clone()
+    }
+
+    fn the_order(&self) -> &Order {
+        self.scene.order().order.as_deref().expect("an order")
+    }
+
+    /// What holds at every moment.
+    fn holds_together(&self) {
+        let order = self.the_order();
+        for (id, line) in &order.lines {
+            let gone = line.cancelled + line.elsewhere;
+            assert!(
+                gone + line.begun_units() <= line.facts.ordered_units.max(gone),
+                "{id}: {line:?}"
+            );
+            assert!(line.returned <= line.facts.ordered_units);
+        }
+        for grant in order.grants.values() {
+            assert!(grant.shipped + grant.released <= grant.units, "{grant:?}");
+        }
+        for (key, grant) in &order.grants {
+            let pieces = order.pieces.iter();
+            let here = pieces.filter(|piece| {
+                (piece.attempt, &piece.sku, &piece.location) == (key.0, &key.1, &key.2)
+            });
+            let open: u32 = here.map(|piece| piece.units).sum();
+            assert_eq!(
+                open,
+                grant.units - grant.shipped - grant.released,
+                "{key:?}"
+            );
+        }
+        let idle = order.pieces.iter().any(|piece| piece.request.is_none());
+        assert!(
+            !idle
+                || order.excess().is_empty()
+                || order.status == OrderStatus::PartlyShipped
+                || !order
+                    .open_requests()
+                    .all(|(_, one)| one.cancelling.is_empty())
+        );
+    }
+
+    /// Everybody answers and others let go, until nothing moves any more.
+    fn quiesce(&mut self) {
+        for number in 1..=self.others {
+            let release = SkuCommand::Release {
+                id: AttemptId {
+                    order: id(&format!("other:{number}")),
+                    attempt: 1,
+                },
+            };
+            for sku in SKUS {
+                let _ = self.sku(sku, release.clone());
+            }
+        }
+        let end = self.scene.now + 300_000;
+        for _ in 0..3_000 {
+            self.announce();
+            while !self.notices.is_empty() {
+                self.hear(0);
+            }
+            while !self.answers.is_empty() {
+                self.give(0, false);
+            }
+            let pending = self.scene.pending();
+            let version = self.scene.entity.version();
+            for (number, effect) in &pending {
+                self.carry_out(*number, effect);
+            }
+            while !self.answers.is_empty() {
+                self.give(0, false);
+            }
+            if self.scene.entity.version() != version || !self.notices.is_empty() {
+                continue;
+            }
+            let due = self.skus.values().filter_map(Entity::next_deadline);
+            let due = due.chain(self.scene.entity.next_deadline());
+            let Some(next) = due.map(|(at, _)| at.as_ms()).min().filter(|at| *at < end) else {
+                return;
+            };
+            self.scene.now = self.scene.now.max(next);
+            self.wake_all();
+        }
+        panic!(
+            "never quiet: {:?} {:?}",
+            self.scene.effects(),
+            self.the_order().placing
+        );
+    }
+
+    /// What holds once nothing moves.
+    fn agrees(&mut self) {
+        let order = self.the_order();
+        for sku in SKUS.map(id::<SkuId>) {
+            for place in &self.view(&sku).locations {
+                let pieces = order.pieces.iter();
+                let ours =
+                    pieces.filter(|piece| piece.sku == sku && piece.location == place.location);
+                let ours: u32 = ours.map(|piece| piece.units).sum();
+                assert_eq!(
+                    (place.committed, place.tentative),
+                    (ours, 0),
+                    "{sku} {place:?}\n{order:#?}"
+                );
+            }
+        }
+        let waits = matches!(order.placing, Placing::Waiting(_) | Placing::Stuck(_));
+        let missing = !order.missing().is_empty();
+        assert!(order.is_over() || !missing || waits, "{order:#?}");
+        let idle = order.pieces.iter().any(|piece| piece.request.is_none());
+        let may_go =
+            !missing && order.holds.whole.is_none() && order.facts.payment == Payment::Ready;
+        assert!(!idle || !may_go, "{order:#?}");
+        assert_eq!(self.scene.effects(), Vec::<String>::new());
+        self.scene.recovers();
+        let settled = self.scene.settled();
+        let stated = self.stated.clone();
+        let version = self.scene.entity.version();
+        self.scene.tell(stated);
+        if self.scene.entity.version() == version {
+            assert_eq!(Some(self.scene.answer.clone()), settled);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn everybody_agrees_in_the_end(
+        stock in any::<[u8; 4]>(),
+        asks in any::<bool>(),
+        steps in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..160),
+    ) {
+        let mut world = World::new(stock, asks);
+        world.announce();
+        for step in steps {
+            world.step(step);
+        }
+        world.quiesce();
+        world.agrees();
+    }
+}
