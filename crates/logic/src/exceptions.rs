@@ -1,22 +1,34 @@
-//! Open exceptions of an entity that is not their subject: one open per kind and subject.
+//! Open exceptions, kept by whoever records them: one open per kind and subject.
+//!
+//! Each opening of the same (kind, subject) is an episode of its own, and no episode number is ever given
+//! twice: a view folded from the journal may take (kind, subject, episode) as a key for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use crossdock_model::Rejection;
 use crossdock_model::v1::{ExceptionClosed, ExceptionKey, ExceptionOpened};
 use serde::{Deserialize, Serialize};
 
-/// Kinds and subjects whose count of episodes is remembered at most.
-const EPISODES_MAX: usize = 100_000;
+/// Exceptions of one entity that may be open at a time.
+pub const OPEN_MAX: usize = 100_000;
+/// Closed exceptions whose episode is remembered one by one.
+pub const CLOSED_MAX: usize = 10_000;
 
-/// Which exceptions are open, and how often each was opened.
+type Name = (String, String);
+
+/// Which exceptions are open, and how often each was opened before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenExceptions {
-    episodes: BTreeMap<(String, String), u32>,
-    open: BTreeMap<(String, String), u32>,
+    open: BTreeMap<Name, u32>,
+    closed: BTreeMap<Name, u32>,
+    /// Closed ones, the one closed first in front; a name that was opened again meanwhile is skipped.
+    closed_order: VecDeque<(Name, u32)>,
+    /// Highest episode among those forgotten: an opening nobody remembers counts on from here.
+    forgotten: u32,
 }
 
 impl OpenExceptions {
-    /// The event that opens it; none when it is open.
+    /// The event that opens it; none when it is open already.
     #[must_use]
     pub fn open(
         &self,
@@ -29,9 +41,32 @@ impl OpenExceptions {
         if self.open.contains_key(&name) {
             return None;
         }
-        let episode = self.episodes.get(&name).copied().unwrap_or(0) + 1;
-        let key = ExceptionKey { kind: name.0, subject: name.1, episode };
-        Some(ExceptionOpened { key, cause: cause.to_owned(), evidence: evidence.to_vec() })
+        let before = self.closed.get(&name).copied().unwrap_or(self.forgotten);
+        Some(ExceptionOpened {
+            key: key(name, before + 1),
+            cause: cause.to_owned(),
+            evidence: evidence.to_vec(),
+        })
+    }
+
+    /// As [`Self::open`], for callers that can be told that there are too many.
+    ///
+    /// # Errors
+    /// [`Rejection::Limit`] when [`OPEN_MAX`] others are open.
+    pub fn try_open(
+        &self,
+        kind: &str,
+        subject: &str,
+        cause: &str,
+        evidence: &[(String, String)],
+    ) -> Result<Option<ExceptionOpened>, Rejection> {
+        match self.open(kind, subject, cause, evidence) {
+            Some(_) if self.open.len() >= OPEN_MAX => Err(Rejection::Limit {
+                what: "open exceptions of one entity".to_owned(),
+                max: OPEN_MAX as u64,
+            }),
+            opened => Ok(opened),
+        }
     }
 
     /// The event that closes it; none when it is not open.
@@ -39,22 +74,91 @@ impl OpenExceptions {
     pub fn close(&self, kind: &str, subject: &str, how: &str) -> Option<ExceptionClosed> {
         let name = (kind.to_owned(), subject.to_owned());
         let episode = *self.open.get(&name)?;
-        let key = ExceptionKey { kind: name.0, subject: name.1, episode };
-        Some(ExceptionClosed { key, how: how.to_owned() })
+        Some(ExceptionClosed {
+            key: key(name, episode),
+            how: how.to_owned(),
+        })
     }
 
     /// Takes an opening over.
     pub fn apply_opened(&mut self, opened: &ExceptionOpened) {
-        let name = (opened.key.kind.clone(), opened.key.subject.clone());
-        self.open.insert(name.clone(), opened.key.episode);
-        self.episodes.insert(name, opened.key.episode);
-        if self.episodes.len() > EPISODES_MAX {
-            self.episodes.pop_first();
-        }
+        let name = name(&opened.key);
+        self.closed.remove(&name);
+        self.open.insert(name, opened.key.episode);
     }
 
     /// Takes a closing over.
     pub fn apply_closed(&mut self, closed: &ExceptionClosed) {
-        self.open.remove(&(closed.key.kind.clone(), closed.key.subject.clone()));
+        let (name, episode) = (name(&closed.key), closed.key.episode);
+        self.open.remove(&name);
+        self.closed.insert(name.clone(), episode);
+        self.closed_order.push_back((name, episode));
+        while self.closed_order.len() > CLOSED_MAX {
+            let Some((name, episode)) = self.closed_order.pop_front() else {
+                return;
+            };
+            if self.closed.get(&name) == Some(&episode) {
+                self.closed.remove(&name);
+                self.forgotten = self.forgotten.max(episode);
+            }
+        }
+    }
+}
+
+fn key((kind, subject): Name, episode: u32) -> ExceptionKey {
+    ExceptionKey {
+        kind,
+        subject,
+        episode,
+    }
+}
+
+fn name(key: &ExceptionKey) -> Name {
+    (key.kind.clone(), key.subject.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CLOSED_MAX, OpenExceptions};
+
+    fn opened(exceptions: &mut OpenExceptions, subject: &str) -> Option<u32> {
+        let opened = exceptions.open("drift", subject, "The count differs.", &[])?;
+        exceptions.apply_opened(&opened);
+        Some(opened.key.episode)
+    }
+
+    fn closed(exceptions: &mut OpenExceptions, subject: &str) -> Option<u32> {
+        let closed = exceptions.close("drift", subject, "Counted again.")?;
+        exceptions.apply_closed(&closed);
+        Some(closed.key.episode)
+    }
+
+    #[test]
+    fn one_is_open_and_each_opening_is_an_episode() {
+        let mut exceptions = OpenExceptions::default();
+        assert_eq!(closed(&mut exceptions, "a"), None);
+        assert_eq!(opened(&mut exceptions, "a"), Some(1));
+        assert_eq!(opened(&mut exceptions, "a"), None);
+        assert_eq!(opened(&mut exceptions, "b"), Some(1));
+        assert_eq!(closed(&mut exceptions, "a"), Some(1));
+        assert_eq!(closed(&mut exceptions, "a"), None);
+        assert_eq!(opened(&mut exceptions, "a"), Some(2));
+    }
+
+    #[test]
+    fn an_episode_is_never_counted_twice_though_its_exception_is_forgotten() {
+        let mut exceptions = OpenExceptions::default();
+        for _ in 0..3 {
+            opened(&mut exceptions, "old");
+            closed(&mut exceptions, "old");
+        }
+        for number in 0..CLOSED_MAX {
+            let subject = number.to_string();
+            opened(&mut exceptions, &subject);
+            closed(&mut exceptions, &subject);
+        }
+        assert!(exceptions.closed_order.len() <= CLOSED_MAX);
+        assert_eq!(exceptions.forgotten, 3);
+        assert_eq!(opened(&mut exceptions, "old"), Some(4));
     }
 }

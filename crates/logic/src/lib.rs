@@ -15,6 +15,8 @@ pub mod request;
 pub mod router;
 pub mod sku;
 pub mod system;
+#[cfg(test)]
+mod testing;
 
 pub use decider::{Decider, Decision, IllegalHistory, Pending};
 pub use entity::{Announcement, Entity, Outcome, State};
