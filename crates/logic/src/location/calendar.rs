@@ -1,38 +1,62 @@
-//! Days of a location, in its own zone.
+//! Days of a location, in its own zone. The zones' rules are part of the program: nothing is looked up.
 
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{Rejection, Timestamp};
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 pub(super) fn check_zone(name: &str) -> Result<(), Rejection> {
     let problem = "expected an IANA time zone, as America/Los_Angeles";
-    TimeZone::get(name).map(drop).map_err(|_| Rejection::invalid("time_zone", problem))
+    TimeZone::get(name)
+        .map(drop)
+        .map_err(|_| Rejection::invalid("time_zone", problem))
 }
 
+/// A closed date is compared as text, so only the one spelling is taken.
 pub(super) fn check_date(text: &str) -> Result<(), Rejection> {
-    let parsed: Result<Date, _> = text.parse();
-    parsed.map(drop).map_err(|_| Rejection::invalid("closed_dates", "expected dates, as 2026-12-25"))
+    let parsed: Option<Date> = text.parse().ok();
+    match parsed.is_some_and(|date| date.to_string() == text) {
+        true => Ok(()),
+        false => Err(Rejection::invalid(
+            "closed_dates",
+            "expected dates, as 2026-12-25",
+        )),
+    }
 }
 
-/// The local days on which work of `now` can be done, from the first on.
-pub(super) fn open_days(facts: &LocationFacts, now: Timestamp, ahead: i64) -> Vec<String> {
-    let zone = TimeZone::get(&facts.time_zone).unwrap_or(TimeZone::UTC);
-    let instant = jiff::Timestamp::from_millisecond(now.as_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let local = zone.to_datetime(instant);
+/// The local day of `now`.
+pub(super) fn today(facts: &LocationFacts, now: Timestamp) -> String {
+    local(facts, now).date().to_string()
+}
+
+/// The local days among the next so many on which work that comes in now can be done, earliest first.
+pub(super) fn open_days(
+    facts: &LocationFacts,
+    now: Timestamp,
+    ahead: usize,
+) -> impl Iterator<Item = String> {
+    let local = local(facts, now);
     let minutes = i32::from(local.hour()) * 60 + i32::from(local.minute());
-    let too_late = facts.cut_off_minutes.is_some_and(|cut_off| minutes >= i32::from(cut_off));
-    let mut days = Vec::new();
-    let mut day = local.date();
-    for number in 0..ahead {
-        let weekday = day.weekday().to_monday_one_offset();
-        let closed = facts.closed_weekdays.iter().any(|closed| i16::from(*closed) == i16::from(weekday))
-            || facts.closed_dates.contains(&day.to_string());
-        if !closed && !(number == 0 && too_late) {
-            days.push(day.to_string());
-        }
-        let Ok(next) = day.tomorrow() else { break };
-        day = next;
-    }
-    days
+    let too_late = facts
+        .cut_off_minutes
+        .is_some_and(|cut_off| minutes >= i32::from(cut_off));
+    std::iter::successors(Some(local.date()), |day| day.tomorrow().ok())
+        .take(ahead)
+        .skip(usize::from(too_late))
+        .filter(|day| is_open(facts, *day))
+        .map(|day| day.to_string())
+}
+
+fn is_open(facts: &LocationFacts, day: Date) -> bool {
+    let weekday = day.weekday().to_monday_one_offset();
+    let mut closed = facts.closed_weekdays.iter();
+    !closed.any(|closed| i16::from(*closed) == i16::from(weekday))
+        && !facts.closed_dates.contains(&day.to_string())
+}
+
+fn local(facts: &LocationFacts, now: Timestamp) -> DateTime {
+    let zone = TimeZone::get(&facts.time_zone).unwrap_or(TimeZone::UTC);
+    let instant =
+        jiff::Timestamp::from_millisecond(now.as_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    zone.to_datetime(instant)
 }

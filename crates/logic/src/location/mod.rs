@@ -1,6 +1,13 @@
 //! A fulfilment location: what it is, how much it can do in a day, whether its connector works.
+//!
+//! Capacity is taken by an attempt of an order together with the stock, for the next open local day that has
+//! room, and given back by the same attempt. A location without a limit keeps nothing and writes nothing: its
+//! answer costs no flush.
 
 mod calendar;
+mod check;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -12,19 +19,28 @@ use serde::{Deserialize, Serialize};
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
 use crate::entity::DEDUP_WINDOW;
 
-/// Days ahead in which capacity is looked for.
-const DAYS_AHEAD: i64 = 14;
+/// Days in which capacity is looked for, today included.
+pub const DAYS_AHEAD: usize = 14;
 
 /// State of a location.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LocationState {
     facts: Option<Box<LocationFacts>>,
-    /// Per order: the attempt that holds capacity, its local day and units.
-    taken: BTreeMap<OrderId, (u32, String, u32)>,
+    /// By order and attempt: several attempts of one order may hold capacity, for what each of them placed.
+    taken: BTreeMap<(OrderId, u32), Slot>,
+    /// Units taken per local day.
     per_day: BTreeMap<String, u32>,
     /// Per order the highest attempt that was given back, and when: a late request for it is refused.
     closed: BTreeMap<OrderId, (u32, Timestamp)>,
     failing_since: Option<Timestamp>,
+}
+
+/// Capacity of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Slot {
+    day: String,
+    units: u32,
+    granted_at: Timestamp,
 }
 
 impl Decider for LocationState {
@@ -38,23 +54,28 @@ impl Decider for LocationState {
     ) -> Result<Decision<LocationEvent>, Rejection> {
         match command {
             LocationCommand::Define(facts) => self.define(asked, facts),
-            LocationCommand::TakeCapacity { order, attempt, units } => {
-                self.take(asked, order, *attempt, *units)
+            LocationCommand::TakeCapacity {
+                order,
+                attempt,
+                units,
+            } => self.take(asked, order, *attempt, *units),
+            LocationCommand::ReleaseCapacity { order, attempt } => {
+                Ok(self.release(order, *attempt))
             }
-            LocationCommand::ReleaseCapacity { order, attempt } => Ok(self.release(order, *attempt)),
             LocationCommand::ConnectorFailed { error } => {
-                let failed = LocationEvent::ConnectorFailed { at: asked.now, error: error.clone() };
-                Ok(Decision::done(match self.failing_since {
-                    None => vec![failed],
-                    Some(_) => Vec::new(),
-                }))
+                self.known(asked)?;
+                let failed = || LocationEvent::ConnectorFailed {
+                    at: asked.now,
+                    error: error.clone(),
+                };
+                let event = self.failing_since.is_none().then(failed);
+                Ok(Decision::done(event.into_iter().collect()))
             }
             LocationCommand::ConnectorWorked => {
+                self.known(asked)?;
                 let worked = LocationEvent::ConnectorWorked { at: asked.now };
-                Ok(Decision::done(match self.failing_since {
-                    Some(_) => vec![worked],
-                    None => Vec::new(),
-                }))
+                let event = self.failing_since.map(|_| worked);
+                Ok(Decision::done(event.into_iter().collect()))
             }
         }
     }
@@ -71,15 +92,14 @@ impl Decider for LocationState {
     ) -> Result<(), IllegalHistory> {
         match event {
             LocationEvent::Defined(facts) => self.facts = Some(facts.clone()),
-            LocationEvent::CapacityTaken { order, attempt, day, units } => {
-                self.give_back(order);
-                *self.per_day.entry(day.clone()).or_default() += units;
-                self.taken.insert(order.clone(), (*attempt, day.clone(), *units));
-            }
+            LocationEvent::CapacityTaken {
+                order,
+                attempt,
+                day,
+                units,
+            } => return self.fill(order, *attempt, day, *units, at),
             LocationEvent::CapacityReleased { order, attempt } => {
-                if self.taken.get(order).is_some_and(|(held, ..)| held <= attempt) {
-                    self.give_back(order);
-                }
+                self.give_back(order, *attempt);
                 let closed = self.closed.entry(order.clone()).or_insert((*attempt, at));
                 *closed = (closed.0.max(*attempt), at);
             }
@@ -98,8 +118,15 @@ impl LocationState {
         self.facts.as_deref()
     }
 
+    /// Since when its connector has failed; `None` while it works.
+    #[must_use]
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        self.failing_since
+    }
+
     fn known(&self, asked: &Asked<'_>) -> Result<&LocationFacts, Rejection> {
-        self.facts().ok_or_else(|| Rejection::NotFound(asked.id.to_string()))
+        self.facts()
+            .ok_or_else(|| Rejection::NotFound(asked.id.to_string()))
     }
 
     fn define(
@@ -107,14 +134,16 @@ impl LocationState {
         asked: &Asked<'_>,
         facts: &LocationFacts,
     ) -> Result<Decision<LocationEvent>, Rejection> {
-        if EntityId::Location(facts.location.clone()) != *asked.id {
-            return Err(Rejection::invalid("location", "is not the location that is asked"));
+        if self.facts() == Some(facts) {
+            return Ok(Decision::unchanged(Answer::Done));
         }
-        check(facts)?;
-        Ok(match self.facts.as_deref() == Some(facts) {
-            true => Decision::unchanged(Answer::Done),
-            false => Decision::done(vec![LocationEvent::Defined(Box::new(facts.clone()))]),
-        })
+        if EntityId::Location(facts.location.clone()) != *asked.id {
+            let problem = format!("is not the location that is asked, {}", asked.id);
+            return Err(Rejection::invalid("location", problem));
+        }
+        check::check(facts)?;
+        let defined = LocationEvent::Defined(Box::new(facts.clone()));
+        Ok(Decision::done(vec![defined]))
     }
 
     fn take(
@@ -125,74 +154,120 @@ impl LocationState {
         units: u32,
     ) -> Result<Decision<LocationEvent>, Rejection> {
         let facts = self.known(asked)?;
-        let wait = Duration::from_minutes(u64::from(facts.acknowledge_within_minutes));
-        let granted = |day: String| Answer::CapacityGranted { day, acknowledge_by: asked.now + wait };
-        if let Some((held, day, _)) = self.taken.get(order)
-            && *held == attempt
-        {
-            return Ok(Decision::unchanged(granted(day.clone())));
+        let granted = |day: String, at: Timestamp| Answer::CapacityGranted {
+            day,
+            acknowledge_by: at
+                + Duration::from_minutes(u64::from(facts.acknowledge_within_minutes)),
+        };
+        if let Some(slot) = self.taken.get(&(order.clone(), attempt)) {
+            let answer = granted(slot.day.clone(), slot.granted_at);
+            return Ok(Decision::unchanged(answer));
         }
-        if self.closed.get(order).is_some_and(|(closed, _)| attempt <= *closed) {
+        if self.is_closed(order, attempt) {
             return Err(Rejection::Superseded);
         }
-        let days = calendar::open_days(facts, asked.now, DAYS_AHEAD);
-        let Some(capacity) = facts.capacity_units_per_day else {
-            return Ok(Decision::unchanged(granted(days.first().cloned().unwrap_or_default())));
+        let today = calendar::today(facts, asked.now);
+        let mut first = None;
+        let day = calendar::open_days(facts, asked.now, DAYS_AHEAD).find(|day| {
+            first.get_or_insert_with(|| day.clone());
+            self.has_room(facts, day, units)
+        });
+        let Some(day) = day else {
+            let day = first.unwrap_or(today);
+            return Err(Rejection::CapacityFull { day });
         };
-        let room = |day: &&String| self.per_day.get(*day).copied().unwrap_or(0) + units <= capacity;
-        let Some(day) = days.iter().find(room).cloned() else {
-            return Err(Rejection::CapacityFull { day: days.first().cloned().unwrap_or_default() });
+        let events = match facts.capacity_units_per_day {
+            Some(_) => self.taking(order, attempt, &day, units, today),
+            None => Vec::new(),
         };
-        let mut events = Vec::new();
-        if let (Some(first), Some(oldest)) = (days.first(), self.per_day.keys().next())
-            && oldest < first
-        {
-            events.push(LocationEvent::DaysClosed { before: first.clone() });
-        }
-        let order = order.clone();
-        events.push(LocationEvent::CapacityTaken { order, attempt, day: day.clone(), units });
-        Ok(Decision { events, answer: granted(day), notices: Vec::new() })
+        Ok(Decision {
+            events,
+            answer: granted(day, asked.now),
+            notices: Vec::new(),
+        })
     }
 
+    /// Takes the capacity, and forgets days that have passed while there is something to write anyway.
+    fn taking(
+        &self,
+        order: &OrderId,
+        attempt: u32,
+        day: &str,
+        units: u32,
+        today: String,
+    ) -> Vec<LocationEvent> {
+        let passed = self.per_day.keys().next().is_some_and(|day| *day < today);
+        let closed = passed.then_some(LocationEvent::DaysClosed { before: today });
+        let taken = LocationEvent::CapacityTaken {
+            order: order.clone(),
+            attempt,
+            day: day.to_owned(),
+            units,
+        };
+        closed.into_iter().chain([taken]).collect()
+    }
+
+    fn has_room(&self, facts: &LocationFacts, day: &str, units: u32) -> bool {
+        let taken = self.per_day.get(day).copied().unwrap_or(0);
+        facts
+            .capacity_units_per_day
+            .is_none_or(|capacity| u64::from(taken) + u64::from(units) <= u64::from(capacity))
+    }
+
+    fn is_closed(&self, order: &OrderId, attempt: u32) -> bool {
+        let closed = self.closed.get(order);
+        closed.is_some_and(|(closed, _)| attempt <= *closed)
+    }
+
+    /// Releasing what was never taken closes the attempt, so that a request that arrives late takes nothing.
     fn release(&self, order: &OrderId, attempt: u32) -> Decision<LocationEvent> {
-        let unlimited = self.facts().is_none_or(|facts| facts.capacity_units_per_day.is_none());
-        let closed = self.closed.get(order).is_some_and(|(closed, _)| attempt <= *closed);
-        if closed || (unlimited && !self.taken.contains_key(order)) {
+        let held = self.taken.contains_key(&(order.clone(), attempt));
+        let limited = self
+            .facts()
+            .is_some_and(|facts| facts.capacity_units_per_day.is_some());
+        if !held && (!limited || self.is_closed(order, attempt)) {
             return Decision::unchanged(Answer::Done);
         }
-        Decision::done(vec![LocationEvent::CapacityReleased { order: order.clone(), attempt }])
+        Decision::done(vec![LocationEvent::CapacityReleased {
+            order: order.clone(),
+            attempt,
+        }])
     }
 
-    fn give_back(&mut self, order: &OrderId) {
-        if let Some((_, day, units)) = self.taken.remove(order)
-            && let Some(sum) = self.per_day.get_mut(&day)
+    fn fill(
+        &mut self,
+        order: &OrderId,
+        attempt: u32,
+        day: &str,
+        units: u32,
+        at: Timestamp,
+    ) -> Result<(), IllegalHistory> {
+        let slot = Slot {
+            day: day.to_owned(),
+            units,
+            granted_at: at,
+        };
+        if self.taken.insert((order.clone(), attempt), slot).is_some() {
+            let what = format!("attempt {attempt} of {order} takes capacity twice");
+            return Err(IllegalHistory(what));
+        }
+        let sum = self.per_day.entry(day.to_owned()).or_default();
+        *sum = sum.saturating_add(units);
+        Ok(())
+    }
+
+    fn give_back(&mut self, order: &OrderId, attempt: u32) {
+        if let Some(slot) = self.taken.remove(&(order.clone(), attempt))
+            && let Some(sum) = self.per_day.get_mut(&slot.day)
         {
-            *sum = sum.saturating_sub(units);
+            *sum = sum.saturating_sub(slot.units);
         }
     }
 
     fn forget(&mut self, before: &str, at: Timestamp) {
         self.per_day.retain(|day, _| day.as_str() >= before);
-        self.taken.retain(|_, (_, day, _)| day.as_str() >= before);
-        self.closed.retain(|_, (_, closed)| at.since(*closed) <= DEDUP_WINDOW);
+        self.taken.retain(|_, slot| slot.day.as_str() >= before);
+        self.closed
+            .retain(|_, (_, closed)| at.since(*closed) <= DEDUP_WINDOW);
     }
-}
-
-fn check(facts: &LocationFacts) -> Result<(), Rejection> {
-    calendar::check_zone(&facts.time_zone)?;
-    let country = &facts.address.country;
-    if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(Rejection::invalid("country", "expected two capital letters (ISO 3166-1), as US"));
-    }
-    if !facts.closed_weekdays.iter().all(|day| (1..=7).contains(day)) {
-        return Err(Rejection::invalid("closed_weekdays", "expected 1 (Monday) to 7 (Sunday)"));
-    }
-    if facts.cut_off_minutes.is_some_and(|minutes| minutes >= 24 * 60) {
-        return Err(Rejection::invalid("cut_off", "expected a time of day, as 14:00"));
-    }
-    let in_range = |(lat, lon): (i32, i32)| lat.abs() <= 90_000_000 && lon.abs() <= 180_000_000;
-    if !facts.coordinates.is_none_or(in_range) {
-        return Err(Rejection::invalid("coordinates", "expected a latitude and a longitude in degrees"));
-    }
-    facts.closed_dates.iter().try_for_each(|date| calendar::check_date(date))
 }

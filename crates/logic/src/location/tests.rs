@@ -1,0 +1,285 @@
+//! Capacity by local day, and what a location may be.
+
+use crossdock_model::command::LocationCommand;
+use crossdock_model::v1::{Connector, LocationEvent, LocationFacts, PostalAddress};
+use crossdock_model::{Answer, Command, Duration, Event, LocationId, Rejection, Timestamp};
+
+use crate::testing::Scene;
+
+/// Thursday 2026-07-30, 13:00 in Reno.
+const THURSDAY: Timestamp = Timestamp::from_ms(1_785_441_600_000);
+
+fn reno() -> LocationFacts {
+    LocationFacts {
+        location: LocationId::new("reno").unwrap(),
+        name: "Reno".to_owned(),
+        time_zone: "America/Los_Angeles".to_owned(),
+        address: PostalAddress {
+            country: "US".to_owned(),
+            ..PostalAddress::default()
+        },
+        coordinates: Some((39_529_600, -119_813_800)),
+        closed_weekdays: vec![6, 7],
+        closed_dates: Vec::new(),
+        cut_off_minutes: Some(14 * 60),
+        capacity_units_per_day: Some(10),
+        enabled: true,
+        groups: Vec::new(),
+        services: Vec::new(),
+        connector: Connector::Pull,
+        acknowledge_within_minutes: 60,
+        stock_source: None,
+    }
+}
+
+fn define(facts: LocationFacts) -> Command {
+    Command::Location(LocationCommand::Define(Box::new(facts)))
+}
+
+fn scene(change: impl FnOnce(&mut LocationFacts)) -> Scene {
+    let mut facts = reno();
+    change(&mut facts);
+    let mut scene = Scene::new("location:reno");
+    scene.now = THURSDAY;
+    scene.ask(define(facts)).expect("defined");
+    scene
+}
+
+fn take(scene: &mut Scene, order: &str, attempt: u32, units: u32) -> Result<String, Rejection> {
+    let order = order.parse().unwrap();
+    let command = LocationCommand::TakeCapacity {
+        order,
+        attempt,
+        units,
+    };
+    scene.ask(Command::Location(command)).map(|answer| {
+        let Answer::CapacityGranted { day, .. } = answer else {
+            panic!("{answer:?}");
+        };
+        day
+    })
+}
+
+fn release(scene: &mut Scene, order: &str, attempt: u32) {
+    let order = order.parse().unwrap();
+    let command = LocationCommand::ReleaseCapacity { order, attempt };
+    assert_eq!(scene.ask(Command::Location(command)), Ok(Answer::Done));
+}
+
+#[track_caller]
+fn check_day(change: impl FnOnce(&mut LocationFacts), later: Duration, day: &str) {
+    let mut scene = scene(change);
+    scene.pass(later);
+    assert_eq!(take(&mut scene, "shop:1", 1, 1).as_deref(), Ok(day));
+}
+
+#[test]
+fn the_day_follows_the_locations_own_calendar() {
+    let hour = |hours: u64| Duration::from_minutes(60 * hours);
+    check_day(|_| {}, hour(0), "2026-07-30");
+    check_day(|_| {}, hour(1), "2026-07-31");
+    check_day(|facts| facts.cut_off_minutes = None, hour(1), "2026-07-30");
+    check_day(|_| {}, hour(25), "2026-08-03");
+    let holiday = |facts: &mut LocationFacts| facts.closed_dates = vec!["2026-07-31".to_owned()];
+    check_day(holiday, hour(1), "2026-08-03");
+    check_day(
+        |facts| facts.time_zone = "Asia/Tokyo".to_owned(),
+        hour(0),
+        "2026-07-31",
+    );
+}
+
+#[test]
+fn a_full_day_rolls_to_the_next_until_none_is_left() {
+    let mut scene = scene(|_| {});
+    assert_eq!(
+        take(&mut scene, "shop:1", 1, 8).as_deref(),
+        Ok("2026-07-30")
+    );
+    assert_eq!(
+        take(&mut scene, "shop:2", 1, 3).as_deref(),
+        Ok("2026-07-31")
+    );
+    assert_eq!(
+        take(&mut scene, "shop:3", 1, 2).as_deref(),
+        Ok("2026-07-30")
+    );
+    let full = Err(Rejection::CapacityFull {
+        day: "2026-07-30".to_owned(),
+    });
+    assert_eq!(take(&mut scene, "shop:4", 1, 11), full);
+    assert_eq!(take(&mut scene, "shop:4", 1, u32::MAX), full);
+    release(&mut scene, "shop:1", 1);
+    assert_eq!(
+        take(&mut scene, "shop:4", 2, 8).as_deref(),
+        Ok("2026-07-30")
+    );
+}
+
+#[test]
+fn a_location_closed_for_long_grants_nothing() {
+    for capacity in [None, Some(5)] {
+        let mut scene = scene(|facts| {
+            facts.closed_weekdays = (1..=7).collect();
+            facts.capacity_units_per_day = capacity;
+        });
+        let day = "2026-07-30".to_owned();
+        assert_eq!(
+            take(&mut scene, "shop:1", 1, 1),
+            Err(Rejection::CapacityFull { day })
+        );
+    }
+}
+
+#[test]
+fn a_repeat_gets_the_same_answer_and_writes_nothing() {
+    let mut scene = scene(|_| {});
+    let ask = |scene: &mut Scene| {
+        let order = "shop:1".parse().unwrap();
+        let (attempt, units) = (1, 4);
+        scene.ask(Command::Location(LocationCommand::TakeCapacity {
+            order,
+            attempt,
+            units,
+        }))
+    };
+    let first = ask(&mut scene);
+    let acknowledge_by = THURSDAY + Duration::from_minutes(60);
+    let day = "2026-07-30".to_owned();
+    let granted = Answer::CapacityGranted {
+        day,
+        acknowledge_by,
+    };
+    assert_eq!(first, Ok(granted));
+    scene.pass(Duration::from_minutes(5));
+    assert_eq!(ask(&mut scene), first);
+    assert!(scene.events.is_empty());
+}
+
+#[test]
+fn each_attempt_holds_its_own_and_late_ones_are_refused() {
+    let mut scene = scene(|_| {});
+    take(&mut scene, "shop:1", 1, 5).unwrap();
+    take(&mut scene, "shop:1", 3, 5).unwrap();
+    assert_eq!(
+        take(&mut scene, "shop:2", 1, 1).as_deref(),
+        Ok("2026-07-31")
+    );
+    release(&mut scene, "shop:1", 3);
+    assert_eq!(take(&mut scene, "shop:1", 2, 1), Err(Rejection::Superseded));
+    assert_eq!(
+        take(&mut scene, "shop:1", 1, 5).as_deref(),
+        Ok("2026-07-30")
+    );
+    release(&mut scene, "shop:1", 1);
+    assert_eq!(
+        take(&mut scene, "shop:3", 1, 10).as_deref(),
+        Ok("2026-07-30")
+    );
+    release(&mut scene, "shop:9", 4);
+    assert_eq!(take(&mut scene, "shop:9", 4, 1), Err(Rejection::Superseded));
+    release(&mut scene, "shop:9", 4);
+    assert!(scene.events.is_empty(), "releasing twice changes nothing");
+}
+
+#[test]
+fn a_location_without_a_limit_writes_nothing() {
+    let mut scene = scene(|facts| facts.capacity_units_per_day = None);
+    assert_eq!(
+        take(&mut scene, "shop:1", 1, 900).as_deref(),
+        Ok("2026-07-30")
+    );
+    release(&mut scene, "shop:1", 1);
+    assert_eq!(scene.version(), 1);
+}
+
+#[test]
+fn days_that_have_passed_are_forgotten() {
+    let mut scene = scene(|_| {});
+    take(&mut scene, "shop:1", 1, 10).unwrap();
+    take(&mut scene, "shop:2", 1, 10).unwrap();
+    scene.pass(Duration::from_days(1));
+    take(&mut scene, "shop:3", 1, 1).unwrap();
+    let before = "2026-07-31".to_owned();
+    let closed = Event::Location(LocationEvent::DaysClosed { before });
+    assert_eq!(scene.events.first(), Some(&closed));
+    assert_eq!(
+        take(&mut scene, "shop:2", 1, 10).as_deref(),
+        Ok("2026-07-31")
+    );
+    assert!(scene.events.is_empty(), "what is still to do is remembered");
+}
+
+#[test]
+fn what_is_not_defined_does_not_exist() {
+    let mut scene = Scene::new("location:reno");
+    let unknown = Err(Rejection::NotFound("location:reno".to_owned()));
+    assert_eq!(take(&mut scene, "shop:1", 1, 1), unknown);
+    let worked = Command::Location(LocationCommand::ConnectorWorked);
+    assert_eq!(scene.ask(worked), unknown.clone().map(|_| Answer::Done));
+    assert_eq!(scene.ask(Command::Read), unknown.map(|_| Answer::Done));
+    release(&mut scene, "shop:1", 1);
+    assert_eq!(scene.version(), 0);
+}
+
+#[test]
+fn the_connectors_health_is_written_when_it_changes() {
+    let mut scene = scene(|_| {});
+    let error = "connection refused".to_owned();
+    let failed = Command::Location(LocationCommand::ConnectorFailed { error });
+    let worked = Command::Location(LocationCommand::ConnectorWorked);
+    for (command, version) in [(&worked, 1), (&failed, 2), (&failed, 2), (&worked, 3)] {
+        scene.ask(command.clone()).unwrap();
+        assert_eq!(scene.version(), version);
+    }
+}
+
+#[track_caller]
+fn check_refused(field: &str, change: impl FnOnce(&mut LocationFacts)) {
+    let mut facts = reno();
+    change(&mut facts);
+    match Scene::new("location:reno").ask(define(facts)) {
+        Err(Rejection::Invalid { field: found, .. }) => assert_eq!(found, field),
+        other => panic!("{field}: {other:?}"),
+    }
+}
+
+#[test]
+fn facts_that_cannot_be_are_refused() {
+    check_refused("location", |facts| {
+        facts.location = LocationId::new("sparks").unwrap();
+    });
+    check_refused("time_zone", |facts| {
+        facts.time_zone = "Mars/Base".to_owned()
+    });
+    check_refused("address.country", |facts| {
+        facts.address.country = "usa".to_owned();
+    });
+    check_refused("closed_weekdays", |facts| facts.closed_weekdays = vec![0]);
+    check_refused("closed_dates", |facts| {
+        facts.closed_dates = vec!["2026-02-30".to_owned()];
+    });
+    check_refused("closed_dates", |facts| {
+        facts.closed_dates = vec!["20261225".to_owned()];
+    });
+    check_refused("cut_off", |facts| facts.cut_off_minutes = Some(1_440));
+    check_refused("coordinates", |facts| {
+        facts.coordinates = Some((i32::MIN, 0));
+    });
+    check_refused("acknowledge_within_minutes", |facts| {
+        facts.acknowledge_within_minutes = 0;
+    });
+    check_refused("connector", |facts| {
+        let (url, secret_name) = ("ftp://host".to_owned(), "s".to_owned());
+        facts.connector = Connector::Webhook { url, secret_name };
+    });
+}
+
+#[test]
+fn defining_the_same_again_changes_nothing() {
+    let mut scene = scene(|_| {});
+    assert_eq!(scene.ask(define(reno())), Ok(Answer::Done));
+    assert_eq!(scene.version(), 1);
+    let read = scene.ask(Command::Read);
+    assert_eq!(read, Ok(Answer::Location(Box::new(reno()))));
+}
