@@ -70,4 +70,6 @@ pub enum RequestEvent {
         body_hash: u64,
         at: Timestamp,
     },
+    /// The dedup window is over: the key may be used for another order.
+    Forgotten,
 }
