@@ -1,6 +1,6 @@
 //! A bucket of a channel's listing map: what its listings stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::{BucketEvent, ListingTarget};
@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
 
-/// Buckets of a channel.
+/// Buckets of a channel. Fixed: a listing's bucket is where its mapping is journaled.
 pub const BUCKETS: u16 = 64;
 /// Listings of one bucket at most.
 const LISTINGS_MAX: usize = 50_000;
 /// Components of one kit at most.
 const COMPONENTS_MAX: usize = 100;
+/// Units that one unit of a listing, or of a kit, stands for at most.
+const UNITS_MAX: u32 = 1_000_000;
 
 /// The bucket a listing is in.
 #[must_use]
@@ -40,19 +42,25 @@ impl Decider for BucketState {
         match command {
             BucketCommand::Map { listing, target } => self.map(listing, target),
             BucketCommand::Unmap { listing } => Ok(match self.listings.contains_key(listing) {
-                true => Decision::done(vec![BucketEvent::Unmapped { listing: listing.clone() }]),
+                true => Decision::done(vec![BucketEvent::Unmapped {
+                    listing: listing.clone(),
+                }]),
                 false => Decision::unchanged(Answer::Done),
             }),
             BucketCommand::Look { listing } => {
                 let found = self.listings.get_key_value(listing);
                 let found = found.map(|(listing, target)| (listing.clone(), target.clone()));
-                Ok(Decision::unchanged(Answer::Listings(found.into_iter().collect())))
+                Ok(Decision::unchanged(Answer::Listings(
+                    found.into_iter().collect(),
+                )))
             }
         }
     }
 
     fn read(&self, _asked: &Asked<'_>) -> Result<Answer, Rejection> {
-        Ok(Answer::Listings(self.listings.clone().into_iter().collect()))
+        Ok(Answer::Listings(
+            self.listings.clone().into_iter().collect(),
+        ))
     }
 
     fn apply(
@@ -83,21 +91,7 @@ impl BucketState {
         if known == Some(target) {
             return Ok(Decision::unchanged(Answer::Done));
         }
-        let (multiplier, components) = match target {
-            ListingTarget::Sku { multiplier, .. } => (*multiplier, None),
-            ListingTarget::Kit { components, multiplier } => (*multiplier, Some(components)),
-        };
-        if multiplier == 0 {
-            return Err(Rejection::invalid("multiplier", "one unit of a listing is at least 1 unit"));
-        }
-        if let Some(components) = components
-            && (components.is_empty()
-                || components.len() > COMPONENTS_MAX
-                || components.iter().any(|component| component.units_per_kit == 0))
-        {
-            let problem = format!("a kit has 1 to {COMPONENTS_MAX} components of at least 1 unit each");
-            return Err(Rejection::invalid("components", problem));
-        }
+        check(target)?;
         if known.is_none() && self.listings.len() >= LISTINGS_MAX {
             return Err(Rejection::Limit {
                 what: "listings of one bucket".to_owned(),
@@ -105,6 +99,134 @@ impl BucketState {
             });
         }
         let (listing, target) = (listing.clone(), target.clone());
-        Ok(Decision::done(vec![BucketEvent::Mapped { listing, target }]))
+        Ok(Decision::done(vec![BucketEvent::Mapped {
+            listing,
+            target,
+        }]))
+    }
+}
+
+fn check(target: &ListingTarget) -> Result<(), Rejection> {
+    let (multiplier, components) = match target {
+        ListingTarget::Sku { multiplier, .. } => (*multiplier, None),
+        ListingTarget::Kit {
+            components,
+            multiplier,
+        } => (*multiplier, Some(components)),
+    };
+    if !(1..=UNITS_MAX).contains(&multiplier) {
+        let problem = format!("one unit of a listing is 1 to {UNITS_MAX} units");
+        return Err(Rejection::invalid("multiplier", problem));
+    }
+    let Some(components) = components else {
+        return Ok(());
+    };
+    let sized = (1..=COMPONENTS_MAX).contains(&components.len());
+    let counted = components
+        .iter()
+        .all(|component| (1..=UNITS_MAX).contains(&component.units_per_kit));
+    let distinct: BTreeSet<_> = components.iter().map(|component| &component.sku).collect();
+    if !sized || !counted || distinct.len() < components.len() {
+        let problem = format!(
+            "a kit has 1 to {COMPONENTS_MAX} components, each SKU once, of 1 to {UNITS_MAX} units each"
+        );
+        return Err(Rejection::invalid("components", problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::command::BucketCommand;
+    use crossdock_model::v1::{Component, ListingTarget};
+    use crossdock_model::{Answer, Command, ListingId, Rejection, SkuId};
+
+    use super::{BUCKETS, bucket_of};
+    use crate::testing::Scene;
+
+    fn listing(id: &str) -> ListingId {
+        ListingId::new(id).unwrap()
+    }
+
+    fn single(sku: &str, multiplier: u32) -> ListingTarget {
+        let sku = SkuId::new(sku).unwrap();
+        ListingTarget::Sku { sku, multiplier }
+    }
+
+    fn kit(parts: &[(&str, u32)]) -> ListingTarget {
+        let component = |(sku, units_per_kit): &(&str, u32)| Component {
+            sku: SkuId::new(sku).unwrap(),
+            units_per_kit: *units_per_kit,
+        };
+        ListingTarget::Kit {
+            components: parts.iter().map(component).collect(),
+            multiplier: 1,
+        }
+    }
+
+    fn map(id: &str, target: ListingTarget) -> Command {
+        let listing = listing(id);
+        Command::Bucket(BucketCommand::Map { listing, target })
+    }
+
+    /// A listing's bucket is where its mapping is journaled: it may never change.
+    #[test]
+    fn the_bucket_of_a_listing_is_golden() {
+        let found = ["40000000000001", "A-1", "b:2"].map(|id| bucket_of(&listing(id)));
+        assert_eq!(found, GOLDEN);
+        assert!((0..1_000).all(|n| bucket_of(&listing(&n.to_string())) < BUCKETS));
+    }
+
+    const GOLDEN: [u16; 3] = [54, 60, 22];
+
+    #[test]
+    fn listings_are_mapped_changed_and_unmapped() {
+        let mut bucket = Scene::new("bucket:shop:3");
+        let look = |id: &str| {
+            let listing = listing(id);
+            Command::Bucket(BucketCommand::Look { listing })
+        };
+        let unmap = |id: &str| {
+            let listing = listing(id);
+            Command::Bucket(BucketCommand::Unmap { listing })
+        };
+        let steps = [
+            (map("1", single("A", 1)), 1),
+            (map("1", single("A", 1)), 1),
+            (map("1", single("A", 6)), 2),
+            (map("2", kit(&[("A", 2), ("B", 1)])), 3),
+            (unmap("3"), 3),
+        ];
+        for (command, version) in steps {
+            assert_eq!(bucket.ask(command.clone()), Ok(Answer::Done));
+            assert_eq!(bucket.version(), version, "{command:?}");
+        }
+        let one = Answer::Listings(vec![(listing("1"), single("A", 6))]);
+        assert_eq!(bucket.ask(look("1")), Ok(one));
+        assert_eq!(bucket.ask(unmap("1")), Ok(Answer::Done));
+        assert_eq!(bucket.ask(look("1")), Ok(Answer::Listings(Vec::new())));
+        let rest = vec![(listing("2"), kit(&[("A", 2), ("B", 1)]))];
+        assert_eq!(bucket.ask(Command::Read), Ok(Answer::Listings(rest)));
+    }
+
+    #[test]
+    fn targets_that_cannot_be_are_refused() {
+        let many: Vec<String> = (0..101).map(|n| n.to_string()).collect();
+        let many: Vec<(&str, u32)> = many.iter().map(|sku| (sku.as_str(), 1)).collect();
+        let refused = [
+            ("multiplier", single("A", 0)),
+            ("multiplier", single("A", u32::MAX)),
+            ("components", kit(&[])),
+            ("components", kit(&[("A", 0)])),
+            ("components", kit(&[("A", 1), ("A", 1)])),
+            ("components", kit(&many)),
+        ];
+        let mut bucket = Scene::new("bucket:shop:3");
+        for (field, target) in refused {
+            match bucket.ask(map("1", target.clone())) {
+                Err(Rejection::Invalid { field: found, .. }) => assert_eq!(found, field),
+                other => panic!("{target:?}: {other:?}"),
+            }
+        }
     }
 }

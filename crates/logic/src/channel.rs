@@ -1,4 +1,6 @@
 //! A channel: its settings, how far it is let in, and exceptions about things that are no entities.
+//!
+//! An exception may be opened before the channel is connected: what came too early must be seen, not lost.
 
 use crossdock_model::command::ChannelCommand;
 use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings};
@@ -41,21 +43,30 @@ impl Decider for ChannelState {
         let event = match command {
             ChannelCommand::Connect(settings) => (self.settings.as_ref() != Some(settings))
                 .then(|| ChannelEvent::Connected(settings.clone())),
-            _ if !connected => return Err(Rejection::NotFound(asked.id.to_string())),
+            ChannelCommand::SetMode(_) | ChannelCommand::BeginAdoption { .. } if !connected => {
+                return Err(Rejection::NotFound(asked.id.to_string()));
+            }
             ChannelCommand::SetMode(mode) => {
                 (self.mode != *mode).then_some(ChannelEvent::ModeSet(*mode))
             }
-            ChannelCommand::BeginAdoption { older_than } => {
-                (self.adopt_older_than != Some(*older_than))
-                    .then_some(ChannelEvent::AdoptionBegan { older_than: *older_than })
-            }
-            ChannelCommand::OpenException { kind, subject, cause, evidence } => self
+            ChannelCommand::BeginAdoption { older_than } => (self.adopt_older_than
+                != Some(*older_than))
+            .then_some(ChannelEvent::AdoptionBegan {
+                older_than: *older_than,
+            }),
+            ChannelCommand::OpenException {
+                kind,
+                subject,
+                cause,
+                evidence,
+            } => self
                 .exceptions
-                .open(kind, subject, cause, evidence)
+                .try_open(kind, subject, cause, evidence)?
                 .map(ChannelEvent::ExceptionOpened),
-            ChannelCommand::CloseException { kind, subject, how } => {
-                self.exceptions.close(kind, subject, how).map(ChannelEvent::ExceptionClosed)
-            }
+            ChannelCommand::CloseException { kind, subject, how } => self
+                .exceptions
+                .close(kind, subject, how)
+                .map(ChannelEvent::ExceptionClosed),
         };
         Ok(Decision::done(event.into_iter().collect()))
     }
@@ -85,5 +96,102 @@ impl Decider for ChannelState {
             ChannelEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(closed),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::command::ChannelCommand;
+    use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, Sale};
+    use crossdock_model::{Answer, Command, Event, Rejection, Timestamp};
+
+    use crate::testing::Scene;
+
+    fn settings(sale: Sale) -> ChannelSettings {
+        ChannelSettings {
+            connector: "shopify".to_owned(),
+            sale,
+            map_by_sku: true,
+        }
+    }
+
+    /// Asks in turn; each command leads to so many events.
+    #[track_caller]
+    fn check(channel: &mut Scene, steps: Vec<(ChannelCommand, usize)>) {
+        for (command, events) in steps {
+            let command = Command::Channel(command);
+            assert_eq!(
+                channel.ask(command.clone()),
+                Ok(Answer::Done),
+                "{command:?}"
+            );
+            assert_eq!(channel.events.len(), events, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_channel_is_observed_and_repeats_change_nothing() {
+        use ChannelCommand::{BeginAdoption, Connect, SetMode};
+        let mut channel = Scene::new("channel:shop");
+        let unknown = Err(Rejection::NotFound("channel:shop".to_owned()));
+        assert_eq!(channel.ask(Command::Read), unknown);
+        let active = Command::Channel(SetMode(ChannelMode::Active));
+        assert_eq!(channel.ask(active), unknown);
+        check(
+            &mut channel,
+            vec![
+                (Connect(settings(Sale::AlreadySold)), 1),
+                (Connect(settings(Sale::AlreadySold)), 0),
+                (SetMode(ChannelMode::Observed), 0),
+            ],
+        );
+        let answer = |sale, mode, adopt_older_than| Answer::Channel {
+            settings: Some(settings(sale)),
+            mode,
+            adopt_older_than,
+        };
+        let observed = answer(Sale::AlreadySold, ChannelMode::Observed, None);
+        assert_eq!(channel.ask(Command::Read), Ok(observed));
+        let older_than = Timestamp::from_ms(9);
+        check(
+            &mut channel,
+            vec![
+                (SetMode(ChannelMode::Active), 1),
+                (SetMode(ChannelMode::Active), 0),
+                (BeginAdoption { older_than }, 1),
+                (BeginAdoption { older_than }, 0),
+                (Connect(settings(Sale::Asks)), 1),
+            ],
+        );
+        let active = answer(Sale::Asks, ChannelMode::Active, Some(older_than));
+        assert_eq!(channel.ask(Command::Read), Ok(active));
+    }
+
+    #[test]
+    fn an_exception_is_open_once_and_counts_its_episodes() {
+        let open = || ChannelCommand::OpenException {
+            kind: "unmapped".to_owned(),
+            subject: "listing:42".to_owned(),
+            cause: "Nothing is mapped to this listing.".to_owned(),
+            evidence: Vec::new(),
+        };
+        let close = || ChannelCommand::CloseException {
+            kind: "unmapped".to_owned(),
+            subject: "listing:42".to_owned(),
+            how: "It was mapped.".to_owned(),
+        };
+        let mut channel = Scene::new("channel:shop");
+        let steps = [
+            (close(), 0),
+            (open(), 1),
+            (open(), 0),
+            (close(), 1),
+            (open(), 1),
+        ];
+        check(&mut channel, steps.into());
+        let [Event::Channel(ChannelEvent::ExceptionOpened(opened))] = &channel.events[..] else {
+            panic!("{:?}", channel.events);
+        };
+        assert_eq!(opened.key.episode, 2);
     }
 }

@@ -38,8 +38,11 @@ impl Decider for SystemState {
         if let Some(answer) = self.answer(command) {
             return Ok(Decision::unchanged(answer));
         }
-        self.check(command)?;
-        Ok(Decision::done(self.change(command).into_iter().collect()))
+        let change = self.change(command);
+        if change.is_some() {
+            self.check(command)?;
+        }
+        Ok(Decision::done(change.into_iter().collect()))
     }
 
     fn read(&self, _asked: &Asked<'_>) -> Result<Answer, Rejection> {
@@ -55,8 +58,21 @@ impl Decider for SystemState {
     ) -> Result<(), IllegalHistory> {
         match event.clone() {
             SystemEvent::RuleSetSaved { version, document } => self.rule_set = (version, document),
-            SystemEvent::KeyCreated { id, name, scope, secret_sha256, expires_at } => {
-                let key = KeyView { id: id.clone(), name, scope, secret_sha256, expires_at, revoked: false };
+            SystemEvent::KeyCreated {
+                id,
+                name,
+                scope,
+                secret_sha256,
+                expires_at,
+            } => {
+                let key = KeyView {
+                    id: id.clone(),
+                    name,
+                    scope,
+                    secret_sha256,
+                    expires_at,
+                    revoked: false,
+                };
                 self.keys.insert(id, key);
             }
             SystemEvent::KeyRevoked { id } => {
@@ -64,15 +80,41 @@ impl Decider for SystemState {
                     key.revoked = true;
                 }
             }
-            SystemEvent::EndpointSet { id, url, topics, secret_name } => {
-                self.endpoints.insert(id.clone(), EndpointView { id, url, topics, secret_name });
+            SystemEvent::EndpointSet {
+                id,
+                url,
+                topics,
+                secret_name,
+            } => {
+                self.endpoints.insert(
+                    id.clone(),
+                    EndpointView {
+                        id,
+                        url,
+                        topics,
+                        secret_name,
+                    },
+                );
             }
             SystemEvent::EndpointRemoved { id } => drop(self.endpoints.remove(&id)),
-            SystemEvent::Quarantined { entity, command_hash, cause } => {
-                let view = QuarantineView { entity: entity.clone(), command_hash, cause, since: at };
+            SystemEvent::Quarantined {
+                entity,
+                command_hash,
+                cause,
+            } => {
+                let view = QuarantineView {
+                    entity: entity.clone(),
+                    command_hash,
+                    cause,
+                    since: at,
+                };
                 self.quarantine.insert((entity, command_hash), view);
             }
-            SystemEvent::QuarantineLifted { entity, command_hash, .. } => {
+            SystemEvent::QuarantineLifted {
+                entity,
+                command_hash,
+                ..
+            } => {
                 self.quarantine.remove(&(entity, command_hash));
             }
             SystemEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(&opened),
@@ -91,42 +133,103 @@ impl SystemState {
                 Some(Answer::RuleSet { version, document })
             }
             SystemCommand::ReadKeys => Some(Answer::Keys(self.keys.values().cloned().collect())),
-            SystemCommand::ReadEndpoints => {
-                Some(Answer::Endpoints(self.endpoints.values().cloned().collect()))
-            }
-            SystemCommand::ReadQuarantine => {
-                Some(Answer::Quarantine(self.quarantine.values().cloned().collect()))
-            }
+            SystemCommand::ReadEndpoints => Some(Answer::Endpoints(
+                self.endpoints.values().cloned().collect(),
+            )),
+            SystemCommand::ReadQuarantine => Some(Answer::Quarantine(
+                self.quarantine.values().cloned().collect(),
+            )),
             _ => None,
         }
     }
 
-    fn check(&self, command: &SystemCommand) -> Result<(), Rejection> {
-        let full = |what: &str, len: usize| match len >= DOCUMENTS_MAX {
-            true => Err(Rejection::Limit { what: what.to_owned(), max: DOCUMENTS_MAX as u64 }),
-            false => Ok(()),
-        };
+    /// Whether the command asks for what is so already: a repeat, or nothing to do.
+    fn is_so(&self, command: &SystemCommand) -> bool {
         match command {
-            SystemCommand::SaveRuleSet { document } if document.len() > RULE_SET_BYTES_MAX => {
-                Err(Rejection::Limit {
-                    what: "bytes of a rule set".to_owned(),
-                    max: RULE_SET_BYTES_MAX as u64,
-                })
-            }
+            SystemCommand::SaveRuleSet { document } => *document == self.rule_set.1,
+            SystemCommand::CreateKey {
+                id,
+                name,
+                scope,
+                secret_sha256,
+                expires_at,
+            } => self.keys.get(id).is_some_and(|key| {
+                (&key.name, &key.scope) == (name, scope)
+                    && (&key.secret_sha256, &key.expires_at) == (secret_sha256, expires_at)
+            }),
+            SystemCommand::RevokeKey { id } => self.keys.get(id).is_some_and(|key| key.revoked),
+            SystemCommand::SetEndpoint {
+                id,
+                url,
+                topics,
+                secret_name,
+            } => self.endpoints.get(id).is_some_and(|known| {
+                (&known.url, &known.topics, &known.secret_name) == (url, topics, secret_name)
+            }),
+            SystemCommand::RemoveEndpoint { id } => !self.endpoints.contains_key(id),
+            SystemCommand::Quarantine {
+                entity,
+                command_hash,
+                ..
+            } => self.is_marked(entity, *command_hash),
+            SystemCommand::LiftQuarantine {
+                entity,
+                command_hash,
+                ..
+            } => !self.is_marked(entity, *command_hash),
+            SystemCommand::ReadRuleSet
+            | SystemCommand::ReadKeys
+            | SystemCommand::ReadEndpoints
+            | SystemCommand::ReadQuarantine
+            | SystemCommand::OpenException { .. }
+            | SystemCommand::CloseException { .. } => false,
+        }
+    }
+
+    fn is_marked(&self, entity: &str, command_hash: Option<u64>) -> bool {
+        let mark = (entity.to_owned(), command_hash);
+        self.quarantine.contains_key(&mark)
+    }
+
+    /// Whether there is room for what the command would change, and sense in it.
+    fn check(&self, command: &SystemCommand) -> Result<(), Rejection> {
+        match command {
+            SystemCommand::SaveRuleSet { document } => match document.len() > RULE_SET_BYTES_MAX {
+                true => Err(limit("bytes of a rule set", RULE_SET_BYTES_MAX)),
+                false => Ok(()),
+            },
             SystemCommand::CreateKey { id, .. } if self.keys.contains_key(id) => {
-                Err(Rejection::invalid("id", "there is a key of this id"))
+                let problem = "there is another key of this id: choose a new one";
+                Err(Rejection::invalid("id", problem))
             }
-            SystemCommand::CreateKey { .. } => full("API keys", self.keys.len()),
-            SystemCommand::RevokeKey { id } if !self.keys.contains_key(id) => {
-                Err(Rejection::NotFound(format!("key {id}")))
-            }
-            SystemCommand::SetEndpoint { .. } => full("endpoints", self.endpoints.len()),
-            SystemCommand::Quarantine { .. } => full("quarantine marks", self.quarantine.len()),
+            SystemCommand::CreateKey { .. } => room("API keys", self.keys.len()),
+            SystemCommand::RevokeKey { id } => match self.keys.contains_key(id) {
+                true => Ok(()),
+                false => Err(Rejection::NotFound(format!("key {id}"))),
+            },
+            SystemCommand::SetEndpoint { id, .. } => match self.endpoints.contains_key(id) {
+                true => Ok(()),
+                false => room("endpoints", self.endpoints.len()),
+            },
+            SystemCommand::Quarantine { .. } => room("quarantine marks", self.quarantine.len()),
+            SystemCommand::OpenException {
+                kind,
+                subject,
+                cause,
+                evidence,
+            } => self
+                .exceptions
+                .try_open(kind, subject, cause, evidence)
+                .map(drop),
             _ => Ok(()),
         }
     }
 
+    /// What the command leads to; nothing when it is so already.
     fn change(&self, command: &SystemCommand) -> Option<SystemEvent> {
+        if self.is_so(command) {
+            return None;
+        }
         match command.clone() {
             SystemCommand::ReadRuleSet
             | SystemCommand::ReadKeys
@@ -134,36 +237,201 @@ impl SystemState {
             | SystemCommand::ReadQuarantine => None,
             SystemCommand::SaveRuleSet { document } => {
                 let version = self.rule_set.0 + 1;
-                (document != self.rule_set.1).then_some(SystemEvent::RuleSetSaved { version, document })
+                Some(SystemEvent::RuleSetSaved { version, document })
             }
-            SystemCommand::CreateKey { id, name, scope, secret_sha256, expires_at } => {
-                Some(SystemEvent::KeyCreated { id, name, scope, secret_sha256, expires_at })
-            }
-            SystemCommand::RevokeKey { id } => {
-                let live = self.keys.get(&id).is_some_and(|key| !key.revoked);
-                live.then_some(SystemEvent::KeyRevoked { id })
-            }
-            SystemCommand::SetEndpoint { id, url, topics, secret_name } => {
-                Some(SystemEvent::EndpointSet { id, url, topics, secret_name })
-            }
-            SystemCommand::RemoveEndpoint { id } => {
-                self.endpoints.contains_key(&id).then_some(SystemEvent::EndpointRemoved { id })
-            }
-            SystemCommand::Quarantine { entity, command_hash, cause } => {
-                let known = self.quarantine.contains_key(&(entity.clone(), command_hash));
-                (!known).then_some(SystemEvent::Quarantined { entity, command_hash, cause })
-            }
-            SystemCommand::LiftQuarantine { entity, command_hash, skipped } => {
-                let known = self.quarantine.contains_key(&(entity.clone(), command_hash));
-                known.then_some(SystemEvent::QuarantineLifted { entity, command_hash, skipped })
-            }
-            SystemCommand::OpenException { kind, subject, cause, evidence } => {
+            SystemCommand::CreateKey {
+                id,
+                name,
+                scope,
+                secret_sha256,
+                expires_at,
+            } => Some(SystemEvent::KeyCreated {
+                id,
+                name,
+                scope,
+                secret_sha256,
+                expires_at,
+            }),
+            SystemCommand::RevokeKey { id } => Some(SystemEvent::KeyRevoked { id }),
+            SystemCommand::SetEndpoint {
+                id,
+                url,
+                topics,
+                secret_name,
+            } => Some(SystemEvent::EndpointSet {
+                id,
+                url,
+                topics,
+                secret_name,
+            }),
+            SystemCommand::RemoveEndpoint { id } => Some(SystemEvent::EndpointRemoved { id }),
+            SystemCommand::Quarantine {
+                entity,
+                command_hash,
+                cause,
+            } => Some(SystemEvent::Quarantined {
+                entity,
+                command_hash,
+                cause,
+            }),
+            SystemCommand::LiftQuarantine {
+                entity,
+                command_hash,
+                skipped,
+            } => Some(SystemEvent::QuarantineLifted {
+                entity,
+                command_hash,
+                skipped,
+            }),
+            SystemCommand::OpenException {
+                kind,
+                subject,
+                cause,
+                evidence,
+            } => {
                 let opened = self.exceptions.open(&kind, &subject, &cause, &evidence);
                 opened.map(SystemEvent::ExceptionOpened)
             }
-            SystemCommand::CloseException { kind, subject, how } => {
-                self.exceptions.close(&kind, &subject, &how).map(SystemEvent::ExceptionClosed)
-            }
+            SystemCommand::CloseException { kind, subject, how } => self
+                .exceptions
+                .close(&kind, &subject, &how)
+                .map(SystemEvent::ExceptionClosed),
         }
+    }
+}
+
+fn limit(what: &str, max: usize) -> Rejection {
+    Rejection::Limit {
+        what: what.to_owned(),
+        max: max as u64,
+    }
+}
+
+fn room(what: &str, len: usize) -> Result<(), Rejection> {
+    match len >= DOCUMENTS_MAX {
+        true => Err(limit(what, DOCUMENTS_MAX)),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::command::SystemCommand;
+    use crossdock_model::v1::Scope;
+    use crossdock_model::{Answer, Command, CredentialId, Rejection};
+
+    use crate::testing::Scene;
+
+    fn create(id: &str, name: &str) -> SystemCommand {
+        SystemCommand::CreateKey {
+            id: CredentialId::new(id).unwrap(),
+            name: name.to_owned(),
+            scope: Scope::Operate,
+            secret_sha256: [7; 32],
+            expires_at: None,
+        }
+    }
+
+    /// Asks in turn; each is done, and the system has that version then.
+    #[track_caller]
+    fn check(system: &mut Scene, steps: Vec<(SystemCommand, u64)>) {
+        for (command, version) in steps {
+            let command = Command::System(command);
+            assert_eq!(system.ask(command.clone()), Ok(Answer::Done), "{command:?}");
+            assert_eq!(system.version(), version, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn rule_sets_count_their_versions() {
+        let save = |document: &str| SystemCommand::SaveRuleSet {
+            document: document.to_owned(),
+        };
+        let mut system = Scene::new("system:0");
+        check(
+            &mut system,
+            vec![(save("a"), 1), (save("a"), 1), (save("b"), 2)],
+        );
+        let (version, document) = (2, "b".to_owned());
+        let read = Command::System(SystemCommand::ReadRuleSet);
+        let found = Answer::RuleSet { version, document };
+        assert_eq!(system.ask(read), Ok(found));
+        let long = Command::System(save(&"x".repeat((1 << 20) + 1)));
+        assert!(matches!(system.ask(long), Err(Rejection::Limit { .. })));
+    }
+
+    #[test]
+    fn keys_are_made_once_and_revoked() {
+        let id = || CredentialId::new("k1").unwrap();
+        let mut system = Scene::new("system:0");
+        let revoke = || SystemCommand::RevokeKey { id: id() };
+        let unknown = Err(Rejection::NotFound("key k1".to_owned()));
+        assert_eq!(system.ask(Command::System(revoke())), unknown);
+        check(
+            &mut system,
+            vec![(create("k1", "till"), 1), (create("k1", "till"), 1)],
+        );
+        let other = system.ask(Command::System(create("k1", "other")));
+        assert!(matches!(other, Err(Rejection::Invalid { .. })), "{other:?}");
+        check(&mut system, vec![(revoke(), 2), (revoke(), 2)]);
+        let read = Command::System(SystemCommand::ReadKeys);
+        let Ok(Answer::Keys(keys)) = system.ask(read) else {
+            panic!("no keys");
+        };
+        let seen = keys.iter().map(|key| (key.name.as_str(), key.revoked));
+        assert_eq!(seen.collect::<Vec<_>>(), [("till", true)]);
+        check(&mut system, vec![(create("k1", "till"), 2)]);
+    }
+
+    #[test]
+    fn endpoints_are_set_and_removed() {
+        let set = |url: &str| SystemCommand::SetEndpoint {
+            id: "erp".to_owned(),
+            url: url.to_owned(),
+            topics: vec!["order.reserved".to_owned()],
+            secret_name: "erp".to_owned(),
+        };
+        let remove = || SystemCommand::RemoveEndpoint {
+            id: "erp".to_owned(),
+        };
+        let mut system = Scene::new("system:0");
+        let steps = [(remove(), 0), (set("a"), 1), (set("a"), 1), (set("b"), 2)];
+        check(&mut system, steps.into());
+        let read = || Command::System(SystemCommand::ReadEndpoints);
+        let Ok(Answer::Endpoints(endpoints)) = system.ask(read()) else {
+            panic!("no endpoints");
+        };
+        assert_eq!(endpoints[0].url, "b");
+        check(&mut system, vec![(remove(), 3)]);
+        assert_eq!(system.ask(read()), Ok(Answer::Endpoints(Vec::new())));
+    }
+
+    #[test]
+    fn quarantine_marks_stay_until_lifted() {
+        let mark = |command_hash| SystemCommand::Quarantine {
+            entity: "sku:A".to_owned(),
+            command_hash,
+            cause: "It crashed three times.".to_owned(),
+        };
+        let lift = |command_hash| SystemCommand::LiftQuarantine {
+            entity: "sku:A".to_owned(),
+            command_hash,
+            skipped: false,
+        };
+        let mut system = Scene::new("system:0");
+        let steps = [
+            (lift(None), 0),
+            (mark(None), 1),
+            (mark(None), 1),
+            (mark(Some(4)), 2),
+        ];
+        check(&mut system, steps.into());
+        check(&mut system, vec![(lift(None), 3), (lift(None), 3)]);
+        let read = Command::System(SystemCommand::ReadQuarantine);
+        let Ok(Answer::Quarantine(marks)) = system.ask(read) else {
+            panic!("no marks");
+        };
+        let hashes = marks.iter().map(|mark| mark.command_hash);
+        assert_eq!(hashes.collect::<Vec<_>>(), [Some(4)]);
     }
 }
