@@ -19,9 +19,9 @@ impl Draft<'_> {
     ) -> Decision<OrderEvent> {
         let effect = self.order.pending.get(number).cloned();
         match effect {
-            Some(Effect::Plan(_)) => {
+            Some(Effect::Plan(request)) => {
                 if let Ok(Answer::Plan(plan)) = result {
-                    self.plan_answered(plan);
+                    self.plan_answered(&request, plan);
                 }
             }
             Some(Effect::Tell { to, command, .. }) if to == *from => {

@@ -80,8 +80,7 @@ impl OrderState {
                 for facts in lines {
                     let line = order.lines.entry(facts.line.clone());
                     let line = line.or_insert_with(|| Line::new(facts));
-                    line.restate(facts);
-                    line.by_operator = true;
+                    line.edit(facts);
                 }
                 Ok(())
             }

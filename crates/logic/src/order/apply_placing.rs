@@ -8,7 +8,9 @@ use crossdock_model::{Command, Effect, EntityId, LocationId, SkuId, Timestamp};
 
 use super::apply::{Applied, illegal, require};
 use super::routes::learned;
-use super::state::{Attempt, Effort, Grant, Offered, Order, OrderState, Piece, Placing, Step};
+use super::state::{
+    Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Step,
+};
 use super::{RETRY_AFTER, RETRY_SOLD_MAX, TRIES_AT_ONCE_MAX, backoff};
 
 impl OrderState {
@@ -219,6 +221,7 @@ impl OrderState {
         )?;
         let attempt = attempt.clone();
         let order = self.order_mut()?;
+        require(!attempt.is_stale(order), "more reserved than needed")?;
         for one in &attempt.allocations {
             let key = (number, one.sku.clone(), one.location.clone());
             order.grants.entry(key).or_insert_with(Grant::default).units += one.units;
@@ -231,7 +234,6 @@ impl OrderState {
                 request: None,
             });
         }
-        require(order.excess().is_empty(), "more reserved than needed")?;
         let complete = order.missing().is_empty();
         order.accepted |= complete;
         order.placing = Placing::Idle;
@@ -376,6 +378,21 @@ impl OrderState {
             }
         }
         Ok(())
+    }
+}
+
+impl Attempt {
+    /// Whether it reserves more than is missing.
+    pub(super) fn is_stale(&self, order: &Order) -> bool {
+        let missing = order.missing();
+        let mut planned = Missing::new();
+        for one in &self.allocations {
+            let key = (one.line.clone(), one.sku.clone());
+            *planned.entry(key).or_default() += one.units;
+        }
+        planned
+            .iter()
+            .any(|(key, units)| missing.get(key).is_none_or(|wanted| wanted < units))
     }
 }
 

@@ -91,15 +91,18 @@ impl Draft<'_> {
         }
         for one in lines {
             let known = order.lines.get(&one.line);
-            let gone = known.map_or(0, |known| known.begun_units() + known.elsewhere);
+            let sent = known.map_or(0, |known| known.begun_units() + known.elsewhere);
+            let gone = sent.saturating_add(one.cancelled_units);
             if one.ordered_units < gone {
-                let problem = format!("{gone} units of {} have left already", one.line);
+                let problem = format!("{sent} units of {} have left already", one.line);
                 return Err(Rejection::invalid("ordered_units", problem));
             }
         }
         let changed = |one: &LineFacts| {
             let known = order.lines.get(&one.line);
-            known.is_none_or(|known| known.facts != *one || !known.by_operator)
+            known.is_none_or(|known| {
+                known.facts != *one || !known.by_operator || known.cancelled != one.cancelled_units
+            })
         };
         if !lines.iter().any(changed) {
             return Ok(self.unchanged());
@@ -107,7 +110,6 @@ impl Draft<'_> {
         self.emit(OrderEvent::LinesEdited {
             lines: lines.to_vec(),
         });
-        self.cancel_stated(lines, "edited");
         Ok(self.done())
     }
 

@@ -29,6 +29,16 @@ impl Line {
             self.made_of = made_of(facts);
         }
         self.facts = facts.clone();
+        let room = facts.ordered_units.saturating_sub(self.elsewhere);
+        let room = room.saturating_sub(self.begun_units());
+        self.cancelled = self.cancelled.min(room);
+    }
+
+    /// An operator's statement says how many units are cancelled, too.
+    pub fn edit(&mut self, facts: &LineFacts) {
+        self.cancelled = facts.cancelled_units;
+        self.restate(facts);
+        self.by_operator = true;
     }
 
     /// Units that somebody still expects from us, with those that have left.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::answer::StockView;
-use crossdock_model::command::SkuCommand;
+use crossdock_model::command::{PlanRequest, SkuCommand};
 use crossdock_model::v1::{AttemptEnd, Fallback, OrderEvent, Plan};
 use crossdock_model::{Rejection, SkuId};
 
@@ -17,14 +17,16 @@ pub(super) const UNROUTABLE: &str = "unroutable";
 
 impl Draft<'_> {
     /// The router answered. What it could not place is concluded only from what SKUs said themselves.
-    pub fn plan_answered(&mut self, plan: &Plan) {
+    pub fn plan_answered(&mut self, request: &PlanRequest, plan: &Plan) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
         if order.placing != Placing::Planning {
             return;
         }
-        if !fits(order, plan) {
+        let wanted = request.wanted.iter();
+        let wanted = wanted.map(|(line, sku, units)| ((line.clone(), sku.clone()), *units));
+        if wanted.collect::<Missing>() != order.missing() || !fits(order, plan) {
             self.close_attempt(AttemptEnd::Changed);
             return;
         }

@@ -25,6 +25,7 @@ impl Draft<'_> {
             }
             self.end_holds();
             self.let_excess_go();
+            self.close_stale();
             self.commit();
             self.place();
             self.request();
@@ -109,10 +110,17 @@ impl Draft<'_> {
         }
     }
 
-    fn place(&mut self) {
-        if self.attempt_is_stale() {
+    /// Gives up an attempt that would reserve more than is missing now.
+    fn close_stale(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        if matches!(&order.placing, Placing::Reserving(attempt) if attempt.is_stale(order)) {
             self.close_attempt(AttemptEnd::Changed);
         }
+    }
+
+    fn place(&mut self) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
@@ -230,18 +238,11 @@ impl Draft<'_> {
 }
 
 impl Order {
-    /// Units of a line that locations were asked not to send, or will send though they were.
+    /// Units of a line that locations were asked not to send and may not.
     fn cancelling_units(&self, line: &LineId, sku: &SkuId) -> u32 {
-        let open = self.open_requests();
-        open.map(|(number, one)| {
-            let asked = one.cancelling.iter();
-            let asked = asked.filter(|asked| asked.line == *line && asked.sku == *sku);
-            let pieces = self.pieces_of(number);
-            let kept = pieces
-                .filter(|piece| one.cancel_refused && piece.line == *line && piece.sku == *sku);
-            asked.map(|line| line.units).sum::<u32>() + kept.map(|piece| piece.units).sum::<u32>()
-        })
-        .sum()
+        let asked = self.open_requests().flat_map(|(_, one)| &one.cancelling);
+        let asked = asked.filter(|asked| asked.line == *line && asked.sku == *sku);
+        asked.map(|asked| asked.units).sum()
     }
 
     /// Units of a requested line that its location was not asked to stop yet.

@@ -9,7 +9,7 @@ use crossdock_model::{LineId, LocationId, Rejection, SkuId};
 use super::Decided;
 use super::draft::Draft;
 use super::effects::is_placing;
-use super::state::{Missing, Order, Placing};
+use super::state::{Missing, Order};
 
 /// Splits an order may have.
 const SPLITS_MAX: usize = 500;
@@ -199,26 +199,6 @@ impl Draft<'_> {
         for (request, lines) in recalls {
             self.emit(OrderEvent::RequestCancelAsked { request, lines });
         }
-    }
-
-    /// Whether an open attempt reserves more than is missing now.
-    pub fn attempt_is_stale(&self) -> bool {
-        let Some(order) = self.order.order.as_deref() else {
-            return false;
-        };
-        let Placing::Reserving(attempt) = &order.placing else {
-            return false;
-        };
-        let missing = order.missing();
-        let mut planned = Missing::new();
-        for one in &attempt.allocations {
-            *planned
-                .entry((one.line.clone(), one.sku.clone()))
-                .or_default() += one.units;
-        }
-        planned
-            .iter()
-            .any(|(key, units)| missing.get(key).is_none_or(|wanted| wanted < units))
     }
 }
 
