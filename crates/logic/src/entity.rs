@@ -101,9 +101,9 @@ fn lift<E>(decision: Decision<E>, wrap: fn(E) -> Event) -> Decision<Event> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Announcement {
     /// A SKU's stock changed.
-    Stock(StockView),
+    Stock(Box<StockView>),
     /// A location's facts changed.
-    Location(LocationFacts),
+    Location(Box<LocationFacts>),
 }
 
 /// What became of a command.
@@ -119,7 +119,7 @@ pub enum Outcome {
     /// A record to be journaled; what it answers waits until it is durable.
     Changed {
         /// The record, of version `entity.version() + 1`.
-        record: Record,
+        record: Box<Record>,
         /// The answer.
         answer: Answer,
         /// Messages to send once it is durable.
@@ -230,13 +230,13 @@ impl Entity {
             return Ok(Outcome::Unchanged { answer, notices });
         }
         let kept = meta.key.is_some() && answer != Answer::Later;
-        let record = Record {
+        let record = Box::new(Record {
             version: self.version + 1,
             at: now,
             meta: meta.clone(),
             events,
             answer: kept.then(|| answer.clone()),
-        };
+        });
         Ok(Outcome::Changed {
             record,
             answer,
@@ -312,10 +312,13 @@ impl Entity {
     #[must_use]
     pub fn announcement(&self, now: Timestamp) -> Option<Announcement> {
         match (&self.state, &self.id) {
-            (State::Sku(state), EntityId::Sku(sku)) if self.version > 0 => {
-                Some(Announcement::Stock(state.view(sku, self.version, now)))
-            }
-            (State::Location(state), _) => state.facts().cloned().map(Announcement::Location),
+            (State::Sku(state), EntityId::Sku(sku)) if self.version > 0 => Some(
+                Announcement::Stock(Box::new(state.view(sku, self.version, now))),
+            ),
+            (State::Location(state), _) => state
+                .facts()
+                .cloned()
+                .map(|facts| Announcement::Location(Box::new(facts))),
             _ => None,
         }
     }

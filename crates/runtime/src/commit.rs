@@ -5,8 +5,8 @@ use std::time::{Duration as Wait, Instant};
 
 use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutcome, Step};
 use crossdock_journal::{
-    Batch as JournalBatch, Checkpoint, Frame, InboxInsert, InboxMark, JournalError, OwnerId,
-    Refusal, ShardWrite, VaultWrite,
+    Batch as JournalBatch, Checkpoint, CommitOutcome, Frame, InboxInsert, InboxMark, JournalError,
+    OwnerId, Refusal, ShardWrite, VaultWrite,
 };
 use crossdock_model::{ShardId, Timestamp};
 use tokio::sync::oneshot;
@@ -31,6 +31,8 @@ pub(crate) enum OtherWrite {
 
 /// Told whether an inbox row is new, or why it is not stored.
 pub(crate) type Stored = oneshot::Sender<Result<bool, String>>;
+
+type Finished = Completed<Caller, oneshot::Sender<()>>;
 
 type Core = Committer<Caller, OtherWrite, oneshot::Sender<()>>;
 
@@ -199,45 +201,16 @@ fn commit(
     let batch = to_journal(queue, batch, inserts, shared.clock.now());
     let started = Instant::now();
     let written = match batch.shards.is_empty() && batch.inbox.is_empty() {
-        true => Ok(crossdock_journal::CommitOutcome {
+        true => Ok(CommitOutcome {
             inbox_new,
             ..Default::default()
         }),
         false => shared.journal.commit(&batch),
     };
-    let (completed, full) = {
-        let mut work = queue.lock();
-        let (completed, full) = match &written {
-            Ok(outcome) => {
-                work.trouble = None;
-                (
-                    work.core
-                        .completed(|shard| outcome_of(outcome.refused.get(&shard))),
-                    None,
-                )
-            }
-            Err(JournalError::Full { .. }) => {
-                let text = written
-                    .as_ref()
-                    .err()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                work.trouble = Some(text.clone());
-                (
-                    work.core.completed(|shard| unwritten(&expected, shard)),
-                    Some(text),
-                )
-            }
-            Err(error) => {
-                // What is on disk is unknown. Nothing may leave any more: the process stops and recovers.
-                work.trouble = Some(error.to_string());
-                return written.map(drop);
-            }
-        };
-        work.finished += 1;
-        (completed, full)
+    let finished = finish(shared, &written, &expected);
+    let Some(completed) = finished else {
+        return written.map(drop);
     };
-    queue.done.notify_all();
     if !batch.shards.is_empty() {
         shared
             .metrics
@@ -249,16 +222,15 @@ fn commit(
             .observe(completed.records as f64);
         shared.metrics.records.inc_by(completed.records as u64);
     }
-    match (written, full) {
-        (Ok(outcome), _) => {
+    match written {
+        Ok(outcome) => {
             for (stored, new) in stored.into_iter().zip(outcome.inbox_new) {
                 let _ = stored.send(Ok(new));
             }
         }
-        (Err(_), full) => {
-            let text = full.unwrap_or_default();
+        Err(full) => {
             for stored in stored {
-                let _ = stored.send(Err(text.clone()));
+                let _ = stored.send(Err(full.to_string()));
             }
             shared.metrics.disk_full.inc();
             std::thread::sleep(FULL_PAUSE);
@@ -266,6 +238,34 @@ fn commit(
     }
     release(shared, completed);
     Ok(())
+}
+
+/// Tells the engine how the batch ended. `None`: what is on disk is unknown, and nothing may leave any more.
+fn finish(
+    shared: &Shared,
+    written: &Result<CommitOutcome, JournalError>,
+    expected: &[(ShardId, u64)],
+) -> Option<Finished> {
+    let queue = &shared.commits;
+    let mut work = queue.lock();
+    let completed = match written {
+        Ok(outcome) => {
+            work.trouble = None;
+            work.core
+                .completed(|shard| outcome_of(outcome.refused.get(&shard)))
+        }
+        Err(error) => {
+            work.trouble = Some(error.to_string());
+            if !matches!(error, JournalError::Full { .. }) {
+                return None;
+            }
+            work.core.completed(|shard| unwritten(expected, shard))
+        }
+    };
+    work.finished += 1;
+    drop(work);
+    queue.done.notify_all();
+    Some(completed)
 }
 
 fn outcome_of(refusal: Option<&Refusal>) -> ShardOutcome {
@@ -327,7 +327,7 @@ fn to_journal(
 }
 
 /// Lets out what is durable; what is lost is dropped, which tells callers *unknown*.
-fn release(shared: &Arc<Shared>, completed: Completed<Caller, oneshot::Sender<()>>) {
+fn release(shared: &Arc<Shared>, completed: Finished) {
     for other in completed.others.into_iter().filter(|other| other.durable) {
         let _ = other.done.send(());
     }

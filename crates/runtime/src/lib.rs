@@ -20,6 +20,8 @@ mod router;
 mod shared;
 mod timers;
 
+pub use crossdock_engine::Limits;
+
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, ManualClock, RealClock};
 pub use metrics::Metrics;

@@ -35,13 +35,13 @@ impl Board {
     /// Takes an announcement; an older one than is known is dropped.
     pub fn announce(&self, announcement: Announcement) {
         match announcement {
-            Announcement::Stock(view) => self.announce_stock(view),
+            Announcement::Stock(view) => self.announce_stock(*view),
             Announcement::Location(facts) => {
                 let mut locations = self
                     .locations
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
-                Arc::make_mut(&mut locations).insert(facts.location.clone(), facts);
+                Arc::make_mut(&mut locations).insert(facts.location.clone(), *facts);
             }
         }
     }

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use crossdock_journal::memory::Fault;
 use crossdock_journal::{Journal, MemoryJournal};
-use crossdock_model::command::{
-    Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand,
-};
+use crossdock_model::command::{Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{
-    Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part, Payment,
-    PostalAddress, Sale, Tracking,
+    Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
+    Payment, PostalAddress, Sale, Tracking,
 };
 use crossdock_model::{
-    Answer, CommandKey, CredentialId, EntityId, HoldId, LineId, LocationId, OrderId, Rejection, SkuId,
-    Timestamp,
+    Answer, CommandKey, CredentialId, EntityId, HoldId, LineId, LocationId, OrderId, Rejection,
+    SkuId, Timestamp,
 };
-use crossdock_runtime::{AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected};
+use crossdock_runtime::{
+    AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected,
+};
 
 fn by() -> By {
     By::new(CredentialId::new("test").unwrap())
@@ -28,7 +28,11 @@ async fn start(journal: &Arc<MemoryJournal>) -> Node {
 async fn start_with(journal: &Arc<MemoryJournal>, options: Options) -> Node {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
     let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
-    Node::start(journal, clock, Arc::new(Unconnected), options, |error| panic!("{error}")).await.unwrap()
+    Node::start(journal, clock, Arc::new(Unconnected), options, |error| {
+        panic!("{error}")
+    })
+    .await
+    .unwrap()
 }
 
 fn journal() -> Arc<MemoryJournal> {
@@ -44,7 +48,10 @@ async fn define(handle: &Handle, name: &str) {
         location: location(name),
         name: name.to_owned(),
         time_zone: "UTC".to_owned(),
-        address: PostalAddress { country: "US".to_owned(), ..PostalAddress::default() },
+        address: PostalAddress {
+            country: "US".to_owned(),
+            ..PostalAddress::default()
+        },
         coordinates: Some((39_530_000, -119_810_000)),
         closed_weekdays: Vec::new(),
         closed_dates: Vec::new(),
@@ -58,7 +65,10 @@ async fn define(handle: &Handle, name: &str) {
         stock_source: None,
     };
     let command = Command::Location(LocationCommand::Define(Box::new(facts)));
-    handle.ask(EntityId::Location(location(name)), command, by()).await.unwrap();
+    handle
+        .ask(EntityId::Location(location(name)), command, by())
+        .await
+        .unwrap();
 }
 
 fn sku(name: &str) -> EntityId {
@@ -66,10 +76,20 @@ fn sku(name: &str) -> EntityId {
 }
 
 async fn stock(handle: &Handle, name: &str, units: u32) {
-    let define = SkuCommand::Define { title: name.to_owned(), tracking: Tracking::Tracked };
-    let receive = SkuCommand::Receive { location: location("reno"), units, reference: None };
+    let define = SkuCommand::Define {
+        title: name.to_owned(),
+        tracking: Tracking::Tracked,
+    };
+    let receive = SkuCommand::Receive {
+        location: location("reno"),
+        units,
+        reference: None,
+    };
     for command in [define, receive] {
-        handle.ask(sku(name), Command::Sku(command), by()).await.unwrap();
+        handle
+            .ask(sku(name), Command::Sku(command), by())
+            .await
+            .unwrap();
     }
 }
 
@@ -83,7 +103,10 @@ fn state(lines: &[(&str, u32)], sale: Sale) -> Command {
         title: (*name).to_owned(),
         ordered_units: *units,
         cancelled_units: 0,
-        parts: vec![Part { sku: SkuId::new(name).unwrap(), units_per_line_unit: 1 }],
+        parts: vec![Part {
+            sku: SkuId::new(name).unwrap(),
+            units_per_line_unit: 1,
+        }],
         unit_price: None,
         ships: true,
     };
@@ -93,7 +116,10 @@ fn state(lines: &[(&str, u32)], sale: Sale) -> Command {
         updated_at: Timestamp::from_ms(1),
         sale,
         lines: lines.iter().enumerate().map(line).collect(),
-        destination: Some(Destination { country: "US".to_owned(), ..Destination::default() }),
+        destination: Some(Destination {
+            country: "US".to_owned(),
+            ..Destination::default()
+        }),
         service_level: None,
         ship_by: None,
         deliver_by: None,
@@ -103,12 +129,18 @@ fn state(lines: &[(&str, u32)], sale: Sale) -> Command {
         tags: Vec::new(),
         test: false,
     };
-    Command::Order(OrderCommand::State { facts: Box::new(facts), origin: Origin::Api, settle: true })
+    Command::Order(OrderCommand::State {
+        facts: Box::new(facts),
+        origin: Origin::Api,
+        settle: true,
+    })
 }
 
 async fn place(handle: &Handle, number: usize, command: Command) -> Result<Reply, AskError> {
     loop {
-        let asked = handle.ask(EntityId::Order(order_id(number)), command.clone(), by()).await;
+        let asked = handle
+            .ask(EntityId::Order(order_id(number)), command.clone(), by())
+            .await;
         match asked {
             Err(AskError::Rejected(Rejection::Busy { .. }) | AskError::Overloaded { .. }) => {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -119,7 +151,12 @@ async fn place(handle: &Handle, number: usize, command: Command) -> Result<Reply
 }
 
 async fn status(handle: &Handle, number: usize) -> OrderStatus {
-    match handle.read(EntityId::Order(order_id(number))).await.unwrap().answer {
+    match handle
+        .read(EntityId::Order(order_id(number)))
+        .await
+        .unwrap()
+        .answer
+    {
         Answer::Order(summary) => summary.status,
         other => panic!("{other:?}"),
     }
@@ -132,7 +169,10 @@ async fn until(handle: &Handle, number: usize, wanted: OrderStatus) {
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    panic!("order {number} is {:?}, not {wanted:?}", status(handle, number).await);
+    panic!(
+        "order {number} is {:?}, not {wanted:?}",
+        status(handle, number).await
+    );
 }
 
 /// Units (on hand, committed, held, tentative) of a SKU at reno.
@@ -154,24 +194,45 @@ async fn an_order_flows_to_requested_and_survives_a_restart() {
     define(&handle, "reno").await;
     stock(&handle, "A", 5).await;
     stock(&handle, "B", 5).await;
-    place(&handle, 1, state(&[("A", 2), ("B", 1)], Sale::AlreadySold)).await.unwrap();
+    place(&handle, 1, state(&[("A", 2), ("B", 1)], Sale::AlreadySold))
+        .await
+        .unwrap();
     until(&handle, 1, OrderStatus::Requested).await;
     assert_eq!(units(&handle, "A").await, (5, 2, 0, 0));
-    place(&handle, 2, state(&[("A", 4)], Sale::AlreadySold)).await.unwrap();
+    place(&handle, 2, state(&[("A", 4)], Sale::AlreadySold))
+        .await
+        .unwrap();
     until(&handle, 2, OrderStatus::Backordered).await;
-    let refused = place(&handle, 3, state(&[("A", 4)], Sale::Asks)).await.unwrap_err();
-    assert!(matches!(refused, AskError::Rejected(Rejection::Short { .. })), "{refused:?}");
+    let refused = place(&handle, 3, state(&[("A", 4)], Sale::Asks))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, AskError::Rejected(Rejection::Short { .. })),
+        "{refused:?}"
+    );
     node.stop().await;
 
     let node = start(&journal).await;
     let handle = node.handle();
     assert_eq!(status(&handle, 1).await, OrderStatus::Requested);
     assert_eq!(status(&handle, 2).await, OrderStatus::Backordered);
-    let receive = SkuCommand::Receive { location: location("reno"), units: 10, reference: None };
-    handle.ask(sku("A"), Command::Sku(receive), by()).await.unwrap();
+    let receive = SkuCommand::Receive {
+        location: location("reno"),
+        units: 10,
+        reference: None,
+    };
+    handle
+        .ask(sku("A"), Command::Sku(receive), by())
+        .await
+        .unwrap();
     until(&handle, 2, OrderStatus::Requested).await;
-    let again = place(&handle, 3, state(&[("A", 4)], Sale::Asks)).await.unwrap_err();
-    assert!(matches!(again, AskError::Rejected(Rejection::Short { .. })), "the same answer: {again:?}");
+    let again = place(&handle, 3, state(&[("A", 4)], Sale::Asks))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(again, AskError::Rejected(Rejection::Short { .. })),
+        "the same answer: {again:?}"
+    );
     node.stop().await;
 }
 
@@ -186,7 +247,11 @@ async fn crossed_orders_sell_exactly_what_is_there() {
     stock(&handle, "B", 50).await;
     let buyers = (0..200).map(|number| {
         let handle = handle.clone();
-        let lines = if number % 2 == 0 { [("A", 1), ("B", 1)] } else { [("B", 1), ("A", 1)] };
+        let lines = if number % 2 == 0 {
+            [("A", 1), ("B", 1)]
+        } else {
+            [("B", 1), ("A", 1)]
+        };
         tokio::spawn(async move { place(&handle, number, state(&lines, Sale::Asks)).await })
     });
     let (mut sold, mut refused) = (0, 0);
@@ -216,7 +281,8 @@ async fn a_keyed_command_has_one_answer() {
         expires_at: Timestamp::MAX,
     };
     let key = || CommandKey::new("k1").unwrap();
-    let ask = |units, hash| handle.ask(sku("A"), Command::Sku(hold(units)), by().keyed(key(), hash));
+    let ask =
+        |units, hash| handle.ask(sku("A"), Command::Sku(hold(units)), by().keyed(key(), hash));
     let first = ask(2, 1).await.unwrap();
     assert_eq!(ask(2, 1).await.unwrap().answer, first.answer);
     let other = ask(3, 2).await.unwrap_err();
@@ -233,16 +299,29 @@ async fn a_full_disk_acknowledges_nothing_and_work_resumes() {
     let handle = node.handle();
     stock(&handle, "A", 3).await;
     journal.inject(Fault::Full);
-    let receive = || Command::Sku(SkuCommand::Receive { location: location("reno"), units: 1, reference: None });
+    let receive = || {
+        Command::Sku(SkuCommand::Receive {
+            location: location("reno"),
+            units: 1,
+            reference: None,
+        })
+    };
     let lost = handle.ask(sku("A"), receive(), by()).await.unwrap_err();
-    assert!(matches!(lost, AskError::Unknown | AskError::Unavailable(_)), "{lost:?}");
+    assert!(
+        matches!(lost, AskError::Unknown | AskError::Unavailable(_)),
+        "{lost:?}"
+    );
     let mut tries = 0;
     while handle.ask(sku("A"), receive(), by()).await.is_err() {
         tries += 1;
         assert!(tries < 100, "work does not resume");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!(units(&handle, "A").await.0, 4, "the lost unit was never received");
+    assert_eq!(
+        units(&handle, "A").await.0,
+        4,
+        "the lost unit was never received"
+    );
     node.stop().await;
 }
 
@@ -251,13 +330,18 @@ async fn a_poison_command_is_put_aside_and_its_entity_works_on() {
     let journal = journal();
     let mut options = Options::new(1);
     options.crash_on = Some(|entity, command| {
-        matches!(command, Command::Sku(SkuCommand::Adjust { delta: 13, .. })) && entity.to_string() == "sku:A"
+        matches!(command, Command::Sku(SkuCommand::Adjust { delta: 13, .. }))
+            && entity.to_string() == "sku:A"
     });
     let node = start_with(&journal, options).await;
     let handle = node.handle();
     stock(&handle, "A", 3).await;
     let adjust = |delta| {
-        let command = SkuCommand::Adjust { location: location("reno"), delta, reason: "test".to_owned() };
+        let command = SkuCommand::Adjust {
+            location: location("reno"),
+            delta,
+            reason: "test".to_owned(),
+        };
         handle.ask(sku("A"), Command::Sku(command), by())
     };
     for _ in 0..3 {
@@ -271,11 +355,19 @@ async fn a_poison_command_is_put_aside_and_its_entity_works_on() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         refused = adjust(13).await.unwrap_err();
     }
-    assert!(matches!(refused, AskError::Rejected(Rejection::Invalid { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, AskError::Rejected(Rejection::Invalid { .. })),
+        "{refused:?}"
+    );
     adjust(1).await.unwrap();
     assert_eq!(units(&handle, "A").await.0, 4);
     let read = Command::System(SystemCommand::ReadQuarantine);
-    match handle.ask(EntityId::System(0), read, by()).await.unwrap().answer {
+    match handle
+        .ask(EntityId::System(0), read, by())
+        .await
+        .unwrap()
+        .answer
+    {
         Answer::Quarantine(marks) => assert_eq!(marks.len(), 1),
         other => panic!("{other:?}"),
     }
@@ -290,7 +382,12 @@ async fn an_expired_hold_is_free_at_that_instant() {
     stock(&handle, "A", 1).await;
     let hold = |name: &str, expires_at| {
         let hold = HoldId::new(name).unwrap();
-        let command = SkuCommand::Hold { hold, units: 1, takes: Vec::new(), expires_at };
+        let command = SkuCommand::Hold {
+            hold,
+            units: 1,
+            takes: Vec::new(),
+            expires_at,
+        };
         handle.ask(sku("A"), Command::Sku(command), by())
     };
     let soon = handle.now() + crossdock_model::Duration::from_ms(80);
