@@ -66,12 +66,21 @@ impl Draft<'_> {
         }
     }
 
-    /// An effect whose answer says no more than that it was done, or cannot be.
+    /// An effect whose answer says no more than that it was done, or never can be. Anything else answers
+    /// another effect, of a life that is lost: this one stays outstanding.
     fn told(&mut self, effect: EffectNumber, result: Given<'_>) {
-        match result {
-            Err(Rejection::Busy { .. } | Rejection::Contended { .. } | Rejection::Limit { .. }) => {
-            }
-            Ok(_) | Err(_) => self.emit(OrderEvent::EffectDone { effect }),
+        let done = match result {
+            Ok(answer) => matches!(answer, Answer::Done | Answer::Waits),
+            Err(why) => matches!(
+                why,
+                Rejection::Invalid { .. }
+                    | Rejection::NotFound(_)
+                    | Rejection::TooOld { .. }
+                    | Rejection::WrongState { .. }
+            ),
+        };
+        if done {
+            self.emit(OrderEvent::EffectDone { effect });
         }
     }
 

@@ -160,7 +160,7 @@ impl Draft<'_> {
             | OrderCommand::ShortPick { .. }
             | OrderCommand::Ship { .. }
             | OrderCommand::AnswerCancel { .. }
-            | OrderCommand::Delivered { .. } => self.from_location(command),
+            | OrderCommand::Delivered { .. } => self.hear_location(command),
             OrderCommand::TurnCame {
                 sku,
                 attempt,

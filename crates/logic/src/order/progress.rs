@@ -159,7 +159,8 @@ impl Draft<'_> {
         self.emit(OrderEvent::BackorderedAt { skus });
     }
 
-    /// Asks locations for what is complete, paid and not on hold.
+    /// Asks locations for what is complete, paid and not on hold, once every SKU knows that it is committed:
+    /// a location may send only what nobody else can be given.
     fn request(&mut self) {
         let Some(order) = self.order.order.as_deref() else {
             return;
@@ -170,6 +171,7 @@ impl Draft<'_> {
             || order.holds.whole.is_some()
             || !order.is_paid(self.asked.now)
             || is_placing(&order.placing)
+            || self.order.is_confirming_any()
             || order.missing().keys().any(lacks);
         if blocked {
             return;
@@ -178,10 +180,10 @@ impl Draft<'_> {
         let ready: Vec<_> = pieces
             .filter(|piece| piece.request.is_none() && !held.contains(&piece.line))
             .collect();
-        let mut request = order.requests.last_key_value().map_or(0, |(last, _)| *last);
+        let last = order.requests.last_key_value().map_or(0, |(last, _)| *last);
         let mut made = Vec::new();
-        for ((location, _), (attempt, lines)) in grouped(order, &ready) {
-            request += 1;
+        for (request, ((location, _), (attempt, lines))) in (last + 1..).zip(grouped(order, &ready))
+        {
             let within = order.slots.get(&(attempt, location.clone()));
             let within = within.copied().unwrap_or_default();
             made.push(OrderEvent::RequestCreated {

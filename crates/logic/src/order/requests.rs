@@ -16,7 +16,7 @@ const UNDELIVERABLE: &str = "undeliverable";
 const CANCEL_REFUSED: &str = "cancel_refused";
 
 impl Draft<'_> {
-    pub fn from_location(self, command: &OrderCommand) -> Decided {
+    pub fn hear_location(self, command: &OrderCommand) -> Decided {
         match command {
             OrderCommand::Acknowledge { request } => self.acknowledge(*request),
             OrderCommand::Reject { request, reason } => self.reject(*request, reason),

@@ -14,12 +14,15 @@ use super::state::{Missing, Order};
 /// Splits an order may have.
 const SPLITS_MAX: usize = 500;
 
+/// Units of each SKU in one unit of a line.
+type MadeOf = BTreeMap<SkuId, u32>;
+
 /// What lines are made of as far as the plan tells: kits come back as their components. `Err`: SKUs that
 /// must be asked because it does not tell.
 pub(super) fn learned(
     order: &Order,
     plan: &Plan,
-) -> Result<Vec<(LineId, BTreeMap<SkuId, u32>)>, BTreeSet<SkuId>> {
+) -> Result<Vec<(LineId, MadeOf)>, BTreeSet<SkuId>> {
     let missing = order.missing();
     let mut placed: BTreeMap<&LineId, BTreeMap<&SkuId, u32>> = BTreeMap::new();
     for one in &plan.allocations {

@@ -24,15 +24,14 @@ fn a_sold_order_is_planned_reserved_requested_and_shipped() {
     scene.check(OrderStatus::Routed, &["A reserve1 reno:2"]);
     assert_eq!(scene.settled(), None);
     scene.reserved("A");
-    let committed = [
-        "A confirm1",
-        "B confirm1",
-        "newark fulfil1 B:1",
-        "reno fulfil2 A:2",
-    ];
-    scene.check(OrderStatus::Requested, &committed);
+    scene.check(OrderStatus::Reserved, &["A confirm1", "B confirm1"]);
     assert!(matches!(scene.settled(), Some(Ok(Answer::Order(_)))));
-    scene.told().delivered(None).delivered(None);
+    scene.answer("A confirm", Ok(Answer::Done));
+    scene.check(OrderStatus::Reserved, &["B confirm1"]);
+    scene.told();
+    let asked = ["newark fulfil1 B:1", "reno fulfil2 A:2"];
+    scene.check(OrderStatus::Requested, &asked);
+    scene.delivered(None).delivered(None);
     scene.check(OrderStatus::Requested, &[]);
     scene.tell(OrderCommand::Acknowledge { request: 1 });
     scene.tell(OrderCommand::Acknowledge { request: 2 });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crossdock_model::answer::StockView;
 use crossdock_model::command::{LocationCommand, OrderCommand, PlanRequest, SkuCommand};
 use crossdock_model::v1::{
-    AttemptId, Fallback, OrderStatus, Origin, Payment, Plan, RejectReason, Sale, Tracking,
+    AttemptId, Fallback, Origin, Payment, Plan, RejectReason, Sale, Tracking,
 };
 use crossdock_model::{
     Answer, Command, CredentialId, Effect, EntityId, LocationId, Meta, Notice, Rejection, SkuId,
@@ -34,6 +34,8 @@ struct World {
     returned: BTreeMap<u32, Result<Answer, Rejection>>,
     others: u32,
     stated: OrderCommand,
+    /// Records of the order that a crash cannot lose: what rests on them has left.
+    durable: usize,
 }
 
 impl World {
@@ -50,6 +52,7 @@ impl World {
             returned: BTreeMap::new(),
             others: 0,
             stated: stated.clone(),
+            durable: 0,
         };
         for (i, sku) in SKUS.iter().enumerate() {
             let entity = Entity::new(EntityId::Sku(id(sku)));
@@ -115,7 +118,7 @@ impl World {
 
     fn view(&self, sku: &SkuId) -> StockView {
         match self.skus[sku].announcement(ms(self.scene.now)) {
-            Some(Announcement::Stock(stock)) => stock,
+            Some(Announcement::Stock(stock)) => StockView::clone(&stock),
             other => panic!("{other:?}"),
         }
     }
@@ -129,6 +132,14 @@ impl World {
 
     /// Carries an outstanding effect out; its answer is on its way then.
     fn carry_out(&mut self, number: u32, effect: &Effect) {
+        let tentative = match effect {
+            Effect::Tell { tentative, .. } => *tentative,
+            Effect::Plan(_) => true,
+            Effect::Deliver(_) => false,
+        };
+        if !tentative {
+            self.durable = self.scene.records.len();
+        }
         let order = self.scene.entity.id().clone();
         match effect {
             Effect::Plan(request) => {
@@ -230,6 +241,7 @@ impl World {
     /// What the order tells SKUs once.
     fn pass_notices_on(&mut self) {
         for Notice { to, command } in std::mem::take(&mut self.scene.notices) {
+            self.durable = self.scene.records.len();
             if let EntityId::Sku(sku) = to {
                 let _ = self.at_sku(&sku, &command);
             }
@@ -260,10 +272,22 @@ impl World {
                 self.scene.now += [5, 40, 600, 6_000][index % 4];
                 self.wake_all();
             }
+            10 if how % 4 == 0 => self.crash(),
             10 => self.announce(),
             _ => self.person(which, how),
         }
         self.holds_together();
+    }
+
+    /// Loses what was not durable; tentative effects of it have left all the same, and answers to them come.
+    fn crash(&mut self) {
+        let kept = self.durable.max(1);
+        self.scene.records.truncate(kept);
+        let mut entity = Entity::new(self.scene.entity.id().clone());
+        for record in &self.scene.records {
+            entity.apply(record, DEDUP_WINDOW).expect("replays");
+        }
+        self.scene.entity = entity;
     }
 
     fn wake_all(&mut self) {
@@ -336,7 +360,7 @@ impl World {
                 reason: "buyer".to_owned(),
                 lines: Some(vec![units(one, 1)]),
             },
-            1 if how % 4 == 0 => OrderCommand::Cancel {
+            1 if how < 64 => OrderCommand::Cancel {
                 reason: "buyer".to_owned(),
                 lines: None,
             },
@@ -355,7 +379,7 @@ impl World {
             7 => ship(request, &format!("p{how}"), &[request_line(one, "A", 1)]),
             8 => OrderCommand::AnswerCancel {
                 request,
-                accepted: how % 2 == 0,
+                accepted: how < 128,
             },
             9 => OrderCommand::Reroute { exclude: vec![] },
             10 => OrderCommand::ShortPick {

@@ -70,8 +70,7 @@ fn an_offer_is_planned_with_and_taken_up() {
         .plan(plan(&[("1", "A", "reno", 2)], &[]))
         .reserved("A")
         .slot("reno");
-    let then = ["A confirm3", "A stop", "reno fulfil1 A:2"];
-    scene.check(OrderStatus::Requested, &then);
+    scene.check(OrderStatus::Reserved, &["A confirm3", "A stop"]);
 }
 
 #[test]
@@ -178,8 +177,7 @@ fn a_contended_order_lets_all_go_and_acquires_in_order() {
     scene.reserved("B");
     scene.check(OrderStatus::Routed, &["reno take2 2"]);
     scene.slot("reno");
-    let then = ["A confirm2", "B confirm2", "reno fulfil1 B:1,A:1"];
-    scene.check(OrderStatus::Requested, &then);
+    scene.check(OrderStatus::Reserved, &["A confirm2", "B confirm2"]);
 }
 
 #[test]
@@ -336,4 +334,16 @@ fn pauses_double_up_to_their_limit() {
     }
     assert_eq!(pauses[..4], [20, 40, 80, 160]);
     assert_eq!(pauses.last(), Some(&30_000));
+}
+
+#[test]
+fn units_that_a_sku_does_not_know_are_placed_anew_before_anybody_is_asked() {
+    let mut scene = one_sold();
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno");
+    scene.answer("A confirm", Err(Rejection::Superseded));
+    let then = ["A settle1 reno 0/2", "reno free1", "plan 1/A:2"];
+    scene.check(OrderStatus::Received, &then);
 }

@@ -76,7 +76,7 @@ impl Scene {
             }) => {
                 let applied = self.entity.apply(&record, DEDUP_WINDOW);
                 applied.unwrap_or_else(|why| panic!("{command:?}\n{:#?}\n{why}", record.events));
-                self.records.push(record);
+                self.records.push(Record::clone(&record));
                 self.answer = Ok(answer);
                 self.notices.extend(notices);
             }
