@@ -12,6 +12,9 @@ use super::routes::{fits, learned};
 use super::state::{Missing, Order, Placing};
 use super::{ASKS_PATIENCE, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
 
+/// How often stock is looked at again when it says otherwise than the plan.
+const RECHECKS_MAX: u32 = 3;
+
 /// Kind of the exception about units that no location can take.
 pub(super) const UNROUTABLE: &str = "unroutable";
 
@@ -252,6 +255,8 @@ impl Draft<'_> {
 }
 
 /// Whether tentative units of others, should they come back, could serve what the order lacks of that SKU.
+/// Where units are free and the plan still did not use them, it may have known newer stock than this: that
+/// is looked at a few times more before it counts as the rules' word.
 fn may_come_back(order: &Order, stock: &StockView, missing: &Missing) -> bool {
     let wanted = missing.iter().filter(|((_, sku), _)| *sku == stock.sku);
     let wanted: i64 = wanted.map(|(_, units)| i64::from(*units)).sum();
@@ -263,7 +268,8 @@ fn may_come_back(order: &Order, stock: &StockView, missing: &Missing) -> bool {
         possible += all.max(0);
         tentative += i64::from(place.tentative);
     }
-    tentative > 0 && possible - i64::from(stock.waiting_units) >= wanted
+    let disputed = order.effort.tries < RECHECKS_MAX;
+    (tentative > 0 || disputed) && possible - i64::from(stock.waiting_units) >= wanted
 }
 
 pub(super) fn skus_of(missing: &Missing) -> BTreeSet<SkuId> {

@@ -269,7 +269,7 @@ impl Order {
         let missing = !self.missing().is_empty();
         let shipped = self.anything_shipped();
         if self.pieces.is_empty() && !placing && !missing {
-            let cancelled = self.lines.values().any(|line| line.cancelled > 0);
+            let cancelled = self.lines.values().all(|line| line.open_units() == 0);
             return match (shipped, cancelled || self.facts.cancelled.is_some()) {
                 (true, _) => OrderStatus::Shipped,
                 (false, true) => OrderStatus::Cancelled,

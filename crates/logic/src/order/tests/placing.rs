@@ -347,3 +347,24 @@ fn units_that_a_sku_does_not_know_are_placed_anew_before_anybody_is_asked() {
     let then = ["A settle1 reno 0/2", "reno free1", "plan 1/A:2"];
     scene.check(OrderStatus::Received, &then);
 }
+
+#[test]
+fn stock_that_says_otherwise_than_the_plan_is_looked_at_again_before_a_refusal() {
+    let mut scene = one_asking();
+    for _ in 0..3 {
+        scene.plan(plan(&[], &[("1", "A", 2)]));
+        scene
+            .stock(view("A", "reno", 5, 0, 0))
+            .plan(plan(&[], &[("1", "A", 2)]));
+        assert_eq!(scene.settled(), None);
+        scene.wake();
+    }
+    scene.plan(plan(&[], &[("1", "A", 2)]));
+    scene
+        .stock(view("A", "reno", 5, 0, 0))
+        .plan(plan(&[], &[("1", "A", 2)]));
+    assert!(matches!(
+        scene.settled(),
+        Some(Err(Rejection::Short { .. }))
+    ));
+}
