@@ -6,6 +6,11 @@ use crossdock_model::LocationId;
 use crossdock_model::routing::{Condition, Otherwise, Prefer, Require, Rule, RuleSet, Split};
 use thiserror::Error;
 
+/// Shipments a rule may allow for one order.
+pub const SHIPMENTS_MAX: u8 = 10;
+/// Rules of one set.
+const RULES_MAX: usize = 1_000;
+
 /// What is wrong with a rule set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("rule {rule:?}: {problem}")]
@@ -14,6 +19,16 @@ pub struct RuleProblem {
     pub rule: String,
     /// What is wrong and what to do.
     pub problem: String,
+}
+
+/// Why a text is not a rule set.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line}: {message}")]
+pub struct RuleTextError {
+    /// The line, 1 for the first.
+    pub line: usize,
+    /// What is wrong there.
+    pub message: String,
 }
 
 /// Rules in force, with the version of their document.
@@ -35,7 +50,10 @@ impl Default for CompiledRules {
             split: Split::default(),
             otherwise: Otherwise::Backorder,
         };
-        Self { version: 0, rules: vec![nearest] }
+        Self {
+            version: 0,
+            rules: vec![nearest],
+        }
     }
 }
 
@@ -49,43 +67,18 @@ impl CompiledRules {
         set: &RuleSet,
         locations: &BTreeSet<LocationId>,
     ) -> Result<Self, Vec<RuleProblem>> {
-        let mut problems = Vec::new();
-        let mut problem = |rule: &str, what: String| {
-            problems.push(RuleProblem { rule: rule.to_owned(), problem: what });
+        let mut check = Check {
+            locations,
+            problems: Vec::new(),
         };
-        if set.rules.is_empty() {
-            problem("", "a rule set has at least one [[rule]]".to_owned());
-        }
-        let mut names = BTreeSet::new();
-        let mut closed_by: Option<&str> = None;
-        for rule in &set.rules {
-            if rule.name.trim().is_empty() || !names.insert(rule.name.as_str()) {
-                problem(&rule.name, "names are unique and not empty".to_owned());
-            }
-            if let Some(earlier) = closed_by {
-                problem(&rule.name, format!("is never reached: {earlier:?} takes every order before it"));
-            }
-            if rule.matches == Condition::Always && rule.otherwise != Otherwise::NextRule {
-                closed_by.get_or_insert(&rule.name);
-            }
-            for location in named(rule).filter(|location| !locations.contains(*location)) {
-                problem(&rule.name, format!("there is no location {location}"));
-            }
-        }
-        match set.rules.last() {
-            Some(last) if last.otherwise == Otherwise::NextRule => problem(
-                &last.name,
-                "is the last one and says next_rule: say backorder or exception".to_owned(),
-            ),
-            Some(last) if closed_by.is_none() => problem(
-                &last.name,
-                "orders that match no rule have nowhere to go: end with a rule without match".to_owned(),
-            ),
-            Some(_) | None => {}
-        }
-        match problems.is_empty() {
-            true => Ok(Self { version, rules: set.rules.clone() }),
-            false => Err(problems),
+        check.set(set);
+        set.rules.iter().for_each(|rule| check.rule(rule));
+        match check.problems.is_empty() {
+            true => Ok(Self {
+                version,
+                rules: set.rules.clone(),
+            }),
+            false => Err(check.problems),
         }
     }
 
@@ -100,6 +93,152 @@ impl CompiledRules {
     }
 }
 
+/// Reads a rule set's text.
+///
+/// # Errors
+/// [`RuleTextError`] with the line.
+pub fn parse_rules(text: &str) -> Result<RuleSet, RuleTextError> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        RuleTextError {
+            line: before.unwrap_or("").matches('\n').count() + 1,
+            message: error.message().to_owned(),
+        }
+    })
+}
+
+/// Locations that one order may leave from.
+pub(super) fn shipments_max(rule: &Rule) -> usize {
+    match rule.split {
+        Split::Never => 1,
+        Split::UpTo { shipments } => usize::from(shipments.clamp(1, SHIPMENTS_MAX)),
+    }
+}
+
+struct Check<'a> {
+    locations: &'a BTreeSet<LocationId>,
+    problems: Vec<RuleProblem>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, rule: &str, problem: impl Into<String>) {
+        self.problems.push(RuleProblem {
+            rule: rule.to_owned(),
+            problem: problem.into(),
+        });
+    }
+
+    /// What is wrong between rules.
+    fn set(&mut self, set: &RuleSet) {
+        if set.rules.len() > RULES_MAX {
+            self.problem("", format!("a rule set has at most {RULES_MAX} rules"));
+        }
+        let mut names = BTreeSet::new();
+        let mut closed_by: Option<&str> = None;
+        for rule in &set.rules {
+            if !names.insert(rule.name.as_str()) {
+                self.problem(&rule.name, "another rule has this name: choose a new one");
+            }
+            if let Some(earlier) = closed_by {
+                let problem = format!(
+                    "is never reached: {earlier:?} takes every order before it; move it up, or let {earlier:?} say next_rule"
+                );
+                self.problem(&rule.name, problem);
+            }
+            if always(&rule.matches) && rule.otherwise != Otherwise::NextRule {
+                closed_by.get_or_insert(&rule.name);
+            }
+        }
+        match set.rules.last() {
+            None => self.problem("", "a rule set has at least one [[rule]]: add one"),
+            Some(last) if last.otherwise == Otherwise::NextRule => self.problem(
+                &last.name,
+                "is the last one and says next_rule: say backorder or exception",
+            ),
+            Some(last) if closed_by.is_none() => self.problem(
+                &last.name,
+                "orders that match no rule have nowhere to go: end with a rule without match",
+            ),
+            Some(_) => {}
+        }
+    }
+
+    /// What is wrong within one rule.
+    fn rule(&mut self, rule: &Rule) {
+        if rule.name.trim().is_empty() {
+            self.problem(&rule.name, "has no name: give it one");
+        }
+        if never(&rule.matches) {
+            self.problem(
+                &rule.name,
+                "matches no order: fill its empty list or remove it",
+            );
+        }
+        for location in named(rule) {
+            if !self.locations.contains(location) {
+                let problem =
+                    format!("there is no location {location}: define it or correct the name");
+                self.problem(&rule.name, problem);
+            }
+        }
+        let empty = rule.require.iter().any(|require| match require {
+            Require::Location(list) => list.is_empty(),
+            Require::Group(list) => list.is_empty(),
+            Require::SameCountry | Require::Service => false,
+        });
+        if empty {
+            self.problem(
+                &rule.name,
+                "requires one of an empty list: fill it or remove it",
+            );
+        }
+        if rule.prefer.contains(&Prefer::Nearest { band_km: 0 }) {
+            self.problem(
+                &rule.name,
+                "a band has at least 1 km: say band_km = 1 for exact distance",
+            );
+        }
+        if let Split::UpTo { shipments } = rule.split
+            && !(1..=SHIPMENTS_MAX).contains(&shipments)
+        {
+            let problem = format!("splits into 1 to {SHIPMENTS_MAX} shipments, not {shipments}");
+            self.problem(&rule.name, problem);
+        }
+    }
+}
+
+/// Whether every order matches.
+fn always(condition: &Condition) -> bool {
+    match condition {
+        Condition::Always => true,
+        Condition::All(all) => all.iter().all(always),
+        Condition::Any(any) => any.iter().any(always),
+        Condition::Not(not) => never(not),
+        Condition::Channel(_)
+        | Condition::Country(_)
+        | Condition::State(_)
+        | Condition::PostalPrefix(_)
+        | Condition::ServiceLevel(_)
+        | Condition::Tag(_) => false,
+    }
+}
+
+/// Whether no order matches.
+fn never(condition: &Condition) -> bool {
+    match condition {
+        Condition::Always => false,
+        Condition::All(all) => all.iter().any(never),
+        Condition::Any(any) => any.iter().all(never),
+        Condition::Not(not) => always(not),
+        Condition::Channel(list)
+        | Condition::Country(list)
+        | Condition::State(list)
+        | Condition::PostalPrefix(list)
+        | Condition::ServiceLevel(list)
+        | Condition::Tag(list) => list.is_empty(),
+    }
+}
+
 fn named(rule: &Rule) -> impl Iterator<Item = &LocationId> {
     let required = rule.require.iter().flat_map(|require| match require {
         Require::Location(locations) => locations.as_slice(),
@@ -110,15 +249,4 @@ fn named(rule: &Rule) -> impl Iterator<Item = &LocationId> {
         Prefer::Nearest { .. } | Prefer::MostStock => &[],
     });
     required.chain(preferred)
-}
-
-/// Reads a rule set's text.
-///
-/// # Errors
-/// One sentence with the line.
-pub fn parse_rules(text: &str) -> Result<RuleSet, String> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        format!("line {line}: {}", error.message())
-    })
 }

@@ -24,7 +24,7 @@ mod tests {
         // London to New York and to Paris, rounded to hundredths of a degree.
         let london = (51_507_400, -127_800);
         assert_eq!(km(london, (4071, -7401)), 5571);
-        assert_eq!(km(london, (4886, 235)), 344);
+        assert_eq!(km(london, (4886, 235)), 343);
         assert_eq!(km(london, (5151, -13)), 0);
     }
 }

@@ -17,13 +17,19 @@ pub(super) fn matches(condition: &Condition, request: &PlanRequest) -> bool {
         Condition::Country(countries) => one_of(countries, country),
         Condition::State(states) => {
             let state = destination.and_then(|d| d.state.as_deref());
-            let full = country.zip(state).map(|(country, state)| format!("{country}-{state}"));
+            let full = country
+                .zip(state)
+                .map(|(country, state)| format!("{country}-{state}"));
             one_of(states, full.as_deref())
         }
         Condition::PostalPrefix(prefixes) => {
-            let postal = destination.and_then(|d| d.postal_prefix.as_deref()).unwrap_or("");
+            let postal = destination
+                .and_then(|d| d.postal_prefix.as_deref())
+                .unwrap_or("");
             let postal = postal.to_lowercase();
-            prefixes.iter().any(|prefix| !prefix.is_empty() && postal.starts_with(&prefix.to_lowercase()))
+            prefixes
+                .iter()
+                .any(|prefix| !prefix.is_empty() && postal.starts_with(&prefix.to_lowercase()))
         }
         Condition::ServiceLevel(levels) => one_of(levels, request.service_level.as_deref()),
         Condition::Tag(tags) => request.tags.iter().any(|tag| one_of(tags, Some(tag))),
@@ -31,31 +37,49 @@ pub(super) fn matches(condition: &Condition, request: &PlanRequest) -> bool {
 }
 
 fn one_of(known: &[String], text: Option<&str>) -> bool {
-    let Some(text) = text.map(|text| text.trim().to_lowercase()) else { return false };
-    known.iter().any(|known| known.trim().to_lowercase() == text)
+    let Some(text) = text.map(|text| text.trim().to_lowercase()) else {
+        return false;
+    };
+    known
+        .iter()
+        .any(|known| known.trim().to_lowercase() == text)
 }
 
 /// Why a location may not be chosen: the first reason, in one sentence.
-pub(super) fn excluded(facts: &LocationFacts, rule: &Rule, request: &PlanRequest) -> Option<String> {
-    if !facts.enabled {
-        return Some("is closed to new work".to_owned());
-    }
-    if request.excluded.contains(&facts.location) {
-        return Some("was ruled out for this order".to_owned());
-    }
-    rule.require.iter().find_map(|require| lacks(facts, require, request))
+pub(super) fn excluded(
+    facts: &LocationFacts,
+    rule: &Rule,
+    request: &PlanRequest,
+) -> Option<String> {
+    let what = if !facts.enabled {
+        Some("is closed to new work".to_owned())
+    } else if request.excluded.contains(&facts.location) {
+        Some("is excluded: it could not fulfil this order before, or was ruled out by hand".into())
+    } else {
+        let mut required = rule.require.iter();
+        required.find_map(|require| lacks(facts, require, request))
+    };
+    what.map(|what| format!("{} {what}", facts.name))
 }
 
 fn lacks(facts: &LocationFacts, require: &Require, request: &PlanRequest) -> Option<String> {
-    let country = request.destination.as_ref().map_or("", |d| d.country.as_str());
     match require {
-        Require::Location(locations) => {
-            (!locations.contains(&facts.location)).then(|| "is not one of the rule's locations".to_owned())
+        Require::Location(locations) => (!locations.contains(&facts.location))
+            .then(|| "is not one of the rule's locations".to_owned()),
+        Require::Group(groups) => {
+            let mut own = facts.groups.iter();
+            (!own.any(|group| one_of(groups, Some(group))))
+                .then(|| format!("is not in the group {}", groups.join(" or ")))
         }
-        Require::Group(groups) => (!facts.groups.iter().any(|group| one_of(groups, Some(group))))
-            .then(|| format!("is in none of the groups {}", groups.join(", "))),
-        Require::SameCountry => (facts.address.country != country)
-            .then(|| format!("is in {}, the order goes to {country}", facts.address.country)),
+        Require::SameCountry => {
+            let from = &facts.address.country;
+            let to = request.destination.as_ref().map(|to| to.country.as_str());
+            match to {
+                Some(to) if from.eq_ignore_ascii_case(to) => None,
+                Some(to) => Some(format!("is in {from}, the order goes to {to}")),
+                None => Some(format!("is in {from}, where the order goes is unknown")),
+            }
+        }
         Require::Service => {
             let level = request.service_level.as_deref()?;
             let ships = facts.services.is_empty() || one_of(&facts.services, Some(level));

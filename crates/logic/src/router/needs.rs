@@ -1,60 +1,15 @@
-//! What is wanted, by component, and what there is of it.
+//! What is wanted, kits taken apart, and what there is of it for this order.
 
 use std::collections::BTreeMap;
 
-use crossdock_model::answer::StockView;
+use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{Sale, Tracking};
 use crossdock_model::{LineId, LocationId, SkuId};
 
-/// Depth to which kits of kits are taken apart.
+/// Depth to which kits of kits are taken apart. A kit below it counts as a SKU without stock, so that its
+/// units are named as unplaced and a kit that contains itself ends.
 const KIT_DEPTH_MAX: usize = 3;
-
-/// Stock as this order may take it.
-pub(super) struct Supply<'a> {
-    views: BTreeMap<&'a SkuId, &'a StockView>,
-    offered: BTreeMap<(&'a SkuId, &'a LocationId), u64>,
-    sale: Sale,
-}
-
-impl<'a> Supply<'a> {
-    /// The newest statement of each SKU, and what is kept for this order alone.
-    pub fn new(request: &'a PlanRequest, stock: &'a BTreeMap<SkuId, StockView>) -> Self {
-        let mut views: BTreeMap<&SkuId, &StockView> = stock.iter().collect();
-        for fresh in &request.fresh {
-            let known = views.entry(&fresh.sku).or_insert(fresh);
-            if fresh.version >= known.version {
-                *known = fresh;
-            }
-        }
-        let mut offered = BTreeMap::new();
-        for (sku, takes) in &request.offered {
-            for take in takes {
-                *offered.entry((sku, &take.location)).or_insert(0) += u64::from(take.units);
-            }
-        }
-        Self { views, offered, sale: request.sale }
-    }
-
-    fn tracking(&self, sku: &SkuId) -> &Tracking {
-        self.views.get(sku).map_or(&Tracking::Tracked, |view| &view.tracking)
-    }
-
-    /// Whether there is always enough of it.
-    pub fn is_untracked(&self, sku: &SkuId) -> bool {
-        *self.tracking(sku) == Tracking::Untracked
-    }
-
-    /// Units of a tracked SKU this order may take at a location.
-    pub fn at(&self, sku: &SkuId, location: &LocationId) -> u64 {
-        let view = self.views.get(sku).and_then(|view| view.locations.iter().find(|l| l.location == *location));
-        let free = view.map_or(0, |stock| match self.sale {
-            Sale::Asks => u64::from(stock.ats),
-            Sale::AlreadySold => u64::try_from(stock.available).unwrap_or(0),
-        });
-        free + self.offered.get(&(sku, location)).copied().unwrap_or(0)
-    }
-}
 
 /// Wanted units of one component for one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,50 +17,87 @@ pub(super) struct Need {
     pub line: LineId,
     pub sku: SkuId,
     pub units: u64,
+    /// Which of the counted SKUs it is; `None` for one of which there is always enough.
+    pub counted: Option<usize>,
 }
 
-/// Everything wanted, kits taken apart.
-pub(super) struct Needs {
+/// A counted SKU: the units wanted of it in all, and where this order may take how many.
+struct Counted<'a> {
+    sku: SkuId,
+    wanted: u64,
+    at: BTreeMap<&'a LocationId, u64>,
+}
+
+/// Everything wanted and everything there is of it.
+pub(super) struct Needs<'a> {
+    /// By line, then by SKU.
     pub each: Vec<Need>,
-    by_sku: BTreeMap<SkuId, u64>,
+    counted: Vec<Counted<'a>>,
 }
 
-impl Needs {
-    pub fn expand(request: &PlanRequest, supply: &Supply<'_>) -> Self {
+impl<'a> Needs<'a> {
+    /// Takes kits apart and looks the stock up, each SKU once.
+    pub fn new(request: &'a PlanRequest, stock: &'a BTreeMap<SkuId, StockView>) -> Self {
+        let source = Source { request, stock };
         let mut sums: BTreeMap<(LineId, SkuId), u64> = BTreeMap::new();
-        for (line, sku, units) in &request.wanted {
-            take_apart(supply, sku, u64::from(*units), 0, &mut |sku, units| {
-                *sums.entry((line.clone(), sku.clone())).or_default() += units;
+        for (line, sku, units) in request.wanted.iter().filter(|(_, _, units)| *units > 0) {
+            source.take_apart(sku, u64::from(*units), 0, &mut |sku, units| {
+                let sum = sums.entry((line.clone(), sku.clone())).or_default();
+                *sum = sum.saturating_add(units);
             });
         }
-        let each: Vec<Need> =
-            sums.into_iter().map(|((line, sku), units)| Need { line, sku, units }).collect();
-        let mut by_sku = BTreeMap::new();
-        for need in &each {
-            *by_sku.entry(need.sku.clone()).or_default() += need.units;
+        let mut needs = Self {
+            each: Vec::with_capacity(sums.len()),
+            counted: Vec::new(),
+        };
+        let mut known: BTreeMap<SkuId, Option<usize>> = BTreeMap::new();
+        for ((line, sku), units) in sums {
+            // An allocation cannot name more, and sums of it cannot overflow.
+            let units = units.min(u64::from(u32::MAX));
+            let counted = *known
+                .entry(sku.clone())
+                .or_insert_with(|| needs.count(&source, &sku));
+            if let Some(at) = counted {
+                needs.counted[at].wanted += units;
+            }
+            needs.each.push(Need {
+                line,
+                sku,
+                units,
+                counted,
+            });
         }
-        Self { each, by_sku }
+        needs
     }
 
-    /// Tracked SKUs with the units wanted in all.
-    pub fn tracked<'a>(&'a self, supply: &'a Supply<'_>) -> impl Iterator<Item = (&'a SkuId, u64)> {
-        let tracked = self.by_sku.iter().filter(|(sku, _)| !supply.is_untracked(sku));
-        tracked.map(|(sku, units)| (sku, *units))
+    fn count(&mut self, source: &Source<'a>, sku: &SkuId) -> Option<usize> {
+        if matches!(source.tracking(sku), Some(Tracking::Untracked)) {
+            return None;
+        }
+        self.counted.push(Counted {
+            sku: sku.clone(),
+            wanted: 0,
+            at: source.stock_of(sku),
+        });
+        Some(self.counted.len() - 1)
     }
 
-    /// Whether nothing of it is counted.
-    pub fn is_free(&self, supply: &Supply<'_>) -> bool {
-        self.tracked(supply).next().is_none()
+    /// Units wanted of each counted SKU.
+    pub fn wanted(&self) -> Vec<u64> {
+        self.counted.iter().map(|counted| counted.wanted).collect()
     }
 
-    /// Tracked units wanted in all.
-    pub fn total(&self, supply: &Supply<'_>) -> u64 {
-        self.tracked(supply).map(|(_, units)| units).sum()
+    /// Units of each counted SKU that this order may take at a location.
+    pub fn held_at(&self, location: &LocationId) -> Vec<u64> {
+        let at = |counted: &Counted<'_>| counted.at.get(location).copied().unwrap_or(0);
+        self.counted.iter().map(at).collect()
     }
 
-    /// How many of the wanted units a location could give.
-    pub fn held_at(&self, supply: &Supply<'_>, location: &LocationId) -> u64 {
-        self.tracked(supply).map(|(sku, units)| units.min(supply.at(sku, location))).sum()
+    /// The first SKU of which that is too little: its id, what is held and what is wanted.
+    pub fn first_lack(&self, held: &[u64]) -> Option<(&SkuId, u64, u64)> {
+        let mut pairs = self.counted.iter().zip(held);
+        let (counted, held) = pairs.find(|(counted, held)| **held < counted.wanted)?;
+        Some((&counted.sku, *held, counted.wanted))
     }
 
     /// All of it, as unplaced.
@@ -119,20 +111,58 @@ pub(super) fn clamp(units: u64) -> u32 {
     u32::try_from(units).unwrap_or(u32::MAX)
 }
 
-fn take_apart(
-    supply: &Supply<'_>,
-    sku: &SkuId,
-    units: u64,
-    depth: usize,
-    add: &mut impl FnMut(&SkuId, u64),
-) {
-    match supply.tracking(sku) {
-        Tracking::Kit(components) if depth < KIT_DEPTH_MAX => {
-            for component in components {
-                let each = u64::from(component.units_per_kit);
-                take_apart(supply, &component.sku, units.saturating_mul(each), depth + 1, add);
+/// Where stock is looked up: announced, or stated afresh by a SKU that refused.
+struct Source<'a> {
+    request: &'a PlanRequest,
+    stock: &'a BTreeMap<SkuId, StockView>,
+}
+
+impl<'a> Source<'a> {
+    /// The newest statement; of two with the same version the fresh one.
+    fn view(&self, sku: &SkuId) -> Option<&'a StockView> {
+        let fresh = self.request.fresh.iter().filter(|view| view.sku == *sku);
+        let known = self.stock.get(sku).into_iter();
+        known.chain(fresh).max_by_key(|view| view.version)
+    }
+
+    fn tracking(&self, sku: &SkuId) -> Option<&'a Tracking> {
+        self.view(sku).map(|view| &view.tracking)
+    }
+
+    fn take_apart(&self, sku: &SkuId, units: u64, depth: usize, add: &mut impl FnMut(&SkuId, u64)) {
+        match self.tracking(sku) {
+            Some(Tracking::Kit(components)) if depth < KIT_DEPTH_MAX => {
+                for component in components {
+                    let units = units.saturating_mul(u64::from(component.units_per_kit));
+                    self.take_apart(&component.sku, units, depth + 1, add);
+                }
+            }
+            Some(Tracking::Kit(_) | Tracking::Tracked | Tracking::Untracked) | None => {
+                add(sku, units);
             }
         }
-        Tracking::Kit(_) | Tracking::Tracked | Tracking::Untracked => add(sku, units),
+    }
+
+    /// What this order may take, with what is kept for it alone.
+    fn stock_of(&self, sku: &SkuId) -> BTreeMap<&'a LocationId, u64> {
+        let view = self.view(sku);
+        let locations = view.map_or(&[][..], |view| view.locations.as_slice());
+        let mut at: BTreeMap<&LocationId, u64> = locations
+            .iter()
+            .map(|stock| (&stock.location, self.free(stock)))
+            .collect();
+        let offers = self.request.offered.iter().filter(|(of, _)| of == sku);
+        for take in offers.flat_map(|(_, takes)| takes) {
+            *at.entry(&take.location).or_default() += u64::from(take.units);
+        }
+        at
+    }
+
+    /// A sale that asks first leaves safety stock and what is owed to waiting orders alone.
+    fn free(&self, stock: &LocationStock) -> u64 {
+        match self.request.sale {
+            Sale::Asks => u64::from(stock.ats),
+            Sale::AlreadySold => stock.available.clamp(0, i64::from(u32::MAX)).unsigned_abs(),
+        }
     }
 }

@@ -1,116 +1,287 @@
-//! The fewest shipments, then the best preference; and who gives what.
-
-use std::collections::BTreeMap;
+//! From which locations: the most units, the fewest shipments, the fewest split lines, the best preference.
+//!
+//! The four are compared in this order, so what can be placed as a whole is placed as a whole, and otherwise
+//! as much of it as the shipments allow. Sets of locations are searched by branch and bound, best preference
+//! first: within [`SEARCHED_MAX`] locations the answer is exact. Beyond them the search looks at the most
+//! preferred ones, and a greedy choice over all of them is the floor below which the answer cannot fall.
+//!
+//! Exact in the number of split lines too, unless lines compete for the units of one SKU or are kits: there
+//! lines are given out in order, which may split one more than needed.
 
 use crossdock_model::v1::Allocation;
 use crossdock_model::{LineId, LocationId, SkuId};
 
-use super::needs::{Need, Needs, Supply, clamp};
+use super::needs::{Need, Needs, clamp};
 
-/// The locations to ship from, out of a pool in order of preference: the fewest that hold everything, the most
-/// preferred of those; where none do, those that hold most.
-pub(super) fn choose(
-    needs: &Needs,
-    supply: &Supply<'_>,
-    pool: &[&LocationId],
+/// Locations whose sets are searched.
+pub(super) const SEARCHED_MAX: usize = 16;
+
+/// A location that may ship, with the units of each counted SKU that it could give.
+pub(super) struct Source<'a> {
+    pub location: &'a LocationId,
+    pub held: &'a [u64],
+}
+
+/// Who gives what.
+#[derive(Default)]
+pub(super) struct Split {
+    pub allocations: Vec<Allocation>,
+    pub unplaced: Vec<(LineId, SkuId, u32)>,
+}
+
+/// Gives everything wanted out over `sources`, which are in order of preference, in at most so many shipments.
+pub(super) fn split(needs: &Needs<'_>, sources: &[Source<'_>], shipments: usize) -> Split {
+    let wanted = needs.wanted();
+    let able: Vec<&Source<'_>> = sources
+        .iter()
+        .filter(|source| units_of(&wanted, source.held) > 0)
+        .collect();
+    let mut chosen = Search::over(needs, &wanted, &able, shipments);
+    if able.len() > SEARCHED_MAX {
+        let greedy = greedy(needs, &wanted, &able, shipments);
+        chosen = chosen.min(greedy);
+    }
+    let mut from: Vec<&Source<'_>> = chosen.at.iter().map(|at| able[*at]).collect();
+    // What is not counted travels with the rest; on its own it leaves from the most preferred location.
+    if from.is_empty() {
+        from.extend(sources.first());
+    }
+    give_out(needs, &from)
+}
+
+/// A set of locations, as their ranks in order. The least is the best.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Choice {
+    missing: u64,
     shipments: usize,
-) -> Vec<LocationId> {
-    let wanted = if needs.is_free(supply) { 0 } else { needs.total(supply) };
-    let mut best: (u64, Vec<usize>) = (0, Vec::new());
-    for size in 1..=shipments.min(pool.len()) {
-        let mut found = None;
-        combinations(pool.len(), size, &mut |subset| {
-            let held = held(needs, supply, pool, subset);
-            if held > best.0 || best.1.is_empty() {
-                best = (held, subset.to_vec());
-            }
-            if held >= wanted {
-                found = Some(subset.to_vec());
-            }
-            found.is_some()
-        });
-        if let Some(found) = found {
-            best = (wanted, found);
-            break;
+    split_lines: usize,
+    at: Vec<usize>,
+}
+
+impl Choice {
+    fn of(needs: &Needs<'_>, wanted: &[u64], able: &[&Source<'_>], at: &[usize]) -> Self {
+        let from: Vec<&Source<'_>> = at.iter().map(|at| able[*at]).collect();
+        let sums = sums(wanted.len(), &from);
+        Self {
+            missing: wanted.iter().sum::<u64>() - units_of(wanted, &sums),
+            shipments: at.len(),
+            split_lines: split_lines(&give_out(needs, &from)),
+            at: at.to_vec(),
         }
     }
-    best.1.into_iter().map(|at| pool[at].clone()).collect()
 }
 
-/// Units that a set of locations could give together.
-fn held(needs: &Needs, supply: &Supply<'_>, pool: &[&LocationId], subset: &[usize]) -> u64 {
-    let together = |sku: &SkuId| -> u64 { subset.iter().map(|at| supply.at(sku, pool[*at])).sum() };
-    needs.tracked(supply).map(|(sku, units)| units.min(together(sku))).sum()
+fn sums(skus: usize, from: &[&Source<'_>]) -> Vec<u64> {
+    let sum = |sku: usize| from.iter().map(|source| source.held[sku]).sum();
+    (0..skus).map(sum).collect()
 }
 
-/// Subsets of `0..len` of one size, in lexicographic order, until `visit` says to stop.
-fn combinations(len: usize, size: usize, visit: &mut impl FnMut(&[usize]) -> bool) {
-    let mut subset: Vec<usize> = (0..size).collect();
-    loop {
-        if visit(&subset) {
+/// Wanted units that are there.
+fn units_of(wanted: &[u64], held: &[u64]) -> u64 {
+    wanted
+        .iter()
+        .zip(held)
+        .map(|(wanted, held)| *wanted.min(held))
+        .sum()
+}
+
+struct Search<'a> {
+    needs: &'a Needs<'a>,
+    wanted: &'a [u64],
+    able: &'a [&'a Source<'a>],
+    /// From each location on, the most of each SKU that any one location holds.
+    most_from: Vec<Vec<u64>>,
+    best: Choice,
+}
+
+impl<'a> Search<'a> {
+    fn over(
+        needs: &'a Needs<'a>,
+        wanted: &'a [u64],
+        able: &'a [&'a Source<'a>],
+        shipments: usize,
+    ) -> Choice {
+        let able = &able[..able.len().min(SEARCHED_MAX)];
+        let mut most_from = vec![vec![0; wanted.len()]; able.len() + 1];
+        for at in (0..able.len()).rev() {
+            let most = |sku: usize| able[at].held[sku].max(most_from[at + 1][sku]);
+            most_from[at] = (0..wanted.len()).map(most).collect();
+        }
+        let best = Choice::of(needs, wanted, able, &[]);
+        let mut search = Search {
+            needs,
+            wanted,
+            able,
+            most_from,
+            best,
+        };
+        for size in 1..=shipments.min(able.len()) {
+            if search.best.missing == 0 {
+                break;
+            }
+            let nothing = vec![0; wanted.len()];
+            search.extend(&mut Vec::with_capacity(size), size, &nothing);
+        }
+        search.best
+    }
+
+    /// Extends a set to its full size in every way that may still be better than the best.
+    fn extend(&mut self, at: &mut Vec<usize>, size: usize, held: &[u64]) {
+        if at.len() == size {
+            let missing = self.wanted.iter().sum::<u64>() - units_of(self.wanted, held);
+            if (missing, size) > (self.best.missing, self.best.shipments) {
+                return;
+            }
+            let choice = Choice::of(self.needs, self.wanted, self.able, at);
+            if choice < self.best {
+                self.best = choice;
+            }
             return;
         }
-        let Some(at) = (0..size).rev().find(|at| subset[*at] < len - size + at) else { return };
-        subset[at] += 1;
-        for next in at + 1..size {
-            subset[next] = subset[next - 1] + 1;
+        let from = at.last().map_or(0, |last| last + 1);
+        let open = size - at.len();
+        for next in from..=self.able.len() - open {
+            if !self.may_be_better(held, next, open, size) {
+                return;
+            }
+            let source = self.able[next].held;
+            let held: Vec<u64> = held.iter().zip(source).map(|(a, b)| a + b).collect();
+            at.push(next);
+            self.extend(at, size, &held);
+            at.pop();
         }
+    }
+
+    /// Whether `open` more locations out of `next..` may beat the best. Sets come in order of preference, so
+    /// one that is only as good as the best is not better.
+    fn may_be_better(&self, held: &[u64], next: usize, open: usize, size: usize) -> bool {
+        let most = held
+            .iter()
+            .zip(&self.most_from[next])
+            .map(|(held, most)| held.saturating_add(most.saturating_mul(open as u64)));
+        let most: Vec<u64> = most.collect();
+        let missing = self.wanted.iter().sum::<u64>() - units_of(self.wanted, &most);
+        (missing, size, 0)
+            < (
+                self.best.missing,
+                self.best.shipments,
+                self.best.split_lines,
+            )
     }
 }
 
-/// Who gives what: lines that one location can give whole stay whole, the others are filled in order.
-pub(super) fn allocate(
-    needs: &Needs,
-    supply: &Supply<'_>,
-    chosen: &[LocationId],
-) -> (Vec<Allocation>, Vec<(LineId, SkuId, u32)>) {
-    let mut left: BTreeMap<(&SkuId, &LocationId), u64> = BTreeMap::new();
-    for (sku, _) in needs.tracked(supply) {
-        for location in chosen {
-            left.insert((sku, location), supply.at(sku, location));
+/// Adds whichever location gives most of what is missing, until nothing is or the shipments are used up.
+fn greedy(needs: &Needs<'_>, wanted: &[u64], able: &[&Source<'_>], shipments: usize) -> Choice {
+    let mut missing = wanted.to_vec();
+    let mut at: Vec<usize> = Vec::new();
+    while at.len() < shipments {
+        let open = (0..able.len()).filter(|next| !at.contains(next));
+        // Of equal ones `max_by_key` takes the last: from the back that is the most preferred.
+        let next = open
+            .rev()
+            .max_by_key(|next| units_of(&missing, able[*next].held));
+        let Some(next) = next.filter(|next| units_of(&missing, able[*next].held) > 0) else {
+            break;
+        };
+        for (missing, held) in missing.iter_mut().zip(able[next].held) {
+            *missing = missing.saturating_sub(*held);
         }
+        at.push(next);
     }
-    let (mut allocations, mut unplaced, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-    for need in &needs.each {
-        let whole = chosen.iter().find(|location| {
-            supply.is_untracked(&need.sku)
-                || left.get(&(&need.sku, *location)).is_some_and(|units| *units >= need.units)
-        });
-        match whole {
-            Some(location) => give(need, location, need.units, &mut left, &mut allocations),
-            None => broken.push(need),
+    at.sort_unstable();
+    Choice::of(needs, wanted, able, &at)
+}
+
+/// Lines that leave from more than one location.
+fn split_lines(split: &Split) -> usize {
+    let lines = split.allocations.chunk_by(|a, b| a.line == b.line);
+    lines
+        .filter(|line| line.iter().any(|one| one.location != line[0].location))
+        .count()
+}
+
+/// Gives the wanted units out over locations in order of preference. Lines that one location can give whole
+/// stay whole; of the others, components that one location can give whole; the rest is filled up in order.
+fn give_out(needs: &Needs<'_>, from: &[&Source<'_>]) -> Split {
+    let mut left: Vec<Vec<u64>> = from.iter().map(|source| source.held.to_vec()).collect();
+    let mut given: Vec<Vec<(usize, u64)>> = vec![Vec::new(); needs.each.len()];
+    let mut broken = Vec::new();
+    let mut first = 0;
+    for line in needs.each.chunk_by(|a, b| a.line == b.line) {
+        match left.iter().position(|left| holds(left, line)) {
+            Some(at) => line.iter().enumerate().for_each(|(number, need)| {
+                take(&mut left[at], need, need.units);
+                given[first + number].push((at, need.units));
+            }),
+            None => broken.extend(first..first + line.len()),
         }
+        first += line.len();
     }
-    for need in broken {
-        let mut missing = need.units;
-        for location in chosen {
-            let units = left.get(&(&need.sku, location)).copied().unwrap_or(0).min(missing);
-            if units > 0 {
-                give(need, location, units, &mut left, &mut allocations);
-                missing -= units;
+    let mut pieces = Vec::new();
+    for number in broken {
+        let need = &needs.each[number];
+        match left
+            .iter()
+            .position(|left| holds(left, std::slice::from_ref(need)))
+        {
+            Some(at) => {
+                take(&mut left[at], need, need.units);
+                given[number].push((at, need.units));
             }
+            None => pieces.push(number),
+        }
+    }
+    for number in pieces {
+        let need = &needs.each[number];
+        given[number] = fill(need, &mut left);
+    }
+    collect(needs, from, &given)
+}
+
+/// Whether one location can still give all of these.
+fn holds(left: &[u64], needs: &[Need]) -> bool {
+    needs
+        .iter()
+        .all(|need| need.counted.is_none_or(|sku| left[sku] >= need.units))
+}
+
+fn take(left: &mut [u64], need: &Need, units: u64) {
+    if let Some(sku) = need.counted {
+        left[sku] -= units;
+    }
+}
+
+fn fill(need: &Need, left: &mut [Vec<u64>]) -> Vec<(usize, u64)> {
+    let mut missing = need.units;
+    let mut given = Vec::new();
+    for (at, left) in left.iter_mut().enumerate() {
+        let units = need.counted.map_or(0, |sku| left[sku]).min(missing);
+        if units > 0 {
+            take(left, need, units);
+            given.push((at, units));
+            missing -= units;
+        }
+    }
+    given
+}
+
+fn collect(needs: &Needs<'_>, from: &[&Source<'_>], given: &[Vec<(usize, u64)>]) -> Split {
+    let mut split = Split::default();
+    for (need, given) in needs.each.iter().zip(given) {
+        let mut missing = need.units;
+        for (at, units) in given {
+            missing -= units;
+            split.allocations.push(Allocation {
+                line: need.line.clone(),
+                sku: need.sku.clone(),
+                location: from[*at].location.clone(),
+                units: clamp(*units),
+            });
         }
         if missing > 0 {
-            unplaced.push((need.line.clone(), need.sku.clone(), clamp(missing)));
+            let unplaced = (need.line.clone(), need.sku.clone(), clamp(missing));
+            split.unplaced.push(unplaced);
         }
     }
-    (allocations, unplaced)
-}
-
-fn give<'a>(
-    need: &'a Need,
-    location: &'a LocationId,
-    units: u64,
-    left: &mut BTreeMap<(&'a SkuId, &'a LocationId), u64>,
-    allocations: &mut Vec<Allocation>,
-) {
-    if let Some(rest) = left.get_mut(&(&need.sku, location)) {
-        *rest -= units;
-    }
-    allocations.push(Allocation {
-        line: need.line.clone(),
-        sku: need.sku.clone(),
-        location: location.clone(),
-        units: clamp(units),
-    });
+    split
 }
