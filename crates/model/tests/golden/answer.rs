@@ -1,0 +1,90 @@
+//! Samples of answers, which records of keyed commands keep.
+
+use crossdock_model::HoldId;
+use crossdock_model::answer::{Answer, EndpointView, KeyView, OrderSummary, QuarantineView};
+use crossdock_model::v1::{BucketEvent, ChannelMode, ListingTarget, OrderStatus, Scope};
+
+use crate::others::{key, listing, location_facts, settings};
+use crate::sample::{at, location, order, plan, samples, sku, stock, take, text};
+
+fn summary() -> OrderSummary {
+    OrderSummary {
+        order: order(),
+        version: 9,
+        status: OrderStatus::Requested,
+        requests: vec![(1, location("reno"), text("sent"))],
+        backordered: vec![(sku("A-1"), 2)],
+        hold_expires_at: Some(at(1)),
+    }
+}
+
+fn target() -> ListingTarget {
+    let multiplier = 6;
+    let sku = sku("A-1");
+    ListingTarget::Sku { sku, multiplier }
+}
+
+samples!(answers, Answer {
+    Done => [Answer::Done],
+    Later => [Answer::Later],
+    Reserved => [Answer::Reserved { takes: vec![take(1)] }],
+    Queued => [Answer::Queued],
+    Waits => [Answer::Waits],
+    RetryNow => [Answer::RetryNow],
+    Held => [
+        Answer::Held {
+            hold: HoldId::new("cart-9").expect("a hold id"),
+            takes: vec![take(2)],
+            expires_at: at(1),
+        },
+    ],
+    Committed => [Answer::Committed],
+    GivenUp => [Answer::GivenUp],
+    Undecided => [Answer::Undecided],
+    Kept => [Answer::Kept],
+    CapacityGranted => [
+        Answer::CapacityGranted { day: text("2026-12-24"), acknowledge_by: at(2) },
+    ],
+    Stock => [Answer::Stock(Box::new(stock()))],
+    Order => [Answer::Order(Box::new(summary()))],
+    Claimed => [Answer::Claimed { order: order(), first: true }],
+    Channel => [
+        Answer::Channel {
+            settings: Some(settings()),
+            mode: ChannelMode::Paused,
+            adopt_older_than: Some(at(3)),
+        },
+    ],
+    Listings => [Answer::Listings(vec![(listing(), target())])],
+    Location => [Answer::Location(Box::new(location_facts()))],
+    Capacity => [Answer::Capacity(vec![(text("2026-12-24"), 5)])],
+    RuleSet => [Answer::RuleSet { version: 2, document: text("[[rule]]\n") }],
+    Keys => [
+        Answer::Keys(vec![KeyView {
+            id: key(),
+            name: text("till"),
+            scope: Scope::Read,
+            secret_sha256: [9; 32],
+            expires_at: None,
+            revoked: true,
+        }]),
+    ],
+    Endpoints => [
+        Answer::Endpoints(vec![EndpointView {
+            id: text("erp"),
+            url: text("https://erp.example/hook"),
+            topics: vec![text("order.reserved")],
+            secret_name: text("erp"),
+        }]),
+    ],
+    Quarantine => [
+        Answer::Quarantine(vec![QuarantineView {
+            entity: text("sku:A-1"),
+            command_hash: Some(4),
+            cause: text("It crashed three times."),
+            since: at(4),
+        }]),
+    ],
+    Mapping => [Answer::Mapping(BucketEvent::Unmapped { listing: listing() })],
+    Plan => [Answer::Plan(Box::new(plan()))],
+});
