@@ -3,27 +3,33 @@
 //! A database of its own: it cannot write the journal, and every figure in it can be rebuilt by replay. A frame is
 //! folded once, in the transaction that moves its shard's cursor.
 
+mod catch_up;
 mod fold;
+mod position;
 mod query;
 mod schema;
 mod sentences;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crossdock_journal::{Journal, JournalError, Seq};
+use crossdock_journal::{JournalError, Seq};
+use crossdock_model::ShardId;
 use crossdock_model::codec::CodecError;
-use crossdock_model::{Record, ShardId};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub use catch_up::{Lag, Progress};
 pub use query::{
-    ExceptionFilter, ExceptionRow, FeedEvent, LedgerRow, ListingRow, OrderFilter, OrderRow, Page,
-    RequestFilter, RequestRow, StockFilter, StockRow, TimelineRow,
+    ChannelRow, ExceptionFilter, ExceptionRow, FeedEvent, FeedPage, LedgerRow, ListingRow,
+    LocationRow, OrderFilter, OrderRow, OrderSearch, PAGE_MAX, Page, RequestFilter, RequestRow,
+    RequestSummary, RuleSetRow, ShipmentRow, SkuRow, StockFilter, StockRow, StockSearch,
+    TimelineRow,
 };
 
-/// Bytes of the log folded in one transaction.
-const FOLD_BYTES: usize = 4 << 20;
+/// Connections that answer questions side by side.
+const READERS: usize = 4;
 
 /// Why a read model cannot answer.
 #[derive(Debug, Error)]
@@ -52,103 +58,76 @@ pub enum InsightError {
     Cursor(String),
 }
 
-/// How far folding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Records folded by the call.
-    pub folded: usize,
-    /// Whether there is more in the journal.
-    pub behind: bool,
-}
-
 /// The read models. Blocking: call them from a thread for blocking work.
 #[derive(Debug)]
 pub struct Insight {
     writer: Mutex<Connection>,
-    reader: Mutex<Connection>,
+    /// None for a database in memory: its only connection is the writer.
+    readers: Vec<Mutex<Connection>>,
+    turn: AtomicUsize,
 }
 
 impl Insight {
-    /// Opens (or makes, or makes anew after a change of layout) the database.
+    /// Opens (or makes, or folds anew after a change of layout) the database.
     ///
     /// # Errors
     /// [`InsightError::Sql`].
     pub fn open(path: &Path) -> Result<Self, InsightError> {
         let writer = schema::open(path)?;
-        let reader = Connection::open(path)?;
-        reader.pragma_update(None, "query_only", true)?;
+        let reader = |_| {
+            let reader = Connection::open(path)?;
+            reader.pragma_update(None, "query_only", true)?;
+            reader.set_prepared_statement_cache_capacity(64);
+            Ok(Mutex::new(reader))
+        };
+        let readers: Result<Vec<_>, rusqlite::Error> = (0..READERS).map(reader).collect();
         Ok(Self {
             writer: Mutex::new(writer),
-            reader: Mutex::new(reader),
+            readers: readers?,
+            turn: AtomicUsize::new(0),
         })
     }
 
-    fn writer(&self) -> MutexGuard<'_, Connection> {
+    /// A database that ends with the process, for tests and short looks.
+    ///
+    /// # Errors
+    /// [`InsightError::Sql`].
+    pub fn open_in_memory() -> Result<Self, InsightError> {
+        Ok(Self {
+            writer: Mutex::new(schema::open_in_memory()?),
+            readers: Vec::new(),
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    /// Forgets every figure, to be folded again by [`Insight::catch_up`]. The feed keeps its numbers and each
+    /// endpoint what it was told: nothing is told twice, nothing is left out.
+    ///
+    /// # Errors
+    /// [`InsightError::Sql`]; nothing is forgotten then.
+    pub fn rebuild(&self) -> Result<(), InsightError> {
+        let mut writer = self.writer();
+        writer.flush_prepared_statement_cache();
+        Ok(schema::fold_anew(&mut writer)?)
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A connection to ask. Never call it while holding the writer.
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Folds what the journal has and this has not, up to some megabytes.
-    ///
-    /// # Errors
-    /// [`InsightError`]; the next call goes on from the same place.
-    pub fn catch_up(&self, journal: &dyn Journal) -> Result<Progress, InsightError> {
-        let mut writer = self.writer();
-        let work = writer.transaction()?;
-        let mut behind = Vec::new();
-        for (shard, tail) in journal.tails()? {
-            let seen = cursor(&work, shard)?;
-            if seen < tail {
-                behind.push((shard, seen));
-            }
+        if let Some(free) = self
+            .readers
+            .iter()
+            .find_map(|reader| reader.try_lock().ok())
+        {
+            return free;
         }
-        let frames = journal.read_many(&behind, FOLD_BYTES)?;
-        let mut reached = std::collections::BTreeMap::new();
-        for stored in &frames {
-            let position = stored.position;
-            let failed = |source| InsightError::Record {
-                shard: position.shard,
-                seq: position.seq,
-                source,
-            };
-            let record = Record::decode(&stored.frame.body).map_err(failed)?;
-            fold::fold(&work, &stored.frame.entity, position, &record)?;
-            reached.insert(position.shard, position.seq);
-        }
-        for (shard, seq) in reached {
-            let sql = "INSERT INTO cursor (shard, seq) VALUES (?1, ?2) ON CONFLICT (shard) DO UPDATE SET seq = ?2";
-            work.execute(sql, (shard.number(), seq as i64))?;
-        }
-        work.commit()?;
-        Ok(Progress {
-            folded: frames.len(),
-            behind: !frames.is_empty(),
-        })
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let next = turn.checked_rem(self.readers.len());
+        let reader = next.and_then(|at| self.readers.get(at));
+        let reader = reader.unwrap_or(&self.writer);
+        reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Whether everything up to a read-your-writes token (`shard:sequence`) is folded.
-    ///
-    /// # Errors
-    /// [`InsightError::Cursor`] for a text that is no token.
-    pub fn has(&self, token: &str) -> Result<bool, InsightError> {
-        let wrong = || InsightError::Cursor(token.to_owned());
-        let (shard, seq) = token.split_once(':').ok_or_else(wrong)?;
-        let shard = shard
-            .parse()
-            .ok()
-            .and_then(ShardId::new)
-            .ok_or_else(wrong)?;
-        let seq: u64 = seq.parse().map_err(|_| wrong())?;
-        Ok(cursor(&self.reader(), shard)? >= seq)
-    }
-}
-
-fn cursor(connection: &Connection, shard: ShardId) -> Result<Seq, rusqlite::Error> {
-    let mut statement = connection.prepare_cached("SELECT seq FROM cursor WHERE shard = ?1")?;
-    let mut rows = statement.query([shard.number()])?;
-    let seq: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
-    Ok(seq as Seq)
 }

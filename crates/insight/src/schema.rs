@@ -1,48 +1,111 @@
-//! The tables. A change of layout raises [`VERSION`]; a database of another version is made anew by replay.
+//! The tables, in one place. A change of layout raises a version below.
+//!
+//! **Folded** tables are figures of the journal: a database of another [`FOLDED`] version is folded anew by itself.
+//! **Kept** tables survive that, because replay cannot bring them back. Shards have no common order, so a second
+//! fold numbers the feed otherwise: whoever reads `after=17`, and every endpoint told up to event 17, would miss
+//! events or get them twice. So the feed keeps its numbers, `fed` says up to where each shard is in it, and
+//! `delivered` says what each endpoint was told. Deleting the file loses these; `Insight::rebuild` does not.
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-/// Version of the layout.
-const VERSION: i64 = 1;
+/// Version of the folded tables.
+const FOLDED: i64 = 2;
+/// Version of the kept tables; another one means a new file.
+const KEPT: i64 = 1;
+/// What `user_version` holds.
+const VERSION: i64 = KEPT * 1000 + FOLDED;
 
-const TABLES: &str = "
+const FOLDED_TABLES: &str = "
 CREATE TABLE cursor (shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE newest (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);
 CREATE TABLE orders (
-    id TEXT PRIMARY KEY, channel TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
-    placed_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, ship_by INTEGER, units INTEGER NOT NULL,
-    total TEXT, tags TEXT NOT NULL, test INTEGER NOT NULL, lines TEXT NOT NULL, origin TEXT NOT NULL);
-CREATE INDEX orders_placed ON orders (placed_at DESC, id);
-CREATE INDEX orders_status ON orders (status, placed_at DESC);
-CREATE INDEX orders_channel ON orders (channel, placed_at DESC);
+    id TEXT PRIMARY KEY, channel TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, origin TEXT NOT NULL,
+    placed_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, last_change TEXT NOT NULL DEFAULT '',
+    ship_by INTEGER, units INTEGER NOT NULL DEFAULT 0, total TEXT, payment TEXT NOT NULL, tags TEXT NOT NULL,
+    test INTEGER NOT NULL, backordered INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX orders_placed ON orders (placed_at DESC, id DESC);
+CREATE INDEX orders_status ON orders (status, placed_at DESC, id DESC);
+CREATE INDEX orders_channel ON orders (channel, placed_at DESC, id DESC);
+CREATE TABLE order_lines (
+    id TEXT NOT NULL, line TEXT NOT NULL, place INTEGER NOT NULL, title TEXT NOT NULL, ordered INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL DEFAULT 0, elsewhere INTEGER NOT NULL DEFAULT 0,
+    returned INTEGER NOT NULL DEFAULT 0, unit_price TEXT, ships INTEGER NOT NULL, parts TEXT NOT NULL,
+    by_operator INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, line)) WITHOUT ROWID;
+CREATE TABLE plans (id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, plan TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE reserved (
+    id TEXT NOT NULL, line TEXT NOT NULL, sku TEXT NOT NULL, location TEXT NOT NULL, units INTEGER NOT NULL,
+    PRIMARY KEY (id, line, sku, location)) WITHOUT ROWID;
 CREATE TABLE timeline (
     id TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, sentence TEXT NOT NULL,
-    principal TEXT NOT NULL, reason TEXT, position TEXT NOT NULL, PRIMARY KEY (id, number)) WITHOUT ROWID;
+    principal TEXT NOT NULL, reason TEXT, position TEXT NOT NULL, details TEXT NOT NULL,
+    PRIMARY KEY (id, number)) WITHOUT ROWID;
 CREATE TABLE requests (
-    id TEXT NOT NULL, number INTEGER NOT NULL, location TEXT NOT NULL, status TEXT NOT NULL, lines TEXT NOT NULL,
-    acknowledge_by INTEGER NOT NULL, created_at INTEGER NOT NULL, PRIMARY KEY (id, number)) WITHOUT ROWID;
-CREATE INDEX requests_location ON requests (location, status, created_at);
+    id TEXT NOT NULL, number INTEGER NOT NULL, location TEXT NOT NULL, phase TEXT NOT NULL,
+    overdue INTEGER NOT NULL DEFAULT 0, cancelling TEXT NOT NULL DEFAULT '', shipped INTEGER NOT NULL DEFAULT 0,
+    acknowledge_by INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    status TEXT NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN phase IN ('rejected', 'cancelled', 'shipped') THEN phase
+        WHEN cancelling <> '' THEN 'cancelling' WHEN shipped THEN 'partly_shipped'
+        WHEN phase = 'acknowledged' THEN phase WHEN overdue THEN 'overdue' ELSE phase END) STORED,
+    PRIMARY KEY (id, number)) WITHOUT ROWID;
+CREATE INDEX requests_location ON requests (location, created_at, id, number);
+CREATE INDEX requests_created ON requests (created_at, id, number);
+CREATE TABLE request_lines (
+    id TEXT NOT NULL, number INTEGER NOT NULL, line TEXT NOT NULL, sku TEXT NOT NULL, asked INTEGER NOT NULL,
+    open INTEGER NOT NULL, shipped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, number, line, sku)) WITHOUT ROWID;
+CREATE TABLE shipments (
+    id TEXT NOT NULL, shipment TEXT NOT NULL, request INTEGER, at INTEGER NOT NULL, carrier TEXT, number TEXT,
+    url TEXT, lines TEXT NOT NULL, PRIMARY KEY (id, shipment)) WITHOUT ROWID;
 CREATE TABLE skus (sku TEXT PRIMARY KEY, title TEXT NOT NULL, tracking TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE stock (
     sku TEXT NOT NULL, location TEXT NOT NULL, on_hand INTEGER NOT NULL DEFAULT 0,
     unavailable INTEGER NOT NULL DEFAULT 0, safety INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (sku, location)) WITHOUT ROWID;
+    committed INTEGER NOT NULL DEFAULT 0, tentative INTEGER NOT NULL DEFAULT 0,
+    in_transit INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sku, location)) WITHOUT ROWID;
+CREATE TABLE holds (
+    sku TEXT NOT NULL, location TEXT NOT NULL, hold TEXT NOT NULL, units INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL, PRIMARY KEY (sku, location, hold)) WITHOUT ROWID;
+CREATE TABLE reservations (
+    sku TEXT NOT NULL, holder TEXT NOT NULL, attempt INTEGER NOT NULL, location TEXT NOT NULL,
+    units INTEGER NOT NULL, shipped INTEGER NOT NULL DEFAULT 0, released INTEGER NOT NULL DEFAULT 0,
+    confirmed INTEGER NOT NULL, PRIMARY KEY (sku, holder, attempt, location)) WITHOUT ROWID;
+CREATE TABLE waiting (
+    sku TEXT NOT NULL, holder TEXT NOT NULL, units INTEGER NOT NULL, promised_at INTEGER NOT NULL,
+    PRIMARY KEY (sku, holder)) WITHOUT ROWID;
+CREATE TABLE offers (
+    sku TEXT NOT NULL, holder TEXT NOT NULL, location TEXT NOT NULL, units INTEGER NOT NULL,
+    PRIMARY KEY (sku, holder, location)) WITHOUT ROWID;
+CREATE TABLE incoming (
+    sku TEXT NOT NULL, location TEXT NOT NULL, reference TEXT NOT NULL, units INTEGER NOT NULL,
+    expected_at INTEGER NOT NULL, PRIMARY KEY (sku, location, reference)) WITHOUT ROWID;
 CREATE TABLE ledger (
     sku TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, effective_at INTEGER NOT NULL,
     location TEXT NOT NULL, on_hand_delta INTEGER NOT NULL, unavailable_delta INTEGER NOT NULL,
-    on_hand INTEGER NOT NULL, reason TEXT NOT NULL, principal TEXT NOT NULL,
+    on_hand INTEGER NOT NULL, reason TEXT NOT NULL, reference TEXT, principal TEXT NOT NULL,
     PRIMARY KEY (sku, number)) WITHOUT ROWID;
 CREATE TABLE exceptions (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, episode INTEGER NOT NULL,
     entity TEXT NOT NULL, cause TEXT NOT NULL, evidence TEXT NOT NULL, opened_at INTEGER NOT NULL,
-    closed_at INTEGER, how TEXT, UNIQUE (entity, kind, subject, episode));
-CREATE INDEX exceptions_open ON exceptions (closed_at, opened_at);
+    closed_at INTEGER, how TEXT);
+CREATE INDEX exceptions_opened ON exceptions (opened_at, id);
+CREATE INDEX exceptions_open ON exceptions (opened_at, id) WHERE closed_at IS NULL;
+CREATE INDEX exceptions_key ON exceptions (entity, kind, subject, episode);
 CREATE TABLE listings (
     channel TEXT NOT NULL, listing TEXT NOT NULL, target TEXT NOT NULL,
     PRIMARY KEY (channel, listing)) WITHOUT ROWID;
 CREATE TABLE locations (location TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE channels (channel TEXT PRIMARY KEY, connector TEXT NOT NULL, sale TEXT NOT NULL, mode TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE channels (
+    channel TEXT PRIMARY KEY, connector TEXT NOT NULL, sale TEXT NOT NULL, mode TEXT NOT NULL,
+    adopt_older_than INTEGER) WITHOUT ROWID;
+CREATE TABLE rule_sets (
+    version INTEGER PRIMARY KEY, document TEXT NOT NULL, at INTEGER NOT NULL, principal TEXT NOT NULL);
+";
+
+const KEPT_TABLES: &str = "
+CREATE TABLE fed (shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE history (shard INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE TABLE feed (
     id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, subject TEXT NOT NULL, at INTEGER NOT NULL,
     data TEXT NOT NULL);
@@ -52,10 +115,14 @@ CREATE TABLE delivered (endpoint TEXT PRIMARY KEY, feed_id INTEGER NOT NULL, fai
 
 /// Opens the database at its newest layout.
 pub(crate) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open(path)?;
+    let mut connection = prepare(Connection::open(path)?)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == VERSION {
-        return prepare(connection);
+        return Ok(connection);
+    }
+    if version / 1000 == KEPT {
+        fold_anew(&mut connection)?;
+        return Ok(connection);
     }
     drop(connection);
     for ending in ["", "-wal", "-shm"] {
@@ -64,15 +131,43 @@ pub(crate) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
         // What is not there need not be removed; what cannot be removed fails below.
         let _ = std::fs::remove_file(file);
     }
-    let connection = prepare(Connection::open(path)?)?;
-    connection.execute_batch(TABLES)?;
-    connection.pragma_update(None, "user_version", VERSION)?;
+    create(prepare(Connection::open(path)?)?)
+}
+
+/// A database that ends with the process.
+pub(crate) fn open_in_memory() -> Result<Connection, rusqlite::Error> {
+    create(prepare(Connection::open_in_memory()?)?)
+}
+
+/// Empties the folded tables, to be folded again from the first record, and leaves the kept ones.
+pub(crate) fn fold_anew(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    let work = connection.transaction()?;
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+        AND name NOT IN ('fed', 'history', 'feed', 'delivered')";
+    let mut statement = work.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    drop(statement);
+    for name in names {
+        work.execute_batch(&format!("DROP TABLE \"{name}\""))?;
+    }
+    work.execute_batch(FOLDED_TABLES)?;
+    work.pragma_update(None, "user_version", VERSION)?;
+    work.commit()
+}
+
+fn create(mut connection: Connection) -> Result<Connection, rusqlite::Error> {
+    let work = connection.transaction()?;
+    work.execute_batch(FOLDED_TABLES)?;
+    work.execute_batch(KEPT_TABLES)?;
+    work.pragma_update(None, "user_version", VERSION)?;
+    work.commit()?;
     Ok(connection)
 }
 
 fn prepare(connection: Connection) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }

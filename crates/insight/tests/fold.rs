@@ -229,8 +229,8 @@ fn orders_requests_stock_and_exceptions_are_shown() {
     assert_eq!(
         told,
         [
-            "Received from its channel as #1: 1 lines, 2 units.",
-            "Request 1 for reno: 2 × A.",
+            "Received from shop as #1: 1 line, 2 units.",
+            "Request 1 made out to reno: 2 × A.",
             "The order is requested.",
         ]
     );

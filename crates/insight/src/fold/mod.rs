@@ -1,110 +1,110 @@
 //! Folds records into tables, one file per kind of entity.
 
+mod claims;
+mod exceptions;
+mod lines;
 mod order;
-mod other;
+mod requests;
+mod settings;
 mod sku;
 
 pub(crate) use order::status_text;
 
+use std::collections::BTreeSet;
+
 use crossdock_journal::Position;
-use crossdock_model::v1::{Event, ExceptionClosed, ExceptionOpened};
-use crossdock_model::{EntityId, Record};
-use rusqlite::Transaction;
-use serde_json::{Value, json};
+use crossdock_model::v1::Event;
+use crossdock_model::{EntityId, LocationId, Record};
+use rusqlite::{Params, Transaction};
+use serde_json::Value;
 
 use crate::InsightError;
 
+pub(crate) type Folded = Result<(), InsightError>;
+
 /// What every fold needs to know of its record.
 pub(crate) struct Folding<'a> {
-    pub work: &'a Transaction<'a>,
-    pub entity: &'a EntityId,
-    pub position: Position,
-    pub record: &'a Record,
+    work: &'a Transaction<'a>,
+    entity: &'a EntityId,
+    position: Position,
+    record: &'a Record,
+    /// Whether the feed has this record's events already.
+    told: bool,
+    /// Exceptions the record has opened so far.
+    opened: i64,
+    /// Locations of the SKU whose figures the record changed.
+    changed: BTreeSet<LocationId>,
 }
 
-/// Folds one record.
+/// Folds one record; `told`: its events are in the feed already.
 pub(crate) fn fold(
     work: &Transaction<'_>,
     entity: &EntityId,
     position: Position,
     record: &Record,
-) -> Result<(), InsightError> {
-    let folding = Folding {
+    told: bool,
+) -> Folded {
+    let mut folding = Folding {
         work,
         entity,
         position,
         record,
+        told,
+        opened: 0,
+        changed: BTreeSet::new(),
     };
     for (number, event) in record.events.iter().enumerate() {
-        match event {
-            Event::Sku(event) => folding.sku(number, event)?,
-            Event::Order(event) => folding.order(number, event)?,
-            Event::Channel(event) => folding.channel(event)?,
-            Event::Bucket(event) => folding.bucket(event)?,
-            Event::Location(event) => folding.location(event)?,
-            Event::System(event) => folding.system(event)?,
-            Event::Request(_) => {}
-        }
+        folding.event(number, event)?;
     }
-    Ok(())
+    folding.announce_stock()
 }
 
 impl Folding<'_> {
-    pub fn at(&self) -> i64 {
+    /// An event is folded only into the entity it is of.
+    fn event(&mut self, number: usize, event: &Event) -> Folded {
+        match (event, self.entity) {
+            (Event::Sku(event), EntityId::Sku(sku)) => self.sku(sku, number, event),
+            (Event::Order(event), EntityId::Order(order)) => self.order(order, number, event),
+            (Event::Channel(event), EntityId::Channel(channel)) => self.channel(channel, event),
+            (Event::Bucket(event), EntityId::Bucket(channel, _)) => self.bucket(channel, event),
+            (Event::Location(event), EntityId::Location(_)) => self.location(event),
+            (Event::System(event), EntityId::System(_)) => self.system(event),
+            (
+                Event::Sku(_)
+                | Event::Order(_)
+                | Event::Request(_)
+                | Event::Channel(_)
+                | Event::Bucket(_)
+                | Event::Location(_)
+                | Event::System(_),
+                _,
+            ) => Ok(()),
+        }
+    }
+
+    fn run(&self, sql: &str, values: impl Params) -> Result<usize, InsightError> {
+        Ok(self.work.prepare_cached(sql)?.execute(values)?)
+    }
+
+    fn at(&self) -> i64 {
         self.record.at.as_ms()
     }
 
+    fn principal(&self) -> &str {
+        self.record.meta.principal.as_str()
+    }
+
     /// A number that orders events of one entity: its version, then the place in the record.
-    pub fn number(&self, event: usize) -> i64 {
-        (self.record.version * 1000 + event as u64) as i64
+    fn number(&self, event: usize) -> i64 {
+        ((self.record.version << 20) | event as u64).cast_signed()
     }
 
-    pub fn opened(&self, opened: &ExceptionOpened) -> Result<(), InsightError> {
-        let sql = "INSERT OR IGNORE INTO exceptions
-            (kind, subject, episode, entity, cause, evidence, opened_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let key = &opened.key;
-        let evidence = serde_json::to_string(&opened.evidence)?;
-        let entity = self.entity.to_string();
-        self.work.prepare_cached(sql)?.execute((
-            &key.kind,
-            &key.subject,
-            key.episode,
-            &entity,
-            &opened.cause,
-            evidence,
-            self.at(),
-        ))?;
-        self.feed(
-            "exception.opened",
-            &key.subject,
-            &json!({ "kind": key.kind, "cause": opened.cause }),
-        )
-    }
-
-    pub fn closed(&self, closed: &ExceptionClosed) -> Result<(), InsightError> {
-        let sql = "UPDATE exceptions SET closed_at = ?1, how = ?2
-            WHERE entity = ?3 AND kind = ?4 AND subject = ?5 AND closed_at IS NULL";
-        let key = &closed.key;
-        let entity = self.entity.to_string();
-        self.work.prepare_cached(sql)?.execute((
-            self.at(),
-            &closed.how,
-            &entity,
-            &key.kind,
-            &key.subject,
-        ))?;
-        self.feed(
-            "exception.closed",
-            &key.subject,
-            &json!({ "kind": key.kind, "how": closed.how }),
-        )
-    }
-
-    pub fn feed(&self, topic: &str, subject: &str, data: &Value) -> Result<(), InsightError> {
+    fn feed(&self, topic: &str, subject: &str, data: &Value) -> Folded {
+        if self.told {
+            return Ok(());
+        }
         let sql = "INSERT INTO feed (topic, subject, at, data) VALUES (?1, ?2, ?3, ?4)";
-        self.work
-            .prepare_cached(sql)?
-            .execute((topic, subject, self.at(), data.to_string()))?;
+        self.run(sql, (topic, subject, self.at(), data.to_string()))?;
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
-//! Orders, their timelines and their fulfilment requests.
+//! Orders: their head, their plan and their timeline.
 
-use crossdock_model::EntityId;
-use crossdock_model::v1::{LineFacts, OrderEvent, OrderFacts, OrderStatus, Origin};
+use crossdock_model::OrderId;
+use crossdock_model::v1::{OrderEvent, OrderFacts, OrderStatus, Origin, Payment, Plan};
+use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
 
-use super::Folding;
-use crate::{InsightError, sentences};
+use super::{Folded, Folding};
+use crate::InsightError;
+use crate::sentences::{self, Told};
 
 /// The text of a status, as users see it.
 pub(crate) fn status_text(status: OrderStatus) -> &'static str {
@@ -24,192 +26,211 @@ pub(crate) fn status_text(status: OrderStatus) -> &'static str {
     }
 }
 
+fn payment_text(payment: Payment) -> &'static str {
+    match payment {
+        Payment::Ready => "ready",
+        Payment::Pending => "pending",
+        Payment::OnHoldUntil(_) => "on_hold",
+        Payment::Voided => "voided",
+    }
+}
+
+fn origin_text(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Channel => "channel",
+        Origin::Api => "api",
+        Origin::Adopted => "adopted",
+        Origin::Hold { .. } => "hold",
+    }
+}
+
 impl Folding<'_> {
-    pub fn order(&self, number: usize, event: &OrderEvent) -> Result<(), InsightError> {
-        let EntityId::Order(id) = self.entity else {
-            return Ok(());
-        };
-        let id = id.to_string();
-        self.tell(&id, number, event)?;
+    /// Tells the event in the timeline, then only dispatches.
+    #[rustfmt::skip]
+    pub(super) fn order(&mut self, order: &OrderId, number: usize, event: &OrderEvent) -> Folded {
+        use OrderEvent as E;
+        let id = order.to_string();
+        self.tell(order, &id, number, event)?;
         match event {
-            OrderEvent::Received { facts, origin } => self.received(&id, facts, *origin)?,
-            OrderEvent::Merged { facts } => self.merged(&id, facts)?,
-            OrderEvent::LinesEdited { lines } => self.edited(&id, lines)?,
-            OrderEvent::StatusChanged { to } => self.status(&id, *to)?,
-            OrderEvent::RequestCreated {
-                request,
-                location,
-                lines,
-                acknowledge_by,
-                ..
-            } => {
-                let sql = "INSERT OR REPLACE INTO requests (id, number, location, status, lines, acknowledge_by,
-                    created_at) VALUES (?1, ?2, ?3, 'created', ?4, ?5, ?6)";
-                self.work.prepare_cached(sql)?.execute((
-                    &id,
-                    request,
-                    location.as_str(),
-                    serde_json::to_string(lines)?,
-                    acknowledge_by.as_ms(),
-                    self.at(),
-                ))?;
-            }
-            OrderEvent::RequestSent { request } => self.request(&id, *request, "sent")?,
-            OrderEvent::RequestAcknowledged { request } => {
-                self.request(&id, *request, "acknowledged")?
-            }
-            OrderEvent::RequestOverdue { request } => self.request(&id, *request, "overdue")?,
-            OrderEvent::RequestRejected { request, .. } => {
-                self.request(&id, *request, "rejected")?
-            }
-            OrderEvent::ShortPicked { request, .. } => {
-                self.request(&id, *request, "short_picked")?
-            }
-            OrderEvent::Shipped {
-                request, shipment, ..
-            } => {
-                self.request(&id, *request, "shipped")?;
-                self.feed(
-                    "order.parcel",
-                    &id,
-                    &json!({ "request": request, "shipment": shipment }),
-                )?;
-            }
-            OrderEvent::RequestCancelAsked { request, .. } => {
-                self.request(&id, *request, "cancel_asked")?
-            }
-            OrderEvent::RequestCancelled { request } => self.request(&id, *request, "cancelled")?,
-            OrderEvent::RequestCancelRefused { request } => {
-                self.request(&id, *request, "cancel_refused")?
-            }
-            OrderEvent::ExceptionOpened(opened) => self.opened(opened)?,
-            OrderEvent::ExceptionClosed(closed) => self.closed(closed)?,
-            _ => {}
+            E::Received { facts, origin } => self.received(order, &id, facts, *origin),
+            E::Merged { facts } => self.merged(&id, facts),
+            E::LinesEdited { lines } => self.lines_edited(&id, lines),
+            E::StatusChanged { to } => self.status(&id, *to),
+            E::Planned { attempt, plan, .. } => self.planned(&id, *attempt, plan),
+            E::Reserved { attempt } => self.reserved(&id, *attempt),
+            E::BackorderedAt { skus } => self.backordered(&id, skus),
+            E::Released { lines, .. } => self.let_go(&id, lines),
+            E::GaveBack { sku, take, .. } => self.gave_back(&id, sku, take),
+            E::LinesCancelled { lines, .. } => self.count_lines(&id, "cancelled", 1, lines),
+            E::CancelUndone { lines } => self.count_lines(&id, "cancelled", -1, lines),
+            E::ShippedElsewhere { shipment, lines } => self.shipped_elsewhere(&id, shipment, lines),
+            E::Returned { lines, .. } => self.returned(&id, lines),
+            E::Refused { .. } => self.all_cancelled(&id),
+            E::RequestCreated { request, location, lines, acknowledge_by, .. } =>
+                self.request_created(&id, *request, location, lines, *acknowledge_by),
+            E::RequestSent { request } => self.request_sent(&id, *request),
+            E::RequestAcknowledged { request } => self.request_acknowledged(&id, *request),
+            E::RequestOverdue { request } => self.request_overdue(&id, *request),
+            E::RequestRejected { request, .. } => self.request_rejected(&id, *request),
+            E::ShortPicked { request, lines } => self.short_picked(&id, *request, lines),
+            E::Shipped { .. } => self.shipped(&id, event),
+            E::RequestCancelAsked { request, lines } => self.cancel_asked(&id, *request, lines),
+            E::RequestCancelled { request } => self.request_cancelled(&id, *request),
+            E::RequestCancelRefused { request } => self.cancel_refused(&id, *request),
+            E::ExceptionOpened(opened) => self.exception_opened(opened),
+            E::ExceptionClosed(closed) => self.exception_closed(closed),
+            // The timeline tells them; no other table shows them.
+            E::TieSeen { .. } | E::PlanRequested { .. } | E::SkuReserved { .. } | E::CapacityGranted { .. }
+            | E::SlotGranted { .. } | E::AttemptClosed { .. } | E::StockReturned { .. } | E::StockAsked { .. }
+            | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
+            | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. } | E::DestinationChanged { .. }
+            | E::ConflictSeen { .. } | E::HeldBack { .. } | E::HoldEnded { .. } | E::Freed | E::SplitAsked { .. }
+            | E::Noted { .. } | E::EffectDone { .. } | E::HoldTaken { .. } | E::TimePassed { .. } => Ok(()),
         }
-        Ok(())
     }
 
-    fn tell(&self, id: &str, number: usize, event: &OrderEvent) -> Result<(), InsightError> {
-        let Some((kind, sentence)) = sentences::order(event) else {
+    fn tell(&self, order: &OrderId, id: &str, number: usize, event: &OrderEvent) -> Folded {
+        let told = self.context(order, id, event)?;
+        let Some((kind, sentence)) = sentences::order(event, &told) else {
             return Ok(());
         };
-        let sql = "INSERT OR REPLACE INTO timeline (id, number, at, kind, sentence, principal, reason, position)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let meta = &self.record.meta;
-        self.work.prepare_cached(sql)?.execute((
-            id,
-            self.number(number),
-            self.at(),
-            kind,
-            sentence,
-            meta.principal.as_str(),
-            &meta.reason,
-            format!("{}:{}", self.position.shard, self.position.seq),
-        ))?;
+        let sql = "INSERT INTO timeline (id, number, at, kind, sentence, principal, reason, position, details)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        self.run(
+            sql,
+            (
+                id,
+                self.number(number),
+                self.at(),
+                kind,
+                &sentence,
+                self.principal(),
+                &self.record.meta.reason,
+                format!("{}:{}", self.position.shard, self.position.seq),
+                details(event)?.to_string(),
+            ),
+        )?;
+        let sql = "UPDATE orders SET changed_at = ?2, last_change = ?3 WHERE id = ?1";
+        self.run(sql, (id, self.at(), sentence))?;
         Ok(())
     }
 
-    fn received(&self, id: &str, facts: &OrderFacts, origin: Origin) -> Result<(), InsightError> {
-        let sql = "INSERT OR REPLACE INTO orders (id, channel, name, status, placed_at, changed_at, ship_by, units,
-            total, tags, test, lines, origin) VALUES (?1, ?2, ?3, 'received', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-        let channel = id.split_once(':').map_or(id, |(channel, _)| channel);
-        let origin = match origin {
-            Origin::Channel => "channel",
-            Origin::Api => "api",
-            Origin::Adopted => "adopted",
-            Origin::Hold { .. } => "hold",
+    /// What a sentence needs to know besides its event.
+    fn context(&self, order: &OrderId, id: &str, event: &OrderEvent) -> Result<Told, InsightError> {
+        let mut told = Told {
+            channel: order.channel.to_string(),
+            ..Told::default()
         };
-        self.work.prepare_cached(sql)?.execute((
-            id,
-            channel,
-            &facts.name,
-            facts.placed_at.as_ms(),
-            self.at(),
-            facts.ship_by.map(crossdock_model::Timestamp::as_ms),
-            units(&facts.lines),
-            facts.total.map(|total| total.to_string()),
-            facts.tags.join(","),
-            facts.test,
-            lines(&facts.lines).to_string(),
-            origin,
-        ))?;
-        self.feed("order.received", id, &json!({ "name": facts.name }))
-    }
-
-    fn merged(&self, id: &str, facts: &OrderFacts) -> Result<(), InsightError> {
-        let sql = "UPDATE orders SET name = ?2, ship_by = ?3, units = ?4, total = ?5, tags = ?6, lines = ?7,
-            changed_at = ?8 WHERE id = ?1";
-        self.work.prepare_cached(sql)?.execute((
-            id,
-            &facts.name,
-            facts.ship_by.map(crossdock_model::Timestamp::as_ms),
-            units(&facts.lines),
-            facts.total.map(|total| total.to_string()),
-            facts.tags.join(","),
-            lines(&facts.lines).to_string(),
-            self.at(),
-        ))?;
-        Ok(())
-    }
-
-    /// Lines an operator changed replace the ones of the same id; new ones are added.
-    fn edited(&self, id: &str, edited: &[LineFacts]) -> Result<(), InsightError> {
-        let known: String =
-            self.work
-                .query_row("SELECT lines FROM orders WHERE id = ?1", [id], |row| {
-                    row.get(0)
-                })?;
-        let mut known: Vec<Value> = serde_json::from_str(&known)?;
-        let Value::Array(edited) = lines(edited) else {
-            return Ok(());
-        };
-        for line in edited {
-            match known.iter_mut().find(|known| known["line"] == line["line"]) {
-                Some(known) => *known = line,
-                None => known.push(line),
-            }
+        if let OrderEvent::SkuReserved { attempt, .. } | OrderEvent::Reserved { attempt } = event {
+            told.plan = self.plan(id, *attempt)?;
         }
-        let sql = "UPDATE orders SET lines = ?2, changed_at = ?3 WHERE id = ?1";
-        self.work
-            .execute(sql, (id, serde_json::to_string(&known)?, self.at()))?;
-        Ok(())
+        if let OrderEvent::RequestSent { request }
+        | OrderEvent::RequestAcknowledged { request }
+        | OrderEvent::RequestOverdue { request }
+        | OrderEvent::RequestRejected { request, .. }
+        | OrderEvent::ShortPicked { request, .. }
+        | OrderEvent::Shipped { request, .. }
+        | OrderEvent::RequestCancelAsked { request, .. }
+        | OrderEvent::RequestCancelled { request }
+        | OrderEvent::RequestCancelRefused { request }
+        | OrderEvent::RequestSendFailed { request, .. }
+        | OrderEvent::RequestResent { request, .. } = event
+        {
+            let sql = "SELECT location, acknowledge_by FROM requests WHERE id = ?1 AND number = ?2";
+            let mut statement = self.work.prepare_cached(sql)?;
+            let known = statement.query_row((id, request), |row| Ok((row.get(0)?, row.get(1)?)));
+            told.request = known.optional()?;
+        }
+        Ok(told)
     }
 
-    fn status(&self, id: &str, to: OrderStatus) -> Result<(), InsightError> {
+    /// The plan of an attempt, while it is the order's latest.
+    pub(super) fn plan(&self, id: &str, attempt: u32) -> Result<Option<Plan>, InsightError> {
+        let sql = "SELECT plan FROM plans WHERE id = ?1 AND attempt = ?2";
+        let mut statement = self.work.prepare_cached(sql)?;
+        let text: Option<String> = statement
+            .query_row((id, attempt), |row| row.get(0))
+            .optional()?;
+        Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    fn received(&self, order: &OrderId, id: &str, facts: &OrderFacts, origin: Origin) -> Folded {
+        let sql = "INSERT INTO orders (id, channel, name, status, origin, placed_at, changed_at, payment, tags, test)
+            VALUES (?1, ?2, ?3, 'received', ?4, ?5, ?6, '', '[]', ?7)";
+        let channel = order.channel.as_str();
+        self.run(
+            sql,
+            (
+                id,
+                channel,
+                &facts.name,
+                origin_text(origin),
+                facts.placed_at.as_ms(),
+                self.at(),
+                facts.test,
+            ),
+        )?;
+        self.merged(id, facts)?;
+        let sentence = sentences::received(facts, origin, channel);
+        let sql = "UPDATE orders SET last_change = ?2 WHERE id = ?1";
+        self.run(sql, (id, sentence))?;
+        let data = json!({ "name": facts.name, "channel": channel, "test": facts.test });
+        self.feed("order.received", id, &data)
+    }
+
+    fn merged(&self, id: &str, facts: &OrderFacts) -> Folded {
+        let sql = "UPDATE orders SET name = ?2, ship_by = ?3, total = ?4, tags = ?5, payment = ?6 WHERE id = ?1";
+        self.run(
+            sql,
+            (
+                id,
+                &facts.name,
+                facts.ship_by.map(crossdock_model::Timestamp::as_ms),
+                facts.total.map(|total| total.to_string()),
+                serde_json::to_string(&facts.tags)?,
+                payment_text(facts.payment),
+            ),
+        )?;
+        self.state_lines(id, &facts.lines)
+    }
+
+    fn status(&self, id: &str, to: OrderStatus) -> Folded {
         let status = status_text(to);
-        let sql = "UPDATE orders SET status = ?2, changed_at = ?3 WHERE id = ?1";
-        self.work
-            .prepare_cached(sql)?
-            .execute((id, status, self.at()))?;
-        self.feed(&format!("order.{status}"), id, &json!({ "status": status }))
+        let over = matches!(
+            to,
+            OrderStatus::Shipped | OrderStatus::Closed | OrderStatus::Cancelled
+        );
+        let sql =
+            "UPDATE orders SET status = ?2, backordered = iif(?3, 0, backordered) WHERE id = ?1";
+        self.run(sql, (id, status, over))?;
+        // `order.received` means that it is new; one that has to be placed again is not.
+        let topic = match to {
+            OrderStatus::Received => "order.replanned".to_owned(),
+            _ => format!("order.{status}"),
+        };
+        self.feed(&topic, id, &json!({ "status": status }))
     }
 
-    fn request(&self, id: &str, number: u32, status: &str) -> Result<(), InsightError> {
-        let sql = "UPDATE requests SET status = ?3 WHERE id = ?1 AND number = ?2";
-        self.work
-            .prepare_cached(sql)?
-            .execute((id, number, status))?;
+    fn planned(&self, id: &str, attempt: u32, plan: &Plan) -> Folded {
+        let sql = "INSERT OR REPLACE INTO plans (id, attempt, plan) VALUES (?1, ?2, ?3)";
+        self.run(sql, (id, attempt, serde_json::to_string(plan)?))?;
         Ok(())
     }
 }
 
-fn units(lines: &[LineFacts]) -> i64 {
-    lines
-        .iter()
-        .map(|line| i64::from(line.ordered_units.saturating_sub(line.cancelled_units)))
-        .sum()
-}
-
-fn lines(lines: &[LineFacts]) -> Value {
-    let line = |line: &LineFacts| {
-        json!({
-            "line": line.line, "title": line.title, "ordered_units": line.ordered_units,
-            "cancelled_units": line.cancelled_units, "unit_price": line.unit_price.map(|p| p.to_string()),
-            "ships": line.ships,
-            "parts": line.parts.iter().map(|part| json!({
-                "sku": part.sku, "units_per_line_unit": part.units_per_line_unit
-            })).collect::<Vec<_>>(),
-        })
+/// The event as JSON. Statements of the channel are cut to what decisions rest on: lines have their own table.
+fn details(event: &OrderEvent) -> Result<Value, InsightError> {
+    let (OrderEvent::Received { facts, .. } | OrderEvent::Merged { facts }) = event else {
+        // `{"Planned": {…}}`: the kind stands beside it already.
+        return Ok(match serde_json::to_value(event)? {
+            Value::Object(tagged) => tagged.into_iter().next().map_or(Value::Null, |(_, v)| v),
+            _ => json!({}),
+        });
     };
-    lines.iter().map(line).collect()
+    let lines = facts.lines.iter();
+    let lines = lines.map(|line| json!({ "line": line.line, "units": line.ordered_units }));
+    Ok(json!({
+        "name": facts.name, "updated_at": facts.updated_at, "payment": payment_text(facts.payment),
+        "service_level": facts.service_level, "tags": facts.tags, "lines": lines.collect::<Vec<_>>(),
+    }))
 }

@@ -1,78 +1,230 @@
-//! Stock per location and the ledger.
+//! Stock per location, and the ledger.
 
-use crossdock_model::v1::SkuEvent;
-use crossdock_model::{EntityId, LocationId, SkuId};
+use crossdock_model::v1::{MoveReason, SkuEvent};
+use crossdock_model::{LocationId, SkuId, Timestamp};
 use serde_json::json;
 
-use super::Folding;
+use super::{Folded, Folding};
 use crate::{InsightError, sentences};
 
+/// A running sum of a SKU at a location: a column of `stock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sum {
+    OnHand,
+    Unavailable,
+    Committed,
+    Tentative,
+    InTransit,
+}
+
+impl Sum {
+    fn column(self) -> &'static str {
+        match self {
+            Self::OnHand => "on_hand",
+            Self::Unavailable => "unavailable",
+            Self::Committed => "committed",
+            Self::Tentative => "tentative",
+            Self::InTransit => "in_transit",
+        }
+    }
+
+    /// Tentative units come and go within a moment: nobody outside is told.
+    fn is_public(self) -> bool {
+        match self {
+            Self::OnHand | Self::Unavailable | Self::Committed | Self::InTransit => true,
+            Self::Tentative => false,
+        }
+    }
+}
+
 impl Folding<'_> {
-    pub fn sku(&self, number: usize, event: &SkuEvent) -> Result<(), InsightError> {
-        let EntityId::Sku(sku) = self.entity else {
-            return Ok(());
-        };
+    /// Only dispatches.
+    #[rustfmt::skip]
+    pub(super) fn sku(&mut self, sku: &SkuId, number: usize, event: &SkuEvent) -> Folded {
         match event {
             SkuEvent::Defined { title, tracking } => {
                 let sql = "INSERT INTO skus (sku, title, tracking) VALUES (?1, ?2, ?3)
                     ON CONFLICT (sku) DO UPDATE SET title = ?2, tracking = ?3";
-                self.work
-                    .execute(sql, (sku.as_str(), title, serde_json::to_string(tracking)?))?;
+                self.run(sql, (sku.as_str(), title, serde_json::to_string(tracking)?))?;
+                Ok(())
             }
-            SkuEvent::Moved {
-                location,
+            SkuEvent::Moved { .. } => self.moved(sku, number, event),
+            SkuEvent::IncomingSet { location, reference, units, expected_at } =>
+                self.incoming_set(sku, location, reference, *units, *expected_at),
+            SkuEvent::SafetySet { location, units } => self.safety_set(sku, location, *units),
+            SkuEvent::Held { hold, takes, expires_at } => self.held(sku, hold, takes, *expires_at),
+            SkuEvent::HoldExpired { hold } | SkuEvent::HoldReleased { hold } => self.hold_ended(sku, hold).map(drop),
+            SkuEvent::HoldConfirmed { hold, id } => self.hold_confirmed(sku, hold, id),
+            SkuEvent::Reserved { id, takes, .. } => self.units_reserved(sku, id, takes),
+            SkuEvent::Confirmed { id } => self.confirmed(sku, id),
+            SkuEvent::Released { id } => self.freed(sku, id),
+            SkuEvent::Settled { id, location, shipped_units, released_units } =>
+                self.settled(sku, id, location, *shipped_units, *released_units),
+            SkuEvent::Waiting { order, units, promised_at, .. } => self.waiting(sku, order, *units, *promised_at),
+            SkuEvent::WaitEnded { order } => self.wait_ended(sku, order),
+            SkuEvent::Offered { order, takes, .. } => self.offered(sku, order, takes),
+            SkuEvent::OfferEnded { order } => self.offer_ended(sku, order),
+            SkuEvent::ExceptionOpened(opened) => self.exception_opened(opened),
+            SkuEvent::ExceptionClosed(closed) => self.exception_closed(closed),
+            // They move no unit: what follows from a count is a `Moved`, and a queue has none yet.
+            SkuEvent::Counted { .. } | SkuEvent::OutcomeAsked { .. } | SkuEvent::Queued { .. }
+            | SkuEvent::Unqueued { .. } | SkuEvent::AskedBack { .. } | SkuEvent::KeptBy { .. } => Ok(()),
+        }
+    }
+
+    /// Adds to a sum and says what it is then.
+    pub(super) fn shift(
+        &mut self,
+        sku: &SkuId,
+        location: &LocationId,
+        sum: Sum,
+        units: i64,
+    ) -> Result<i64, InsightError> {
+        let column = sum.column();
+        let sql = format!(
+            "INSERT INTO stock (sku, location, {column}) VALUES (?1, ?2, ?3)
+            ON CONFLICT (sku, location) DO UPDATE SET {column} = {column} + ?3 RETURNING {column}"
+        );
+        if sum.is_public() && units != 0 {
+            self.changed.insert(location.clone());
+        }
+        let mut statement = self.work.prepare_cached(&sql)?;
+        let values = (sku.as_str(), location.as_str(), units);
+        Ok(statement.query_row(values, |row| row.get(0))?)
+    }
+
+    fn moved(&mut self, sku: &SkuId, number: usize, event: &SkuEvent) -> Folded {
+        let SkuEvent::Moved {
+            location,
+            on_hand_delta,
+            unavailable_delta,
+            reason,
+            effective_at,
+            ..
+        } = event
+        else {
+            return Ok(());
+        };
+        self.shift(sku, location, Sum::Unavailable, *unavailable_delta)?;
+        let on_hand = self.shift(sku, location, Sum::OnHand, *on_hand_delta)?;
+        self.on_the_way(sku, location, *on_hand_delta, reason)?;
+        let sql = "INSERT INTO ledger (sku, number, at, effective_at, location, on_hand_delta,
+            unavailable_delta, on_hand, reason, reference, principal)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        self.run(
+            sql,
+            (
+                sku.as_str(),
+                self.number(number),
+                self.at(),
+                effective_at.as_ms(),
+                location.as_str(),
                 on_hand_delta,
                 unavailable_delta,
-                reason,
-                effective_at,
-                ..
+                on_hand,
+                sentences::movement(reason),
+                sentences::reference(reason),
+                self.principal(),
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// What a movement does to units that were expected.
+    fn on_the_way(
+        &mut self,
+        sku: &SkuId,
+        location: &LocationId,
+        on_hand_delta: i64,
+        reason: &MoveReason,
+    ) -> Folded {
+        match reason {
+            MoveReason::TransferOut { to, .. } => {
+                self.shift(sku, to, Sum::InTransit, -on_hand_delta)?;
+            }
+            MoveReason::TransferIn { .. } => {
+                self.shift(sku, location, Sum::InTransit, -on_hand_delta)?;
+            }
+            MoveReason::Received {
+                reference: Some(reference),
             } => {
-                let on_hand = self.balance(sku, location, *on_hand_delta, *unavailable_delta)?;
-                let sql = "INSERT OR REPLACE INTO ledger (sku, number, at, effective_at, location, on_hand_delta,
-                    unavailable_delta, on_hand, reason, principal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-                self.work.prepare_cached(sql)?.execute((
-                    sku.as_str(),
-                    self.number(number),
-                    self.at(),
-                    effective_at.as_ms(),
-                    location.as_str(),
-                    on_hand_delta,
-                    unavailable_delta,
-                    on_hand,
-                    sentences::movement(reason),
-                    self.record.meta.principal.as_str(),
-                ))?;
-                let data = json!({ "location": location, "on_hand": on_hand, "reason": sentences::movement(reason) });
-                self.feed("stock.changed", sku.as_str(), &data)?;
+                let sql = "UPDATE incoming SET units = max(0, units - ?4)
+                    WHERE sku = ?1 AND location = ?2 AND reference = ?3";
+                let values = (sku.as_str(), location.as_str(), reference, on_hand_delta);
+                self.run(sql, values)?;
+                let sql = "DELETE FROM incoming
+                    WHERE sku = ?1 AND location = ?2 AND reference = ?3 AND units = 0";
+                self.run(sql, (sku.as_str(), location.as_str(), reference))?;
             }
-            SkuEvent::SafetySet { location, units } => {
-                let sql = "INSERT INTO stock (sku, location, safety) VALUES (?1, ?2, ?3)
-                    ON CONFLICT (sku, location) DO UPDATE SET safety = ?3";
-                self.work
-                    .execute(sql, (sku.as_str(), location.as_str(), units))?;
-            }
-            SkuEvent::ExceptionOpened(opened) => self.opened(opened)?,
-            SkuEvent::ExceptionClosed(closed) => self.closed(closed)?,
-            // What is reserved and held is asked of the SKU itself: it changes with time, not only with events.
-            _ => {}
+            MoveReason::Received { reference: None }
+            | MoveReason::Counted { .. }
+            | MoveReason::Adjusted { .. }
+            | MoveReason::MarkedUnavailable
+            | MoveReason::MadeAvailable
+            | MoveReason::Shipped { .. }
+            | MoveReason::Returned { .. }
+            | MoveReason::SoldAtTill { .. } => {}
         }
         Ok(())
     }
 
-    fn balance(
-        &self,
+    fn incoming_set(
+        &mut self,
         sku: &SkuId,
         location: &LocationId,
-        on_hand: i64,
-        unavailable: i64,
-    ) -> Result<i64, InsightError> {
-        let sql = "INSERT INTO stock (sku, location, on_hand, unavailable) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT (sku, location) DO UPDATE
-            SET on_hand = on_hand + ?3, unavailable = unavailable + ?4 RETURNING on_hand";
-        let mut statement = self.work.prepare_cached(sql)?;
-        Ok(statement.query_row(
-            (sku.as_str(), location.as_str(), on_hand, unavailable),
-            |row| row.get(0),
-        )?)
+        reference: &str,
+        units: u32,
+        expected_at: Timestamp,
+    ) -> Folded {
+        self.changed.insert(location.clone());
+        self.shift(sku, location, Sum::OnHand, 0)?;
+        if units == 0 {
+            let sql = "DELETE FROM incoming WHERE sku = ?1 AND location = ?2 AND reference = ?3";
+            self.run(sql, (sku.as_str(), location.as_str(), reference))?;
+            return Ok(());
+        }
+        let sql = "INSERT OR REPLACE INTO incoming (sku, location, reference, units, expected_at)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let at = expected_at.as_ms();
+        self.run(sql, (sku.as_str(), location.as_str(), reference, units, at))?;
+        Ok(())
+    }
+
+    fn safety_set(&mut self, sku: &SkuId, location: &LocationId, units: u32) -> Folded {
+        self.changed.insert(location.clone());
+        let sql = "INSERT INTO stock (sku, location, safety) VALUES (?1, ?2, ?3)
+            ON CONFLICT (sku, location) DO UPDATE SET safety = ?3";
+        self.run(sql, (sku.as_str(), location.as_str(), units))?;
+        Ok(())
+    }
+
+    /// One event of the feed for each location whose figures the record changed.
+    pub(super) fn announce_stock(&mut self) -> Folded {
+        let changed = std::mem::take(&mut self.changed);
+        for location in changed.iter().filter(|_| !self.told) {
+            let sku = match self.entity {
+                crossdock_model::EntityId::Sku(sku) => sku,
+                _ => return Ok(()),
+            };
+            let sql = "SELECT on_hand, unavailable, committed, tentative, safety, (SELECT coalesce(sum(units), 0)
+                FROM holds h WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at > ?3)
+                FROM stock s WHERE sku = ?1 AND location = ?2";
+            let values = (sku.as_str(), location.as_str(), self.at());
+            let sums: [i64; 6] = self.work.prepare_cached(sql)?.query_row(values, |row| {
+                let mut sums = [0; 6];
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum = row.get(at)?;
+                }
+                Ok(sums)
+            })?;
+            let [on_hand, unavailable, committed, tentative, safety, held] = sums;
+            let data = json!({
+                "location": location, "on_hand": on_hand, "unavailable": unavailable, "committed": committed,
+                "held": held, "safety": safety,
+                "available": on_hand - unavailable - committed - tentative - held,
+            });
+            self.feed("stock.changed", sku.as_str(), &data)?;
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Exceptions, open ones first.
 
 use rusqlite::Row;
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
-use super::{Page, Wanted};
+use super::{Order, Page, Wanted, json};
 use crate::{Insight, InsightError};
 
 /// Which exceptions.
@@ -26,7 +26,7 @@ pub struct ExceptionFilter {
 /// An exception.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExceptionRow {
-    /// Its number here; stable while insight's database lives.
+    /// Made from its position in the journal: a rebuilt database knows it under the same number.
     pub id: i64,
     /// Its kind.
     pub kind: String,
@@ -48,8 +48,29 @@ pub struct ExceptionRow {
     pub how: Option<String>,
 }
 
+const OPENED: Order = Order::up(&["opened_at", "id"]);
+
+const EXCEPTION: &str =
+    "SELECT id, kind, subject, episode, entity, cause, evidence, opened_at, closed_at, how
+    FROM exceptions";
+
+fn exception_row(row: &Row<'_>) -> rusqlite::Result<ExceptionRow> {
+    Ok(ExceptionRow {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        subject: row.get(2)?,
+        episode: row.get(3)?,
+        entity: row.get(4)?,
+        cause: row.get(5)?,
+        evidence: json(&row.get::<_, String>(6)?),
+        opened_at: row.get(7)?,
+        closed_at: row.get(8)?,
+        how: row.get(9)?,
+    })
+}
+
 impl Insight {
-    /// Exceptions in the order they were opened.
+    /// Exceptions in the order they were opened: the oldest first.
     ///
     /// # Errors
     /// [`InsightError`].
@@ -58,33 +79,37 @@ impl Insight {
         wanted.with("id = ?", filter.id);
         wanted.with("kind = ?", filter.kind.clone());
         wanted.with("subject = ?", filter.subject.clone());
-        wanted.with("(closed_at IS NULL) = ?", filter.open);
-        let after = filter.cursor.as_deref().map(|cursor| {
-            cursor
-                .parse::<i64>()
-                .map_err(|_| InsightError::Cursor(cursor.to_owned()))
-        });
-        wanted.with("id > ?", after.transpose()?);
-        let select =
-            "SELECT id, kind, subject, episode, entity, cause, evidence, opened_at, closed_at, how
-            FROM exceptions";
-        let read = |row: &Row<'_>| {
-            let evidence: String = row.get(6)?;
-            Ok(ExceptionRow {
-                id: row.get(0)?,
-                kind: row.get(1)?,
-                subject: row.get(2)?,
-                episode: row.get(3)?,
-                entity: row.get(4)?,
-                cause: row.get(5)?,
-                evidence: serde_json::from_str(&evidence).unwrap_or(Value::Null),
-                opened_at: row.get(7)?,
-                closed_at: row.get(8)?,
-                how: row.get(9)?,
-            })
-        };
-        wanted.page(&self.reader(), select, "id", filter.limit, read, |row| {
-            row.id.to_string()
-        })
+        match filter.open {
+            Some(true) => wanted.conditions.push("closed_at IS NULL".to_owned()),
+            Some(false) => wanted.conditions.push("closed_at IS NOT NULL".to_owned()),
+            None => {}
+        }
+        wanted.after(&OPENED, filter.cursor.as_deref())?;
+        let key = |row: &ExceptionRow| vec![value!(row.opened_at), value!(row.id)];
+        let reader = self.reader();
+        wanted.page(
+            &reader,
+            EXCEPTION,
+            &OPENED,
+            filter.limit,
+            exception_row,
+            key,
+        )
+    }
+
+    /// All episodes of the exception that one is an episode of, the oldest first, up to a page; empty for an unknown
+    /// one.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn exception_history(&self, id: i64) -> Result<Vec<ExceptionRow>, InsightError> {
+        let sql = format!(
+            "{EXCEPTION} WHERE (entity, kind, subject) IN (SELECT entity, kind, subject FROM exceptions WHERE id = ?1)
+            ORDER BY opened_at, id LIMIT ?2"
+        );
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(&sql)?;
+        let rows = statement.query_map((id, super::PAGE_MAX.cast_signed()), exception_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -1,8 +1,9 @@
 //! The feed of public events, and how far each endpoint has been told.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 
+use super::json;
 use crate::{Insight, InsightError};
 
 /// A public event.
@@ -20,31 +21,82 @@ pub struct FeedEvent {
     pub data: Value,
 }
 
+/// A stretch of the feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedPage {
+    /// The events.
+    pub events: Vec<FeedEvent>,
+    /// Go on after this one: also past events of other topics.
+    pub next_after: i64,
+}
+
+fn feed_event(row: &Row<'_>) -> rusqlite::Result<FeedEvent> {
+    Ok(FeedEvent {
+        id: row.get(0)?,
+        topic: row.get(1)?,
+        subject: row.get(2)?,
+        at: row.get(3)?,
+        data: json(&row.get::<_, String>(4)?),
+    })
+}
+
+fn end(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    let sql = "SELECT coalesce(max(id), 0) FROM feed";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}
+
+/// Whether records that are older than this database are still to be folded.
+fn is_catching_up(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM history h LEFT JOIN cursor c ON c.shard = h.shard
+        WHERE coalesce(c.seq, 0) < h.seq)";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}
+
 impl Insight {
     /// Events after a place in the feed.
     ///
     /// # Errors
     /// [`InsightError`].
     pub fn feed(&self, after: i64, limit: usize) -> Result<Vec<FeedEvent>, InsightError> {
-        let reader = self.reader();
+        Ok(self.events_after(after, limit, &[])?.events)
+    }
+
+    /// Events after a place in the feed whose topics begin with one of these texts; none stands for all topics.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn events_after(
+        &self,
+        after: i64,
+        limit: usize,
+        topics: &[String],
+    ) -> Result<FeedPage, InsightError> {
+        let limit = limit.clamp(1, super::PAGE_MAX);
+        let mut reader = self.reader();
+        // One view of the table: an event that comes between the two questions would be passed over.
+        let view = reader.transaction()?;
         let sql =
-            "SELECT id, topic, subject, at, data FROM feed WHERE id > ?1 ORDER BY id LIMIT ?2";
-        let mut statement = reader.prepare_cached(sql)?;
-        let rows = statement.query_map((after, limit.clamp(1, super::PAGE_MAX) as i64), |row| {
-            let data: String = row.get(4)?;
-            Ok(FeedEvent {
-                id: row.get(0)?,
-                topic: row.get(1)?,
-                subject: row.get(2)?,
-                at: row.get(3)?,
-                data: serde_json::from_str(&data).unwrap_or(Value::Null),
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            "SELECT id, topic, subject, at, data FROM feed WHERE id > ?1 AND (?2 = '[]' OR EXISTS (
+            SELECT 1 FROM json_each(?2) t WHERE substr(topic, 1, length(t.value)) = t.value))
+            ORDER BY id LIMIT ?3";
+        let mut statement = view.prepare_cached(sql)?;
+        let values = (after, serde_json::to_string(topics)?, limit.cast_signed());
+        let rows = statement.query_map(values, feed_event)?;
+        let events: Vec<FeedEvent> = rows.collect::<Result<_, _>>()?;
+        let next_after = match events.last() {
+            Some(last) if events.len() == limit => last.id,
+            Some(_) | None => after.max(end(&view)?),
+        };
+        Ok(FeedPage { events, next_after })
     }
 
     /// How far an endpoint was told: (last event, failures in a row, not before milliseconds since 1970). A new
-    /// endpoint begins at the feed's present end.
+    /// endpoint begins at the feed's present end. While a new database folds an old journal that end is not known:
+    /// it says [`i64::MAX`], after which there is nothing to tell, and keeps nothing.
     ///
     /// # Errors
     /// [`InsightError`].
@@ -57,9 +109,10 @@ impl Insight {
         if let Some(known) = known.optional()? {
             return Ok(known);
         }
-        let end: i64 = writer.query_row("SELECT coalesce(max(id), 0) FROM feed", [], |row| {
-            row.get(0)
-        })?;
+        if is_catching_up(&writer)? {
+            return Ok((i64::MAX, 0, 0));
+        }
+        let end = end(&writer)?;
         writer.execute(
             "INSERT INTO delivered (endpoint, feed_id) VALUES (?1, ?2)",
             (endpoint, end),

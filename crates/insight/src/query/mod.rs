@@ -2,16 +2,23 @@
 
 mod exceptions;
 mod feed;
+mod lines;
 mod orders;
+mod requests;
+mod settings;
 mod stock;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 pub use exceptions::{ExceptionFilter, ExceptionRow};
-pub use feed::FeedEvent;
-pub use orders::{OrderFilter, OrderRow, RequestFilter, RequestRow, TimelineRow};
-pub use stock::{LedgerRow, ListingRow, StockFilter, StockRow};
+pub use feed::{FeedEvent, FeedPage};
+pub use orders::{OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow};
+pub use requests::{RequestFilter, RequestRow};
+pub use settings::{ChannelRow, ListingRow, LocationRow, RuleSetRow};
+pub use stock::{LedgerRow, SkuRow, StockFilter, StockRow, StockSearch};
 
 use crate::InsightError;
 
@@ -27,6 +34,28 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// The order of a list: its columns, which together tell every row from every other.
+struct Order {
+    columns: &'static [&'static str],
+    descending: bool,
+}
+
+impl Order {
+    const fn up(columns: &'static [&'static str]) -> Self {
+        Self {
+            columns,
+            descending: false,
+        }
+    }
+
+    const fn down(columns: &'static [&'static str]) -> Self {
+        Self {
+            columns,
+            descending: true,
+        }
+    }
+}
+
 /// A condition being put together.
 #[derive(Default)]
 struct Wanted {
@@ -38,10 +67,27 @@ impl Wanted {
     /// Adds a condition, with `?` for the value, when there is one.
     fn with(&mut self, condition: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
-            self.values.push(value.into());
-            self.conditions
-                .push(condition.replace('?', &format!("?{}", self.values.len())));
+            let place = self.bind(value);
+            self.conditions.push(condition.replace('?', &place));
         }
+    }
+
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("?{}", self.values.len())
+    }
+
+    /// Goes on behind the row a cursor names.
+    fn after(&mut self, order: &Order, cursor: Option<&str>) -> Result<(), InsightError> {
+        let Some(cursor) = cursor else { return Ok(()) };
+        let key = read_cursor(cursor).filter(|key| key.len() == order.columns.len());
+        let key = key.ok_or_else(|| InsightError::Cursor(cursor.to_owned()))?;
+        let places: Vec<String> = key.into_iter().map(|value| self.bind(value)).collect();
+        let (columns, places) = (order.columns.join(", "), places.join(", "));
+        let sign = if order.descending { '<' } else { '>' };
+        self.conditions
+            .push(format!("({columns}) {sign} ({places})"));
+        Ok(())
     }
 
     fn clause(&self) -> String {
@@ -56,34 +102,47 @@ impl Wanted {
         self,
         connection: &Connection,
         select: &str,
-        order: &str,
+        order: &Order,
         limit: usize,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-        cursor: impl Fn(&T) -> String,
+        key: impl Fn(&T) -> Vec<serde_json::Value>,
     ) -> Result<Page<T>, InsightError> {
         let limit = limit.clamp(1, PAGE_MAX);
-        let sql = format!(
-            "{select}{} ORDER BY {order} LIMIT {}",
-            self.clause(),
-            limit + 1
-        );
+        let turn = if order.descending { " DESC" } else { "" };
+        let by: Vec<String> = order
+            .columns
+            .iter()
+            .map(|column| format!("{column}{turn}"))
+            .collect();
+        let (clause, by, rows_max) = (self.clause(), by.join(", "), limit + 1);
+        let sql = format!("{select}{clause} ORDER BY {by} LIMIT {rows_max}");
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map(rusqlite::params_from_iter(self.values), read)?;
         let mut rows: Vec<T> = rows.collect::<Result<_, _>>()?;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(cursor);
+        let last = rows.last().filter(|_| more);
+        let next = last.map(|row| write_cursor(key(row)));
         Ok(Page { rows, next })
     }
 }
 
-/// A cursor of two parts, `number|text`.
-fn split_cursor(cursor: Option<&str>) -> Result<Option<(i64, String)>, InsightError> {
-    let wrong = |cursor: &str| InsightError::Cursor(cursor.to_owned());
-    let Some(text) = cursor else { return Ok(None) };
-    let (number, rest) = text.split_once('|').ok_or_else(|| wrong(text))?;
-    Ok(Some((
-        number.parse().map_err(|_| wrong(text))?,
-        rest.to_owned(),
-    )))
+/// A cursor is opaque to callers and safe in a URL and on a command line.
+fn write_cursor(key: Vec<serde_json::Value>) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::Value::Array(key).to_string())
+}
+
+fn read_cursor(cursor: &str) -> Option<Vec<Value>> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let key: Vec<serde_json::Value> = serde_json::from_slice(&bytes).ok()?;
+    let one = |part: serde_json::Value| match part {
+        serde_json::Value::String(text) => Some(Value::Text(text)),
+        other => other.as_i64().map(Value::Integer),
+    };
+    key.into_iter().map(one).collect()
+}
+
+/// JSON that this crate wrote itself.
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or(serde_json::Value::Null)
 }

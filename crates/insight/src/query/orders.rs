@@ -1,9 +1,9 @@
-//! Orders, their timelines, and what locations have to do.
+//! Orders and their timelines.
 
-use rusqlite::{OptionalExtension, Row};
-use serde_json::Value;
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde_json::{Value, json as value};
 
-use super::{Page, Wanted, split_cursor};
+use super::{Order, Page, Wanted, json, lines};
 use crate::{Insight, InsightError};
 
 /// Which orders.
@@ -25,6 +25,36 @@ pub struct OrderFilter {
     pub limit: usize,
 }
 
+/// Which orders, with everything that can be asked for.
+#[derive(Debug, Clone, Default)]
+pub struct OrderSearch {
+    /// What most lists filter by.
+    pub base: OrderFilter,
+    /// Changed at or after, milliseconds since 1970.
+    pub changed_from: Option<i64>,
+    /// Changed before, milliseconds since 1970.
+    pub changed_to: Option<i64>,
+    /// With units that wait for stock (or without).
+    pub backordered: Option<bool>,
+    /// With units reserved or requested at this location.
+    pub location: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Tests of their channels (or none of them).
+    pub test: Option<bool>,
+}
+
+/// A fulfilment request of an order, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSummary {
+    /// Its number in the order.
+    pub number: i64,
+    /// Who is asked.
+    pub location: String,
+    /// Its state.
+    pub status: String,
+}
+
 /// An order in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderRow {
@@ -40,23 +70,37 @@ pub struct OrderRow {
     pub placed_at: i64,
     /// Milliseconds since 1970.
     pub changed_at: i64,
+    /// What happened last.
+    pub last_change: String,
     /// Milliseconds since 1970.
     pub ship_by: Option<i64>,
     /// Units wanted.
     pub units: i64,
+    /// Units of SKUs that wait for stock.
+    pub backordered_units: i64,
     /// Amount and currency.
     pub total: Option<String>,
+    /// `ready`, `pending`, `on_hold`, `voided`.
+    pub payment: String,
+    /// Tags of the channel.
+    pub tags: Vec<String>,
     /// Whether it is a test of its channel.
     pub test: bool,
     /// How it came in.
     pub origin: String,
-    /// Its lines.
+    /// Its fulfilment requests.
+    pub requests: Vec<RequestSummary>,
+    /// Exceptions of its own that are open.
+    pub open_exceptions: i64,
+    /// Its lines: `line`, `title`, `units` wanted, `status`, and what became of each part.
     pub lines: Value,
 }
 
 /// An event of a timeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimelineRow {
+    /// Orders the events of an order.
+    pub number: i64,
     /// Milliseconds since 1970.
     pub at: i64,
     /// Kind of event.
@@ -69,50 +113,39 @@ pub struct TimelineRow {
     pub reason: Option<String>,
     /// Where it is in the journal, `shard:sequence`.
     pub position: String,
+    /// The event itself.
+    pub details: Value,
 }
 
-/// Which fulfilment requests.
-#[derive(Debug, Clone, Default)]
-pub struct RequestFilter {
-    /// Of this order.
-    pub order: Option<String>,
-    /// For this location.
-    pub location: Option<String>,
-    /// In this state; `open` for all that are not ended.
-    pub status: Option<String>,
-    /// Where the page begins.
-    pub cursor: Option<String>,
-    /// Rows of a page.
-    pub limit: usize,
-}
-
-/// A fulfilment request.
+/// A parcel of an order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RequestRow {
-    /// The order, `channel:external`.
-    pub order: String,
-    /// What people call the order.
-    pub order_name: String,
-    /// Its number in the order.
-    pub number: i64,
-    /// Who is asked.
-    pub location: String,
-    /// Its state.
-    pub status: String,
-    /// What to send: line, sku, units.
+pub struct ShipmentRow {
+    /// What its location calls it.
+    pub shipment: String,
+    /// The request it belongs to; none: somebody else sent it.
+    pub request: Option<i64>,
+    /// When it left, milliseconds since 1970.
+    pub at: i64,
+    /// Who carries it.
+    pub carrier: Option<String>,
+    /// Tracking number.
+    pub number: Option<String>,
+    /// Where it can be followed.
+    pub url: Option<String>,
+    /// What is in it: line, units, and the SKU where it is known.
     pub lines: Value,
-    /// Milliseconds since 1970.
-    pub acknowledge_by: i64,
-    /// Milliseconds since 1970.
-    pub created_at: i64,
 }
+
+const PLACED: Order = Order::down(&["o.placed_at", "o.id"]);
+const TOLD: Order = Order::up(&["number"]);
 
 const ORDER: &str =
-    "SELECT id, channel, name, status, placed_at, changed_at, ship_by, units, total, test, origin,
-    lines FROM orders";
+    "SELECT o.id, o.channel, o.name, o.status, o.placed_at, o.changed_at, o.last_change, o.ship_by, o.units,
+    o.backordered, o.total, o.payment, o.tags, o.test, o.origin, (SELECT count(*) FROM exceptions e
+    WHERE e.entity = 'order:' || o.id AND e.closed_at IS NULL) FROM orders o";
 
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
-    let lines: String = row.get(11)?;
+    let tags: String = row.get(12)?;
     Ok(OrderRow {
         id: row.get(0)?,
         channel: row.get(1)?,
@@ -120,13 +153,35 @@ fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         status: row.get(3)?,
         placed_at: row.get(4)?,
         changed_at: row.get(5)?,
-        ship_by: row.get(6)?,
-        units: row.get(7)?,
-        total: row.get(8)?,
-        test: row.get(9)?,
-        origin: row.get(10)?,
-        lines: serde_json::from_str(&lines).unwrap_or(Value::Null),
+        last_change: row.get(6)?,
+        ship_by: row.get(7)?,
+        units: row.get(8)?,
+        backordered_units: row.get(9)?,
+        total: row.get(10)?,
+        payment: row.get(11)?,
+        tags: serde_json::from_str(&tags).unwrap_or_default(),
+        test: row.get(13)?,
+        origin: row.get(14)?,
+        open_exceptions: row.get(15)?,
+        requests: Vec::new(),
+        lines: Value::Null,
     })
+}
+
+/// Adds what other tables know of an order.
+fn complete(reader: &Connection, row: &mut OrderRow) -> Result<(), InsightError> {
+    let sql = "SELECT number, location, status FROM requests WHERE id = ?1 ORDER BY number";
+    let mut statement = reader.prepare_cached(sql)?;
+    let requests = statement.query_map([&row.id], |found| {
+        Ok(RequestSummary {
+            number: found.get(0)?,
+            location: found.get(1)?,
+            status: found.get(2)?,
+        })
+    })?;
+    row.requests = requests.collect::<Result<_, _>>()?;
+    row.lines = lines::of(reader, &row.id, row.backordered_units > 0)?;
+    Ok(())
 }
 
 impl Insight {
@@ -135,27 +190,44 @@ impl Insight {
     /// # Errors
     /// [`InsightError`].
     pub fn orders(&self, filter: &OrderFilter) -> Result<Page<OrderRow>, InsightError> {
-        let mut wanted = Wanted::default();
-        wanted.with("channel = ?", filter.channel.clone());
-        wanted.with("status = ?", filter.status.clone());
-        wanted.with("origin = ?", filter.origin.clone());
-        wanted.with("placed_at >= ?", filter.placed_from);
-        wanted.with("placed_at < ?", filter.placed_to);
-        if let Some((placed_at, id)) = split_cursor(filter.cursor.as_deref())? {
-            wanted.with(
-                &format!("(placed_at < {placed_at} OR (placed_at = {placed_at} AND id > ?))"),
-                Some(id),
-            );
+        self.search_orders(&OrderSearch {
+            base: filter.clone(),
+            ..OrderSearch::default()
+        })
+    }
+
+    /// Orders, newest first, by everything that can be asked for.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn search_orders(&self, search: &OrderSearch) -> Result<Page<OrderRow>, InsightError> {
+        let (mut wanted, base) = (Wanted::default(), &search.base);
+        wanted.with("o.channel = ?", base.channel.clone());
+        wanted.with("o.status = ?", base.status.clone());
+        wanted.with("o.origin = ?", base.origin.clone());
+        wanted.with("o.placed_at >= ?", base.placed_from);
+        wanted.with("o.placed_at < ?", base.placed_to);
+        wanted.with("o.changed_at >= ?", search.changed_from);
+        wanted.with("o.changed_at < ?", search.changed_to);
+        wanted.with("(o.backordered > 0) = ?", search.backordered);
+        wanted.with("o.test = ?", search.test);
+        wanted.with(
+            "EXISTS (SELECT 1 FROM json_each(o.tags) t WHERE t.value = ?)",
+            search.tag.clone(),
+        );
+        wanted.with(
+            "(EXISTS (SELECT 1 FROM reserved p WHERE p.id = o.id AND p.location = ?)
+            OR EXISTS (SELECT 1 FROM requests r WHERE r.id = o.id AND r.location = ?))",
+            search.location.clone(),
+        );
+        wanted.after(&PLACED, base.cursor.as_deref())?;
+        let reader = self.reader();
+        let key = |row: &OrderRow| vec![value!(row.placed_at), value!(row.id)];
+        let mut page = wanted.page(&reader, ORDER, &PLACED, base.limit, order_row, key)?;
+        for row in &mut page.rows {
+            complete(&reader, row)?;
         }
-        let cursor = |row: &OrderRow| format!("{}|{}", row.placed_at, row.id);
-        wanted.page(
-            &self.reader(),
-            ORDER,
-            "placed_at DESC, id",
-            filter.limit,
-            order_row,
-            cursor,
-        )
+        Ok(page)
     }
 
     /// One order.
@@ -163,12 +235,25 @@ impl Insight {
     /// # Errors
     /// [`InsightError`].
     pub fn order(&self, id: &str) -> Result<Option<OrderRow>, InsightError> {
-        let sql = format!("{ORDER} WHERE id = ?1");
-        Ok(self
-            .reader()
-            .prepare_cached(&sql)?
-            .query_row([id], order_row)
-            .optional()?)
+        let reader = self.reader();
+        let sql = format!("{ORDER} WHERE o.id = ?1");
+        let found = reader.prepare_cached(&sql)?.query_row([id], order_row);
+        let mut found = found.optional()?;
+        if let Some(row) = &mut found {
+            complete(&reader, row)?;
+        }
+        Ok(found)
+    }
+
+    /// Orders by their entities' names (`order:channel:external`, as the vault finds them), in that order; what is
+    /// no order or not folded yet is left out.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn orders_by_names(&self, names: &[String]) -> Result<Vec<OrderRow>, InsightError> {
+        let ids = names.iter().filter_map(|name| name.strip_prefix("order:"));
+        let found: Result<Vec<_>, _> = ids.map(|id| self.order(id)).collect();
+        Ok(found?.into_iter().flatten().collect())
     }
 
     /// Everything that happened to an order, oldest first, up to 1,000 events.
@@ -176,62 +261,71 @@ impl Insight {
     /// # Errors
     /// [`InsightError`].
     pub fn timeline(&self, id: &str) -> Result<Vec<TimelineRow>, InsightError> {
-        let sql =
-            "SELECT at, kind, sentence, principal, reason, position FROM timeline WHERE id = ?1
-            ORDER BY number LIMIT 1000";
-        let reader = self.reader();
-        let mut statement = reader.prepare_cached(sql)?;
-        let rows = statement.query_map([id], |row| {
-            Ok(TimelineRow {
-                at: row.get(0)?,
-                kind: row.get(1)?,
-                sentence: row.get(2)?,
-                principal: row.get(3)?,
-                reason: row.get(4)?,
-                position: row.get(5)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let (mut rows, mut cursor) = (Vec::new(), None);
+        while rows.len() < 1000 {
+            let page = self.timeline_page(id, cursor.as_deref(), super::PAGE_MAX)?;
+            rows.extend(page.rows);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(rows)
     }
 
-    /// Fulfilment requests, oldest first.
+    /// What happened to an order, oldest first, page by page.
     ///
     /// # Errors
     /// [`InsightError`].
-    pub fn requests(&self, filter: &RequestFilter) -> Result<Page<RequestRow>, InsightError> {
+    pub fn timeline_page(
+        &self,
+        id: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<TimelineRow>, InsightError> {
         let mut wanted = Wanted::default();
-        wanted.with("r.id = ?", filter.order.clone());
-        wanted.with("r.location = ?", filter.location.clone());
-        match filter.status.as_deref() {
-            Some("open") => wanted.with(
-                "r.status NOT IN ('shipped', 'rejected', 'cancelled') AND 0 = ?",
-                Some(0_i64),
-            ),
-            other => wanted.with("r.status = ?", other.map(str::to_owned)),
-        }
-        if let Some((created_at, rest)) = split_cursor(filter.cursor.as_deref())? {
-            let condition = format!(
-                "(r.created_at > {created_at} OR (r.created_at = {created_at} AND r.id || '/' || r.number > ?))"
-            );
-            wanted.with(&condition, Some(rest));
-        }
-        let select = "SELECT r.id, o.name, r.number, r.location, r.status, r.lines, r.acknowledge_by, r.created_at
-            FROM requests r JOIN orders o ON o.id = r.id";
+        wanted.with("id = ?", Some(id.to_owned()));
+        wanted.after(&TOLD, cursor)?;
+        let select =
+            "SELECT number, at, kind, sentence, principal, reason, position, details FROM timeline";
         let read = |row: &Row<'_>| {
-            let lines: String = row.get(5)?;
-            Ok(RequestRow {
-                order: row.get(0)?,
-                order_name: row.get(1)?,
-                number: row.get(2)?,
-                location: row.get(3)?,
-                status: row.get(4)?,
-                lines: serde_json::from_str(&lines).unwrap_or(Value::Null),
-                acknowledge_by: row.get(6)?,
-                created_at: row.get(7)?,
+            Ok(TimelineRow {
+                number: row.get(0)?,
+                at: row.get(1)?,
+                kind: row.get(2)?,
+                sentence: row.get(3)?,
+                principal: row.get(4)?,
+                reason: row.get(5)?,
+                position: row.get(6)?,
+                details: json(&row.get::<_, String>(7)?),
             })
         };
-        let cursor = |row: &RequestRow| format!("{}|{}/{}", row.created_at, row.order, row.number);
-        let order = "r.created_at, r.id || '/' || r.number";
-        wanted.page(&self.reader(), select, order, filter.limit, read, cursor)
+        wanted.page(&self.reader(), select, &TOLD, limit, read, |row| {
+            vec![value!(row.number)]
+        })
+    }
+
+    /// Parcels of an order, in the order they left.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn shipments(&self, id: &str) -> Result<Vec<ShipmentRow>, InsightError> {
+        let sql =
+            "SELECT shipment, request, at, carrier, number, url, lines FROM shipments WHERE id = ?1
+            ORDER BY at, shipment LIMIT 1000";
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(sql)?;
+        let rows = statement.query_map([id], |row| {
+            Ok(ShipmentRow {
+                shipment: row.get(0)?,
+                request: row.get(1)?,
+                at: row.get(2)?,
+                carrier: row.get(3)?,
+                number: row.get(4)?,
+                url: row.get(5)?,
+                lines: json(&row.get::<_, String>(6)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -1,9 +1,9 @@
-//! Stock lists, the ledger, and listing maps.
+//! Stock lists, SKUs and the ledger.
 
-use rusqlite::Row;
-use serde_json::Value;
+use rusqlite::{Connection, Row};
+use serde_json::{Value, json as value};
 
-use super::{Page, Wanted, split_cursor};
+use super::{Order, Page, Wanted, json};
 use crate::{Insight, InsightError};
 
 /// Which stock.
@@ -19,7 +19,20 @@ pub struct StockFilter {
     pub limit: usize,
 }
 
-/// Stock of a SKU at a location, as counted. What is reserved and held the SKU itself knows.
+/// Which stock, with everything that can be asked for.
+#[derive(Debug, Clone, Default)]
+pub struct StockSearch {
+    /// What most lists filter by.
+    pub base: StockFilter,
+    /// SKUs whose title has this text in it, in any case.
+    pub title: Option<String>,
+    /// With fewer units available than this.
+    pub available_below: Option<i64>,
+    /// As of this instant, milliseconds since 1970: holds end by time alone. None: as of the newest record.
+    pub now: Option<i64>,
+}
+
+/// Stock of a SKU at a location, as folded; the SKU itself answers what may be sold at this moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StockRow {
     /// The SKU.
@@ -32,8 +45,33 @@ pub struct StockRow {
     pub on_hand: i64,
     /// Of those, units that cannot be sold.
     pub unavailable: i64,
+    /// Units of orders, not yet sent.
+    pub committed: i64,
+    /// Units of live holds.
+    pub held: i64,
+    /// Units of orders that have not committed yet, and units offered to waiting orders.
+    pub tentative: i64,
+    /// Units that are expected.
+    pub incoming: i64,
+    /// Units on their way from another location.
+    pub in_transit: i64,
     /// Units kept back from channels that ask.
     pub safety: i64,
+    /// On hand without what is unavailable, committed, held or tentative; below 0: short.
+    pub available: i64,
+}
+
+/// A SKU.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SkuRow {
+    /// The SKU.
+    pub sku: String,
+    /// Its title.
+    pub title: String,
+    /// How its stock is kept, as JSON.
+    pub tracking: Value,
+    /// Units that waiting orders lack.
+    pub waiting_units: i64,
 }
 
 /// A movement.
@@ -51,55 +89,118 @@ pub struct LedgerRow {
     pub on_hand_delta: i64,
     /// Change of the units that cannot be sold.
     pub unavailable_delta: i64,
-    /// Units on hand afterwards.
+    /// Units on hand there afterwards.
     pub on_hand: i64,
     /// Why.
     pub reason: String,
+    /// What it refers to: an order, a transfer, a delivery note.
+    pub reference: Option<String>,
     /// Who recorded it.
     pub principal: String,
 }
 
-/// A mapped listing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListingRow {
-    /// The listing.
-    pub listing: String,
-    /// What it stands for, as JSON.
-    pub target: Value,
+const STOCK: Order = Order::up(&["sku", "location"]);
+const SKU: Order = Order::up(&["k.sku"]);
+const LEDGER: Order = Order::down(&["number"]);
+
+fn stock_row(row: &Row<'_>) -> rusqlite::Result<StockRow> {
+    Ok(StockRow {
+        sku: row.get(0)?,
+        title: row.get(1)?,
+        location: row.get(2)?,
+        on_hand: row.get(3)?,
+        unavailable: row.get(4)?,
+        committed: row.get(5)?,
+        held: row.get(6)?,
+        tentative: row.get(7)?,
+        incoming: row.get(8)?,
+        in_transit: row.get(9)?,
+        safety: row.get(10)?,
+        available: row.get(11)?,
+    })
+}
+
+/// The time of the newest record.
+fn newest(reader: &Connection) -> Result<i64, rusqlite::Error> {
+    let sql = "SELECT coalesce(max(at), 0) FROM newest";
+    reader.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 impl Insight {
-    /// Stock by SKU and location.
+    /// Stock by SKU and location, as of the newest record.
     ///
     /// # Errors
     /// [`InsightError`].
     pub fn stock(&self, filter: &StockFilter) -> Result<Page<StockRow>, InsightError> {
+        self.search_stock(&StockSearch {
+            base: filter.clone(),
+            ..StockSearch::default()
+        })
+    }
+
+    /// Stock by SKU and location, by everything that can be asked for.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn search_stock(&self, search: &StockSearch) -> Result<Page<StockRow>, InsightError> {
+        let (reader, base) = (self.reader(), &search.base);
+        let now = match search.now {
+            Some(now) => now,
+            None => newest(&reader)?,
+        };
         let mut wanted = Wanted::default();
-        wanted.with("substr(s.sku, 1, length(?)) = ?", filter.prefix.clone());
-        wanted.with("s.location = ?", filter.location.clone());
-        wanted.with("s.sku || '|' || s.location > ?", filter.cursor.clone());
+        let now = wanted.bind(now);
+        let select = format!(
+            "SELECT sku, title, location, on_hand, unavailable, committed, held, tentative, incoming, in_transit,
+            safety, on_hand - unavailable - committed - held - tentative AS available FROM (
+            SELECT s.*, coalesce(k.title, '') AS title, (SELECT coalesce(sum(h.units), 0) FROM holds h
+                WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at > {now}) AS held,
+            (SELECT coalesce(sum(i.units), 0) FROM incoming i
+                WHERE i.sku = s.sku AND i.location = s.location) AS incoming
+            FROM stock s LEFT JOIN skus k ON k.sku = s.sku)"
+        );
+        wanted.with("substr(sku, 1, length(?)) = ?", base.prefix.clone());
+        wanted.with("location = ?", base.location.clone());
+        wanted.with("instr(lower(title), lower(?)) > 0", search.title.clone());
+        wanted.with(
+            "on_hand - unavailable - committed - held - tentative < ?",
+            search.available_below,
+        );
+        wanted.after(&STOCK, base.cursor.as_deref())?;
+        let key = |row: &StockRow| vec![value!(row.sku), value!(row.location)];
+        wanted.page(&reader, &select, &STOCK, base.limit, stock_row, key)
+    }
+
+    /// SKUs whose id begins with a text or whose title has it in it, in any case.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn skus(
+        &self,
+        text: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<SkuRow>, InsightError> {
+        let mut wanted = Wanted::default();
+        wanted.with(
+            "(lower(substr(k.sku, 1, length(?))) = lower(?) OR instr(lower(k.title), lower(?)) > 0)",
+            text.map(str::to_owned),
+        );
+        wanted.after(&SKU, cursor)?;
         let select =
-            "SELECT s.sku, coalesce(k.title, ''), s.location, s.on_hand, s.unavailable, s.safety
-            FROM stock s LEFT JOIN skus k ON k.sku = s.sku";
+            "SELECT k.sku, k.title, k.tracking, (SELECT coalesce(sum(w.units), 0) FROM waiting w
+            WHERE w.sku = k.sku) FROM skus k";
         let read = |row: &Row<'_>| {
-            Ok(StockRow {
+            Ok(SkuRow {
                 sku: row.get(0)?,
                 title: row.get(1)?,
-                location: row.get(2)?,
-                on_hand: row.get(3)?,
-                unavailable: row.get(4)?,
-                safety: row.get(5)?,
+                tracking: json(&row.get::<_, String>(2)?),
+                waiting_units: row.get(3)?,
             })
         };
-        let cursor = |row: &StockRow| format!("{}|{}", row.sku, row.location);
-        wanted.page(
-            &self.reader(),
-            select,
-            "s.sku || '|' || s.location",
-            filter.limit,
-            read,
-            cursor,
-        )
+        wanted.page(&self.reader(), select, &SKU, limit, read, |row| {
+            vec![value!(row.sku)]
+        })
     }
 
     /// Movements of a SKU, newest first.
@@ -112,12 +213,26 @@ impl Insight {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<LedgerRow>, InsightError> {
+        self.ledger_at(sku, None, cursor, limit)
+    }
+
+    /// Movements of a SKU at one location (or at all), newest first.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn ledger_at(
+        &self,
+        sku: &str,
+        location: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<LedgerRow>, InsightError> {
         let mut wanted = Wanted::default();
         wanted.with("sku = ?", Some(sku.to_owned()));
-        let before = split_cursor(cursor)?.map(|(number, _)| number);
-        wanted.with("number < ?", before);
+        wanted.with("location = ?", location.map(str::to_owned));
+        wanted.after(&LEDGER, cursor)?;
         let select = "SELECT number, at, effective_at, location, on_hand_delta, unavailable_delta, on_hand, reason,
-            principal FROM ledger";
+            reference, principal FROM ledger";
         let read = |row: &Row<'_>| {
             Ok(LedgerRow {
                 number: row.get(0)?,
@@ -128,36 +243,12 @@ impl Insight {
                 unavailable_delta: row.get(5)?,
                 on_hand: row.get(6)?,
                 reason: row.get(7)?,
-                principal: row.get(8)?,
+                reference: row.get(8)?,
+                principal: row.get(9)?,
             })
         };
-        let cursor = |row: &LedgerRow| format!("{}|", row.number);
-        wanted.page(&self.reader(), select, "number DESC", limit, read, cursor)
-    }
-
-    /// The listing map of a channel.
-    ///
-    /// # Errors
-    /// [`InsightError`].
-    pub fn listings(
-        &self,
-        channel: &str,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<ListingRow>, InsightError> {
-        let mut wanted = Wanted::default();
-        wanted.with("channel = ?", Some(channel.to_owned()));
-        wanted.with("listing > ?", cursor.map(str::to_owned));
-        let read = |row: &Row<'_>| {
-            let target: String = row.get(1)?;
-            Ok(ListingRow {
-                listing: row.get(0)?,
-                target: serde_json::from_str(&target).unwrap_or(Value::Null),
-            })
-        };
-        let select = "SELECT listing, target FROM listings";
-        wanted.page(&self.reader(), select, "listing", limit, read, |row| {
-            row.listing.clone()
+        wanted.page(&self.reader(), select, &LEDGER, limit, read, |row| {
+            vec![value!(row.number)]
         })
     }
 }

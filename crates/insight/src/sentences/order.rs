@@ -1,272 +1,183 @@
 //! An order's events as its timeline tells them.
 
-use crossdock_model::Timestamp;
+use crossdock_model::answer::StockView;
 use crossdock_model::v1::{
-    Allocation, AttemptEnd, LineUnits, OrderEvent, OrderFacts, Origin, Plan, RejectReason,
-    RequestLine, Verdict,
+    Allocation, AttemptEnd, Destination, ExceptionClosed, Fallback, OrderEvent, OrderFacts, Origin,
+    ParcelTracking, Plan, RequestLine, ReturnLine, Take, Verdict,
 };
+use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 
+use super::words::{count, instant, line_units, list, many, open_ended, refusal, request_lines};
 use crate::fold::status_text;
 
-/// Kind and sentence of an event; `None` for book-keeping that tells nothing.
-pub(crate) fn order(event: &OrderEvent) -> Option<(&'static str, String)> {
-    placing(event)
-        .or_else(|| fulfilling(event))
-        .or_else(|| changing(event))
+/// What sentences need to know besides their event.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The order's channel.
+    pub channel: String,
+    /// The plan of the attempt the event is of.
+    pub plan: Option<Plan>,
+    /// Location and deadline, milliseconds since 1970, of the request the event is of.
+    pub request: Option<(String, i64)>,
 }
 
-/// From receipt to reservation.
-fn placing(event: &OrderEvent) -> Option<(&'static str, String)> {
+/// Kind and sentence of an event; `None` for book-keeping that tells nobody anything.
+#[rustfmt::skip]
+pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, String)> {
+    use OrderEvent as E;
     Some(match event {
-        OrderEvent::Received { facts, origin } => ("received", received(facts, *origin)),
-        OrderEvent::StatusChanged { to } => (
-            "status",
-            format!("The order is {}.", status_text(*to).replace('_', " ")),
-        ),
-        OrderEvent::Planned { plan, ordered, .. } => ("planned", planned(plan, *ordered)),
-        OrderEvent::Reserved { .. } => (
-            "reserved",
-            "All units are reserved for this order.".to_owned(),
-        ),
-        OrderEvent::AttemptClosed {
-            cause, retry_at, ..
-        } => ("attempt_closed", closed(cause, *retry_at)),
-        OrderEvent::BackorderedAt { skus } => {
-            let skus = list(skus.iter().map(ToString::to_string));
-            (
-                "backordered",
-                format!("Waits for stock of {skus}; arriving units are offered to it first."),
-            )
-        }
-        OrderEvent::Refused { why } => {
-            ("refused", format!("Refused, and nothing was taken: {why}."))
-        }
-        OrderEvent::StockReturned { sku } => (
-            "stock_returned",
-            format!("Stock of {sku} came free: planning again."),
-        ),
-        _ => return None,
+        E::Received { facts, origin } => ("received", received(facts, *origin, &told.channel)),
+        E::Merged { .. } => ("merged", format!("A newer statement of {} was taken over.", told.channel)),
+        E::TieSeen { updated_at } => ("tie", format!("Another statement as of {} came: it is read again from {}.", instant(*updated_at), told.channel)),
+        E::StatusChanged { to } => ("status", format!("The order is {}.", status_text(*to).replace('_', " "))),
+        E::PlanRequested { attempt, excluded } => ("plan_requested", plan_requested(*attempt, excluded)),
+        E::Planned { plan, ordered, .. } => ("planned", planned(plan, *ordered)),
+        E::SkuReserved { sku, .. } => ("sku_reserved", sku_reserved(sku, told.plan.as_ref())),
+        E::CapacityGranted { location, .. } => ("capacity_granted", format!("{location} has capacity for it.")),
+        E::SlotGranted { location, day, .. } => ("capacity_granted", format!("{location} has capacity for it on {day}.")),
+        E::Reserved { .. } => ("reserved", reserved(told.plan.as_ref())),
+        E::AttemptClosed { cause, retry_at, .. } => ("attempt_closed", attempt_closed(cause, *retry_at)),
+        E::BackorderedAt { skus } => ("backordered", format!("Waits for stock of {}; arriving units are offered to it first.", list(skus))),
+        E::StockReturned { sku } => ("stock_returned", format!("Stock of {sku} came free: planning again.")),
+        E::StockAsked { skus } => ("stock_asked", format!("No place was found for all of it: the stock of {} is looked at again.", list(skus))),
+        E::StockSeen { stock } => ("stock_seen", stock_seen(stock)),
+        E::OfferSeen { sku, takes, until } => ("offer_seen", format!("{} of {sku} are kept for it until {}.", taken(takes), instant(*until))),
+        E::OfferAnswered { sku, accepted } => ("offer_answered", format!("What {sku} kept for it was {}.", if *accepted { "taken" } else { "let go" })),
+        E::Refused { why } => ("refused", format!("Refused, and nothing was taken: {}.", open_ended(&why.to_string()))),
+        E::Released { lines, .. } => ("released", format!("Let go of {}.", allocations(lines))),
+        E::GaveBack { sku, take, .. } => ("gave_back", format!("SKU {sku} was short at {}: gave {} back, planning again.", take.location, count(take.units, "unit"))),
+        E::RequestCreated { request, location, lines, .. } => ("request_created", format!("Request {request} made out to {location}: {}.", request_lines(lines))),
+        E::RequestSent { request } => ("request_sent", format!("Request {request} sent{}{}.", to_location(told), acknowledge_by(told))),
+        E::RequestSendFailed { request, attempt, error, retry_at } => ("request_send_failed", send_failed(*request, *attempt, error, *retry_at, told)),
+        E::RequestResent { request, attempt } => ("request_resent", format!("Request {request} is given to its connector again{}, try {attempt}.", to_location(told))),
+        E::RequestAcknowledged { request } => ("acknowledged", format!("Request {request} was acknowledged{}.", by_location(told))),
+        E::RequestOverdue { request } => ("overdue", format!("Request {request} was not acknowledged{} in time.", by_location(told))),
+        E::RequestRejected { request, reason } => ("rejected", format!("Request {request} was rejected{}: {}. Its units go elsewhere.", by_location(told), refusal(reason))),
+        E::ShortPicked { request, lines } => ("short_picked", short_picked(*request, lines, told)),
+        E::Shipped { request, shipment, lines, tracking, .. } => ("shipped", format!("Parcel {shipment} of request {request} left{} with {}{}.", from_location(told), request_lines(lines), tracked(tracking.as_ref()))),
+        E::ShippedElsewhere { shipment, lines } => ("shipped_elsewhere", format!("{} says somebody else sent {} (shipment {shipment}).", told.channel, line_units(lines))),
+        E::RequestCancelAsked { request, lines } => ("cancel_asked", format!("Asked{} to stop {} of request {request}.", at_location(told), request_lines(lines))),
+        E::RequestCancelled { request } => ("request_cancelled", format!("Request {request} was stopped{}.", by_location(told))),
+        E::RequestCancelRefused { request } => ("cancel_refused", format!("Request {request} could not be stopped{} any more.", by_location(told))),
+        E::LinesCancelled { lines, reason } => ("cancelled", format!("Cancelled {}: {}.", line_units(lines), open_ended(reason))),
+        E::CancelUndone { lines } => ("cancel_undone", format!("{} had left all the same: no longer cancelled.", line_units(lines))),
+        E::Refunded { refund, lines } => ("refunded", format!("Refund {refund} over {}.", count(lines.iter().map(|line| line.units).sum(), "unit"))),
+        E::Returned { return_id, lines } => ("returned", returned(return_id.as_str(), lines)),
+        E::LinesEdited { lines } => ("edited", format!("{} changed: {}.", many(lines, "line"), list(lines.iter().map(|line| &line.line)))),
+        E::DestinationChanged { destination, by_operator } => ("address_changed", destination_changed(destination, *by_operator, &told.channel)),
+        E::ConflictSeen { field, theirs } => ("conflict", format!("{} states another {field} ({theirs}) than the one that was set here, which stays.", told.channel)),
+        E::HeldBack { lines, reason, until } => ("held", held_back(lines, reason, *until)),
+        E::HoldEnded { lines } => ("hold_ended", format!("The hold of {} ended.", whole_or(lines))),
+        E::HoldTaken { hold } => ("hold_taken", format!("The hold {hold} became this order's.")),
+        E::Freed => ("freed", "Let go to fulfilment.".to_owned()),
+        E::SplitAsked { lines } => ("split", format!("{} travel in a request of their own.", line_units(lines))),
+        E::RerouteAsked { exclude } => ("reroute_asked", reroute_asked(exclude)),
+        E::Noted { text } => ("note", text.clone()),
+        E::ExceptionOpened(opened) => ("exception_opened", format!("Needs a person ({}): {}.", opened.key.kind, open_ended(&opened.cause))),
+        E::ExceptionClosed(closed) => ("exception_closed", exception_closed(closed)),
+        E::EffectDone { .. } | E::TimePassed { .. } => return None,
     })
 }
 
-/// From request to parcel.
-fn fulfilling(event: &OrderEvent) -> Option<(&'static str, String)> {
-    Some(match event {
-        OrderEvent::RequestCreated {
-            request,
-            location,
-            lines,
-            ..
-        } => {
-            let lines = request_lines(lines);
-            (
-                "request_created",
-                format!("Request {request} for {location}: {lines}."),
-            )
-        }
-        OrderEvent::RequestSent { request } => (
-            "request_sent",
-            format!("Request {request} reached its location."),
-        ),
-        OrderEvent::RequestSendFailed {
-            request,
-            attempt,
-            error,
-            retry_at,
-        } => {
-            let next = match retry_at {
-                Some(_) => "it is tried again",
-                None => "it is not tried again: see the open exception",
-            };
-            (
-                "request_send_failed",
-                format!("Try {attempt} to deliver request {request} failed ({error}); {next}."),
-            )
-        }
-        OrderEvent::RequestAcknowledged { request } => (
-            "acknowledged",
-            format!("Request {request} was acknowledged."),
-        ),
-        OrderEvent::RequestOverdue { request } => (
-            "overdue",
-            format!("Request {request} was not acknowledged by its deadline."),
-        ),
-        OrderEvent::RequestRejected { request, reason } => (
-            "rejected",
-            format!(
-                "Request {request} was rejected: {}. Its units go elsewhere.",
-                why(reason)
-            ),
-        ),
-        OrderEvent::ShortPicked { request, lines } => {
-            let lines = request_lines(lines);
-            (
-                "short_picked",
-                format!("Request {request} was short by {lines}; they go elsewhere."),
-            )
-        }
-        OrderEvent::Shipped {
-            request,
-            shipment,
-            lines,
-            tracking,
-            ..
-        } => {
-            let number = tracking.as_ref().and_then(|t| t.number.as_ref());
-            let tracking = number.map_or_else(String::new, |number| format!(", tracking {number}"));
-            let lines = request_lines(lines);
-            (
-                "shipped",
-                format!("Parcel {shipment} of request {request} left with {lines}{tracking}."),
-            )
-        }
-        OrderEvent::ShippedElsewhere { shipment, lines } => (
-            "shipped_elsewhere",
-            format!(
-                "Somebody else sent {} (shipment {shipment}).",
-                line_units(lines)
-            ),
-        ),
-        OrderEvent::RequestCancelAsked { request, .. } => (
-            "cancel_asked",
-            format!("The location was asked to stop request {request}."),
-        ),
-        OrderEvent::RequestCancelled { request } => (
-            "request_cancelled",
-            format!("Request {request} was stopped."),
-        ),
-        OrderEvent::RequestCancelRefused { request } => (
-            "cancel_refused",
-            format!("Request {request} could not be stopped any more."),
-        ),
-        _ => return None,
-    })
-}
-
-/// What the channel and people changed.
-fn changing(event: &OrderEvent) -> Option<(&'static str, String)> {
-    Some(match event {
-        OrderEvent::Merged { .. } => (
-            "merged",
-            "A newer statement of the channel was taken over.".to_owned(),
-        ),
-        OrderEvent::TieSeen { .. } => (
-            "tie",
-            "Another statement with the same time came: it is read again from the channel."
-                .to_owned(),
-        ),
-        OrderEvent::LinesCancelled { lines, reason } => (
-            "cancelled",
-            format!("Cancelled {}: {reason}.", line_units(lines)),
-        ),
-        OrderEvent::Refunded { refund, lines } => {
-            let units: u32 = lines.iter().map(|line| line.units).sum();
-            ("refunded", format!("Refund {refund} over {units} units."))
-        }
-        OrderEvent::Returned { return_id, lines } => {
-            let units: u32 = lines.iter().map(|line| line.units).sum();
-            (
-                "returned",
-                format!("Return {return_id}: {units} units came back."),
-            )
-        }
-        OrderEvent::LinesEdited { lines } => {
-            ("edited", format!("{} lines were changed.", lines.len()))
-        }
-        OrderEvent::DestinationChanged { destination, .. } => (
-            "address_changed",
-            format!(
-                "The address was changed; it goes to {}.",
-                destination.country
-            ),
-        ),
-        OrderEvent::ConflictSeen { field, .. } => (
-            "conflict",
-            format!("The channel states another {field} than the one that was set here."),
-        ),
-        OrderEvent::HeldBack { lines, reason, .. } => {
-            let what = if lines.is_empty() {
-                "The order".to_owned()
-            } else {
-                format!("{} lines", lines.len())
-            };
-            ("held", format!("{what} was put on hold: {reason}."))
-        }
-        OrderEvent::HoldEnded { .. } => ("hold_ended", "The hold ended.".to_owned()),
-        OrderEvent::Freed => ("freed", "It was let go to fulfilment.".to_owned()),
-        OrderEvent::SplitAsked { lines } => {
-            ("split", format!("{} travel apart.", line_units(lines)))
-        }
-        OrderEvent::Noted { text } => ("note", text.clone()),
-        OrderEvent::GaveBack { sku, take, .. } => (
-            "gave_back",
-            format!(
-                "{} × {sku} at {} were given back: the location is short.",
-                take.units, take.location
-            ),
-        ),
-        OrderEvent::ExceptionOpened(opened) => ("exception_opened", opened.cause.clone()),
-        OrderEvent::ExceptionClosed(closed) => (
-            "exception_closed",
-            format!(
-                "The exception {} is settled: {}.",
-                closed.key.kind,
-                closed.how.trim_end_matches('.')
-            ),
-        ),
-        _ => return None,
-    })
-}
-
-fn received(facts: &OrderFacts, origin: Origin) -> String {
+/// How it came in. The channel is told by its id.
+pub(crate) fn received(facts: &OrderFacts, origin: Origin, channel: &str) -> String {
     let units: u32 = facts.lines.iter().map(|line| line.ordered_units).sum();
     let how = match origin {
-        Origin::Channel => "Received from its channel",
-        Origin::Api => "Received through the API",
-        Origin::Adopted => "Adopted from an export (reserved only)",
-        Origin::Hold { .. } => "Placed as a hold",
+        Origin::Channel => format!("Received from {channel}"),
+        Origin::Api => format!("Received through the API for {channel}"),
+        Origin::Adopted => format!("Adopted from an export of {channel} (reserved only)"),
+        Origin::Hold { expires_at } => {
+            format!(
+                "Placed as a hold on {channel} until {}",
+                instant(expires_at)
+            )
+        }
     };
-    format!(
-        "{how} as {}: {} lines, {units} units.",
-        facts.name,
-        facts.lines.len()
-    )
+    let test = if facts.test {
+        " This is a test order."
+    } else {
+        ""
+    };
+    let (lines, units) = (many(&facts.lines, "line"), count(units, "unit"));
+    format!("{how} as {}: {lines}, {units}.{test}", facts.name)
+}
+
+fn plan_requested(attempt: u32, excluded: &[LocationId]) -> String {
+    match excluded.is_empty() {
+        true => format!("Planning, attempt {attempt}."),
+        false => format!("Planning, attempt {attempt}, without {}.", list(excluded)),
+    }
 }
 
 fn planned(plan: &Plan, ordered: bool) -> String {
-    let mut told = format!("Planned by rule \"{}\"", plan.rule);
-    if plan.allocations.is_empty() {
-        told.push_str(": no location can take any of it");
-    } else {
-        let each = plan.allocations.iter().map(
-            |Allocation {
-                 sku,
-                 location,
-                 units,
-                 ..
-             }| format!("{units} × {sku} from {location}"),
-        );
-        told.push_str(&format!(": {}", list(each)));
-    }
-    for candidate in &plan.candidates {
-        let verdict = match candidate.verdict {
+    let mut parts = Vec::new();
+    for verdict in [Verdict::Chosen, Verdict::Outranked, Verdict::Excluded] {
+        let word = match verdict {
             Verdict::Chosen => "chosen",
-            Verdict::Outranked => "not chosen",
+            Verdict::Outranked => "outranked",
             Verdict::Excluded => "ruled out",
         };
-        told.push_str(&format!(
-            "; {} {verdict}: {}",
-            candidate.location, candidate.reason
-        ));
+        let fared = plan.candidates.iter().filter(|one| one.verdict == verdict);
+        parts.extend(
+            fared.map(|one| format!("{} {word} — {}", one.location, open_ended(&one.reason))),
+        );
+    }
+    if plan.candidates.is_empty() {
+        parts.push("no location was looked at".to_owned());
+    }
+    if !plan.allocations.is_empty() {
+        parts.push(format!("taking {}", allocations(&plan.allocations)));
+    }
+    if !plan.unplaced.is_empty() {
+        let left = plan
+            .unplaced
+            .iter()
+            .map(|(_, sku, units)| format!("{units} × {sku}"));
+        let then = match plan.fallback {
+            Fallback::Backorder => "to be backordered",
+            Fallback::Exception => "left to a person",
+        };
+        parts.push(format!("no place for {}, {then}", list(left)));
     }
     if ordered {
-        told.push_str("; SKUs are asked one after the other, because they were contended");
+        parts.push("SKUs are asked one after the other, because they were contended".to_owned());
     }
-    told.push('.');
-    told
+    format!("Planned by rule '{}': {}.", plan.rule, parts.join("; "))
 }
 
-fn closed(cause: &AttemptEnd, retry_at: Option<Timestamp>) -> String {
+fn allocations(lines: &[Allocation]) -> String {
+    list(
+        lines
+            .iter()
+            .map(|one| format!("{} × {} at {}", one.units, one.sku, one.location)),
+    )
+}
+
+fn sku_reserved(sku: &SkuId, plan: Option<&Plan>) -> String {
+    let all = plan
+        .map(|plan| plan.allocations.as_slice())
+        .unwrap_or_default();
+    let own: Vec<Allocation> = all.iter().filter(|one| one.sku == *sku).cloned().collect();
+    match own.is_empty() {
+        true => format!("Reserved what was planned of {sku}."),
+        false => format!("Reserved {}.", allocations(&own)),
+    }
+}
+
+fn reserved(plan: Option<&Plan>) -> String {
+    match plan.filter(|plan| !plan.unplaced.is_empty()) {
+        Some(plan) => {
+            let units = plan.unplaced.iter().map(|(_, _, units)| units).sum();
+            format!(
+                "What was planned is reserved for this order; {} found no place.",
+                count(units, "unit")
+            )
+        }
+        None => "All that was planned is reserved for this order.".to_owned(),
+    }
+}
+
+fn attempt_closed(cause: &AttemptEnd, retry_at: Option<Timestamp>) -> String {
     let why = match cause {
         AttemptEnd::Short { sku } => format!("{sku} had too little"),
         AttemptEnd::Contended { sku } => format!("others were reserving {sku} at that moment"),
@@ -274,39 +185,160 @@ fn closed(cause: &AttemptEnd, retry_at: Option<Timestamp>) -> String {
         AttemptEnd::CapacityFull { location } => format!("{location} has no capacity left"),
         AttemptEnd::Changed => "the order changed".to_owned(),
     };
-    let next = if retry_at.is_some() {
-        "a moment later it plans again"
-    } else {
-        "it plans again"
+    let next = match retry_at {
+        Some(at) => format!("planning again at {}", instant(at)),
+        None => "planning again".to_owned(),
     };
-    format!("Nothing was reserved, because {why}; {next}.")
+    format!("Nothing was reserved, because {why}: {next}.")
 }
 
-fn why(reason: &RejectReason) -> String {
-    match reason {
-        RejectReason::NotInStock => "not in stock".to_owned(),
-        RejectReason::CannotShipThere => "cannot ship there".to_owned(),
-        RejectReason::CapacityFull => "no capacity".to_owned(),
-        RejectReason::Other(text) => text.clone(),
+fn stock_seen(stock: &StockView) -> String {
+    let has = stock.locations.iter().filter(|one| one.available > 0);
+    let has = list(has.map(|one| format!("{} at {}", one.available, one.location)));
+    match has.is_empty() {
+        true => format!("SKU {} says it has no free units.", stock.sku),
+        false => format!("SKU {} says what is free: {has}.", stock.sku),
     }
 }
 
-fn request_lines(lines: &[RequestLine]) -> String {
+fn taken(takes: &[Take]) -> String {
     list(
-        lines
+        takes
             .iter()
-            .map(|line| format!("{} × {}", line.units, line.sku)),
+            .map(|take| format!("{} at {}", count(take.units, "unit"), take.location)),
     )
 }
 
-fn line_units(lines: &[LineUnits]) -> String {
-    let units: u32 = lines.iter().map(|line| line.units).sum();
-    match units {
-        1 => "1 unit".to_owned(),
-        units => format!("{units} units"),
+fn near(told: &Told, word: &str) -> String {
+    let location = told.request.as_ref().map(|(location, _)| location);
+    location.map_or_else(String::new, |location| format!(" {word} {location}"))
+}
+
+fn to_location(told: &Told) -> String {
+    near(told, "to")
+}
+
+fn by_location(told: &Told) -> String {
+    near(told, "by")
+}
+
+fn from_location(told: &Told) -> String {
+    near(told, "from")
+}
+
+fn at_location(told: &Told) -> String {
+    let location = told.request.as_ref().map(|(location, _)| location);
+    location.map_or_else(String::new, |location| format!(" {location}"))
+}
+
+fn acknowledge_by(told: &Told) -> String {
+    let by = told.request.as_ref().map(|(_, by)| Timestamp::from_ms(*by));
+    by.map_or_else(String::new, |by| {
+        format!(", to be acknowledged by {}", instant(by))
+    })
+}
+
+fn send_failed(
+    request: u32,
+    attempt: u32,
+    error: &str,
+    retry_at: Option<Timestamp>,
+    told: &Told,
+) -> String {
+    let next = match retry_at {
+        Some(at) => format!("tried again at {}", instant(at)),
+        None => "not tried again, see the open exception".to_owned(),
+    };
+    let to = to_location(told);
+    format!(
+        "Try {attempt} to deliver request {request}{to} failed ({}): {next}.",
+        open_ended(error)
+    )
+}
+
+fn short_picked(request: u32, lines: &[RequestLine], told: &Told) -> String {
+    let mut skus: Vec<&SkuId> = lines.iter().map(|line| &line.sku).collect();
+    skus.dedup();
+    let at = near(told, "at");
+    let missing = request_lines(lines);
+    format!(
+        "SKU {} was short{at}: {missing} of request {request} missing, planning again.",
+        list(skus)
+    )
+}
+
+fn tracked(tracking: Option<&ParcelTracking>) -> String {
+    let Some(tracking) = tracking else {
+        return String::new();
+    };
+    let known = [&tracking.carrier, &tracking.number];
+    let known: Vec<&str> = known.into_iter().flatten().map(String::as_str).collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!(", tracking {}", known.join(" ")),
     }
 }
 
-fn list(parts: impl Iterator<Item = String>) -> String {
-    parts.collect::<Vec<_>>().join(", ")
+fn returned(return_id: &str, lines: &[ReturnLine]) -> String {
+    let back = lines.iter().map(|one| {
+        let state = if one.condition.is_some() {
+            ", not sellable"
+        } else {
+            ""
+        };
+        format!(
+            "{} of line {} at {}{state}",
+            count(one.units, "unit"),
+            one.line,
+            one.location
+        )
+    });
+    format!("Return {return_id}: {} came back.", list(back))
+}
+
+fn destination_changed(to: &Destination, by_operator: bool, channel: &str) -> String {
+    let who = if by_operator { "here" } else { channel };
+    let how = if by_operator { "changed" } else { "changed by" };
+    let state = to
+        .state
+        .as_ref()
+        .map_or_else(String::new, |state| format!("-{state}"));
+    format!(
+        "The address was {how} {who}: it goes to {}{state}.",
+        to.country
+    )
+}
+
+fn whole_or(lines: &[LineId]) -> String {
+    match lines.is_empty() {
+        true => "the order".to_owned(),
+        false => format!("line {}", list(lines)),
+    }
+}
+
+fn held_back(lines: &[LineId], reason: &str, until: Option<Timestamp>) -> String {
+    let until = until.map_or_else(String::new, |at| format!(" until {}", instant(at)));
+    format!(
+        "On hold, {}{until}: {}.",
+        whole_or(lines),
+        open_ended(reason)
+    )
+}
+
+fn reroute_asked(exclude: &[LocationId]) -> String {
+    match exclude.is_empty() {
+        true => "What has not left is to be placed again.".to_owned(),
+        false => format!(
+            "What has not left is to be placed again, without {}.",
+            list(exclude)
+        ),
+    }
+}
+
+fn exception_closed(closed: &ExceptionClosed) -> String {
+    format!(
+        "Settled ({}): {}.",
+        closed.key.kind,
+        open_ended(&closed.how)
+    )
 }

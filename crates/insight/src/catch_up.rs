@@ -1,0 +1,158 @@
+//! Following the journal: what is folded, how far, and how far there is to go.
+
+use std::collections::BTreeMap;
+
+use crossdock_journal::{Journal, Seq, StoredFrame};
+use crossdock_model::{Record, ShardId};
+use rusqlite::Transaction;
+
+use crate::{Insight, InsightError, fold, position};
+
+/// Bytes of the log folded in one transaction.
+const FOLD_BYTES: usize = 4 << 20;
+
+/// How far folding is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Records folded by the call.
+    pub folded: usize,
+    /// Whether there is more in the journal.
+    pub behind: bool,
+    /// The positions the call reached, a token for [`Insight::has`]; empty when it folded nothing.
+    pub position_token: String,
+}
+
+/// How far the tables are behind the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lag {
+    /// Records not yet folded.
+    pub records: u64,
+    /// Shards they are in.
+    pub shards: usize,
+}
+
+impl Insight {
+    /// Folds what the journal has and this has not, up to some megabytes.
+    ///
+    /// # Errors
+    /// [`InsightError`]; the next call goes on from the same place.
+    pub fn catch_up(&self, journal: &dyn Journal) -> Result<Progress, InsightError> {
+        self.catch_up_within(journal, usize::MAX)
+    }
+
+    /// As [`Insight::catch_up`], at most so many records (at least one).
+    ///
+    /// # Errors
+    /// [`InsightError`]; the next call goes on from the same place.
+    pub fn catch_up_within(
+        &self,
+        journal: &dyn Journal,
+        budget_records: usize,
+    ) -> Result<Progress, InsightError> {
+        let mut writer = self.writer();
+        let work = writer.transaction()?;
+        let tails = journal.tails()?;
+        let seen = position::all(&work, "cursor")?;
+        note_history(&work, &tails, &seen)?;
+        let behind: Vec<(ShardId, Seq)> = tails
+            .iter()
+            .map(|(shard, tail)| (*shard, seen.get(shard).copied().unwrap_or(0), *tail))
+            .filter(|(_, seen, tail)| seen < tail)
+            .map(|(shard, seen, _)| (shard, seen))
+            .collect();
+        let mut frames = match behind.is_empty() {
+            true => Vec::new(),
+            false => journal.read_many(&behind, FOLD_BYTES)?,
+        };
+        frames.truncate(budget_records.max(1));
+        let reached = fold_all(&work, &frames)?;
+        work.commit()?;
+        let done = |shard: &ShardId| reached.get(shard).or(seen.get(shard)).copied().unwrap_or(0);
+        Ok(Progress {
+            folded: frames.len(),
+            behind: tails.iter().any(|(shard, tail)| done(shard) < *tail),
+            position_token: position::token(&reached),
+        })
+    }
+
+    /// How far the tables are behind.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn lag(&self, journal: &dyn Journal) -> Result<Lag, InsightError> {
+        let seen = position::all(&self.reader(), "cursor")?;
+        let each = journal.tails()?.into_iter().map(|(shard, tail)| {
+            let seen = seen.get(&shard).copied().unwrap_or(0);
+            tail.saturating_sub(seen)
+        });
+        let left: Vec<u64> = each.filter(|records| *records > 0).collect();
+        Ok(Lag {
+            records: left.iter().sum(),
+            shards: left.len(),
+        })
+    }
+
+    /// Whether everything up to a read-your-writes token is folded: `shard:sequence`, or several with commas
+    /// between. Waiting for it is the caller's loop.
+    ///
+    /// # Errors
+    /// [`InsightError::Cursor`] for a text that is no token.
+    pub fn has(&self, token: &str) -> Result<bool, InsightError> {
+        let wanted = position::read(token)?;
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached("SELECT seq FROM cursor WHERE shard = ?1")?;
+        for (shard, seq) in wanted {
+            let mut rows = statement.query([shard.number()])?;
+            let seen: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
+            if seen.unsigned_abs() < seq {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What a journal held before this database followed it: endpoints that are new here are not told of it.
+fn note_history(
+    work: &Transaction<'_>,
+    tails: &[(ShardId, Seq)],
+    seen: &BTreeMap<ShardId, Seq>,
+) -> Result<(), rusqlite::Error> {
+    if !seen.is_empty() || !position::all(work, "fed")?.is_empty() {
+        return Ok(());
+    }
+    for (shard, tail) in tails {
+        position::raise(work, "history", *shard, *tail)?;
+    }
+    Ok(())
+}
+
+fn fold_all(
+    work: &Transaction<'_>,
+    frames: &[StoredFrame],
+) -> Result<BTreeMap<ShardId, Seq>, InsightError> {
+    let fed = position::all(work, "fed")?;
+    let (mut reached, mut newest) = (BTreeMap::new(), None);
+    for stored in frames {
+        let position = stored.position;
+        let failed = |source| InsightError::Record {
+            shard: position.shard,
+            seq: position.seq,
+            source,
+        };
+        let record = Record::decode(&stored.frame.body).map_err(failed)?;
+        let told = fed.get(&position.shard).copied().unwrap_or(0) >= position.seq;
+        fold::fold(work, &stored.frame.entity, position, &record, told)?;
+        newest = newest.max(Some(record.at));
+        reached.insert(position.shard, position.seq);
+    }
+    for (shard, seq) in &reached {
+        position::raise(work, "cursor", *shard, *seq)?;
+        position::raise(work, "fed", *shard, *seq)?;
+    }
+    if let Some(at) = newest {
+        let sql = "INSERT INTO newest (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = max(at, ?1)";
+        work.execute(sql, [at.as_ms()])?;
+    }
+    Ok(reached)
+}

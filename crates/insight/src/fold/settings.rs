@@ -1,0 +1,129 @@
+//! Channels, listing maps, locations and the system's documents.
+
+use crossdock_model::ChannelId;
+use crossdock_model::v1::{
+    BucketEvent, ChannelEvent, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
+    LocationEvent, Sale, SystemEvent,
+};
+
+use super::{Folded, Folding};
+
+impl Folding<'_> {
+    pub(super) fn channel(&mut self, channel: &ChannelId, event: &ChannelEvent) -> Folded {
+        match event {
+            ChannelEvent::Connected(settings) => {
+                let sql = "INSERT INTO channels (channel, connector, sale, mode) VALUES (?1, ?2, ?3, 'observed')
+                    ON CONFLICT (channel) DO UPDATE SET connector = ?2, sale = ?3";
+                let sale = match settings.sale {
+                    Sale::Asks => "asks",
+                    Sale::AlreadySold => "already_sold",
+                };
+                self.run(sql, (channel.as_str(), &settings.connector, sale))?;
+            }
+            ChannelEvent::ModeSet(mode) => {
+                let mode = match mode {
+                    ChannelMode::Observed => "observed",
+                    ChannelMode::Active => "active",
+                    ChannelMode::Paused => "paused",
+                };
+                let sql = "UPDATE channels SET mode = ?2 WHERE channel = ?1";
+                self.run(sql, (channel.as_str(), mode))?;
+            }
+            ChannelEvent::AdoptionBegan { older_than } => {
+                let sql = "UPDATE channels SET adopt_older_than = ?2 WHERE channel = ?1";
+                self.run(sql, (channel.as_str(), older_than.as_ms()))?;
+            }
+            ChannelEvent::ExceptionOpened(opened) => self.exception_opened(opened)?,
+            ChannelEvent::ExceptionClosed(closed) => self.exception_closed(closed)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn bucket(&self, channel: &ChannelId, event: &BucketEvent) -> Folded {
+        match event {
+            BucketEvent::Mapped { listing, target } => {
+                let sql = "INSERT INTO listings (channel, listing, target) VALUES (?1, ?2, ?3)
+                    ON CONFLICT (channel, listing) DO UPDATE SET target = ?3";
+                let target = serde_json::to_string(target)?;
+                self.run(sql, (channel.as_str(), listing.as_str(), target))?;
+            }
+            BucketEvent::Unmapped { listing } => {
+                let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";
+                self.run(sql, (channel.as_str(), listing.as_str()))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn location(&self, event: &LocationEvent) -> Folded {
+        match event {
+            LocationEvent::Defined(facts) => {
+                let sql = "INSERT INTO locations (location, facts) VALUES (?1, ?2)
+                    ON CONFLICT (location) DO UPDATE SET facts = ?2";
+                let text = serde_json::to_string(facts)?;
+                self.run(sql, (facts.location.as_str(), text))?;
+            }
+            LocationEvent::CapacityTaken { .. }
+            | LocationEvent::CapacityReleased { .. }
+            | LocationEvent::DaysClosed { .. }
+            | LocationEvent::ConnectorFailed { .. }
+            | LocationEvent::ConnectorWorked { .. } => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn system(&mut self, event: &SystemEvent) -> Folded {
+        match event {
+            SystemEvent::RuleSetSaved { version, document } => {
+                let sql = "INSERT OR REPLACE INTO rule_sets (version, document, at, principal)
+                    VALUES (?1, ?2, ?3, ?4)";
+                self.run(sql, (version, document, self.at(), self.principal()))?;
+                Ok(())
+            }
+            SystemEvent::ExceptionOpened(opened) => self.exception_opened(opened),
+            SystemEvent::ExceptionClosed(closed) => self.exception_closed(closed),
+            SystemEvent::Quarantined {
+                entity,
+                command_hash,
+                cause,
+            } => self.exception_opened(&ExceptionOpened {
+                key: quarantine(
+                    entity,
+                    *command_hash,
+                    u32::try_from(self.record.version).unwrap_or(u32::MAX),
+                ),
+                cause: format!("Repeated crashes: {cause}"),
+                evidence: vec![("entity".to_owned(), entity.clone())],
+            }),
+            SystemEvent::QuarantineLifted {
+                entity,
+                command_hash,
+                skipped,
+            } => {
+                let how = match skipped {
+                    true => "skipped by a person",
+                    false => "retried by a person",
+                };
+                self.exception_closed(&ExceptionClosed {
+                    key: quarantine(entity, *command_hash, 0),
+                    how: how.to_owned(),
+                })
+            }
+            SystemEvent::KeyCreated { .. }
+            | SystemEvent::KeyRevoked { .. }
+            | SystemEvent::EndpointSet { .. }
+            | SystemEvent::EndpointRemoved { .. } => Ok(()),
+        }
+    }
+}
+
+/// A quarantine is listed among the exceptions; its episodes are told apart by the record's version.
+fn quarantine(entity: &str, command_hash: Option<u64>, episode: u32) -> ExceptionKey {
+    let subject =
+        command_hash.map_or_else(|| entity.to_owned(), |hash| format!("{entity}#{hash:016x}"));
+    ExceptionKey {
+        kind: "quarantine".to_owned(),
+        subject,
+        episode,
+    }
+}

@@ -1,0 +1,93 @@
+//! What locations have to do.
+
+use rusqlite::Row;
+use serde_json::{Value, json as value};
+
+use super::{Order, Page, Wanted, json};
+use crate::{Insight, InsightError};
+
+/// Which fulfilment requests.
+#[derive(Debug, Clone, Default)]
+pub struct RequestFilter {
+    /// Of this order.
+    pub order: Option<String>,
+    /// For this location.
+    pub location: Option<String>,
+    /// In this state; `open` for all that are not ended.
+    pub status: Option<String>,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    pub limit: usize,
+}
+
+/// A fulfilment request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestRow {
+    /// The order, `channel:external`.
+    pub order: String,
+    /// What people call the order.
+    pub order_name: String,
+    /// Its number in the order.
+    pub number: i64,
+    /// Who is asked.
+    pub location: String,
+    /// Its state.
+    pub status: String,
+    /// Line and SKU with `units`: still to send while the request is open, as asked once it has ended; beside them
+    /// `asked_units` and `shipped_units`. A line of an open request with nothing left to send is left out.
+    pub lines: Value,
+    /// Milliseconds since 1970.
+    pub acknowledge_by: i64,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+}
+
+const CREATED: Order = Order::up(&["r.created_at", "r.id", "r.number"]);
+
+const REQUEST: &str = "SELECT r.id, o.name, r.number, r.location, r.status, (
+    SELECT json_group_array(json_object('line', l.line, 'sku', l.sku,
+        'units', iif(r.status IN ('shipped', 'rejected', 'cancelled'), l.asked, l.open),
+        'asked_units', l.asked, 'shipped_units', l.shipped) ORDER BY l.line, l.sku)
+    FROM request_lines l WHERE l.id = r.id AND l.number = r.number
+        AND (l.open > 0 OR r.status IN ('shipped', 'rejected', 'cancelled'))),
+    r.acknowledge_by, r.created_at FROM requests r JOIN orders o ON o.id = r.id";
+
+impl Insight {
+    /// Fulfilment requests, oldest first.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn requests(&self, filter: &RequestFilter) -> Result<Page<RequestRow>, InsightError> {
+        let mut wanted = Wanted::default();
+        wanted.with("r.id = ?", filter.order.clone());
+        wanted.with("r.location = ?", filter.location.clone());
+        match filter.status.as_deref() {
+            Some("open") => wanted
+                .conditions
+                .push("r.status NOT IN ('shipped', 'rejected', 'cancelled')".to_owned()),
+            other => wanted.with("r.status = ?", other.map(str::to_owned)),
+        }
+        wanted.after(&CREATED, filter.cursor.as_deref())?;
+        let read = |row: &Row<'_>| {
+            Ok(RequestRow {
+                order: row.get(0)?,
+                order_name: row.get(1)?,
+                number: row.get(2)?,
+                location: row.get(3)?,
+                status: row.get(4)?,
+                lines: json(&row.get::<_, String>(5)?),
+                acknowledge_by: row.get(6)?,
+                created_at: row.get(7)?,
+            })
+        };
+        let key = |row: &RequestRow| {
+            vec![
+                value!(row.created_at),
+                value!(row.order),
+                value!(row.number),
+            ]
+        };
+        wanted.page(&self.reader(), REQUEST, &CREATED, filter.limit, read, key)
+    }
+}
