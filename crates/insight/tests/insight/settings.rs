@@ -1,0 +1,175 @@
+//! Channels, listing maps, locations, rule sets and exceptions.
+
+use crossdock_insight::{ExceptionFilter, Insight};
+use crossdock_model::Timestamp;
+use crossdock_model::v1::{
+    BucketEvent, ChannelEvent, ChannelMode, ChannelSettings, Connector, Event, ExceptionClosed,
+    ExceptionKey, ExceptionOpened, ListingTarget, LocationEvent, LocationFacts, PostalAddress,
+    Sale, SystemEvent,
+};
+
+use crate::book::{Book, folded, place, sku};
+
+fn unmapped(episode: u32) -> ExceptionKey {
+    ExceptionKey {
+        kind: "unmapped".to_owned(),
+        subject: "shop/40001".to_owned(),
+        episode,
+    }
+}
+
+fn opened(episode: u32) -> Event {
+    let cause = "40001 stands for no SKU.".to_owned();
+    Event::Channel(ChannelEvent::ExceptionOpened(ExceptionOpened {
+        key: unmapped(episode),
+        cause,
+        evidence: Vec::new(),
+    }))
+}
+
+fn closed(episode: u32) -> Event {
+    let how = format!("mapped {episode}");
+    Event::Channel(ChannelEvent::ExceptionClosed(ExceptionClosed {
+        key: unmapped(episode),
+        how,
+    }))
+}
+
+fn exceptions(insight: &Insight, open: bool) -> Vec<(i64, i64, Option<String>)> {
+    let filter = ExceptionFilter {
+        open: Some(open),
+        limit: 10,
+        ..ExceptionFilter::default()
+    };
+    let rows = insight.exceptions(&filter).unwrap().rows.into_iter();
+    rows.map(|row| (row.id, row.episode, row.how)).collect()
+}
+
+#[test]
+fn each_opening_is_an_episode_of_its_own() {
+    let mut book = Book::new();
+    book.write("channel:shop", vec![opened(1)]);
+    book.write("channel:shop", vec![closed(1)]);
+    book.write("channel:shop", vec![opened(2)]);
+    let insight = folded(&book);
+    let (open, over) = (exceptions(&insight, true), exceptions(&insight, false));
+    assert_eq!((open.len(), open[0].1), (1, 2));
+    assert_eq!(
+        (over.len(), over[0].1, over[0].2.as_deref()),
+        (1, 1, Some("mapped 1"))
+    );
+    let history = insight.exception_history(open[0].0).unwrap();
+    assert_eq!(
+        history.iter().map(|row| row.episode).collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert!(insight.exception_history(7).unwrap().is_empty());
+}
+
+#[test]
+fn a_quarantine_is_an_exception_until_it_is_lifted() {
+    let mut book = Book::new();
+    let (entity, command_hash) = ("sku:A".to_owned(), Some(7));
+    let cause = "index out of bounds".to_owned();
+    let quarantined = SystemEvent::Quarantined {
+        entity: entity.clone(),
+        command_hash,
+        cause,
+    };
+    book.write("system:0", vec![Event::System(quarantined)]);
+    assert_eq!(exceptions(&folded(&book), true).len(), 1);
+    let lifted = SystemEvent::QuarantineLifted {
+        entity,
+        command_hash,
+        skipped: true,
+    };
+    book.write("system:0", vec![Event::System(lifted)]);
+    let insight = folded(&book);
+    assert!(exceptions(&insight, true).is_empty());
+    assert_eq!(
+        exceptions(&insight, false)[0].2.as_deref(),
+        Some("skipped by a person")
+    );
+}
+
+fn reno() -> LocationFacts {
+    LocationFacts {
+        location: place("reno"),
+        name: "Reno".to_owned(),
+        time_zone: "America/Los_Angeles".to_owned(),
+        address: PostalAddress::default(),
+        coordinates: None,
+        closed_weekdays: vec![7],
+        closed_dates: Vec::new(),
+        cut_off_minutes: None,
+        capacity_units_per_day: None,
+        enabled: true,
+        groups: Vec::new(),
+        services: Vec::new(),
+        connector: Connector::Pull,
+        acknowledge_within_minutes: 30,
+        stock_source: None,
+    }
+}
+
+fn connected() -> Vec<Event> {
+    let settings = ChannelSettings {
+        connector: "shopify".to_owned(),
+        sale: Sale::AlreadySold,
+        map_by_sku: true,
+    };
+    let older_than = Timestamp::from_ms(9);
+    vec![
+        Event::Channel(ChannelEvent::Connected(settings)),
+        Event::Channel(ChannelEvent::ModeSet(ChannelMode::Active)),
+        Event::Channel(ChannelEvent::AdoptionBegan { older_than }),
+    ]
+}
+
+fn mapped(listing: &str) -> Event {
+    Event::Bucket(BucketEvent::Mapped {
+        listing: listing.parse().unwrap(),
+        target: ListingTarget::Sku {
+            sku: sku("A"),
+            multiplier: 6,
+        },
+    })
+}
+
+#[test]
+fn channels_and_their_listings_are_as_they_are_now() {
+    let mut book = Book::new();
+    book.write("channel:shop", connected());
+    book.write("bucket:shop:3", vec![mapped("40001")]);
+    let listing = "40002".parse().unwrap();
+    let gone = Event::Bucket(BucketEvent::Unmapped { listing });
+    book.write("bucket:shop:4", vec![mapped("40002"), gone]);
+    let insight = folded(&book);
+    let channel = insight.channels(None, 10).unwrap().rows.remove(0);
+    assert_eq!(
+        (channel.sale.as_str(), channel.mode.as_str()),
+        ("already_sold", "active")
+    );
+    assert_eq!(channel.adopt_older_than, Some(9));
+    let listings = insight.listings("shop", None, 10).unwrap().rows;
+    assert_eq!((listings.len(), listings[0].listing.as_str()), (1, "40001"));
+    assert_eq!(listings[0].target["Sku"]["multiplier"], 6);
+}
+
+#[test]
+fn locations_and_rule_sets_are_listed() {
+    let mut book = Book::new();
+    let defined = LocationEvent::Defined(Box::new(reno()));
+    book.write("location:reno", vec![Event::Location(defined)]);
+    for version in [1, 2] {
+        let document = format!("# {version}");
+        let saved = SystemEvent::RuleSetSaved { version, document };
+        book.write("system:0", vec![Event::System(saved)]);
+    }
+    let insight = folded(&book);
+    let locations = insight.locations(None, 10).unwrap().rows;
+    assert_eq!(locations[0].facts["name"], "Reno");
+    let saved = insight.rule_sets(None, 10).unwrap().rows.into_iter();
+    let saved: Vec<String> = saved.map(|row| row.document).collect();
+    assert_eq!(saved, ["# 2", "# 1"]);
+}
