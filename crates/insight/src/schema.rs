@@ -11,7 +11,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Version of the folded tables.
-const FOLDED: i64 = 2;
+const FOLDED: i64 = 3;
 /// Version of the kept tables; another one means a new file.
 const KEPT: i64 = 1;
 /// What `user_version` holds.
@@ -62,11 +62,12 @@ CREATE TABLE skus (sku TEXT PRIMARY KEY, title TEXT NOT NULL, tracking TEXT NOT 
 CREATE TABLE stock (
     sku TEXT NOT NULL, location TEXT NOT NULL, on_hand INTEGER NOT NULL DEFAULT 0,
     unavailable INTEGER NOT NULL DEFAULT 0, safety INTEGER NOT NULL DEFAULT 0,
-    committed INTEGER NOT NULL DEFAULT 0, tentative INTEGER NOT NULL DEFAULT 0,
-    in_transit INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sku, location)) WITHOUT ROWID;
+    committed INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,
+    tentative INTEGER NOT NULL DEFAULT 0, in_transit INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sku, location)) WITHOUT ROWID;
 CREATE TABLE holds (
     sku TEXT NOT NULL, location TEXT NOT NULL, hold TEXT NOT NULL, units INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL, PRIMARY KEY (sku, location, hold)) WITHOUT ROWID;
+    expires_at INTEGER NOT NULL, PRIMARY KEY (sku, hold, location)) WITHOUT ROWID;
+CREATE INDEX holds_expiry ON holds (sku, location, expires_at, units);
 CREATE TABLE reservations (
     sku TEXT NOT NULL, holder TEXT NOT NULL, attempt INTEGER NOT NULL, location TEXT NOT NULL,
     units INTEGER NOT NULL, shipped INTEGER NOT NULL DEFAULT 0, released INTEGER NOT NULL DEFAULT 0,

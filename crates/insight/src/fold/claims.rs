@@ -38,10 +38,9 @@ impl Folding<'_> {
     ) -> Folded {
         let sql =
             "INSERT INTO holds (sku, location, hold, units, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (sku, location, hold) DO UPDATE SET units = units + ?4";
+            ON CONFLICT (sku, hold, location) DO UPDATE SET units = units + ?4";
         for take in takes {
-            self.shift(sku, &take.location, Sum::OnHand, 0)?;
-            self.changed.insert(take.location.clone());
+            self.shift(sku, &take.location, Sum::Held, i64::from(take.units))?;
             let (location, at) = (take.location.as_str(), expires_at.as_ms());
             self.run(sql, (sku.as_str(), location, hold.as_str(), take.units, at))?;
         }
@@ -56,8 +55,9 @@ impl Folding<'_> {
     ) -> Result<Vec<Take>, InsightError> {
         let sql = "DELETE FROM holds WHERE sku = ?1 AND hold = ?2 RETURNING location, units";
         let takes = self.takes(sql, (sku.as_str(), hold.as_str()))?;
-        self.changed
-            .extend(takes.iter().map(|take| take.location.clone()));
+        for Take { location, units } in &takes {
+            self.shift(sku, location, Sum::Held, -i64::from(*units))?;
+        }
         Ok(takes)
     }
 

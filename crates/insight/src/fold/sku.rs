@@ -13,6 +13,7 @@ pub(super) enum Sum {
     OnHand,
     Unavailable,
     Committed,
+    Held,
     Tentative,
     InTransit,
 }
@@ -23,6 +24,7 @@ impl Sum {
             Self::OnHand => "on_hand",
             Self::Unavailable => "unavailable",
             Self::Committed => "committed",
+            Self::Held => "held",
             Self::Tentative => "tentative",
             Self::InTransit => "in_transit",
         }
@@ -31,7 +33,9 @@ impl Sum {
     /// Tentative units come and go within a moment: nobody outside is told.
     fn is_public(self) -> bool {
         match self {
-            Self::OnHand | Self::Unavailable | Self::Committed | Self::InTransit => true,
+            Self::OnHand | Self::Unavailable | Self::Committed | Self::Held | Self::InTransit => {
+                true
+            }
             Self::Tentative => false,
         }
     }
@@ -206,8 +210,8 @@ impl Folding<'_> {
                 crossdock_model::EntityId::Sku(sku) => sku,
                 _ => return Ok(()),
             };
-            let sql = "SELECT on_hand, unavailable, committed, tentative, safety, (SELECT coalesce(sum(units), 0)
-                FROM holds h WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at > ?3)
+            let sql = "SELECT on_hand, unavailable, committed, tentative, safety, held - (SELECT coalesce(sum(units), 0)
+                FROM holds h WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at <= ?3)
                 FROM stock s WHERE sku = ?1 AND location = ?2";
             let values = (sku.as_str(), location.as_str(), self.at());
             let sums: [i64; 6] = self.work.prepare_cached(sql)?.query_row(values, |row| {

@@ -153,8 +153,9 @@ impl Insight {
         let select = format!(
             "SELECT sku, title, location, on_hand, unavailable, committed, held, tentative, incoming, in_transit,
             safety, on_hand - unavailable - committed - held - tentative AS available FROM (
-            SELECT s.*, coalesce(k.title, '') AS title, (SELECT coalesce(sum(h.units), 0) FROM holds h
-                WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at > {now}) AS held,
+            SELECT s.sku, s.location, s.on_hand, s.unavailable, s.committed, s.tentative, s.in_transit, s.safety,
+            coalesce(k.title, '') AS title, s.held - (SELECT coalesce(sum(h.units), 0) FROM holds h
+                WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at <= {now}) AS held,
             (SELECT coalesce(sum(i.units), 0) FROM incoming i
                 WHERE i.sku = s.sku AND i.location = s.location) AS incoming
             FROM stock s LEFT JOIN skus k ON k.sku = s.sku)"

@@ -199,6 +199,29 @@ fn a_rebuild_tells_nothing_twice() {
     assert_eq!(shown(&insight), shown(&folded(&book)));
 }
 
+/// A database of an earlier layout is folded anew by itself and keeps its feed; one of unknown tables is made anew.
+#[test]
+fn another_layout_is_folded_anew() {
+    let book = busy(3);
+    for (version, is_feed_kept) in [(1_001, true), (1, false)] {
+        let (dir, insight) = opened();
+        catch_up(&insight, &book);
+        let before = insight.feed(0, 200).unwrap();
+        drop(insight);
+        let path = dir.path().join("insight.sqlite");
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        raw.pragma_update(None, "user_version", version).unwrap();
+        drop(raw);
+        let insight = Insight::open(&path).unwrap();
+        let feed = insight.feed(0, 200).unwrap();
+        assert_eq!(feed.len(), if is_feed_kept { before.len() } else { 0 });
+        assert!(insight.order("shop:1").unwrap().is_none());
+        catch_up(&insight, &book);
+        assert_eq!(shown(&insight), shown(&folded(&book)));
+        assert_eq!(insight.feed(0, 200).unwrap().len(), before.len());
+    }
+}
+
 #[test]
 fn a_token_says_whether_a_write_is_seen() {
     let (_dir, insight) = opened();
