@@ -32,6 +32,13 @@ impl Book {
         }
     }
 
+    /// With one order received.
+    pub fn with_order(number: i64) -> Self {
+        let mut book = Self::new();
+        book.order(number);
+        book
+    }
+
     /// Writes one record and returns its read-your-writes token.
     pub fn write(&mut self, entity: &str, events: Vec<Event>) -> String {
         let entity: EntityId = entity.parse().unwrap();

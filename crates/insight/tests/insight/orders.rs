@@ -2,11 +2,14 @@
 
 use crossdock_insight::{Insight, OrderFilter, OrderSearch, RequestFilter};
 use crossdock_model::v1::{
-    ExceptionKey, ExceptionOpened, LineUnits, OrderEvent, OrderStatus, ParcelTracking, RejectReason,
+    AttemptId, ExceptionKey, ExceptionOpened, LineUnits, OrderEvent, OrderStatus, ParcelTracking,
+    RejectReason, ReturnLine, Take,
 };
-use crossdock_model::{LineId, ShipmentId, Timestamp};
+use crossdock_model::{LineId, Rejection, ReturnId, ShipmentId, Timestamp};
 
-use crate::book::{Book, facts, folded, line_facts, plan, planned, request_line, requested, sku};
+use crate::book::{
+    Book, facts, folded, line_facts, place, plan, planned, request_line, requested, sku,
+};
 
 /// Order 1: both lines reserved at reno by attempt 1.
 fn reserved() -> Book {
@@ -94,9 +97,12 @@ fn check(mut book: Book, events: Vec<OrderEvent>, lines: &[&str], left: &[(i64, 
 
 #[test]
 fn lines_go_from_open_to_shipped() {
-    let mut new = Book::new();
-    new.order(1);
-    check(new, Vec::new(), &["1 2 open", "2 1 open"], &[]);
+    check(
+        Book::with_order(1),
+        Vec::new(),
+        &["1 2 open", "2 1 open"],
+        &[],
+    );
     check(
         reserved(),
         Vec::new(),
@@ -187,6 +193,126 @@ fn cancelled_units_leave_lines_and_requests() {
         ],
         &["1 2 requested", "2 1 open"],
         &[(1, "sent", "2×A")],
+    );
+}
+
+#[test]
+fn what_is_let_go_or_given_back_is_open_again() {
+    let all = plan(&[("1", "A", "reno", 2), ("2", "B", "reno", 1)], &[]);
+    let lines = all.allocations[..1].to_vec();
+    let released = OrderEvent::Released { attempt: 1, lines };
+    check(
+        reserved(),
+        vec![released],
+        &["1 2 open", "2 1 reserved"],
+        &[],
+    );
+    let gave_back = OrderEvent::GaveBack {
+        id: AttemptId {
+            order: "shop:1".parse().unwrap(),
+            attempt: 1,
+        },
+        sku: sku("A"),
+        take: Take {
+            location: place("reno"),
+            units: 1,
+        },
+    };
+    check(
+        reserved(),
+        vec![gave_back],
+        &["1 2 open", "2 1 reserved"],
+        &[],
+    );
+}
+
+/// Units that a request takes are no longer free to be let go, and come back from it only.
+#[test]
+fn requested_units_are_counted_once() {
+    let reason = RejectReason::CapacityFull;
+    let lines = vec![request_line("2", "B", 1)];
+    let events = vec![
+        requested(1, "reno", vec![request_line("1", "A", 2)]),
+        requested(2, "reno", lines),
+        OrderEvent::RequestRejected { request: 1, reason },
+    ];
+    let todo = [(2, "created", "1×B")];
+    check(reserved(), events, &["1 2 open", "2 1 requested"], &todo);
+}
+
+#[test]
+fn a_request_says_how_far_it_is() {
+    let (request, all) = (1, "2×A 1×B");
+    let lines = ["1 2 requested", "2 1 requested"];
+    let overdue = OrderEvent::RequestOverdue { request };
+    check(
+        asked(),
+        vec![overdue.clone()],
+        &lines,
+        &[(1, "overdue", all)],
+    );
+    let acknowledged = OrderEvent::RequestAcknowledged { request };
+    let late = vec![overdue, acknowledged];
+    check(asked(), late, &lines, &[(1, "acknowledged", all)]);
+    let stop = vec![request_line("2", "B", 1)];
+    let kept = vec![
+        OrderEvent::RequestCancelAsked {
+            request,
+            lines: stop,
+        },
+        OrderEvent::RequestCancelRefused { request },
+    ];
+    check(asked(), kept, &lines, &[(1, "sent", all)]);
+}
+
+#[test]
+fn units_sent_by_somebody_else_or_returned_are_told() {
+    let units = |line: &str, units| LineUnits {
+        line: LineId::new(line).unwrap(),
+        units,
+    };
+    let shipment = ShipmentId::new("X").unwrap();
+    let lines = vec![units("2", 1)];
+    let elsewhere = OrderEvent::ShippedElsewhere { shipment, lines };
+    check(
+        Book::with_order(1),
+        vec![elsewhere],
+        &["1 2 open", "2 1 shipped"],
+        &[],
+    );
+    let back = ReturnLine {
+        line: LineId::new("1").unwrap(),
+        units: 2,
+        location: place("reno"),
+        condition: None,
+    };
+    let returned = OrderEvent::Returned {
+        return_id: ReturnId::new("R").unwrap(),
+        lines: vec![back],
+    };
+    let all = vec![
+        shipped("S1", ("1", "A", 2)),
+        shipped("S2", ("2", "B", 1)),
+        returned,
+    ];
+    check(asked(), all, &["1 2 returned", "2 1 shipped"], &[]);
+    let (gone, reason) = (vec![units("1", 2)], "customer".to_owned());
+    let undone = vec![
+        OrderEvent::LinesCancelled {
+            lines: gone.clone(),
+            reason,
+        },
+        OrderEvent::CancelUndone { lines: gone },
+    ];
+    check(reserved(), undone, &["1 2 reserved", "2 1 reserved"], &[]);
+    let refused = OrderEvent::Refused {
+        why: Box::new(Rejection::Superseded),
+    };
+    check(
+        Book::with_order(1),
+        vec![refused],
+        &["1 0 cancelled", "2 0 cancelled"],
+        &[],
     );
 }
 
