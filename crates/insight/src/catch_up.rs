@@ -9,7 +9,10 @@ use rusqlite::Transaction;
 use crate::{Insight, InsightError, fold, position};
 
 /// Bytes of the log folded in one transaction.
-const FOLD_BYTES: usize = 4 << 20;
+const FOLD_BYTES: usize = 1 << 20;
+/// Records folded in one transaction, unless the caller says: they are shown all at once, when it ends, and what
+/// endpoints were told can be noted only between two of them.
+const FOLD_RECORDS: usize = 4096;
 
 /// How far folding is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +35,12 @@ pub struct Lag {
 }
 
 impl Insight {
-    /// Folds what the journal has and this has not, up to some megabytes.
+    /// Folds what the journal has and this has not, up to some thousands of records: call it until it is not behind.
     ///
     /// # Errors
     /// [`InsightError`]; the next call goes on from the same place.
     pub fn catch_up(&self, journal: &dyn Journal) -> Result<Progress, InsightError> {
-        self.catch_up_within(journal, usize::MAX)
+        self.catch_up_within(journal, FOLD_RECORDS)
     }
 
     /// As [`Insight::catch_up`], at most so many records (at least one).
