@@ -1,0 +1,187 @@
+//! One caller's request: who asks entities, under which key, in which trace.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use crossdock_model::v1::TraceContext;
+use crossdock_model::{Command, CommandKey, CredentialId, EntityId, Timestamp};
+use crossdock_runtime::{By, Reply};
+
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::state::ApiState;
+
+/// Longest Idempotency-Key.
+const KEY_BYTES_MAX: usize = 128;
+/// Longest reason given with a command.
+const REASON_BYTES_MAX: usize = 500;
+
+/// A caller's request.
+pub(crate) struct Asking {
+    pub state: ApiState,
+    pub caller: Caller,
+    key: Option<String>,
+    reason: Option<String>,
+    trace: Option<TraceContext>,
+}
+
+impl FromRequestParts<ApiState> for Asking {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(ApiError::unauthorized)?;
+        let key = text_header(&parts.headers, "idempotency-key", KEY_BYTES_MAX)?;
+        let reason = text_header(&parts.headers, "crossdock-reason", REASON_BYTES_MAX)?;
+        Ok(Self {
+            state: state.clone(),
+            caller,
+            key,
+            reason,
+            trace: trace_context(&parts.headers),
+        })
+    }
+}
+
+fn text_header(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    let text = value.to_str().map(str::trim).unwrap_or("");
+    match (1..=max).contains(&text.len()) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(ApiError::invalid(
+            name,
+            format!("expected 1 to {max} visible ASCII characters"),
+        )),
+    }
+}
+
+/// W3C trace context: `00-{32 hex}-{16 hex}-{2 hex}`.
+fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let version = parts.next()?;
+    let (trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?);
+    let sizes = (version.len(), trace.len(), span.len(), flags.len());
+    if sizes != (2, 32, 16, 2) || version == "ff" {
+        return None;
+    }
+    let trace = u128::from_str_radix(trace, 16).ok()?;
+    let span = u64::from_str_radix(span, 16).ok()?;
+    let flags = u8::from_str_radix(flags, 16).ok()?;
+    (trace != 0 && span != 0).then(|| TraceContext {
+        trace_id: trace.to_be_bytes(),
+        span_id: span.to_be_bytes(),
+        flags,
+    })
+}
+
+impl Asking {
+    /// The caller without a key.
+    pub fn by(&self) -> By {
+        By {
+            reason: self.reason.clone(),
+            trace: self.trace,
+            ..By::new(self.caller.id.clone())
+        }
+    }
+
+    /// The caller with its Idempotency-Key, if it gave one. `part` tells apart the commands of one request.
+    pub fn keyed(&self, hash: u64, part: &str) -> Result<By, ApiError> {
+        let Some(key) = &self.key else {
+            return Ok(self.by());
+        };
+        let key = CommandKey::new(format!("{}:{key}{part}", self.caller.id))?;
+        Ok(self.by().keyed(key, hash))
+    }
+
+    /// The caller's Idempotency-Key, which this route needs.
+    pub fn need_key(&self) -> Result<CommandKey, ApiError> {
+        let missing = || {
+            let detail = "send an Idempotency-Key: a repeat with it is never done twice";
+            ApiError::new(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
+        };
+        Ok(CommandKey::new(self.key.as_ref().ok_or_else(missing)?)?)
+    }
+
+    /// A text by which the same key of the same caller is always known, and no other.
+    pub fn key_digest(&self) -> Result<String, ApiError> {
+        use sha2::{Digest, Sha256};
+        let text = format!("{}:{}", self.caller.id, self.need_key()?);
+        let digest = Sha256::digest(text.as_bytes());
+        Ok(digest[..12]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+
+    /// Asks an entity under the caller's key.
+    pub async fn ask(&self, to: EntityId, command: Command, hash: u64) -> Result<Reply, ApiError> {
+        let by = self.keyed(hash, "")?;
+        self.ask_by(to, command, by).await
+    }
+
+    /// Asks an entity about something that happened at a time of its own.
+    pub async fn ask_at(
+        &self,
+        to: EntityId,
+        command: Command,
+        hash: u64,
+        effective_at: Option<Timestamp>,
+    ) -> Result<Reply, ApiError> {
+        let by = By {
+            effective_at,
+            ..self.keyed(hash, "")?
+        };
+        self.ask_by(to, command, by).await
+    }
+
+    /// Asks an entity.
+    pub async fn ask_by(&self, to: EntityId, command: Command, by: By) -> Result<Reply, ApiError> {
+        Ok(self.state.handle.ask(to, command, by).await?)
+    }
+
+    /// An entity's view of itself.
+    pub async fn read(&self, entity: EntityId) -> Result<Reply, ApiError> {
+        Ok(self.state.handle.read(entity).await?)
+    }
+
+    /// The caller's id.
+    pub fn principal(&self) -> CredentialId {
+        self.caller.id.clone()
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.state.handle.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_trace_contexts_are_taken() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", text.parse().unwrap());
+            trace_context(&headers)
+        };
+        let whole = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = read(whole).unwrap();
+        assert_eq!(
+            (trace.trace_id[0], trace.span_id[7], trace.flags),
+            (0x4b, 0xb7, 1)
+        );
+        for wrong in [
+            "",
+            "00-1-2-3",
+            &whole.replace("4bf9", "zzzz"),
+            &whole.replace("00-", "ff-"),
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

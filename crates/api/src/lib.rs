@@ -1,0 +1,30 @@
+//! HTTP: webhooks in, REST `/v1`, OpenAPI, keys and scopes, errors with stable codes.
+//!
+//! This crate translates: requests to commands, answers to responses. It decides nothing about orders or stock,
+//! and reaches entities only through the runtime's handle. Every route stands in one table with its scope; the
+//! router, the OpenAPI document and the tests of access derive from it.
+
+mod answer;
+mod ask;
+mod auth;
+mod cells;
+mod error;
+mod extract;
+mod observe;
+mod openapi;
+mod route;
+mod server;
+mod state;
+#[cfg(test)]
+mod tests;
+mod v1;
+mod webhooks;
+mod wire;
+
+pub use auth::{NewKey, new_key};
+pub use error::{ApiError, CODES};
+pub use server::router;
+pub use state::{
+    AdoptFn, AdoptFuture, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable,
+    ConnectorKind, Limits, Parts,
+};

@@ -1,0 +1,184 @@
+//! Around every request: its id, its time limit, its figures; and what operators look at.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use crossdock_runtime::Handle;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
+
+use crate::answer;
+use crate::error::ApiError;
+use crate::state::ApiState;
+
+/// Longest time for an import.
+pub(crate) const IMPORT_ANSWER: Duration = Duration::from_secs(600);
+/// Busiest SKUs that `/metrics` names; others are in no label.
+const HOT_SKUS_MAX: usize = 50;
+/// Longest request id taken from a caller.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Figures of HTTP.
+pub(crate) struct Figures {
+    requests: Family<Labels, Histogram>,
+    /// Distinguishes request ids of one process from each other.
+    next_id: AtomicU64,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        let histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
+        Self {
+            requests: Family::new_with_constructor(histogram),
+            next_id: AtomicU64::new(1),
+        }
+    }
+}
+
+impl Figures {
+    /// Registers them.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "http_server_request_duration",
+            "Time to answer a request, by route and status",
+            Unit::Seconds,
+            self.requests.clone(),
+        );
+    }
+
+    fn answered(&self, method: &str, route: String, response: &Response, took: Duration) {
+        let labels = vec![
+            ("http_request_method", method.to_owned()),
+            ("http_route", route),
+            (
+                "http_response_status_code",
+                response.status().as_u16().to_string(),
+            ),
+        ];
+        self.requests
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+}
+
+/// The busiest SKUs, read when somebody looks.
+pub(crate) struct HotSkus(pub Handle);
+
+impl std::fmt::Debug for HotSkus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HotSkus")
+    }
+}
+
+impl Collector for HotSkus {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let busy = Family::<Labels, Counter<f64, AtomicU64>>::default();
+        let handled = Family::<Labels, Counter>::default();
+        for (sku, busy_ns, messages) in self.0.hottest_skus(HOT_SKUS_MAX) {
+            let labels = vec![("sku", sku)];
+            busy.get_or_create(&labels).inc_by(busy_ns as f64 / 1e9);
+            handled.get_or_create(&labels).inc_by(messages);
+        }
+        let seconds = Unit::Seconds;
+        let kind = prometheus_client::metrics::MetricType::Counter;
+        let help = "Work of the busiest live SKUs";
+        busy.encode(encoder.encode_descriptor(
+            "crossdock_sku_busy",
+            help,
+            Some(&seconds),
+            kind,
+        )?)?;
+        let help = "Messages handled by the busiest live SKUs";
+        handled.encode(encoder.encode_descriptor("crossdock_sku_messages", help, None, kind)?)
+    }
+}
+
+/// Gives every request an id, counts it, and tells failures to the log.
+pub(crate) async fn request(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let id = request_id(&state, request.headers().get(&REQUEST_ID));
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("unmatched", MatchedPath::as_str).to_owned();
+    let mut response = next.run(request).await;
+    if response.status().is_server_error() {
+        let (status, id) = (response.status().as_u16(), id.to_str().unwrap_or_default());
+        tracing::warn!(%method, route, status, request_id = id, "a request was not served");
+    }
+    state
+        .figures
+        .answered(method.as_str(), route, &response, started.elapsed());
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn request_id(state: &ApiState, given: Option<&HeaderValue>) -> HeaderValue {
+    let fits = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=REQUEST_ID_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    };
+    if let Some(given) = given.filter(fits) {
+        return given.clone();
+    }
+    let number = state.figures.next_id.fetch_add(1, Ordering::Relaxed);
+    let text = format!("{:x}-{number:x}", state.handle.now().as_ms());
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// Ends a request that takes too long.
+pub(crate) async fn bounded(
+    State(limit): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = "no answer in time, and whether it was done is unknown: repeat it with the same key";
+            ApiError::later("timeout", detail, 1000).into_response()
+        }
+    }
+}
+
+/// The process answers.
+pub(crate) async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// The node takes work.
+pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str, ApiError> {
+    match state.handle.trouble() {
+        None => Ok("ready"),
+        Some(trouble) => {
+            tracing::warn!(trouble, "not ready");
+            let detail = "the node takes no work now; its log says why";
+            Err(ApiError::later("not_ready", detail, 1000))
+        }
+    }
+}
+
+/// All figures.
+pub(crate) async fn metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &state.registry)
+        .map_err(|error| ApiError::internal(&error))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(answer::text(kind, text))
+}

@@ -1,0 +1,228 @@
+//! The table's entries: a route with its scope, handler and documentation.
+
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode};
+use axum::middleware;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use crossdock_model::v1::Scope;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::{Guard, guard};
+use crate::observe::{IMPORT_ANSWER, bounded};
+use crate::state::ApiState;
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody; webhooks prove themselves by their signature.
+    Public,
+    /// A key of this scope or a wider one.
+    Key(Scope),
+}
+
+/// How much a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Usual,
+    Import,
+}
+
+/// A schema by its name.
+pub(crate) type Named = (String, RefOr<Schema>);
+
+/// What the OpenAPI document says of a route.
+#[derive(Clone)]
+pub(crate) struct RouteDoc {
+    pub summary: &'static str,
+    pub status: StatusCode,
+    pub takes: Option<(&'static str, RefOr<Schema>)>,
+    pub answers: Option<(&'static str, RefOr<Schema>)>,
+    pub filters: Vec<Parameter>,
+    pub schemas: Vec<Named>,
+}
+
+/// An entry of the table.
+pub(crate) struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub access: Access,
+    pub doc: RouteDoc,
+    size: Size,
+    handler: MethodRouter<ApiState>,
+}
+
+impl Route {
+    fn new<H, T>(
+        (method, filter): (Method, MethodFilter),
+        path: &'static str,
+        access: Access,
+        summary: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        Self {
+            method,
+            path,
+            access,
+            doc: RouteDoc {
+                summary,
+                status: StatusCode::OK,
+                takes: None,
+                answers: None,
+                filters: Vec::new(),
+                schemas: Vec::new(),
+            },
+            size: Size::Usual,
+            handler: on(filter, handler),
+        }
+    }
+
+    /// Reads.
+    pub fn get<H, T>(path: &'static str, scope: Scope, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let method = (Method::GET, MethodFilter::GET);
+        Self::new(method, path, Access::Key(scope), summary, handler)
+    }
+
+    /// Reads, by anybody.
+    pub fn open<H, T>(path: &'static str, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let method = (Method::GET, MethodFilter::GET);
+        Self::new(method, path, Access::Public, summary, handler)
+    }
+
+    /// A delivery that proves itself by its signature.
+    pub fn signed<H, T>(path: &'static str, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let method = (Method::POST, MethodFilter::POST);
+        Self::new(method, path, Access::Public, summary, handler)
+    }
+
+    /// Does something.
+    pub fn post<H, T>(path: &'static str, scope: Scope, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let method = (Method::POST, MethodFilter::POST);
+        Self::new(method, path, Access::Key(scope), summary, handler)
+    }
+
+    /// Sets something as a whole.
+    pub fn put<H, T>(path: &'static str, scope: Scope, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let method = (Method::PUT, MethodFilter::PUT);
+        Self::new(method, path, Access::Key(scope), summary, handler)
+    }
+
+    /// Takes something away.
+    pub fn delete<H, T>(path: &'static str, scope: Scope, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let method = (Method::DELETE, MethodFilter::DELETE);
+        Self::new(method, path, Access::Key(scope), summary, handler)
+    }
+
+    /// The body it takes.
+    pub fn takes<T: ToSchema>(mut self) -> Self {
+        let schema = self.named::<T>();
+        self.doc.takes = Some(("application/json", schema));
+        self
+    }
+
+    /// A body that is not JSON.
+    pub fn takes_text(mut self, kind: &'static str) -> Self {
+        self.doc.takes = Some((kind, any_text()));
+        self
+    }
+
+    /// The document it answers with.
+    pub fn answers<T: ToSchema>(mut self) -> Self {
+        let schema = self.named::<T>();
+        self.doc.answers = Some(("application/json", schema));
+        self
+    }
+
+    /// An answer that is not JSON.
+    pub fn answers_text(mut self, kind: &'static str) -> Self {
+        self.doc.answers = Some((kind, any_text()));
+        self
+    }
+
+    /// It makes something.
+    pub fn creates<T: ToSchema>(self) -> Self {
+        let mut route = self.answers::<T>();
+        route.doc.status = StatusCode::CREATED;
+        route
+    }
+
+    /// Its filters.
+    pub fn filters<T: IntoParams>(mut self) -> Self {
+        self.doc.filters = T::into_params(|| Some(ParameterIn::Query));
+        self
+    }
+
+    /// It takes files: a larger body, and more time.
+    pub fn import(self) -> Self {
+        Self {
+            size: Size::Import,
+            ..self
+        }
+    }
+
+    fn named<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let name = T::name().into_owned();
+        T::schemas(&mut self.doc.schemas);
+        self.doc.schemas.push((name.clone(), T::schema()));
+        RefOr::Ref(Ref::from_schema_name(name))
+    }
+
+    /// The route behind its guard and within its bounds.
+    pub fn served(self, state: &ApiState) -> (&'static str, MethodRouter<ApiState>) {
+        let limits = &state.limits;
+        let (bytes_max, time) = match self.size {
+            Size::Usual => (limits.body_bytes_max, limits.answer),
+            Size::Import => (limits.import_bytes_max, IMPORT_ANSWER),
+        };
+        let handler = self
+            .handler
+            .layer(DefaultBodyLimit::max(bytes_max))
+            .layer(middleware::from_fn_with_state(time, bounded));
+        let guarded = match self.access {
+            Access::Public => handler,
+            Access::Key(needed) => {
+                let state = state.clone();
+                handler.layer(middleware::from_fn_with_state(
+                    Guard { state, needed },
+                    guard,
+                ))
+            }
+        };
+        (self.path, guarded)
+    }
+}
+
+fn any_text() -> RefOr<Schema> {
+    <String as utoipa::PartialSchema>::schema()
+}

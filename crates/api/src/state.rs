@@ -1,0 +1,168 @@
+//! What the handlers share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossdock_channels::{ChannelOrder, Secret};
+use crossdock_insight::Insight;
+use crossdock_model::ChannelId;
+use crossdock_runtime::Handle;
+use prometheus_client::registry::Registry;
+
+use crate::auth::KeyCache;
+use crate::observe::{Figures, HotSkus};
+use crate::v1::{Jobs, Kits};
+
+/// Connectors whose webhooks can be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectorKind {
+    /// A Shopify shop.
+    Shopify,
+    /// Orders through this API: no webhooks come in.
+    Api,
+}
+
+impl ConnectorKind {
+    /// As the configuration and the API call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shopify => "shopify",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// How a channel's webhooks are believed.
+#[derive(Debug, Clone)]
+pub struct ChannelAuth {
+    /// Its connector.
+    pub kind: ConnectorKind,
+    /// Live secrets: two while one is being replaced.
+    pub secrets: Vec<Secret>,
+    /// Whether webhooks are taken.
+    pub enabled: bool,
+}
+
+/// Channels of the configuration, by id.
+pub type ChannelTable = BTreeMap<String, ChannelAuth>;
+
+/// Bounds of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest body of an import, in bytes.
+    pub import_bytes_max: usize,
+    /// Longest time for an answer.
+    pub answer: Duration,
+    /// Longest wait of a read for what the caller has written.
+    pub consistent: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 20,
+            import_bytes_max: 32 << 20,
+            answer: Duration::from_secs(30),
+            consistent: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The future of an adoption.
+pub type AdoptFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+/// Takes an order of an export in as adopted; the error is one sentence.
+pub type AdoptFn = Arc<dyn Fn(Handle, ChannelId, ChannelOrder) -> AdoptFuture + Send + Sync>;
+
+/// What a backup wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct BackupReport {
+    /// Files.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
+/// Copies the journal into a directory that does not exist yet. Blocking; the error is one sentence.
+pub type BackupFn = Arc<dyn Fn(PathBuf) -> Result<BackupReport, String> + Send + Sync>;
+
+/// What the node gives to the API.
+pub struct Parts {
+    /// The door to the entities.
+    pub handle: Handle,
+    /// The read models; the node folds the journal into them.
+    pub insight: Arc<Insight>,
+    /// Channels of the configuration.
+    pub channels: ChannelTable,
+    /// Bounds of a request.
+    pub limits: Limits,
+    /// Figures of other parts, registered already; the runtime's and the API's are added.
+    pub registry: Registry,
+    /// Takes orders of an export in; none: adoption is not offered.
+    pub adopt: Option<AdoptFn>,
+    /// Copies the journal; none: backups are not offered.
+    pub backup: Option<BackupFn>,
+}
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState(Arc<Inner>);
+
+/// The contents of [`ApiState`].
+pub struct Inner {
+    pub(crate) handle: Handle,
+    pub(crate) insight: Arc<Insight>,
+    pub(crate) channels: ChannelTable,
+    pub(crate) limits: Limits,
+    pub(crate) registry: Registry,
+    pub(crate) figures: Figures,
+    pub(crate) keys: KeyCache,
+    pub(crate) jobs: Jobs,
+    pub(crate) kits: Kits,
+    pub(crate) adopt: Option<AdoptFn>,
+    pub(crate) backup: Option<BackupFn>,
+}
+
+impl ApiState {
+    /// Puts the parts together and registers their figures.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let mut registry = parts.registry;
+        parts.handle.metrics().register(&mut registry);
+        let figures = Figures::default();
+        figures.register(&mut registry);
+        registry.register_collector(Box::new(HotSkus(parts.handle.clone())));
+        Self(Arc::new(Inner {
+            handle: parts.handle,
+            insight: parts.insight,
+            channels: parts.channels,
+            limits: parts.limits,
+            registry,
+            figures,
+            keys: KeyCache::default(),
+            jobs: Jobs::default(),
+            kits: Kits::default(),
+            adopt: parts.adopt,
+            backup: parts.backup,
+        }))
+    }
+}
+
+impl std::ops::Deref for ApiState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiState(…)")
+    }
+}

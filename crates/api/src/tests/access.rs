@@ -1,0 +1,199 @@
+//! Who may call what: every route with every scope, and the document that says so.
+
+use std::collections::BTreeSet;
+
+use axum::http::{Method, StatusCode};
+use crossdock_model::v1::Scope;
+use serde_json::json;
+
+use super::Server;
+use crate::auth::scope_name;
+use crate::error::CODES;
+use crate::openapi::operation_id;
+use crate::route::Access;
+use crate::server::table;
+
+fn filled(path: &str) -> String {
+    let part = |part: &str| match part.starts_with('{') {
+        true => part
+            .replace(part.split('}').next().unwrap_or(part), "1")
+            .replace('}', ""),
+        false => part.to_owned(),
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn every_route_needs_its_scope() {
+    let server = Server::start().await;
+    let scopes = [Scope::Read, Scope::Operate, Scope::Admin];
+    for route in table() {
+        let Access::Key(needed) = route.access else {
+            continue;
+        };
+        let (method, path) = (route.method.clone(), filled(route.path));
+        let none = server.anonymous(method.clone(), &path).send().await;
+        assert_eq!(none.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        for scope in scopes {
+            let bearer = format!("Bearer {}", server.keys[scope_name(scope)]);
+            let call = server.anonymous(method.clone(), &path);
+            let answer = call.header("Authorization", &bearer).send().await;
+            let refused = answer.status == StatusCode::FORBIDDEN;
+            assert_eq!(refused, scope < needed, "{method} {path} with {scope:?}");
+            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            assert_ne!(
+                answer.status,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_must_be_open_is_open() {
+    let open: Vec<&str> = table()
+        .iter()
+        .filter(|route| route.access == Access::Public)
+        .map(|route| route.path)
+        .collect();
+    let known = [
+        "/webhooks/{channel}",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/openapi.json",
+        "/docs/errors/{code}",
+    ];
+    assert_eq!(open, known);
+}
+
+#[tokio::test]
+async fn the_document_describes_every_route() {
+    let server = Server::start().await;
+    let document = server
+        .anonymous(Method::GET, "/v1/openapi.json")
+        .send()
+        .await
+        .json();
+    let mut ids = BTreeSet::new();
+    for route in table() {
+        let method = route.method.as_str().to_ascii_lowercase();
+        let operation = &document["paths"][route.path][&method];
+        assert_eq!(
+            operation["operationId"],
+            operation_id(&route),
+            "{method} {}",
+            route.path
+        );
+        assert!(
+            ids.insert(operation_id(&route)),
+            "{} twice",
+            operation_id(&route)
+        );
+    }
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap_or_default();
+        assert!(
+            document["components"]["schemas"][name].is_object(),
+            "{name} is missing"
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_are_made_shown_once_and_revoked() {
+    let server = Server::start().await;
+    let body = json!({"name": "till 4", "scope": "operate"});
+    let made = server.post("/v1/keys", "k", &body).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let (id, secret) = (made.json()["id"].clone(), made.json()["secret"].clone());
+    let bearer = format!("Bearer {}", secret.as_str().unwrap());
+    let read = || {
+        let call = server.anonymous(Method::GET, "/v1/locations");
+        call.header("Authorization", &bearer).send()
+    };
+    assert_eq!(read().await.status, StatusCode::OK);
+    let listed = server.get("/v1/keys").await;
+    assert!(listed.text.contains("till 4"));
+    assert!(
+        !listed
+            .text
+            .contains(secret.as_str().unwrap().rsplit('_').next().unwrap())
+    );
+    let path = format!("/v1/keys/{}", id.as_str().unwrap());
+    assert_eq!(
+        server.call(Method::DELETE, &path).send().await.status,
+        StatusCode::OK
+    );
+    let refused = read().await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (StatusCode::UNAUTHORIZED, "unauthorized".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn mistakes_are_problems_with_codes_that_have_pages() {
+    let server = Server::start().await;
+    let post = |body: &'static str| {
+        let call = server.call(Method::POST, "/v1/orders").idempotency("x");
+        call.header("Content-Type", "application/json")
+            .bytes(body.as_bytes())
+            .send()
+    };
+    let cases = [
+        (server.get("/v1/nowhere").await, 404, "not_found"),
+        (
+            server.call(Method::PUT, "/v1/orders").send().await,
+            405,
+            "method_not_allowed",
+        ),
+        (server.get("/v1/orders?limit=201").await, 422, "invalid"),
+        (server.get("/v1/orders?colour=red").await, 422, "invalid"),
+        (server.get("/v1/orders?cursor=x").await, 422, "invalid"),
+        (server.get("/v1/orders/no-channel").await, 422, "invalid"),
+        (server.get("/v1/orders/shop:1").await, 404, "not_found"),
+        (post("{").await, 400, "malformed"),
+        (
+            post(r#"{"lines":[{"sku":"A","units":"3"}]}"#).await,
+            422,
+            "invalid",
+        ),
+        (
+            post(r#"{"lines":[{"sku":"","units":3}]}"#).await,
+            422,
+            "invalid",
+        ),
+    ];
+    for (answer, status, code) in cases {
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (status, code),
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.headers["Content-Type"], "application/problem+json");
+        assert!(answer.headers.contains_key("X-Request-Id"));
+        let page = answer.json()["type"].as_str().unwrap().to_owned();
+        let page = server.anonymous(Method::GET, &page).send().await;
+        assert!(page.text.starts_with(&format!("# {code}\n")));
+        assert!(CODES.iter().any(|(known, _)| *known == code));
+    }
+    let named = post(r#"{"lines":[{"sku":"A","units":"3"}]}"#).await.text;
+    assert!(named.contains("lines[0].units"), "{named}");
+    let plain = server
+        .call(Method::POST, "/v1/orders")
+        .idempotency("x")
+        .bytes(b"{}")
+        .send()
+        .await;
+    assert_eq!(plain.code(), "unsupported_media_type");
+    let large = vec![b' '; (1 << 20) + 1];
+    let large = server
+        .call(Method::POST, "/v1/orders")
+        .header("Content-Type", "application/json")
+        .bytes(&large);
+    assert_eq!(large.send().await.code(), "too_large");
+}

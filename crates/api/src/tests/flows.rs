@@ -1,0 +1,378 @@
+//! Orders, holds, stock and maps over HTTP.
+
+use axum::http::{Method, StatusCode};
+use crossdock_journal::{InboxId, InboxInsert, InboxMark, InboxState};
+use crossdock_model::{ChannelId, Timestamp};
+use serde_json::json;
+
+use super::Server;
+
+#[tokio::test]
+async fn an_order_is_placed_once_however_often_it_is_sent() {
+    let server = Server::start().await;
+    server.stocked("A-1", 2).await;
+    let order = json!({
+        "external_id": "1001",
+        "lines": [{"sku": "A-1", "units": 2}],
+        "destination": {"country": "US"},
+        "buyer": {"name": "Canary Grimmelshausen", "email": "canary@example.com"},
+    });
+    let first = server.post("/v1/orders", "o1", &order).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text);
+    let body = first.json();
+    assert_eq!(body["order"], "api:1001");
+    let again = server.post("/v1/orders", "o1", &order).await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
+    assert_eq!(again.json()["order"], "api:1001");
+    let stock = server.get("/v1/stock/A-1").await.json();
+    assert_eq!(
+        (&stock["locations"][0]["committed"], &stock["ats"]),
+        (&json!(2), &json!(0))
+    );
+
+    let mut other = order.clone();
+    other["external_id"] = json!("1002");
+    let conflict = server.post("/v1/orders", "o1", &other).await;
+    assert_eq!(
+        (conflict.status.as_u16(), conflict.code().as_str()),
+        (409, "idempotency_conflict")
+    );
+    let short = server.post("/v1/orders", "o2", &other).await;
+    assert_eq!(
+        (short.status.as_u16(), short.code().as_str()),
+        (409, "short"),
+        "{}",
+        short.text
+    );
+    assert!(!short.text.contains("Canary"));
+    let keyless = server
+        .call(Method::POST, "/v1/orders")
+        .json(&order)
+        .send()
+        .await;
+    assert_eq!(
+        (keyless.status.as_u16(), keyless.code().as_str()),
+        (400, "idempotency_key_missing")
+    );
+}
+
+#[tokio::test]
+async fn lists_show_what_the_caller_has_written() {
+    let server = Server::start().await;
+    server.stocked("A-1", 5).await;
+    let order = json!({
+        "external_id": "1/7",
+        "lines": [{"sku": "A-1", "units": 1}],
+        "destination": {"country": "US"},
+        "buyer": {"email": "canary@example.com"},
+    });
+    let placed = server.post("/v1/orders", "o1", &order).await;
+    let position = placed.headers["Crossdock-Position"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/orders?consistent_with={position}");
+    let behind = server.get(&path).await;
+    assert_eq!(
+        (behind.status.as_u16(), behind.code().as_str()),
+        (503, "read_model_behind")
+    );
+    server.catch_up();
+    let listed = server.get(&path).await.json();
+    assert_eq!(listed["items"][0]["order"], "api:1/7");
+    let found = server
+        .get("/v1/orders?email=Canary@example.com")
+        .await
+        .json();
+    assert_eq!(found["items"][0]["order"], "api:1/7");
+    let shown = server.get("/v1/orders/api:1%2F7").await.json();
+    assert_eq!(shown["name"], "1/7");
+    assert_eq!(shown["buyer"]["email"], "canary@example.com");
+    assert!(
+        shown["timeline"]
+            .as_array()
+            .is_some_and(|steps| !steps.is_empty())
+    );
+    let bearer = format!("Bearer {}", server.keys["read"]);
+    let call = server.anonymous(Method::GET, "/v1/orders/api:1%2F7");
+    let seen = call.header("Authorization", &bearer).send().await;
+    assert!(
+        seen.json()["buyer"].is_null(),
+        "personal data is not for keys that only read"
+    );
+    let ledger = server.get("/v1/stock/A-1/ledger").await.json();
+    assert_eq!(ledger["items"][0]["on_hand"], 5);
+
+    let erased = server
+        .post("/v1/orders/api:1%2F7/erase", "e", &json!({}))
+        .await;
+    assert_eq!(erased.status, StatusCode::OK, "{}", erased.text);
+    assert!(server.get("/v1/orders/api:1%2F7").await.json()["buyer"].is_null());
+}
+
+#[tokio::test]
+async fn an_order_is_held_noted_and_cancelled() {
+    let server = Server::start().await;
+    server.stocked("A-1", 2).await;
+    let order = json!({
+        "external_id": "1", "lines": [{"sku": "A-1", "units": 2}], "destination": {"country": "US"},
+    });
+    server.post("/v1/orders", "o", &order).await;
+    let held = server
+        .post("/v1/orders/api:1/hold", "h", &json!({"reason": "fraud?"}))
+        .await;
+    assert_eq!(held.status, StatusCode::OK, "{}", held.text);
+    let note = server
+        .post("/v1/orders/api:1/notes", "n", &json!({"text": "asked"}))
+        .await;
+    assert_eq!(note.status, StatusCode::OK, "{}", note.text);
+    let released = server
+        .post("/v1/orders/api:1/release", "r", &json!({}))
+        .await;
+    assert_eq!(released.status, StatusCode::OK, "{}", released.text);
+    let part = json!({"reason": "buyer", "lines": [{"line": "1", "units": 1}]});
+    let cancelled = server.post("/v1/orders/api:1/cancel", "c", &part).await;
+    assert_eq!(cancelled.status, StatusCode::OK, "{}", cancelled.text);
+    let wrong = json!({"reason": "x", "lines": [{"line": "9", "units": 1}]});
+    let wrong = server.post("/v1/orders/api:1/cancel", "c2", &wrong).await;
+    assert!(wrong.status.is_client_error(), "{}", wrong.text);
+}
+
+#[tokio::test]
+async fn a_hold_is_found_confirmed_and_given_back() {
+    let server = Server::start().await;
+    server.stocked("A-1", 3).await;
+    let body = json!({"lines": [{"sku": "A-1", "units": 2}], "expires_in_s": 600});
+    let hold = server.post("/v1/holds", "h1", &body).await;
+    assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.text);
+    let again = server.post("/v1/holds", "h1", &body).await;
+    assert_eq!(again.json(), hold.json(), "same key, same answer");
+    let id = hold.json()["hold"].as_str().unwrap().to_owned();
+    assert_eq!(
+        server.get(&format!("/v1/holds/{id}")).await.json()["status"],
+        "held"
+    );
+    let more = server.post("/v1/holds", "h2", &body).await;
+    assert_eq!(more.code(), "short", "{}", more.text);
+    let confirm = json!({"external_id": "7", "destination": {"country": "US"}});
+    let order = server
+        .post(&format!("/v1/holds/{id}/confirm"), "c1", &confirm)
+        .await;
+    assert_eq!(order.status, StatusCode::CREATED, "{}", order.text);
+    let again = server
+        .post(&format!("/v1/holds/{id}/confirm"), "c1", &confirm)
+        .await;
+    assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
+    let stock = server.get("/v1/stock/A-1").await.json();
+    assert_eq!(stock["locations"][0]["committed"], 2);
+    assert_eq!(stock["locations"][0]["held"], 0);
+    assert_eq!(
+        server.get("/v1/holds/sku:A-1:2:unknown").await.code(),
+        "not_found"
+    );
+
+    let one = json!({"lines": [{"sku": "A-1", "units": 1}], "expires_in_s": 600});
+    let hold = server.post("/v1/holds", "h3", &one).await.json();
+    let path = format!("/v1/holds/{}", hold["hold"].as_str().unwrap());
+    let released = server.call(Method::DELETE, &path).send().await;
+    assert_eq!(released.status, StatusCode::OK, "{}", released.text);
+    assert_eq!(server.get("/v1/stock/A-1").await.json()["ats"], 1);
+}
+
+#[tokio::test]
+async fn a_cart_is_held_as_a_whole() {
+    let server = Server::start().await;
+    server.stocked("A-1", 2).await;
+    server.stocked("B-1", 2).await;
+    let lines = json!([{"sku": "A-1", "units": 1}, {"sku": "B-1", "units": 2}]);
+    let body = json!({"lines": lines, "expires_in_s": 600});
+    let hold = server.post("/v1/holds", "h", &body).await;
+    assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.text);
+    assert_eq!(hold.json()["status"], "held");
+    let path = format!("/v1/holds/{}", hold.json()["hold"].as_str().unwrap());
+    assert_eq!(server.get(&path).await.json()["status"], "held");
+    let confirm = json!({"destination": {"country": "US"}});
+    let order = server.post(&format!("{path}/confirm"), "c", &confirm).await;
+    assert_eq!(order.status, StatusCode::CREATED, "{}", order.text);
+    assert_eq!(
+        server.get("/v1/stock/B-1").await.json()["locations"][0]["committed"],
+        2
+    );
+}
+
+#[tokio::test]
+async fn stock_moves_once_a_key() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let adjust = json!({"location": "reno", "delta": -3, "reason": "broken"});
+    let path = "/v1/stock/A-1/adjustments";
+    for _ in 0..3 {
+        let answer = server.post(path, "a1", &adjust).await;
+        assert_eq!(
+            answer.json()["locations"][0]["on_hand"],
+            7,
+            "{}",
+            answer.text
+        );
+    }
+    let other = json!({"location": "reno", "delta": -4, "reason": "broken"});
+    assert_eq!(
+        server.post(path, "a1", &other).await.code(),
+        "idempotency_conflict"
+    );
+    let keyless = server.call(Method::POST, path).json(&adjust).send().await;
+    assert_eq!(keyless.code(), "idempotency_key_missing");
+    let count = json!({"location": "reno", "counted": 12});
+    let counted = server.post("/v1/stock/A-1/counts", "c1", &count).await;
+    assert_eq!(
+        counted.json()["locations"][0]["on_hand"],
+        12,
+        "{}",
+        counted.text
+    );
+}
+
+#[tokio::test]
+async fn mapping_a_listing_puts_what_waited_to_work() {
+    let server = Server::start().await;
+    let shop = json!({"connector": "shopify", "sale": "already_sold"});
+    assert_eq!(
+        server.put("/v1/channels/shop", &shop).await.status,
+        StatusCode::OK
+    );
+    let id = InboxId {
+        channel: ChannelId::checked("shop").unwrap(),
+        delivery: "d1".to_owned(),
+    };
+    let delivery = InboxInsert {
+        id: id.clone(),
+        received_at: Timestamp::from_ms(1),
+        topic: "orders/create".to_owned(),
+        headers: Vec::new(),
+        body: b"{}".to_vec(),
+    };
+    server.handle.receive(delivery).await.unwrap();
+    let taken = server.handle.next_delivery().await;
+    assert_eq!(taken.delivery.id, id);
+    let mark = InboxMark {
+        id: id.clone(),
+        state: InboxState::Parked,
+        parked_on: Some("shop/40001".to_owned()),
+        subject: None,
+    };
+    server.handle.mark_delivery(mark).await.unwrap();
+    server.handle.release_delivery(&id);
+    let path = "/v1/channels/shop/listings/40001";
+    let mapped = server
+        .put(path, &json!({"sku": "A-1", "multiplier": 2}))
+        .await;
+    assert_eq!(mapped.json()["resumed"], 1, "{}", mapped.text);
+    assert_eq!(server.handle.next_delivery().await.delivery.id, id);
+    assert_eq!(server.get(path).await.json()["multiplier"], 2);
+    server.catch_up();
+    let csv = server.get("/v1/channels/shop/listings.csv").await;
+    assert!(csv.text.contains("\"40001\",\"A-1\",\"2\""), "{}", csv.text);
+    assert_eq!(
+        server.call(Method::DELETE, path).send().await.status,
+        StatusCode::OK
+    );
+    assert_eq!(server.get(path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn locations_see_and_ship_their_work() {
+    let server = Server::start().await;
+    server.stocked("A-1", 2).await;
+    let order = json!({
+        "external_id": "1", "name": "=cmd", "lines": [{"sku": "A-1", "units": 2}],
+        "destination": {"country": "US"},
+        "buyer": {"address": {"name": "<b>Canary</b>", "country": "US"}},
+    });
+    server.post("/v1/orders", "o", &order).await;
+    let open = "location=reno&status=open";
+    let mut found = json!(null);
+    for _ in 0..200 {
+        server.catch_up();
+        found = server
+            .get(&format!("/v1/fulfilment-requests?{open}"))
+            .await
+            .json();
+        if found["items"]
+            .as_array()
+            .is_some_and(|items| !items.is_empty())
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(found["items"][0]["order"], "api:1", "{found}");
+    assert_eq!(found["items"][0]["lines"][0]["units"], 2);
+    let csv = server
+        .get(&format!("/v1/fulfilment-requests.csv?{open}"))
+        .await
+        .text;
+    assert!(csv.contains("\"'=cmd\""), "{csv}");
+    let html = server
+        .get(&format!("/v1/fulfilment-requests.html?{open}"))
+        .await
+        .text;
+    assert!(
+        html.contains("&lt;b&gt;Canary") && !html.contains("<b>Canary"),
+        "{html}"
+    );
+    let path = "/v1/orders/api:1/requests/1";
+    let taken = server
+        .post(&format!("{path}/acknowledge"), "a", &json!({}))
+        .await;
+    assert_eq!(taken.json()["status"], "acknowledged", "{}", taken.text);
+    let ship = json!({"tracking": {"carrier": "DHL", "number": "1"}});
+    let shipped = server.post(&format!("{path}/ship"), "s", &ship).await;
+    assert_eq!(shipped.json()["status"], "shipped", "{}", shipped.text);
+    let unknown = server
+        .post("/v1/orders/api:1/requests/9/acknowledge", "x", &json!({}))
+        .await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{}", unknown.text);
+}
+
+#[tokio::test]
+async fn rules_are_refused_with_all_their_problems() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let rules = |text: &'static str| {
+        let call = server.call(Method::PUT, "/v1/routing/rules");
+        call.header("Content-Type", "application/toml")
+            .bytes(text.as_bytes())
+            .send()
+    };
+    let wrong = "[[rule]]\nname = \"a\"\nprefer = [{ ranked = [\"nowhere\", \"mars\"] }]\n";
+    let refused = rules(wrong).await;
+    assert_eq!(refused.code(), "rules_invalid", "{}", refused.text);
+    assert_eq!(
+        refused.json()["problems"].as_array().map(Vec::len),
+        Some(2),
+        "{}",
+        refused.text
+    );
+    let saved = rules("[[rule]]\nname = \"a\"\nprefer = [{ ranked = [\"reno\"] }]\n").await;
+    assert_eq!(saved.json()["version"], 1, "{}", saved.text);
+    assert_eq!(server.get("/v1/routing/rules").await.json()["version"], 1);
+}
+
+#[tokio::test]
+async fn figures_name_routes_and_hot_skus() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    assert_eq!(
+        server.anonymous(Method::GET, "/readyz").send().await.text,
+        "ready"
+    );
+    let text = server.anonymous(Method::GET, "/metrics").send().await.text;
+    for expected in [
+        "http_route=\"/v1/skus/{sku}\"",
+        "sku=\"A-1\"",
+        "crossdock_journal_records",
+        "# EOF",
+    ] {
+        assert!(text.contains(expected), "{expected} is missing in {text}");
+    }
+}

@@ -1,0 +1,208 @@
+//! Tests over HTTP, in process: a node on a journal in memory behind the whole router.
+
+mod access;
+mod flows;
+mod imports;
+mod webhooks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use crossdock_channels::Secret;
+use crossdock_insight::Insight;
+use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_model::v1::Scope;
+use crossdock_model::{Command, CredentialId, EntityId};
+use crossdock_runtime::{By, Handle, Node, Options, RealClock, Unconnected};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Parts, new_key, router};
+
+/// Secrets of the channel `shop`: one is being replaced.
+const SECRETS: [&str; 2] = ["first secret", "second secret"];
+
+/// A node with its API.
+struct Server {
+    handle: Handle,
+    insight: Arc<Insight>,
+    journal: Arc<dyn Journal>,
+    router: Router,
+    keys: BTreeMap<&'static str, String>,
+    _node: Node,
+    _dir: tempfile::TempDir,
+}
+
+/// What came back.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A request in the making.
+struct Call<'a> {
+    server: &'a Server,
+    builder: axum::http::request::Builder,
+    body: Vec<u8>,
+}
+
+impl Call<'_> {
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
+    fn idempotency(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    fn json(self, body: &Value) -> Self {
+        let mut call = self.header("Content-Type", "application/json");
+        call.body = body.to_string().into_bytes();
+        call
+    }
+
+    fn bytes(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self
+    }
+
+    async fn send(self) -> Answer {
+        let request = self.builder.body(Body::from(self.body)).unwrap();
+        let response = self.server.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let insight = Arc::new(Insight::open(&dir.path().join("insight.db")).unwrap());
+        let clock = Arc::new(RealClock::default());
+        let now = crossdock_runtime::Clock::now(&*clock);
+        let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(7, now));
+        let fatal = |error| panic!("a flush failed in memory: {error}");
+        let started = Node::start(
+            Arc::clone(&journal),
+            clock,
+            Arc::new(Unconnected),
+            Options::new(1),
+            fatal,
+        );
+        let node = started.await.unwrap();
+        let handle = node.handle();
+        let shop = |kind, enabled| ChannelAuth {
+            kind,
+            secrets: SECRETS.map(Secret::new).into(),
+            enabled,
+        };
+        let channels = BTreeMap::from([
+            ("shop".to_owned(), shop(ConnectorKind::Shopify, true)),
+            ("closed".to_owned(), shop(ConnectorKind::Shopify, false)),
+            ("api".to_owned(), shop(ConnectorKind::Api, true)),
+        ]);
+        let state = ApiState::new(Parts {
+            handle: handle.clone(),
+            insight: Arc::clone(&insight),
+            channels,
+            limits: Limits::default(),
+            registry: Registry::default(),
+            adopt: None,
+            backup: None,
+        });
+        let mut server = Self {
+            handle,
+            insight,
+            journal,
+            router: router(state),
+            keys: BTreeMap::new(),
+            _node: node,
+            _dir: dir,
+        };
+        for (name, scope) in [
+            ("read", Scope::Read),
+            ("operate", Scope::Operate),
+            ("admin", Scope::Admin),
+        ] {
+            let key = server.make_key(name, scope).await;
+            server.keys.insert(name, key);
+        }
+        server
+    }
+
+    async fn make_key(&self, name: &str, scope: Scope) -> String {
+        let key = new_key(name, scope, None).unwrap();
+        let by = By::new(CredentialId::new("test").unwrap());
+        let create = Command::System(key.command);
+        let asked = self.handle.ask(EntityId::System(0), create, by);
+        asked.await.unwrap();
+        key.shown
+    }
+
+    fn anonymous(&self, method: Method, path: &str) -> Call<'_> {
+        Call {
+            server: self,
+            builder: Request::builder().method(method).uri(path),
+            body: Vec::new(),
+        }
+    }
+
+    fn call(&self, method: Method, path: &str) -> Call<'_> {
+        let bearer = format!("Bearer {}", self.keys["admin"]);
+        self.anonymous(method, path)
+            .header("Authorization", &bearer)
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).send().await
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PUT, path).json(body).send().await
+    }
+
+    async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let call = self.call(Method::POST, path).json(body);
+        call.idempotency(key).send().await
+    }
+
+    /// Folds the journal into the read models, as the node does in the background.
+    fn catch_up(&self) {
+        while self.insight.catch_up(&*self.journal).unwrap().behind {}
+    }
+
+    /// A location, a channel and so many units of a SKU.
+    async fn stocked(&self, sku: &str, units: u32) {
+        let reno = json!({"name": "Reno", "time_zone": "America/Los_Angeles", "country": "US"});
+        assert_eq!(self.put("/v1/locations/reno", &reno).await.status, 200);
+        let api = json!({"connector": "api", "sale": "asks"});
+        assert_eq!(self.put("/v1/channels/api", &api).await.status, 200);
+        let defined = self.put(&format!("/v1/skus/{sku}"), &json!({})).await;
+        assert_eq!(defined.status, 200, "{}", defined.text);
+        let receipt = json!({"location": "reno", "units": units});
+        let path = format!("/v1/stock/{sku}/receipts");
+        let received = self.post(&path, &format!("receive-{sku}"), &receipt).await;
+        assert_eq!(received.status, 200, "{}", received.text);
+    }
+}

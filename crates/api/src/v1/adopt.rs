@@ -1,0 +1,228 @@
+//! Adoption: a shop goes live with open orders. They are reserved, and go to fulfilment only when released.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use crossdock_channels::{ChannelOrder, shopify};
+use crossdock_insight::{OrderFilter, OrderRow};
+use crossdock_model::command::{ChannelCommand, OrderCommand};
+use crossdock_model::v1::Scope;
+use crossdock_model::{ChannelId, Command, EntityId, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::channels::ChannelPath;
+use super::consistent::{PAGE_MAX, look};
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::extract::{Filter, read_id, unread};
+use crate::route::Route;
+use crate::wire::Time;
+
+/// Routes of adoption.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post(
+            "/v1/channels/{channel}/adopt",
+            Scope::Admin,
+            "Read open orders from an export",
+            adopt,
+        )
+        .filters::<AdoptQuery>()
+        .takes_text("application/json")
+        .answers::<Adoption>()
+        .import(),
+    ]
+}
+
+/// What to adopt or release.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdoptQuery {
+    /// Orders placed before are adopted.
+    #[param(value_type = String)]
+    from: Time,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    preview: bool,
+    /// Release adopted orders to fulfilment: `all`, `name=#1001` or `status=reserved`.
+    release: Option<String>,
+}
+
+/// What became of each order.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Adoption {
+    adopted: Vec<AdoptedDoc>,
+    errors: Vec<AdoptError>,
+}
+
+/// An order of an adoption.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AdoptedDoc {
+    /// `channel:external`.
+    order: String,
+    name: String,
+    status: String,
+    /// What happens, or would happen.
+    action: &'static str,
+}
+
+/// An order of the export that could not be adopted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AdoptError {
+    /// Line of the file, or number of the order in it.
+    line: u64,
+    detail: String,
+}
+
+async fn adopt(
+    asking: Asking,
+    ChannelPath(channel): ChannelPath,
+    Filter(query): Filter<AdoptQuery>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answered<Doc<Adoption>> {
+    let body = body.map_err(unread)?;
+    if !body.is_empty() && !query.preview {
+        let begin = ChannelCommand::BeginAdoption {
+            older_than: query.from.0,
+        };
+        let entity = EntityId::Channel(channel.clone());
+        asking
+            .ask_by(entity, Command::Channel(begin), asking.by())
+            .await?;
+    }
+    let mut adoption = Adoption::default();
+    for (line, read) in (1..).zip(shopify::read_export(&body)) {
+        match read {
+            Ok(order) => take(&asking, &channel, &query, (line, order), &mut adoption).await?,
+            Err(problem) => adoption.errors.push(AdoptError {
+                line: problem.line as u64,
+                detail: problem.what,
+            }),
+        }
+    }
+    if let Some(filter) = &query.release {
+        release(&asking, &channel, filter, query.preview, &mut adoption).await?;
+    }
+    Ok(Doc::read(adoption))
+}
+
+async fn take(
+    asking: &Asking,
+    channel: &ChannelId,
+    query: &AdoptQuery,
+    (line, order): (u64, ChannelOrder),
+    adoption: &mut Adoption,
+) -> Result<(), ApiError> {
+    let id = format!("{channel}:{}", order.external);
+    let name = order.name.clone();
+    let action = match (is_older(&order, query.from.0), query.preview) {
+        (false, _) => "left: not placed before that time",
+        (true, true) => "would be adopted: reserved, not sent",
+        (true, false) => {
+            let adopt = asking.state.adopt.as_ref().ok_or_else(|| {
+                let status = axum::http::StatusCode::CONFLICT;
+                ApiError::new(status, "unsupported", "this server adopts no orders")
+            })?;
+            let taken = adopt(asking.state.handle.clone(), channel.clone(), order).await;
+            if let Err(detail) = taken {
+                adoption.errors.push(AdoptError { line, detail });
+                return Ok(());
+            }
+            "adopted: reserved, not sent"
+        }
+    };
+    adoption.adopted.push(AdoptedDoc {
+        order: id,
+        name,
+        status: String::new(),
+        action,
+    });
+    Ok(())
+}
+
+fn is_older(order: &ChannelOrder, than: Timestamp) -> bool {
+    order.placed_at < than
+}
+
+/// Which adopted orders are released.
+enum Wanted<'a> {
+    All,
+    Name(&'a str),
+    Status(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    fn read(text: &'a str) -> Result<Self, ApiError> {
+        match text.split_once('=') {
+            None if text == "all" => Ok(Self::All),
+            Some(("name", name)) => Ok(Self::Name(name)),
+            Some(("status", status)) => Ok(Self::Status(status)),
+            _ => {
+                let problem = "expected all, name=… or status=…";
+                Err(ApiError::invalid("release", problem))
+            }
+        }
+    }
+
+    fn fits(&self, row: &OrderRow) -> bool {
+        match self {
+            Self::All => true,
+            Self::Name(name) => row.name == *name,
+            Self::Status(status) => row.status == *status,
+        }
+    }
+}
+
+async fn release(
+    asking: &Asking,
+    channel: &ChannelId,
+    filter: &str,
+    preview: bool,
+    adoption: &mut Adoption,
+) -> Result<(), ApiError> {
+    let wanted = Wanted::read(filter)?;
+    let mut cursor = None;
+    loop {
+        let page = OrderFilter {
+            channel: Some(channel.to_string()),
+            origin: Some("adopted".to_owned()),
+            cursor: cursor.take(),
+            limit: PAGE_MAX,
+            ..OrderFilter::default()
+        };
+        let found = look(&asking.state, move |insight| insight.orders(&page)).await?;
+        for row in found.rows.into_iter().filter(|row| wanted.fits(row)) {
+            release_one(asking, row, preview, adoption).await?;
+        }
+        cursor = found.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn release_one(
+    asking: &Asking,
+    row: OrderRow,
+    preview: bool,
+    adoption: &mut Adoption,
+) -> Result<(), ApiError> {
+    let mut action = "would be released to fulfilment";
+    if !preview {
+        let entity = EntityId::Order(read_id("order", &row.id)?);
+        let free = Command::Order(OrderCommand::Free);
+        action = match asking.ask_by(entity, free, asking.by()).await {
+            Ok(_) => "released to fulfilment",
+            Err(error) if error.code() == "wrong_state" => return Ok(()),
+            Err(error) => return Err(error),
+        };
+    }
+    adoption.adopted.push(AdoptedDoc {
+        order: row.id,
+        name: row.name,
+        status: row.status,
+        action,
+    });
+    Ok(())
+}

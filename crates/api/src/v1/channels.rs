@@ -1,0 +1,218 @@
+//! Channels: connected, let in, paused.
+
+use crossdock_model::command::ChannelCommand;
+use crossdock_model::v1::{ChannelMode, ChannelSettings, Sale, Scope};
+use crossdock_model::{Answer, ChannelId, Command, EntityId};
+use crossdock_runtime::Reply;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::extract::{Input, read_id};
+use crate::route::Route;
+use crate::wire::{Items, Time};
+
+/// Routes of channels.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(
+            "/v1/channels",
+            Scope::Read,
+            "List channels of the configuration",
+            list,
+        )
+        .answers::<Items<ChannelDoc>>(),
+        Route::get(
+            "/v1/channels/{channel}",
+            Scope::Read,
+            "Show a channel",
+            show,
+        )
+        .answers::<ChannelDoc>(),
+        Route::put(
+            "/v1/channels/{channel}",
+            Scope::Admin,
+            "Connect a channel",
+            connect,
+        )
+        .takes::<Connect>()
+        .answers::<ChannelDoc>(),
+        Route::post(
+            "/v1/channels/{channel}/mode",
+            Scope::Admin,
+            "Observe, activate or pause",
+            set_mode,
+        )
+        .takes::<SetMode>()
+        .answers::<ChannelDoc>(),
+    ]
+}
+
+/// A channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChannelDoc {
+    channel: String,
+    /// `shopify`, `api`, …
+    connector: String,
+    /// `asks` or `already_sold`.
+    sale: &'static str,
+    /// Whether a listing that is not mapped stands for the SKU of the same text.
+    map_by_sku: bool,
+    /// `observed`, `active` or `paused`.
+    mode: &'static str,
+    /// Orders placed before are adopted.
+    adopt_older_than: Option<Time>,
+}
+
+/// How a channel is connected.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Connect {
+    /// `shopify`, `api`, …; secrets come from the configuration.
+    connector: String,
+    sale: SaleName,
+    #[serde(default = "yes")]
+    map_by_sku: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How a channel sells.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SaleName {
+    /// It asks first and can be refused.
+    Asks,
+    /// The buyer holds a confirmation.
+    AlreadySold,
+}
+
+/// How far a channel is let in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetMode {
+    mode: ModeName,
+}
+
+/// How far a channel is let in.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ModeName {
+    Observed,
+    Active,
+    Paused,
+}
+
+/// A channel named in a path.
+pub(super) struct ChannelPath(pub ChannelId);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for ChannelPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let path = path.map_err(|error| ApiError::invalid("channel", error.body_text()))?;
+        channel_id(&path.0).map(Self)
+    }
+}
+
+/// Reads a channel's id.
+pub(super) fn channel_id(text: &str) -> Result<ChannelId, ApiError> {
+    let _: ChannelId = read_id("channel", text)?;
+    ChannelId::checked(text).map_err(|error| ApiError::invalid("channel", error.to_string()))
+}
+
+async fn doc(asking: &Asking, channel: &ChannelId) -> Result<(ChannelDoc, Reply), ApiError> {
+    let reply = asking.read(EntityId::Channel(channel.clone())).await?;
+    let Answer::Channel {
+        settings: Some(settings),
+        mode,
+        adopt_older_than,
+    } = &reply.answer
+    else {
+        return Err(ApiError::not_found(format!("channel {channel}")));
+    };
+    let document = ChannelDoc {
+        channel: channel.to_string(),
+        connector: settings.connector.clone(),
+        sale: match settings.sale {
+            Sale::Asks => "asks",
+            Sale::AlreadySold => "already_sold",
+        },
+        map_by_sku: settings.map_by_sku,
+        mode: match mode {
+            ChannelMode::Observed => "observed",
+            ChannelMode::Active => "active",
+            ChannelMode::Paused => "paused",
+        },
+        adopt_older_than: adopt_older_than.map(Time),
+    };
+    Ok((document, reply))
+}
+
+async fn list(asking: Asking) -> Answered<Doc<Items<ChannelDoc>>> {
+    let mut items = Vec::new();
+    for name in asking.state.channels.keys() {
+        items.push(doc(&asking, &channel_id(name)?).await?.0);
+    }
+    Ok(Doc::read(Items::all(items)))
+}
+
+async fn show(asking: Asking, ChannelPath(channel): ChannelPath) -> Answered<Doc<ChannelDoc>> {
+    let (document, reply) = doc(&asking, &channel).await?;
+    Ok(Doc::of(&reply, document))
+}
+
+async fn connect(
+    asking: Asking,
+    ChannelPath(channel): ChannelPath,
+    input: Input<Connect>,
+) -> Answered<Doc<ChannelDoc>> {
+    let settings = ChannelSettings {
+        connector: input.value.connector,
+        sale: match input.value.sale {
+            SaleName::Asks => Sale::Asks,
+            SaleName::AlreadySold => Sale::AlreadySold,
+        },
+        map_by_sku: input.value.map_by_sku,
+    };
+    change(
+        &asking,
+        channel,
+        ChannelCommand::Connect(settings),
+        input.hash,
+    )
+    .await
+}
+
+async fn set_mode(
+    asking: Asking,
+    ChannelPath(channel): ChannelPath,
+    input: Input<SetMode>,
+) -> Answered<Doc<ChannelDoc>> {
+    let mode = match input.value.mode {
+        ModeName::Observed => ChannelMode::Observed,
+        ModeName::Active => ChannelMode::Active,
+        ModeName::Paused => ChannelMode::Paused,
+    };
+    change(&asking, channel, ChannelCommand::SetMode(mode), input.hash).await
+}
+
+async fn change(
+    asking: &Asking,
+    channel: ChannelId,
+    command: ChannelCommand,
+    hash: u64,
+) -> Answered<Doc<ChannelDoc>> {
+    let entity = EntityId::Channel(channel.clone());
+    let done = asking.ask(entity, Command::Channel(command), hash).await?;
+    let (document, _) = doc(asking, &channel).await?;
+    Ok(Doc::of(&done, document))
+}

@@ -1,0 +1,81 @@
+//! The feed of public events.
+
+use crossdock_insight::FeedEvent;
+use crossdock_model::v1::Scope;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::consistent::{consistent, look, page};
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::extract::Filter;
+use crate::route::Route;
+use crate::wire::Time;
+
+/// Routes of the feed.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(
+            "/v1/events",
+            Scope::Read,
+            "Read events after a place in the feed",
+            list,
+        )
+        .filters::<EventQuery>()
+        .answers::<EventPage>(),
+    ]
+}
+
+/// Which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventQuery {
+    /// The last event you have; 0 for the beginning.
+    #[serde(default)]
+    after: i64,
+    /// Events at most, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// Events in order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventPage {
+    items: Vec<EventDoc>,
+    /// Ask with this as `after` for what follows.
+    after: i64,
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventDoc {
+    id: i64,
+    /// `order.reserved`, `stock.changed`, …
+    topic: String,
+    /// What it is about.
+    subject: String,
+    at: Time,
+    data: serde_json::Value,
+}
+
+fn doc(event: FeedEvent) -> EventDoc {
+    EventDoc {
+        id: event.id,
+        topic: event.topic,
+        subject: event.subject,
+        at: Time::from_ms(event.at),
+        data: event.data,
+    }
+}
+
+async fn list(asking: Asking, Filter(query): Filter<EventQuery>) -> Answered<Doc<EventPage>> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let (after, limit) = (query.after, page(query.limit)?);
+    let events = look(&asking.state, move |insight| insight.feed(after, limit)).await?;
+    let last = events.last().map_or(after, |event| event.id);
+    Ok(Doc::read(EventPage {
+        items: events.into_iter().map(doc).collect(),
+        after: last,
+    }))
+}

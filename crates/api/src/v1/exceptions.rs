@@ -1,0 +1,242 @@
+//! Exceptions: what a person must see, and what was done about it.
+
+use axum::http::StatusCode;
+use crossdock_insight::{ExceptionFilter, ExceptionRow};
+use crossdock_model::command::{ChannelCommand, OrderCommand, SystemCommand};
+use crossdock_model::v1::Scope;
+use crossdock_model::{Command, EntityId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::consistent::{consistent, look, page};
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::extract::{Filter, Input, read_id};
+use crate::route::Route;
+use crate::wire::{Items, Time};
+
+/// Routes of exceptions.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/v1/exceptions", Scope::Read, "List exceptions", list)
+            .filters::<ExceptionQuery>()
+            .answers::<Items<ExceptionDoc>>(),
+        Route::get(
+            "/v1/exceptions/{exception}",
+            Scope::Read,
+            "Show an exception",
+            show,
+        )
+        .answers::<ExceptionDoc>(),
+        Route::post(
+            "/v1/exceptions/{exception}/resolve",
+            Scope::Operate,
+            "Say what was done, and close it",
+            resolve,
+        )
+        .takes::<Resolve>()
+        .answers::<ExceptionDoc>(),
+        Route::post(
+            "/v1/exceptions/{exception}/notes",
+            Scope::Operate,
+            "Write a note",
+            note,
+        )
+        .takes::<ExceptionNote>()
+        .answers::<ExceptionDoc>(),
+    ]
+}
+
+/// Which exceptions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExceptionQuery {
+    /// `open` or `closed`; both if absent.
+    #[param(inline)]
+    state: Option<StateName>,
+    /// Of this kind: `unmapped`, `short`, `drift`, …
+    kind: Option<String>,
+    /// About this.
+    subject: Option<String>,
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// Whether an exception is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StateName {
+    Open,
+    Closed,
+}
+
+/// An exception.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExceptionDoc {
+    id: i64,
+    kind: String,
+    /// What it is about.
+    subject: String,
+    /// How often (kind, subject) was opened.
+    episode: i64,
+    /// The entity that keeps it.
+    entity: String,
+    /// What happened.
+    cause: String,
+    /// Facts that prove it.
+    evidence: serde_json::Value,
+    opened_at: Time,
+    closed_at: Option<Time>,
+    /// How it ended.
+    how: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resolve {
+    how: String,
+}
+
+/// A note on an exception.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExceptionNote {
+    text: String,
+}
+
+/// Evidence is kept as pairs and shown as an object.
+fn evidence(pairs: serde_json::Value) -> serde_json::Value {
+    match serde_json::from_value::<Vec<(String, String)>>(pairs.clone()) {
+        Ok(pairs) => pairs
+            .into_iter()
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into_iter()
+            .map(|(name, value)| (name, serde_json::Value::from(value)))
+            .collect(),
+        Err(_) => pairs,
+    }
+}
+
+fn doc(row: ExceptionRow) -> ExceptionDoc {
+    ExceptionDoc {
+        id: row.id,
+        kind: row.kind,
+        subject: row.subject,
+        episode: row.episode,
+        entity: row.entity,
+        cause: row.cause,
+        evidence: evidence(row.evidence),
+        opened_at: Time::from_ms(row.opened_at),
+        closed_at: row.closed_at.map(Time::from_ms),
+        how: row.how,
+    }
+}
+
+async fn list(
+    asking: Asking,
+    Filter(query): Filter<ExceptionQuery>,
+) -> Answered<Doc<Items<ExceptionDoc>>> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let filter = ExceptionFilter {
+        id: None,
+        kind: query.kind,
+        subject: query.subject,
+        open: query.state.map(|state| state == StateName::Open),
+        cursor: query.cursor,
+        limit: page(query.limit)?,
+    };
+    let rows = look(&asking.state, move |insight| insight.exceptions(&filter)).await?;
+    Ok(Doc::read(Items::of(rows, doc)))
+}
+
+/// The exception of that number.
+struct ExceptionPath(i64);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for ExceptionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<i64>::from_request_parts(parts, state).await;
+        let number = path.map_err(|_| ApiError::invalid("exception", "expected a number"))?;
+        Ok(Self(number.0))
+    }
+}
+
+async fn find(asking: &Asking, id: i64) -> Result<ExceptionRow, ApiError> {
+    let filter = ExceptionFilter {
+        id: Some(id),
+        limit: 1,
+        ..ExceptionFilter::default()
+    };
+    let found = look(&asking.state, move |insight| insight.exceptions(&filter)).await?;
+    let row = found.rows.into_iter().next();
+    row.ok_or_else(|| ApiError::not_found(format!("exception {id}")))
+}
+
+async fn show(asking: Asking, ExceptionPath(id): ExceptionPath) -> Answered<Doc<ExceptionDoc>> {
+    Ok(Doc::read(doc(find(&asking, id).await?)))
+}
+
+fn unsupported(entity: &EntityId, what: &str) -> ApiError {
+    let detail = format!("{entity} {what}");
+    ApiError::new(StatusCode::CONFLICT, "unsupported", detail)
+}
+
+async fn resolve(
+    asking: Asking,
+    ExceptionPath(id): ExceptionPath,
+    input: Input<Resolve>,
+) -> Answered<Doc<ExceptionDoc>> {
+    let row = find(&asking, id).await?;
+    let entity: EntityId = read_id("entity", &row.entity)?;
+    let (kind, subject, how) = (
+        row.kind.clone(),
+        row.subject.clone(),
+        input.value.how.clone(),
+    );
+    let command = match &entity {
+        EntityId::Order(_) => Command::Order(OrderCommand::ResolveException { kind, how }),
+        EntityId::Channel(_) => {
+            Command::Channel(ChannelCommand::CloseException { kind, subject, how })
+        }
+        EntityId::System(_) => {
+            Command::System(SystemCommand::CloseException { kind, subject, how })
+        }
+        other => return Err(unsupported(other, "closes its exceptions by itself")),
+    };
+    let done = asking.ask(entity, command, input.hash).await?;
+    let closed = ExceptionRow {
+        closed_at: Some(row.closed_at.unwrap_or(asking.now().as_ms())),
+        how: Some(row.how.clone().unwrap_or(input.value.how)),
+        ..row
+    };
+    Ok(Doc::of(&done, doc(closed)))
+}
+
+async fn note(
+    asking: Asking,
+    ExceptionPath(id): ExceptionPath,
+    input: Input<ExceptionNote>,
+) -> Answered<Doc<ExceptionDoc>> {
+    let row = find(&asking, id).await?;
+    let entity: EntityId = read_id("entity", &row.entity)?;
+    let EntityId::Order(_) = &entity else {
+        return Err(unsupported(
+            &entity,
+            "takes no notes: resolve the exception with what was done",
+        ));
+    };
+    let text = format!("{}: {}", row.kind, input.value.text);
+    let note = Command::Order(OrderCommand::Note { text });
+    let done = asking.ask(entity, note, input.hash).await?;
+    Ok(Doc::of(&done, doc(row)))
+}

@@ -1,0 +1,452 @@
+//! Holds: units kept for somebody until a time. One SKU's hold is the SKU's own; a cart's is an order on hold.
+//!
+//! A hold's id says where it lives: `sku:{sku}:{units}:{hold}` or `order:holds:{hold}`. The hold itself is named
+//! by the caller and its Idempotency-Key, so that a repeat finds it.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration as Wait;
+
+use crossdock_model::command::{OrderCommand, SkuCommand};
+use crossdock_model::v1::{Origin, Sale, Scope, Take, Tracking};
+use crossdock_model::{
+    Answer, ChannelId, Command, Duration, EntityId, ExternalId, HoldId, OrderId, Rejection, SkuId,
+    Timestamp,
+};
+use crossdock_runtime::Reply;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::orders::{
+    NewLine, NewOrder, OrderAnswer, order_answer, place, put_buyer, status_name, summary,
+};
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::extract::{Input, read_id};
+use crate::route::Route;
+use crate::wire::{LineText, LocationText, SkuText, Time};
+
+/// Longest life of a hold, in seconds.
+const EXPIRES_IN_S_MAX: u64 = 86_400;
+/// The channel of carts' holds.
+const CHANNEL: &str = "holds";
+
+/// Routes of holds.
+pub(super) fn routes() -> Vec<Route> {
+    let (read, operate) = (Scope::Read, Scope::Operate);
+    vec![
+        Route::post("/v1/holds", operate, "Hold units until a time", create)
+            .takes::<NewHold>()
+            .creates::<HoldDoc>(),
+        Route::get("/v1/holds/{hold}", read, "Show a hold", show).answers::<HoldDoc>(),
+        Route::post(
+            "/v1/holds/{hold}/confirm",
+            operate,
+            "Make it an order",
+            confirm,
+        )
+        .takes::<NewOrder>()
+        .creates::<OrderAnswer>(),
+        Route::delete("/v1/holds/{hold}", operate, "Give a hold back", release)
+            .answers::<Released>(),
+    ]
+}
+
+/// A new hold.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewHold {
+    /// What is held: all of it or nothing.
+    lines: Vec<HeldLine>,
+    /// Seconds until it expires, at most a day.
+    expires_in_s: u64,
+}
+
+/// A line of a hold.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeldLine {
+    /// Its id; its number if absent.
+    line: Option<LineText>,
+    /// The SKU or kit.
+    sku: SkuText,
+    /// Units.
+    units: u32,
+    /// Where; chosen if absent.
+    location: Option<LocationText>,
+}
+
+/// A hold.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HoldDoc {
+    /// Its id.
+    hold: String,
+    /// `held`, or the state of the order it became.
+    status: &'static str,
+    /// When it expires.
+    expires_at: Option<Time>,
+    /// What is held where, for one SKU's hold.
+    lines: Vec<HeldUnits>,
+}
+
+/// Held units.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HeldUnits {
+    /// The SKU.
+    sku: String,
+    /// Where.
+    location: String,
+    /// Units.
+    units: u32,
+}
+
+/// A hold that was given back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Released {
+    /// Its id.
+    hold: String,
+    /// `released`.
+    status: &'static str,
+}
+
+/// Where a hold lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Sku {
+        sku: SkuId,
+        units: u32,
+        hold: HoldId,
+    },
+    Order(OrderId),
+}
+
+impl Place {
+    fn read(text: &str) -> Result<Self, ApiError> {
+        if let Some(order) = text.strip_prefix("order:") {
+            return Ok(Self::Order(read_id("hold", order)?));
+        }
+        let wrong = || ApiError::invalid("hold", "not the id of a hold");
+        let rest = text.strip_prefix("sku:").ok_or_else(wrong)?;
+        let (rest, hold) = rest.rsplit_once(':').ok_or_else(wrong)?;
+        let (sku, units) = rest.rsplit_once(':').ok_or_else(wrong)?;
+        Ok(Self::Sku {
+            sku: read_id("hold", sku)?,
+            units: units.parse().map_err(|_| wrong())?,
+            hold: read_id("hold", hold)?,
+        })
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sku { sku, units, hold } => write!(f, "sku:{sku}:{units}:{hold}"),
+            Self::Order(order) => write!(f, "order:{order}"),
+        }
+    }
+}
+
+async fn create(asking: Asking, input: Input<NewHold>) -> Answered<Doc<HoldDoc>> {
+    let NewHold {
+        lines,
+        expires_in_s,
+    } = input.value;
+    if !(1..=EXPIRES_IN_S_MAX).contains(&expires_in_s) {
+        let problem = format!("expected 1 to {EXPIRES_IN_S_MAX}");
+        return Err(ApiError::invalid("expires_in_s", problem));
+    }
+    let expires_at = asking.now() + Duration::from_s(expires_in_s);
+    if let [line] = lines.as_slice()
+        && !asking.state.kits.is_kit(&asking, &line.sku.0).await?
+    {
+        return hold_sku(&asking, line, expires_at).await;
+    }
+    let id = order_id(&asking)?;
+    let order = NewOrder::of_lines(lines.into_iter().map(|one| (one.line, one.sku, one.units)));
+    let (facts, _) = order.read(&id, Sale::Asks, asking.now())?;
+    let origin = Origin::Hold { expires_at };
+    let placed = place(&asking, input.hash, id.clone(), facts, None, origin).await?;
+    let document = HoldDoc {
+        hold: Place::Order(id).to_string(),
+        status: status_name(placed.summary.status),
+        expires_at: placed.summary.hold_expires_at.map(Time),
+        lines: Vec::new(),
+    };
+    Ok(Doc::of(&placed.reply, document).created())
+}
+
+fn order_id(asking: &Asking) -> Result<OrderId, ApiError> {
+    Ok(OrderId {
+        channel: ChannelId::checked(CHANNEL)?,
+        external: ExternalId::new(asking.key_digest()?)?,
+    })
+}
+
+async fn hold_sku(
+    asking: &Asking,
+    line: &HeldLine,
+    expires_at: Timestamp,
+) -> Answered<Doc<HoldDoc>> {
+    let hold = HoldId::new(asking.key_digest()?)?;
+    let take = line.location.as_ref().map(|location| Take {
+        location: location.0.clone(),
+        units: line.units,
+    });
+    let place = Place::Sku {
+        sku: line.sku.0.clone(),
+        units: line.units,
+        hold: hold.clone(),
+    };
+    let command = SkuCommand::Hold {
+        hold,
+        units: line.units,
+        takes: take.into_iter().collect(),
+        expires_at,
+    };
+    let entity = EntityId::Sku(line.sku.0.clone());
+    let reply = asking
+        .ask_by(entity, Command::Sku(command), asking.by())
+        .await?;
+    let document = held(&place, &line.sku.0, &reply)?;
+    Ok(Doc::of(&reply, document).created())
+}
+
+fn held(place: &Place, sku: &SkuId, reply: &Reply) -> Result<HoldDoc, ApiError> {
+    let Answer::Held {
+        takes, expires_at, ..
+    } = &reply.answer
+    else {
+        return Err(ApiError::internal(&"a hold was not answered as one"));
+    };
+    let lines = takes.iter().map(|take| HeldUnits {
+        sku: sku.to_string(),
+        location: take.location.to_string(),
+        units: take.units,
+    });
+    Ok(HoldDoc {
+        hold: place.to_string(),
+        status: "held",
+        expires_at: Some(Time(*expires_at)),
+        lines: lines.collect(),
+    })
+}
+
+/// The SKU's own word on a hold: a repeat of it that could never make a new one, as its time is long past.
+async fn look(asking: &Asking, place: &Place) -> Result<Reply, ApiError> {
+    let Place::Sku { sku, units, hold } = place else {
+        return Err(ApiError::internal(&"not the hold of a SKU"));
+    };
+    let command = SkuCommand::Hold {
+        hold: hold.clone(),
+        units: *units,
+        takes: Vec::new(),
+        expires_at: Timestamp::default(),
+    };
+    let entity = EntityId::Sku(sku.clone());
+    let asked = asking.ask_by(entity, Command::Sku(command), asking.by());
+    asked.await.map_err(|error| match error.code() {
+        "invalid" => ApiError::not_found("this hold"),
+        _ => error,
+    })
+}
+
+async fn show(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<HoldDoc>> {
+    match &place {
+        Place::Sku { sku, .. } => {
+            let reply = look(&asking, &place).await?;
+            Ok(Doc::of(&reply, held(&place, sku, &reply)?))
+        }
+        Place::Order(order) => {
+            let (now, reply) = summary(&asking, order).await?;
+            let document = HoldDoc {
+                hold: place.to_string(),
+                status: status_name(now.status),
+                expires_at: now.hold_expires_at.map(Time),
+                lines: Vec::new(),
+            };
+            Ok(Doc::of(&reply, document))
+        }
+    }
+}
+
+async fn confirm(
+    asking: Asking,
+    HoldPath(hold): HoldPath,
+    input: Input<NewOrder>,
+) -> Answered<Doc<OrderAnswer>> {
+    match hold {
+        Place::Sku { .. } => confirm_sku(&asking, hold, input).await,
+        Place::Order(order) => confirm_order(&asking, order, input).await,
+    }
+}
+
+/// The hold is given back and the order takes its units. Between the two somebody else can take them: closed
+/// only by a command of the order that takes a hold over.
+async fn confirm_sku(
+    asking: &Asking,
+    hold: Place,
+    input: Input<NewOrder>,
+) -> Answered<Doc<OrderAnswer>> {
+    let Place::Sku {
+        sku,
+        units,
+        hold: id,
+    } = &hold
+    else {
+        return Err(ApiError::internal(&"not the hold of a SKU"));
+    };
+    let mut order = input.value;
+    if order.lines.is_empty() {
+        order.lines = NewOrder::of_lines([(None, SkuText(sku.clone()), *units)]).lines;
+    }
+    let made = order.id(&asking.key_digest()?)?;
+    if asking
+        .state
+        .handle
+        .read(EntityId::Order(made.clone()))
+        .await
+        .is_err()
+    {
+        look(asking, &hold).await?;
+        let release = SkuCommand::ReleaseHold { hold: id.clone() };
+        let entity = EntityId::Sku(sku.clone());
+        asking
+            .ask_by(entity, Command::Sku(release), asking.by())
+            .await?;
+    }
+    let (facts, buyer) = order.read(&made, Sale::Asks, asking.now())?;
+    let placed = place(asking, input.hash, made, facts, buyer, Origin::Api).await?;
+    Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
+}
+
+/// The cart's hold becomes an order of its own: buyer and destination, then it is let go.
+async fn confirm_order(
+    asking: &Asking,
+    order: OrderId,
+    input: Input<NewOrder>,
+) -> Answered<Doc<OrderAnswer>> {
+    let (facts, buyer) = input.value.read(&order, Sale::Asks, asking.now())?;
+    let entity = EntityId::Order(order.clone());
+    if let Some(buyer) = &buyer {
+        put_buyer(asking, &entity, buyer).await?;
+    }
+    if let Some(destination) = facts.destination {
+        let change = Command::Order(OrderCommand::ChangeDestination { destination });
+        let by = asking.keyed(input.hash, "/destination")?;
+        asking.ask_by(entity.clone(), change, by).await?;
+    }
+    let free = Command::Order(OrderCommand::Free);
+    let reply = asking.ask(entity, free, input.hash).await?;
+    let (now, _) = summary(asking, &order).await?;
+    Ok(Doc::of(&reply, order_answer(&now)).created())
+}
+
+async fn release(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<Released>> {
+    let (entity, command) = match &place {
+        Place::Sku { sku, hold, .. } => (
+            EntityId::Sku(sku.clone()),
+            Command::Sku(SkuCommand::ReleaseHold { hold: hold.clone() }),
+        ),
+        Place::Order(order) => (
+            EntityId::Order(order.clone()),
+            Command::Order(OrderCommand::Cancel {
+                reason: "the hold was given back".to_owned(),
+                lines: None,
+            }),
+        ),
+    };
+    let reply = asking.ask_by(entity, command, asking.by()).await?;
+    let document = Released {
+        hold: place.to_string(),
+        status: "released",
+    };
+    Ok(Doc::of(&reply, document))
+}
+
+/// A hold named in a path.
+struct HoldPath(Place);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for HoldPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let path = path.map_err(|error| ApiError::invalid("hold", error.body_text()))?;
+        Place::read(&path.0).map(Self)
+    }
+}
+
+impl NewOrder {
+    /// An order of nothing but lines.
+    fn of_lines(lines: impl IntoIterator<Item = (Option<LineText>, SkuText, u32)>) -> Self {
+        let lines = lines.into_iter().map(|(line, sku, units)| NewLine {
+            line,
+            sku,
+            units,
+            title: None,
+            unit_price: None,
+            ships: true,
+        });
+        Self {
+            lines: lines.collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Which SKUs are kits, remembered for a short while: it is asked with every hold and changes with none.
+#[derive(Default)]
+pub(crate) struct Kits(RwLock<HashMap<SkuId, (bool, Instant)>>);
+
+/// How long it is remembered.
+const KIT_FRESH: Wait = Wait::from_secs(2);
+/// SKUs remembered at most.
+const KITS_MAX: usize = 100_000;
+
+impl Kits {
+    async fn is_kit(&self, asking: &Asking, sku: &SkuId) -> Result<bool, ApiError> {
+        if let Some(known) = self.known(sku) {
+            return Ok(known);
+        }
+        let view = match asking.read(EntityId::Sku(sku.clone())).await?.answer {
+            Answer::Stock(view) => view,
+            _ => return Err(Rejection::NotFound(format!("sku {sku}")).into()),
+        };
+        let kit = matches!(view.tracking, Tracking::Kit(_));
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KITS_MAX {
+            known.clear();
+        }
+        known.insert(sku.clone(), (kit, Instant::now()));
+        Ok(kit)
+    }
+
+    fn known(&self, sku: &SkuId) -> Option<bool> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (kit, at) = known.get(sku)?;
+        (at.elapsed() < KIT_FRESH).then_some(*kit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_say_where_a_hold_lives() {
+        for text in ["sku:A:1:3:h1", "order:holds:h1"] {
+            assert_eq!(Place::read(text).unwrap().to_string(), text);
+        }
+        let place = Place::read("sku:A:1:3:h1").unwrap();
+        let sku = SkuId::new("A:1").unwrap();
+        assert!(matches!(place, Place::Sku { sku: found, units: 3, .. } if found == sku));
+        for text in ["", "sku:A", "sku:A:x:h", "order:", "A:3:h"] {
+            assert!(Place::read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! REST `/v1`: one file a resource; each says its routes.
+
+mod adopt;
+mod backups;
+mod channels;
+mod consistent;
+mod endpoints;
+mod events;
+mod exceptions;
+mod holds;
+mod imports;
+mod keys;
+mod listings;
+mod locations;
+mod orders;
+mod quarantine;
+mod requests;
+mod routing;
+mod skus;
+mod stock;
+
+pub(crate) use holds::Kits;
+pub(crate) use imports::Jobs;
+
+use crate::route::Route;
+
+/// Routes of every resource.
+pub(crate) fn routes() -> Vec<Route> {
+    let resources = [
+        orders::routes(),
+        holds::routes(),
+        stock::routes(),
+        skus::routes(),
+        locations::routes(),
+        requests::routes(),
+        channels::routes(),
+        listings::routes(),
+        adopt::routes(),
+        routing::routes(),
+        exceptions::routes(),
+        keys::routes(),
+        endpoints::routes(),
+        quarantine::routes(),
+        events::routes(),
+        imports::routes(),
+        backups::routes(),
+    ];
+    resources.into_iter().flatten().collect()
+}

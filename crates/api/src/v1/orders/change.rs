@@ -1,0 +1,412 @@
+//! Orders changed: each call is one command for the order, answered with where the order is then.
+
+use crossdock_model::command::OrderCommand;
+use crossdock_model::v1::{Condition, RefundLine, Restock, ReturnLine};
+use crossdock_model::{Command, EntityId, OrderId, RefundId, ReturnId};
+use crossdock_runtime::VaultWrite;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::create::put_buyer;
+use super::doc::{OrderAnswer, buyer_of, order_answer, summary};
+use super::input::{AddressInput, DestinationInput, LineUnitsInput, NewLine, line_units};
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::extract::{Id, Input};
+use crate::wire::{LineText, LocationText, Time};
+
+/// What to cancel.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cancel {
+    /// Why.
+    reason: String,
+    /// Only these units; all that is left if absent.
+    lines: Option<Vec<LineUnitsInput>>,
+}
+
+/// New statements of lines; an unknown line is added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EditLines {
+    lines: Vec<EditedLine>,
+}
+
+/// The whole new statement of a line.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EditedLine {
+    /// The line.
+    line: LineText,
+    /// The SKU or kit.
+    sku: crate::wire::SkuText,
+    /// Units ordered.
+    units: u32,
+    /// Its title; the SKU if absent.
+    title: Option<String>,
+    /// Price of a unit.
+    unit_price: Option<crate::wire::Amount>,
+}
+
+/// What to hold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hold {
+    /// Why.
+    reason: String,
+    /// Until when; without end if absent.
+    until: Option<Time>,
+    /// Only these lines; the whole order if empty.
+    #[serde(default)]
+    lines: Vec<LineText>,
+}
+
+/// What to release from hold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Release {
+    /// Only these lines; the whole order if empty.
+    #[serde(default)]
+    lines: Vec<LineText>,
+}
+
+/// Where not to place it again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reroute {
+    /// Locations that may not be chosen.
+    #[serde(default)]
+    exclude: Vec<LocationText>,
+}
+
+/// What travels in a request of its own.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Split {
+    lines: Vec<LineUnitsInput>,
+}
+
+/// Where it goes now.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeAddress {
+    /// The address, for the vault.
+    address: AddressInput,
+    /// As routing needs it; taken from the address if absent.
+    destination: Option<DestinationInput>,
+}
+
+/// A note.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Note {
+    /// Without personal data: it cannot be erased.
+    text: String,
+}
+
+/// Goods that came back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Return {
+    /// Its id; a repeat changes nothing.
+    #[serde(rename = "return")]
+    return_id: Option<String>,
+    lines: Vec<ReturnedLine>,
+}
+
+/// Units of a line that came back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReturnedLine {
+    /// The line.
+    line: LineText,
+    /// Units.
+    units: u32,
+    /// Where they are.
+    location: LocationText,
+    /// Why they cannot be sold; sellable again if absent.
+    condition: Option<ConditionName>,
+}
+
+/// Why units cannot be sold.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ConditionName {
+    /// Damaged.
+    Damaged,
+    /// Held back by quality control.
+    Quality,
+}
+
+impl ConditionName {
+    /// For a command.
+    pub fn read(self) -> Condition {
+        match self {
+            Self::Damaged => Condition::Damaged,
+            Self::Quality => Condition::Quality,
+        }
+    }
+}
+
+/// A refund.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refund {
+    /// Its id; a repeat changes nothing.
+    refund: Option<String>,
+    lines: Vec<RefundedLine>,
+}
+
+/// Refunded units of a line.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefundedLine {
+    /// The line.
+    line: LineText,
+    /// Units.
+    units: u32,
+    /// What becomes of the goods; `no` if absent.
+    #[serde(default)]
+    restock: RestockName,
+    /// Where they come back to.
+    location: Option<LocationText>,
+}
+
+/// What becomes of refunded goods.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RestockName {
+    /// The buyer keeps them, or they are lost.
+    #[default]
+    No,
+    /// They were never sent.
+    Cancel,
+    /// They come back.
+    Return,
+}
+
+/// What was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Erased {
+    /// The order.
+    order: String,
+    /// Whether its personal data is erased.
+    erased: bool,
+}
+
+/// Sends a command to an order and answers with where it is then.
+pub(crate) async fn command(
+    asking: &Asking,
+    order: OrderId,
+    command: OrderCommand,
+    hash: u64,
+) -> Answered<Doc<OrderAnswer>> {
+    let entity = EntityId::Order(order.clone());
+    let done = asking.ask(entity, Command::Order(command), hash).await?;
+    let (now, _) = summary(asking, &order).await?;
+    Ok(Doc::of(&done, order_answer(&now)))
+}
+
+/// Cancels.
+pub(super) async fn cancel(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Cancel>,
+) -> Answered<Doc<OrderAnswer>> {
+    let Cancel { reason, lines } = input.value;
+    let lines = lines.map(line_units);
+    let cancel = OrderCommand::Cancel { reason, lines };
+    command(&asking, order, cancel, input.hash).await
+}
+
+/// Edits lines.
+pub(super) async fn edit_lines(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<EditLines>,
+) -> Answered<Doc<OrderAnswer>> {
+    let edited = input.value.lines.into_iter().map(|line| {
+        let line = NewLine {
+            line: Some(line.line),
+            sku: line.sku,
+            units: line.units,
+            title: line.title,
+            unit_price: line.unit_price,
+            ships: true,
+        };
+        line.facts(0)
+    });
+    let lines = edited.collect::<Result<_, ApiError>>()?;
+    command(
+        &asking,
+        order,
+        OrderCommand::EditLines { lines },
+        input.hash,
+    )
+    .await
+}
+
+/// Holds.
+pub(super) async fn hold(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Hold>,
+) -> Answered<Doc<OrderAnswer>> {
+    let hold = OrderCommand::Hold {
+        lines: input.value.lines.into_iter().map(|line| line.0).collect(),
+        reason: input.value.reason,
+        until: input.value.until.map(|until| until.0),
+    };
+    command(&asking, order, hold, input.hash).await
+}
+
+/// Releases from hold.
+pub(super) async fn release(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Release>,
+) -> Answered<Doc<OrderAnswer>> {
+    let lines = input.value.lines.into_iter().map(|line| line.0).collect();
+    command(&asking, order, OrderCommand::Unhold { lines }, input.hash).await
+}
+
+/// Places again.
+pub(super) async fn reroute(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Reroute>,
+) -> Answered<Doc<OrderAnswer>> {
+    let exclude = input.value.exclude.into_iter().map(|one| one.0).collect();
+    command(
+        &asking,
+        order,
+        OrderCommand::Reroute { exclude },
+        input.hash,
+    )
+    .await
+}
+
+/// Splits.
+pub(super) async fn split(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Split>,
+) -> Answered<Doc<OrderAnswer>> {
+    let lines = line_units(input.value.lines);
+    command(&asking, order, OrderCommand::Split { lines }, input.hash).await
+}
+
+/// Changes the address: the vault first, then the order.
+pub(super) async fn address(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<ChangeAddress>,
+) -> Answered<Doc<OrderAnswer>> {
+    let (now, _) = summary(&asking, &order).await?;
+    let ChangeAddress {
+        address,
+        destination,
+    } = input.value;
+    let named = || {
+        let country = ApiError::invalid("address.country", "is missing");
+        address.destination().ok_or(country)
+    };
+    let destination = destination.map_or_else(named, Ok)?;
+    // Any version above the last one tells the new address from the old.
+    let version = u32::try_from(now.version)
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let destination = destination.read(version)?;
+    let known = buyer_of(&asking.state, &order).await?;
+    let buyer = crossdock_channels::Buyer {
+        key: known
+            .as_ref()
+            .map_or_else(|| order.to_string(), |buyer| buyer.key.clone()),
+        name: known.as_ref().and_then(|buyer| buyer.name.clone()),
+        email: known.as_ref().and_then(|buyer| buyer.email.clone()),
+        phone: known.as_ref().and_then(|buyer| buyer.phone.clone()),
+        ship_to: Some(address.read()),
+    };
+    put_buyer(&asking, &EntityId::Order(order.clone()), &buyer).await?;
+    let change = OrderCommand::ChangeDestination { destination };
+    command(&asking, order, change, input.hash).await
+}
+
+/// Writes a note.
+pub(super) async fn note(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Note>,
+) -> Answered<Doc<OrderAnswer>> {
+    let text = input.value.text;
+    command(&asking, order, OrderCommand::Note { text }, input.hash).await
+}
+
+/// Takes goods back.
+pub(super) async fn take_back(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Return>,
+) -> Answered<Doc<OrderAnswer>> {
+    let return_id = match input.value.return_id {
+        Some(id) => ReturnId::new(id)?,
+        None => ReturnId::new(asking.key_digest()?)?,
+    };
+    let lines = input.value.lines.into_iter().map(|one| ReturnLine {
+        line: one.line.0,
+        units: one.units,
+        location: one.location.0,
+        condition: one.condition.map(ConditionName::read),
+    });
+    let back = OrderCommand::Return {
+        return_id,
+        lines: lines.collect(),
+    };
+    command(&asking, order, back, input.hash).await
+}
+
+/// Records a refund.
+pub(super) async fn refund(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    input: Input<Refund>,
+) -> Answered<Doc<OrderAnswer>> {
+    let refund = match input.value.refund {
+        Some(id) => RefundId::new(id)?,
+        None => RefundId::new(asking.key_digest()?)?,
+    };
+    let lines = input.value.lines.into_iter().map(|one| RefundLine {
+        line: one.line.0,
+        units: one.units,
+        restock: match one.restock {
+            RestockName::No => Restock::No,
+            RestockName::Cancel => Restock::Cancel,
+            RestockName::Return => Restock::Return,
+        },
+        location: one.location.map(|location| location.0),
+    });
+    let refund = OrderCommand::Refund {
+        refund,
+        lines: lines.collect(),
+    };
+    command(&asking, order, refund, input.hash).await
+}
+
+/// Lets an adopted order go to fulfilment.
+pub(super) async fn free(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc<OrderAnswer>> {
+    command(&asking, order, OrderCommand::Free, 0).await
+}
+
+/// Erases the personal data of an order.
+pub(super) async fn erase(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc<Erased>> {
+    let entity = EntityId::Order(order.clone());
+    let erase = VaultWrite::Erase {
+        subject: entity.to_string(),
+    };
+    asking.state.handle.write_vault(&entity, erase).await?;
+    Ok(Doc::read(Erased {
+        order: order.to_string(),
+        erased: true,
+    }))
+}

@@ -1,0 +1,320 @@
+//! Orders as the API shows them.
+
+use crossdock_channels::{Address, Buyer};
+use crossdock_insight::{OrderRow, TimelineRow};
+use crossdock_model::answer::OrderSummary;
+use crossdock_model::v1::OrderStatus;
+use crossdock_model::{Answer, EntityId, OrderId};
+use crossdock_runtime::Reply;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::state::ApiState;
+use crate::wire::Time;
+
+/// Where an order is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct OrderAnswer {
+    /// `channel:external`.
+    pub order: String,
+    /// Its state.
+    pub status: &'static str,
+    /// What locations were asked.
+    pub requests: Vec<RequestDoc>,
+    /// What waits for stock.
+    pub backordered: Vec<BackorderDoc>,
+    /// For a cart's hold: when it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_expires_at: Option<Time>,
+}
+
+/// A fulfilment request in short.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct RequestDoc {
+    /// Its number in the order.
+    pub request: u32,
+    /// Who is asked.
+    pub location: String,
+    /// Its state.
+    pub status: String,
+}
+
+/// Units that wait for stock.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct BackorderDoc {
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub units: u32,
+}
+
+/// An order in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct OrderRowDoc {
+    /// `channel:external`.
+    pub order: String,
+    /// The channel.
+    pub channel: String,
+    /// What people call it.
+    pub name: String,
+    /// Its state.
+    pub status: String,
+    /// When it was placed.
+    pub placed_at: Time,
+    /// When it last changed.
+    pub changed_at: Time,
+    /// When it must leave.
+    pub ship_by: Option<Time>,
+    /// Units wanted.
+    pub units: i64,
+    /// What the buyer pays.
+    pub total: Option<String>,
+    /// How it came in.
+    pub origin: String,
+    /// A test of its channel.
+    pub test: bool,
+    /// Its lines.
+    pub lines: serde_json::Value,
+}
+
+/// An order with what happened to it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct OrderDoc {
+    /// Where it is.
+    #[serde(flatten)]
+    pub answer: OrderAnswer,
+    /// What it is; absent in the first moments.
+    #[serde(flatten)]
+    pub facts: Option<OrderFactsDoc>,
+    /// Who bought; not for keys that only read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buyer: Option<BuyerDoc>,
+    /// What happened, oldest first.
+    pub timeline: Vec<StepDoc>,
+}
+
+/// What an order is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct OrderFactsDoc {
+    /// The channel.
+    pub channel: String,
+    /// What people call it.
+    pub name: String,
+    /// When it was placed.
+    pub placed_at: Time,
+    /// When it must leave.
+    pub ship_by: Option<Time>,
+    /// What the buyer pays.
+    pub total: Option<String>,
+    /// How it came in.
+    pub origin: String,
+    /// A test of its channel.
+    pub test: bool,
+    /// Its lines.
+    pub lines: serde_json::Value,
+}
+
+/// A step of an order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct StepDoc {
+    /// When.
+    pub at: Time,
+    /// Kind of event.
+    pub kind: String,
+    /// What happened.
+    pub sentence: String,
+    /// Who did it.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where it is in the journal.
+    pub position: String,
+}
+
+/// A buyer: personal data.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct BuyerDoc {
+    /// Full name.
+    pub name: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Where the goods go.
+    pub ship_to: Option<AddressDoc>,
+}
+
+/// A postal address: personal data.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct AddressDoc {
+    /// Who receives it.
+    pub name: Option<String>,
+    /// A company.
+    pub company: Option<String>,
+    /// First line.
+    pub address1: Option<String>,
+    /// Second line.
+    pub address2: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// ISO 3166-2 without the country.
+    pub state: Option<String>,
+    /// Postal code.
+    pub postal_code: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// Telephone number at the address.
+    pub phone: Option<String>,
+}
+
+impl std::fmt::Debug for BuyerDoc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BuyerDoc(…)")
+    }
+}
+
+impl std::fmt::Debug for AddressDoc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AddressDoc(…)")
+    }
+}
+
+impl From<Buyer> for BuyerDoc {
+    fn from(buyer: Buyer) -> Self {
+        Self {
+            name: buyer.name,
+            email: buyer.email,
+            phone: buyer.phone,
+            ship_to: buyer.ship_to.map(AddressDoc::from),
+        }
+    }
+}
+
+impl From<Address> for AddressDoc {
+    fn from(address: Address) -> Self {
+        Self {
+            name: address.name,
+            company: address.company,
+            address1: address.address1,
+            address2: address.address2,
+            city: address.city,
+            state: address.state,
+            postal_code: address.postal_code,
+            country: address.country,
+            phone: address.phone,
+        }
+    }
+}
+
+impl From<OrderRow> for OrderRowDoc {
+    fn from(row: OrderRow) -> Self {
+        Self {
+            order: row.id,
+            channel: row.channel,
+            name: row.name,
+            status: row.status,
+            placed_at: Time::from_ms(row.placed_at),
+            changed_at: Time::from_ms(row.changed_at),
+            ship_by: row.ship_by.map(Time::from_ms),
+            units: row.units,
+            total: row.total,
+            origin: row.origin,
+            test: row.test,
+            lines: row.lines,
+        }
+    }
+}
+
+impl From<OrderRow> for OrderFactsDoc {
+    fn from(row: OrderRow) -> Self {
+        Self {
+            channel: row.channel,
+            name: row.name,
+            placed_at: Time::from_ms(row.placed_at),
+            ship_by: row.ship_by.map(Time::from_ms),
+            total: row.total,
+            origin: row.origin,
+            test: row.test,
+            lines: row.lines,
+        }
+    }
+}
+
+impl From<TimelineRow> for StepDoc {
+    fn from(row: TimelineRow) -> Self {
+        Self {
+            at: Time::from_ms(row.at),
+            kind: row.kind,
+            sentence: row.sentence,
+            by: row.principal,
+            reason: row.reason,
+            position: row.position,
+        }
+    }
+}
+
+/// A state as the API calls it.
+pub(crate) fn status_name(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Received => "received",
+        OrderStatus::Held => "held",
+        OrderStatus::Routed => "routed",
+        OrderStatus::Reserved => "reserved",
+        OrderStatus::Requested => "requested",
+        OrderStatus::Acknowledged => "acknowledged",
+        OrderStatus::PartlyShipped => "partly_shipped",
+        OrderStatus::Shipped => "shipped",
+        OrderStatus::Closed => "closed",
+        OrderStatus::Cancelled => "cancelled",
+        OrderStatus::Backordered => "backordered",
+    }
+}
+
+/// Where an order is, as the API shows it.
+pub(crate) fn order_answer(summary: &OrderSummary) -> OrderAnswer {
+    let requests = summary.requests.iter();
+    let backordered = summary.backordered.iter();
+    OrderAnswer {
+        order: summary.order.to_string(),
+        status: status_name(summary.status),
+        requests: requests
+            .map(|(request, location, status)| RequestDoc {
+                request: *request,
+                location: location.to_string(),
+                status: status.clone(),
+            })
+            .collect(),
+        backordered: backordered
+            .map(|(sku, units)| BackorderDoc {
+                sku: sku.to_string(),
+                units: *units,
+            })
+            .collect(),
+        hold_expires_at: summary.hold_expires_at.map(Time),
+    }
+}
+
+/// Where an order is now, with the position it rests on.
+pub(crate) async fn summary(
+    asking: &Asking,
+    order: &OrderId,
+) -> Result<(OrderSummary, Reply), ApiError> {
+    let reply = asking.read(EntityId::Order(order.clone())).await?;
+    match &reply.answer {
+        Answer::Order(summary) => Ok(((**summary).clone(), reply)),
+        other => Err(ApiError::internal(&format!("an order answered {other:?}"))),
+    }
+}
+
+/// Who bought an order, from the vault.
+pub(crate) async fn buyer_of(state: &ApiState, order: &OrderId) -> Result<Option<Buyer>, ApiError> {
+    let subject = EntityId::Order(order.clone()).to_string();
+    let read = state
+        .handle
+        .journal_read(move |journal| journal.vault(&subject));
+    let entry = read.await?;
+    Ok(entry.and_then(|entry| Buyer::from_bytes(&entry.body)))
+}

@@ -1,0 +1,436 @@
+//! Fulfilment requests: what locations have to do, as JSON, CSV and a printable list, and what they answer.
+
+use axum::response::Response;
+use crossdock_channels::Buyer;
+use crossdock_insight::{RequestFilter, RequestRow};
+use crossdock_model::command::OrderCommand;
+use crossdock_model::v1::{ParcelTracking, RejectReason, RequestLine, Scope};
+use crossdock_model::{OrderId, ShipmentId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::consistent::{consistent, look, page};
+use super::orders::{AddressDoc, OrderAnswer, command};
+use crate::answer::{self, Answered, Doc};
+use crate::ask::Asking;
+use crate::cells;
+use crate::error::ApiError;
+use crate::extract::{Filter, Input, Two, read_id};
+use crate::route::Route;
+use crate::wire::{Items, LineText, SkuText, Time};
+
+/// Routes of fulfilment requests.
+pub(super) fn routes() -> Vec<Route> {
+    let operate = Scope::Operate;
+    let list_path = "/v1/fulfilment-requests";
+    vec![
+        Route::get(list_path, operate, "List what locations have to do", list)
+            .filters::<RequestQuery>()
+            .answers::<Items<RequestRowDoc>>(),
+        Route::get(
+            "/v1/fulfilment-requests.csv",
+            operate,
+            "The same as CSV, a line each",
+            table,
+        )
+        .filters::<RequestQuery>()
+        .answers_text("text/csv"),
+        Route::get(
+            "/v1/fulfilment-requests.html",
+            operate,
+            "The same as a pick list to print",
+            pick_list,
+        )
+        .filters::<RequestQuery>()
+        .answers_text("text/html"),
+        Route::post(
+            "/v1/orders/{order}/requests/{request}/acknowledge",
+            operate,
+            "Take the work on",
+            acknowledge,
+        )
+        .answers::<OrderAnswer>(),
+        Route::post(
+            "/v1/orders/{order}/requests/{request}/reject",
+            operate,
+            "Refuse the work",
+            reject,
+        )
+        .takes::<Reject>()
+        .answers::<OrderAnswer>(),
+        Route::post(
+            "/v1/orders/{order}/requests/{request}/short-pick",
+            operate,
+            "Say what was not found",
+            short_pick,
+        )
+        .takes::<ShortPick>()
+        .answers::<OrderAnswer>(),
+        Route::post(
+            "/v1/orders/{order}/requests/{request}/ship",
+            operate,
+            "Say what left",
+            ship,
+        )
+        .takes::<Ship>()
+        .answers::<OrderAnswer>(),
+        Route::post(
+            "/v1/orders/{order}/requests/{request}/cancel-answer",
+            operate,
+            "Say whether the work was stopped",
+            answer_cancel,
+        )
+        .takes::<CancelAnswer>()
+        .answers::<OrderAnswer>(),
+    ]
+}
+
+/// Which requests.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestQuery {
+    /// Of this order, `channel:external`.
+    order: Option<String>,
+    /// For this location.
+    location: Option<String>,
+    /// In this state; `open` for all that are not ended.
+    status: Option<String>,
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// A fulfilment request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct RequestRowDoc {
+    /// The order, `channel:external`.
+    order: String,
+    /// What people call the order.
+    name: String,
+    /// Its number in the order.
+    request: i64,
+    location: String,
+    status: String,
+    lines: Vec<PickDoc>,
+    acknowledge_by: Time,
+    created_at: Time,
+    /// Where it goes: personal data.
+    ship_to: Option<AddressDoc>,
+}
+
+/// What to pick.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PickDoc {
+    line: String,
+    sku: String,
+    units: u32,
+}
+
+/// Why the work is refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reject {
+    reason: RejectName,
+    /// More words, for `other`.
+    text: Option<String>,
+}
+
+/// Why the work is refused.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RejectName {
+    NotInStock,
+    CannotShipThere,
+    CapacityFull,
+    Other,
+}
+
+/// Units of the request that were not found.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShortPick {
+    lines: Vec<PickedLine>,
+}
+
+/// Units of a line.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PickedLine {
+    line: LineText,
+    sku: SkuText,
+    units: u32,
+}
+
+/// What left.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ship {
+    /// The parcel as the location calls it; made from the Idempotency-Key if absent.
+    shipment: Option<String>,
+    /// Units; all that is left of the request if empty.
+    #[serde(default)]
+    lines: Vec<PickedLine>,
+    /// What the carrier calls it.
+    tracking: Option<TrackingInput>,
+    /// When it left; now if absent.
+    shipped_at: Option<Time>,
+}
+
+/// What a carrier calls a parcel.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrackingInput {
+    carrier: Option<String>,
+    number: Option<String>,
+    url: Option<String>,
+}
+
+/// Whether the work was stopped.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelAnswer {
+    accepted: bool,
+}
+
+fn picked(lines: Vec<PickedLine>) -> Vec<RequestLine> {
+    let read = |one: PickedLine| RequestLine {
+        line: one.line.0,
+        sku: one.sku.0,
+        units: one.units,
+    };
+    lines.into_iter().map(read).collect()
+}
+
+fn doc(row: RequestRow, buyer: Option<Buyer>) -> RequestRowDoc {
+    RequestRowDoc {
+        order: row.order,
+        name: row.order_name,
+        request: row.number,
+        location: row.location,
+        status: row.status,
+        lines: serde_json::from_value(row.lines).unwrap_or_default(),
+        acknowledge_by: Time::from_ms(row.acknowledge_by),
+        created_at: Time::from_ms(row.created_at),
+        ship_to: buyer.and_then(|buyer| buyer.ship_to).map(AddressDoc::from),
+    }
+}
+
+async fn rows(asking: &Asking, query: RequestQuery) -> Result<Items<RequestRowDoc>, ApiError> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let filter = RequestFilter {
+        order: query.order,
+        location: query.location,
+        status: query.status,
+        cursor: query.cursor,
+        limit: page(query.limit)?,
+    };
+    let found = look(&asking.state, move |insight| insight.requests(&filter)).await?;
+    let subjects: Vec<String> = found
+        .rows
+        .iter()
+        .map(|row| format!("order:{}", row.order))
+        .collect();
+    let read = asking.state.handle.journal_read(move |journal| {
+        let entries = subjects.iter().map(|subject| journal.vault(subject));
+        entries.collect::<Result<Vec<_>, _>>()
+    });
+    let buyers = read
+        .await?
+        .into_iter()
+        .map(|entry| Buyer::from_bytes(&entry?.body));
+    let items = found.rows.into_iter().zip(buyers);
+    Ok(Items {
+        items: items.map(|(row, buyer)| doc(row, buyer)).collect(),
+        next_cursor: found.next,
+    })
+}
+
+async fn list(
+    asking: Asking,
+    Filter(query): Filter<RequestQuery>,
+) -> Answered<Doc<Items<RequestRowDoc>>> {
+    Ok(Doc::read(rows(&asking, query).await?))
+}
+
+const HEAD: [&str; 16] = [
+    "order",
+    "name",
+    "request",
+    "location",
+    "status",
+    "line",
+    "sku",
+    "units",
+    "acknowledge_by",
+    "ship_to_name",
+    "company",
+    "address1",
+    "address2",
+    "postal_code",
+    "city",
+    "country",
+];
+
+async fn table(asking: Asking, Filter(query): Filter<RequestQuery>) -> Answered<Response> {
+    let found = rows(&asking, query).await?;
+    let lines = found
+        .items
+        .iter()
+        .flat_map(|row| row.lines.iter().map(move |line| (row, line)));
+    let cells = lines.map(|(row, line)| {
+        let to = |read: fn(&AddressDoc) -> &Option<String>| {
+            row.ship_to
+                .as_ref()
+                .and_then(|to| read(to).clone())
+                .unwrap_or_default()
+        };
+        vec![
+            row.order.clone(),
+            row.name.clone(),
+            row.request.to_string(),
+            row.location.clone(),
+            row.status.clone(),
+            line.line.clone(),
+            line.sku.clone(),
+            line.units.to_string(),
+            row.acknowledge_by.to_string(),
+            to(|to| &to.name),
+            to(|to| &to.company),
+            to(|to| &to.address1),
+            to(|to| &to.address2),
+            to(|to| &to.postal_code),
+            to(|to| &to.city),
+            to(|to| &to.country),
+        ]
+    });
+    Ok(answer::text(
+        "text/csv; charset=utf-8",
+        cells::write(&HEAD, cells),
+    ))
+}
+
+async fn pick_list(asking: Asking, Filter(query): Filter<RequestQuery>) -> Answered<Response> {
+    let title = query
+        .location
+        .clone()
+        .unwrap_or_else(|| "all locations".to_owned());
+    let found = rows(&asking, query).await?;
+    let mut html = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Pick list</title>\
+         <style>body{{font-family:sans-serif}}table{{border-collapse:collapse;width:100%}}\
+         td,th{{border:1px solid #999;padding:4px;text-align:left;vertical-align:top}}</style>\
+         <h1>Pick list: {}</h1><table><tr><th>Order<th>Request<th>Location<th>Ship to<th>SKU<th>Units<th>Picked",
+        escaped(&title)
+    );
+    for row in &found.items {
+        for line in &row.lines {
+            let cells = [
+                row.name.clone(),
+                format!("{} / {}", row.order, row.request),
+                row.location.clone(),
+                row.ship_to.as_ref().map(one_line).unwrap_or_default(),
+                line.sku.clone(),
+                line.units.to_string(),
+                String::new(),
+            ];
+            html.push_str("<tr>");
+            for cell in cells {
+                html.push_str("<td>");
+                html.push_str(&escaped(&cell));
+            }
+        }
+    }
+    html.push_str("</table>");
+    Ok(answer::text("text/html; charset=utf-8", html))
+}
+
+fn one_line(to: &AddressDoc) -> String {
+    let parts = [
+        &to.name,
+        &to.company,
+        &to.address1,
+        &to.address2,
+        &to.postal_code,
+        &to.city,
+        &to.state,
+        &to.country,
+    ];
+    let filled: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    filled.join(", ")
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The order and the number of its request, from the path.
+fn which(Two(order, request): Two) -> Result<(OrderId, u32), ApiError> {
+    let number = request.parse();
+    let number = number.map_err(|_| ApiError::invalid("request", "expected a number"))?;
+    Ok((read_id("order", &order)?, number))
+}
+
+async fn acknowledge(asking: Asking, path: Two) -> Answered<Doc<OrderAnswer>> {
+    let (order, request) = which(path)?;
+    command(&asking, order, OrderCommand::Acknowledge { request }, 0).await
+}
+
+async fn reject(asking: Asking, path: Two, input: Input<Reject>) -> Answered<Doc<OrderAnswer>> {
+    let (order, request) = which(path)?;
+    let reason = match input.value.reason {
+        RejectName::NotInStock => RejectReason::NotInStock,
+        RejectName::CannotShipThere => RejectReason::CannotShipThere,
+        RejectName::CapacityFull => RejectReason::CapacityFull,
+        RejectName::Other => RejectReason::Other(input.value.text.unwrap_or_default()),
+    };
+    let reject = OrderCommand::Reject { request, reason };
+    command(&asking, order, reject, input.hash).await
+}
+
+async fn short_pick(
+    asking: Asking,
+    path: Two,
+    input: Input<ShortPick>,
+) -> Answered<Doc<OrderAnswer>> {
+    let (order, request) = which(path)?;
+    let lines = picked(input.value.lines);
+    let short = OrderCommand::ShortPick { request, lines };
+    command(&asking, order, short, input.hash).await
+}
+
+async fn ship(asking: Asking, path: Two, input: Input<Ship>) -> Answered<Doc<OrderAnswer>> {
+    let (order, request) = which(path)?;
+    let ship = input.value;
+    let shipment = match ship.shipment {
+        Some(id) => ShipmentId::new(id)?,
+        None => ShipmentId::new(asking.key_digest()?)?,
+    };
+    let tracking = ship.tracking.map(|tracking| ParcelTracking {
+        carrier: tracking.carrier,
+        number: tracking.number,
+        url: tracking.url,
+    });
+    let ship = OrderCommand::Ship {
+        request,
+        shipment,
+        lines: picked(ship.lines),
+        tracking,
+        shipped_at: ship.shipped_at.map_or(asking.now(), |at| at.0),
+    };
+    command(&asking, order, ship, input.hash).await
+}
+
+async fn answer_cancel(
+    asking: Asking,
+    path: Two,
+    input: Input<CancelAnswer>,
+) -> Answered<Doc<OrderAnswer>> {
+    let (order, request) = which(path)?;
+    let accepted = input.value.accepted;
+    let answer = OrderCommand::AnswerCancel { request, accepted };
+    command(&asking, order, answer, input.hash).await
+}

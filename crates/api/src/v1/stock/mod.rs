@@ -1,0 +1,353 @@
+//! Stock: what there is, every movement, and the words that move it.
+
+mod change;
+
+use crossdock_insight::{LedgerRow, StockFilter, StockRow};
+use crossdock_model::answer::StockView;
+use crossdock_model::v1::{Scope, Tracking};
+use crossdock_model::{Answer, EntityId, SkuId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::answer::{Answered, Doc};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::extract::{Filter, Id};
+use crate::route::Route;
+use crate::v1::consistent::{consistent, look, page};
+use crate::wire::{Items, Time};
+
+pub(super) use change::truth_of;
+
+/// Routes of stock.
+pub(super) fn routes() -> Vec<Route> {
+    [shown(), moved(), marked()].into_iter().flatten().collect()
+}
+
+/// What there is.
+fn shown() -> Vec<Route> {
+    let read = Scope::Read;
+    vec![
+        Route::get("/v1/stock", read, "List stock by SKU and location", list)
+            .filters::<StockQuery>()
+            .answers::<Items<StockRowDoc>>(),
+        Route::get(
+            "/v1/stock/{sku}",
+            read,
+            "Show the stock of a SKU as of now",
+            show,
+        )
+        .answers::<StockDoc>(),
+        Route::get(
+            "/v1/stock/{sku}/ledger",
+            read,
+            "List movements, newest first",
+            ledger,
+        )
+        .filters::<LedgerQuery>()
+        .answers::<Items<MovementDoc>>(),
+    ]
+}
+
+/// Units that come, go and are counted.
+fn moved() -> Vec<Route> {
+    let operate = Scope::Operate;
+    vec![
+        Route::post(
+            "/v1/stock/{sku}/counts",
+            operate,
+            "Record a count",
+            change::count,
+        )
+        .takes::<change::Count>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/adjustments",
+            operate,
+            "Correct by a difference",
+            change::adjust,
+        )
+        .takes::<change::Adjust>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/receipts",
+            operate,
+            "Receive units",
+            change::receive,
+        )
+        .takes::<change::Receive>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/transfers",
+            operate,
+            "Send units to another location",
+            change::transfer,
+        )
+        .takes::<change::Transfer>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/transfers/{transfer}/arrival",
+            operate,
+            "Take a transfer in",
+            change::arrive,
+        )
+        .takes::<change::Arrival>()
+        .answers::<StockDoc>(),
+    ]
+}
+
+/// Units that are kept, expected or gone already.
+fn marked() -> Vec<Route> {
+    let operate = Scope::Operate;
+    vec![
+        Route::post(
+            "/v1/stock/{sku}/unavailable",
+            operate,
+            "Mark units as not for sale",
+            change::mark,
+        )
+        .takes::<change::Mark>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/available",
+            operate,
+            "Make marked units sellable again",
+            change::unmark,
+        )
+        .takes::<change::Mark>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/incoming",
+            operate,
+            "Say what is expected",
+            change::expect,
+        )
+        .takes::<change::Expect>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/safety",
+            operate,
+            "Keep units back from channels that ask",
+            change::safety,
+        )
+        .takes::<change::Safety>()
+        .answers::<StockDoc>(),
+        Route::post(
+            "/v1/stock/{sku}/till-sales",
+            operate,
+            "Record a sale at a till",
+            change::till_sale,
+        )
+        .takes::<change::TillSale>()
+        .answers::<StockDoc>(),
+    ]
+}
+
+/// Which stock.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StockQuery {
+    /// SKUs that begin with this.
+    prefix: Option<String>,
+    /// At this location.
+    location: Option<String>,
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// Which movements.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LedgerQuery {
+    /// At this location.
+    location: Option<String>,
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// Stock of a SKU at a location, in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct StockRowDoc {
+    sku: String,
+    title: String,
+    location: String,
+    /// Units on hand.
+    on_hand: i64,
+    /// Of those, units that cannot be sold.
+    unavailable: i64,
+    /// Units kept back from channels that ask.
+    safety: i64,
+}
+
+/// A movement.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct MovementDoc {
+    /// When it was recorded.
+    at: Time,
+    /// When it happened.
+    effective_at: Time,
+    location: String,
+    /// Change of the units on hand.
+    on_hand_delta: i64,
+    /// Change of the units that cannot be sold.
+    unavailable_delta: i64,
+    /// Units on hand afterwards.
+    on_hand: i64,
+    /// Why.
+    reason: String,
+    /// Who recorded it.
+    by: String,
+}
+
+/// Stock of a SKU, as of now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct StockDoc {
+    pub sku: String,
+    pub title: String,
+    /// `tracked`, `untracked` or `kit`.
+    pub tracking: &'static str,
+    /// Orders statements of this SKU.
+    pub version: u64,
+    /// Available to sell over all locations.
+    pub ats: u64,
+    /// Units that waiting orders lack.
+    pub waiting_units: u32,
+    /// What a kit is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub components: Option<Vec<ComponentDoc>>,
+    pub locations: Vec<LocationStockDoc>,
+}
+
+/// A part of a kit.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ComponentDoc {
+    sku: String,
+    units_per_kit: u32,
+}
+
+/// Stock at a location.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct LocationStockDoc {
+    location: String,
+    on_hand: i64,
+    /// Reserved for orders.
+    committed: u32,
+    /// Kept for holds.
+    held: u32,
+    /// Taken by orders that have not committed yet.
+    tentative: u32,
+    unavailable: u32,
+    incoming: u32,
+    in_transit: u32,
+    safety: u32,
+    /// What an order that is sold already may take.
+    available: i64,
+    /// Available to sell.
+    ats: u32,
+}
+
+/// Stock as the API shows it.
+pub(super) fn stock_doc(view: &StockView) -> StockDoc {
+    let tracking = match &view.tracking {
+        Tracking::Tracked => "tracked",
+        Tracking::Untracked => "untracked",
+        Tracking::Kit(_) => "kit",
+    };
+    let components = view.components().map(|all| {
+        let doc = |one: &crossdock_model::v1::Component| ComponentDoc {
+            sku: one.sku.to_string(),
+            units_per_kit: one.units_per_kit,
+        };
+        all.iter().map(doc).collect()
+    });
+    let locations = view.locations.iter().map(|stock| LocationStockDoc {
+        location: stock.location.to_string(),
+        on_hand: stock.on_hand,
+        committed: stock.committed,
+        held: stock.held,
+        tentative: stock.tentative,
+        unavailable: stock.unavailable,
+        incoming: stock.incoming,
+        in_transit: stock.in_transit,
+        safety: stock.safety,
+        available: stock.available,
+        ats: stock.ats,
+    });
+    StockDoc {
+        sku: view.sku.to_string(),
+        title: view.title.clone(),
+        tracking,
+        version: view.version,
+        ats: view.ats(),
+        waiting_units: view.waiting_units,
+        components,
+        locations: locations.collect(),
+    }
+}
+
+async fn list(
+    asking: Asking,
+    Filter(query): Filter<StockQuery>,
+) -> Answered<Doc<Items<StockRowDoc>>> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let filter = StockFilter {
+        prefix: query.prefix,
+        location: query.location,
+        cursor: query.cursor,
+        limit: page(query.limit)?,
+    };
+    let rows = look(&asking.state, move |insight| insight.stock(&filter)).await?;
+    let doc = |row: StockRow| StockRowDoc {
+        sku: row.sku,
+        title: row.title,
+        location: row.location,
+        on_hand: row.on_hand,
+        unavailable: row.unavailable,
+        safety: row.safety,
+    };
+    Ok(Doc::read(Items::of(rows, doc)))
+}
+
+async fn show(asking: Asking, Id(sku): Id<SkuId>) -> Answered<Doc<StockDoc>> {
+    let reply = asking.read(EntityId::Sku(sku)).await?;
+    match &reply.answer {
+        Answer::Stock(view) => Ok(Doc::of(&reply, stock_doc(view))),
+        other => Err(ApiError::internal(&format!("a SKU answered {other:?}"))),
+    }
+}
+
+async fn ledger(
+    asking: Asking,
+    Id(sku): Id<SkuId>,
+    Filter(query): Filter<LedgerQuery>,
+) -> Answered<Doc<Items<MovementDoc>>> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let limit = page(query.limit)?;
+    let cursor = query.cursor;
+    let read = move |insight: &crossdock_insight::Insight| {
+        insight.ledger(sku.as_str(), cursor.as_deref(), limit)
+    };
+    let mut rows = look(&asking.state, read).await?;
+    if let Some(location) = &query.location {
+        rows.rows.retain(|row| row.location == *location);
+    }
+    let doc = |row: LedgerRow| MovementDoc {
+        at: Time::from_ms(row.at),
+        effective_at: Time::from_ms(row.effective_at),
+        location: row.location,
+        on_hand_delta: row.on_hand_delta,
+        unavailable_delta: row.unavailable_delta,
+        on_hand: row.on_hand,
+        reason: row.reason,
+        by: row.principal,
+    };
+    Ok(Doc::read(Items::of(rows, doc)))
+}
