@@ -17,14 +17,23 @@ pub fn run(report: &mut Report) {
     for size in [1, 16, 256, 2048] {
         let file = median(|| file(size));
         let journal = median(|| journal(size));
-        report.add(&format!("journal append, batch {size}"), journal, "events/s", Some(("append + fdatasync", file)));
+        report.add(
+            &format!("journal append, batch {size}"),
+            journal,
+            "events/s",
+            Some(("append + fdatasync", file)),
+        );
     }
 }
 
 fn file(size: usize) -> f64 {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
     let batch = vec![7_u8; EVENT_BYTES * size];
     rate(size, || {
         file.write_all(&batch).unwrap();
@@ -46,11 +55,15 @@ fn journal(size: usize) -> f64 {
         for event in 0..size {
             let shard = (next + event) % usize::from(SHARD_COUNT);
             let state = &mut states[shard];
-            let frame = Frame { entity: entities[shard].clone(), body: vec![7; EVENT_BYTES] };
+            let frame = Frame {
+                entity: entities[shard].clone(),
+                body: vec![7; EVENT_BYTES],
+            };
             match writes.iter_mut().find(|write| write.shard == state.shard) {
                 Some(write) => write.frames.push(frame),
                 None => {
-                    let mut write = ShardWrite::new(state.shard, state.epoch, owner, state.next_seq);
+                    let mut write =
+                        ShardWrite::new(state.shard, state.epoch, owner, state.next_seq);
                     write.frames.push(frame);
                     writes.push(write);
                 }
@@ -61,7 +74,11 @@ fn journal(size: usize) -> f64 {
             states[usize::from(write.shard.number())].next_seq += write.frames.len() as u64;
         }
         next += size;
-        let batch = Batch { at: Timestamp::default(), shards: writes, inbox: Vec::new() };
+        let batch = Batch {
+            at: Timestamp::default(),
+            shards: writes,
+            inbox: Vec::new(),
+        };
         assert!(journal.commit(&batch).unwrap().refused.is_empty());
     })
 }

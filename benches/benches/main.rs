@@ -2,7 +2,12 @@
 //!
 //! Every row is the median of several runs on this machine; what counts is the ratio. The machine's own limit
 //! and the peers run in the same process or on the same cores.
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a bench target")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench target"
+)]
 
 mod journal;
 mod postgres;
@@ -12,10 +17,16 @@ mod reserve;
 use report::Report;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
     let json = words.iter().any(|word| word == "--json");
     let wanted = |name: &str| {
-        let mut filters = words.iter().filter(|word| !word.starts_with("--")).peekable();
+        let mut filters = words
+            .iter()
+            .filter(|word| !word.starts_with("--"))
+            .peekable();
         filters.peek().is_none() || filters.any(|filter| name.contains(filter.as_str()))
     };
     let mut report = Report::default();
@@ -26,5 +37,9 @@ fn main() {
         let peer = postgres::run(&mut report);
         reserve::run(&mut report, &peer);
     }
-    if json { println!("{}", report.json()) } else { print!("{}", report.table()) }
+    if json {
+        println!("{}", report.json())
+    } else {
+        print!("{}", report.table())
+    }
 }

@@ -25,7 +25,7 @@ const SCHEMA: &str = "
     CREATE TABLE stock (sku int PRIMARY KEY, available bigint NOT NULL);
     CREATE TABLE reservation (id bigserial PRIMARY KEY, sku int NOT NULL, units int NOT NULL);
     INSERT INTO stock SELECT n, 1000000000 FROM generate_series(0, 9999) n;
-    VACUUM ANALYZE stock;";
+    ANALYZE stock;";
 
 const CONDITIONAL: &str = "WITH taken AS (UPDATE stock SET available = available - 1
     WHERE sku = $1 AND available >= 1 RETURNING sku)
@@ -42,18 +42,37 @@ pub fn run(report: &mut Report) -> Peer {
         eprintln!("skipped: no Postgres here (apt-get install postgresql)");
         return Peer::default();
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut measure = |skus: i32, coding: Coding| {
         median(|| runtime.block_on(reservations(&server.socket, skus, coding)))
     };
     let (hot, hot_lock) = (measure(1, Coding::Conditional), measure(1, Coding::RowLock));
-    let (spread, spread_lock) = (measure(10_000, Coding::Conditional), measure(10_000, Coding::RowLock));
+    let (spread, spread_lock) = (
+        measure(10_000, Coding::Conditional),
+        measure(10_000, Coding::RowLock),
+    );
     let unit = "reservations/s";
     report.add("Postgres, conditional UPDATE, one SKU", hot, unit, None);
     report.add("Postgres, SELECT FOR UPDATE, one SKU", hot_lock, unit, None);
-    report.add("Postgres, conditional UPDATE, 10,000 SKUs", spread, unit, None);
-    report.add("Postgres, SELECT FOR UPDATE, 10,000 SKUs", spread_lock, unit, None);
-    Peer { hot: Some(hot.max(hot_lock)), spread: Some(spread.max(spread_lock)) }
+    report.add(
+        "Postgres, conditional UPDATE, 10,000 SKUs",
+        spread,
+        unit,
+        None,
+    );
+    report.add(
+        "Postgres, SELECT FOR UPDATE, 10,000 SKUs",
+        spread_lock,
+        unit,
+        None,
+    );
+    Peer {
+        hot: Some(hot.max(hot_lock)),
+        spread: Some(spread.max(spread_lock)),
+    }
 }
 
 async fn reservations(socket: &Path, skus: i32, coding: Coding) -> f64 {
@@ -94,8 +113,18 @@ async fn reserve(client: &mut tokio_postgres::Client, sku: i32, coding: Coding) 
             let lock = "SELECT available FROM stock WHERE sku = $1 FOR UPDATE";
             let available: i64 = work.query_one(lock, &[&sku]).await.unwrap().get(0);
             assert!(available >= 1);
-            work.execute("UPDATE stock SET available = available - 1 WHERE sku = $1", &[&sku]).await.unwrap();
-            work.execute("INSERT INTO reservation (sku, units) VALUES ($1, 1)", &[&sku]).await.unwrap();
+            work.execute(
+                "UPDATE stock SET available = available - 1 WHERE sku = $1",
+                &[&sku],
+            )
+            .await
+            .unwrap();
+            work.execute(
+                "INSERT INTO reservation (sku, units) VALUES ($1, 1)",
+                &[&sku],
+            )
+            .await
+            .unwrap();
             work.commit().await.unwrap();
         }
     }
@@ -110,20 +139,43 @@ struct Server {
 
 impl Server {
     fn start() -> Option<Self> {
-        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|e| e.path()).collect();
+        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+            .ok()?
+            .flatten()
+            .map(|e| e.path())
+            .collect();
         versions.sort();
         let bin = versions.pop()?.join("bin");
         if !bin.join("initdb").exists() {
             return None;
         }
         let dir = tempfile::Builder::new().prefix("pg").tempdir().ok()?;
-        let server = Self { socket: dir.path().to_owned(), bin, dir };
+        let server = Self {
+            socket: dir.path().to_owned(),
+            bin,
+            dir,
+        };
         server.own();
         let data = server.data();
-        let options = format!("-c listen_addresses= -c unix_socket_directories={} -c max_connections=100 -c shared_buffers=256MB", server.socket.display());
+        let options = format!(
+            "-c listen_addresses= -c unix_socket_directories={} -c max_connections=100 -c shared_buffers=256MB",
+            server.socket.display()
+        );
         let log = server.socket.join("log");
         server.tool("initdb", &["-D", &data, "-U", "bench", "--auth=trust"])?;
-        server.tool("pg_ctl", &["-D", &data, "-l", log.to_str()?, "-w", "-o", &options, "start"])?;
+        server.tool(
+            "pg_ctl",
+            &[
+                "-D",
+                &data,
+                "-l",
+                log.to_str()?,
+                "-w",
+                "-o",
+                &options,
+                "start",
+            ],
+        )?;
         Some(server)
     }
 
@@ -134,7 +186,10 @@ impl Server {
     /// Postgres does not run as root: give the folder to its own user then.
     fn own(&self) {
         if is_root() {
-            let _ = Command::new("chown").arg("postgres").arg(self.dir.path()).status();
+            let _ = Command::new("chown")
+                .arg("postgres")
+                .arg(self.dir.path())
+                .status();
         }
     }
 
@@ -148,8 +203,16 @@ impl Server {
             }
             false => Command::new(program),
         };
-        command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
-        command.current_dir("/").status().ok()?.success().then_some(())
+        command
+            .args(words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+            .current_dir("/")
+            .status()
+            .ok()?
+            .success()
+            .then_some(())
     }
 }
 

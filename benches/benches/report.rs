@@ -24,7 +24,12 @@ impl Report {
     pub fn add(&mut self, name: &str, value: f64, unit: &'static str, peer: Option<(&str, f64)>) {
         let peer = peer.map(|(name, value)| (name.to_owned(), value));
         eprintln!("{name}: {value:.0} {unit}");
-        self.rows.push(Row { name: name.to_owned(), value, unit, peer });
+        self.rows.push(Row {
+            name: name.to_owned(),
+            value,
+            unit,
+            peer,
+        });
     }
 
     pub fn json(&self) -> Value {
@@ -43,12 +48,16 @@ impl Report {
         let mut table = String::from("| row | value | against | ratio |\n|---|---|---|---|\n");
         for row in &self.rows {
             let (peer, ratio) = match &row.peer {
-                Some((name, value)) => {
-                    (format!("{name}: {value:.0}"), format!("{:.2}", row.value / value))
-                }
+                Some((name, value)) => (
+                    format!("{name}: {value:.0}"),
+                    format!("{:.2}", row.value / value),
+                ),
                 None => ("-".to_owned(), "-".to_owned()),
             };
-            let line = format!("| {} | {:.0} {} | {peer} | {ratio} |\n", row.name, row.value, row.unit);
+            let line = format!(
+                "| {} | {:.0} {} | {peer} | {ratio} |\n",
+                row.name, row.value, row.unit
+            );
             table.push_str(&line);
         }
         table

@@ -15,19 +15,31 @@ use crate::postgres::Peer;
 use crate::report::{Report, median};
 
 const RUN: Duration = Duration::from_secs(3);
-const STOCK: u32 = 2_000_000_000;
+const STOCK: u32 = 1_000_000_000;
 
 pub fn run(report: &mut Report, peer: &Peer) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let mut measure = |skus: usize, clients: usize| {
-        median(|| runtime.block_on(reservations(skus, clients)))
-    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut measure =
+        |skus: usize, clients: usize| median(|| runtime.block_on(reservations(skus, clients)));
     let against = |value: Option<f64>| value.map(|value| ("best Postgres coding", value));
     let unit = "reservations/s";
     let (hot, hot512, spread) = (measure(1, 64), measure(1, 512), measure(10_000, 64));
     report.add("one SKU, 64 clients, durable", hot, unit, against(peer.hot));
-    report.add("one SKU, 512 clients, durable", hot512, unit, against(peer.hot));
-    report.add("10,000 SKUs, 64 clients, durable", spread, unit, against(peer.spread));
+    report.add(
+        "one SKU, 512 clients, durable",
+        hot512,
+        unit,
+        against(peer.hot),
+    );
+    report.add(
+        "10,000 SKUs, 64 clients, durable",
+        spread,
+        unit,
+        against(peer.spread),
+    );
 }
 
 async fn reservations(skus: usize, clients: usize) -> f64 {
@@ -35,16 +47,33 @@ async fn reservations(skus: usize, clients: usize) -> f64 {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
     let options = SqliteOptions::new(MasterKey::from_bytes([7; 32]));
     let journal = Arc::new(SqliteJournal::open(dir.path(), options, clock.now()).unwrap());
-    let node = Node::start(journal, clock, Arc::new(Unconnected), Options::new(1), |e| panic!("{e}"))
-        .await
-        .unwrap();
+    let node = Node::start(
+        journal,
+        clock,
+        Arc::new(Unconnected),
+        Options::new(1),
+        |e| panic!("{e}"),
+    )
+    .await
+    .unwrap();
     let handle = node.handle();
-    let names: Arc<Vec<SkuId>> = Arc::new((0..skus).map(|n| SkuId::new(format!("S-{n}")).unwrap()).collect());
+    let names: Arc<Vec<SkuId>> = Arc::new(
+        (0..skus)
+            .map(|n| SkuId::new(format!("S-{n}")).unwrap())
+            .collect(),
+    );
     stock(&handle, &names).await;
     let done = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let tasks: Vec<_> = (0..clients)
-        .map(|client| tokio::spawn(buy(handle.clone(), Arc::clone(&names), client, Arc::clone(&done))))
+        .map(|client| {
+            tokio::spawn(buy(
+                handle.clone(),
+                Arc::clone(&names),
+                client,
+                Arc::clone(&done),
+            ))
+        })
         .collect();
     for task in tasks {
         task.await.unwrap();
@@ -60,16 +89,30 @@ fn by() -> By {
 
 async fn stock(handle: &Handle, names: &[SkuId]) {
     for chunk in names.chunks(256) {
-        let tasks: Vec<_> = chunk.iter().cloned().map(|sku| {
-            let handle = handle.clone();
-            tokio::spawn(async move {
-                let define = SkuCommand::Define { title: sku.to_string(), tracking: Tracking::Tracked };
-                let receive = SkuCommand::Receive { location: reno(), units: STOCK, reference: None };
-                for command in [define, receive] {
-                    handle.ask(EntityId::Sku(sku.clone()), Command::Sku(command), by()).await.unwrap();
-                }
+        let tasks: Vec<_> = chunk
+            .iter()
+            .cloned()
+            .map(|sku| {
+                let handle = handle.clone();
+                tokio::spawn(async move {
+                    let define = SkuCommand::Define {
+                        title: sku.to_string(),
+                        tracking: Tracking::Tracked,
+                    };
+                    let receive = SkuCommand::Receive {
+                        location: reno(),
+                        units: STOCK,
+                        reference: None,
+                    };
+                    for command in [define, receive] {
+                        handle
+                            .ask(EntityId::Sku(sku.clone()), Command::Sku(command), by())
+                            .await
+                            .unwrap();
+                    }
+                })
             })
-        }).collect();
+            .collect();
         for task in tasks {
             task.await.unwrap();
         }
@@ -93,12 +136,18 @@ async fn buy(handle: Handle, names: Arc<Vec<SkuId>>, client: usize, done: Arc<At
         let order: OrderId = format!("bench:{client}-{number}").parse().unwrap();
         let reserve = SkuCommand::Reserve {
             id: AttemptId { order, attempt: 1 },
-            takes: vec![Take { location: reno(), units: 1 }],
+            takes: vec![Take {
+                location: reno(),
+                units: 1,
+            }],
             sale: Sale::Asks,
             promised_at: Timestamp::from_ms(1),
             queue: false,
         };
-        handle.ask(EntityId::Sku(sku), Command::Sku(reserve), by()).await.unwrap();
+        handle
+            .ask(EntityId::Sku(sku), Command::Sku(reserve), by())
+            .await
+            .unwrap();
         done.fetch_add(1, Ordering::Relaxed);
     }
 }

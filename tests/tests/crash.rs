@@ -40,7 +40,10 @@ async fn the_control_without_syncing_loses() {
     setup.synchronous = "off";
     setup.preload = Some(disk::Shim::build(setup.dir.path()));
     let losses = run(setup, 3).await;
-    assert!(!losses.is_empty(), "nothing was lost without syncing: the test cannot tell");
+    assert!(
+        !losses.is_empty(),
+        "nothing was lost without syncing: the test cannot tell"
+    );
 }
 
 /// Everything that went wrong, in sentences.
@@ -53,7 +56,13 @@ async fn run(mut setup: Setup, kills: usize) -> Vec<String> {
     stock(&server, &setup).await;
     for kill in 0..kills {
         let load: Vec<_> = (0..CLIENTS)
-            .map(|_| tokio::spawn(order(clone(&server), Arc::clone(&next), Arc::clone(&acknowledged))))
+            .map(|_| {
+                tokio::spawn(order(
+                    clone(&server),
+                    Arc::clone(&next),
+                    Arc::clone(&acknowledged),
+                ))
+            })
             .collect();
         tokio::time::sleep(Duration::from_millis(150 + (kill as u64 * 37) % 200)).await;
         server.kill();
@@ -66,7 +75,11 @@ async fn run(mut setup: Setup, kills: usize) -> Vec<String> {
         }
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() >= kills * 10, "only {} orders were acknowledged", acknowledged.len());
+    assert!(
+        acknowledged.len() >= kills * 10,
+        "only {} orders were acknowledged",
+        acknowledged.len()
+    );
     judge(&server, &warehouse, &acknowledged).await
 }
 
@@ -83,14 +96,22 @@ async fn stock(server: &Server, setup: &Setup) {
     });
     server.done("PUT", "/v1/locations/reno", location).await;
     for (sku, units) in [("A", 1_000_000), ("B", 1_000_000), ("SCARCE", 100)] {
-        server.done("PUT", &format!("/v1/skus/{sku}"), json!({ "title": sku })).await;
+        server
+            .done("PUT", &format!("/v1/skus/{sku}"), json!({ "title": sku }))
+            .await;
         let receipt = json!({ "location": "reno", "units": units });
-        server.done("POST", &format!("/v1/stock/{sku}/receipts"), receipt).await;
+        server
+            .done("POST", &format!("/v1/stock/{sku}/receipts"), receipt)
+            .await;
     }
 }
 
 /// Orders until the server is gone; some deliveries come twice.
-async fn order(to: Arc<(String, reqwest::Client)>, next: Arc<AtomicU64>, acknowledged: Acknowledged) {
+async fn order(
+    to: Arc<(String, reqwest::Client)>,
+    next: Arc<AtomicU64>,
+    acknowledged: Acknowledged,
+) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let lines: &[(&str, u32)] = match number % 5 {
@@ -124,7 +145,11 @@ async fn deliver(to: &(String, reqwest::Client), number: u64, body: &[u8]) -> Op
     answer.ok().map(|answer| answer.status().as_u16())
 }
 
-async fn judge(server: &Server, warehouse: &Warehouse, acknowledged: &BTreeSet<u64>) -> Vec<String> {
+async fn judge(
+    server: &Server,
+    warehouse: &Warehouse,
+    acknowledged: &BTreeSet<u64>,
+) -> Vec<String> {
     let mut losses = Vec::new();
     let mut reserved: BTreeMap<String, i64> = BTreeMap::new();
     let mut requested = Vec::new();
@@ -156,7 +181,9 @@ async fn judge(server: &Server, warehouse: &Warehouse, acknowledged: &BTreeSet<u
         let known = reserved.get(sku).copied().unwrap_or(0);
         // Orders that were stored but whose acknowledgement was lost with the connection may be there too.
         if committed < known {
-            losses.push(format!("{sku}: {committed} committed, {known} reserved by acknowledged orders"));
+            losses.push(format!(
+                "{sku}: {committed} committed, {known} reserved by acknowledged orders"
+            ));
         }
         if sku == "SCARCE" && committed > 100 {
             losses.push(format!("SCARCE oversold: {committed} of 100"));
@@ -178,13 +205,20 @@ async fn judge(server: &Server, warehouse: &Warehouse, acknowledged: &BTreeSet<u
 
 fn sum(stock: &Value, field: &str) -> i64 {
     let locations = stock["locations"].as_array().cloned().unwrap_or_default();
-    locations.iter().filter_map(|location| location[field].as_i64()).sum()
+    locations
+        .iter()
+        .filter_map(|location| location[field].as_i64())
+        .sum()
 }
 
 async fn settled(server: &Server, number: u64, until: Instant) -> Value {
     loop {
-        let (status, order) = server.call("GET", &format!("/v1/orders/shop:{number}"), None).await;
-        let settled = ["requested", "backordered"].iter().any(|s| order["status"] == *s);
+        let (status, order) = server
+            .call("GET", &format!("/v1/orders/shop:{number}"), None)
+            .await;
+        let settled = ["requested", "backordered"]
+            .iter()
+            .any(|s| order["status"] == *s);
         if (status == 200 && settled) || Instant::now() > until {
             return order;
         }

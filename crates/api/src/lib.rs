@@ -23,7 +23,7 @@ mod wire;
 
 pub use auth::{NewKey, new_key};
 pub use error::{ApiError, CODES};
-pub use server::router;
+pub use server::serve;
 pub use state::{
     AdoptFn, AdoptFuture, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable,
     ConnectorKind, Limits, Parts,

@@ -1,10 +1,14 @@
-//! The table of all routes, and the router made of it.
+//! The table of all routes, the router made of it, and serving it.
+
+use std::io;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
+
+use tokio::net::TcpListener;
 
 use crate::error::{ApiError, CODES};
 use crate::route::Route;
@@ -31,8 +35,22 @@ pub(crate) fn table() -> Vec<Route> {
     routes
 }
 
+/// Serves until `stop` ends, then lets requests in flight end.
+///
+/// # Errors
+/// When connections cannot be accepted any more.
+pub async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, router(state))
+        .with_graceful_shutdown(stop)
+        .await
+}
+
 /// The router over every route.
-pub fn router(state: ApiState) -> Router {
+pub(crate) fn router(state: ApiState) -> Router {
     let served = table().into_iter().map(|route| route.served(&state));
     let router = served.fold(Router::new(), |router, (path, handler)| {
         router.route(path, handler)

@@ -113,7 +113,9 @@ impl<'a> Part<'a> {
 
     /// An id of one of the model's types.
     pub fn typed<T: std::str::FromStr<Err = IdError>>(&self) -> Result<T, MapError> {
-        self.id()?.parse().map_err(|e: IdError| self.wrong(e.to_string()))
+        self.id()?
+            .parse()
+            .map_err(|e: IdError| self.wrong(e.to_string()))
     }
 
     /// A whole number of units.

@@ -1,7 +1,8 @@
 //! The engine's promises: nothing leaves before it is durable, and what rests on a lost append never leaves.
 
 use crossdock_engine::{
-    Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step, StepKind, recover,
+    Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step, StepKind,
+    recover,
 };
 use crossdock_logic::Entity;
 use crossdock_model::command::BucketCommand;
@@ -30,7 +31,10 @@ fn meta(key: Option<&str>) -> Meta {
 
 fn map(caller: u32, listing: &str) -> Message<u32> {
     let listing = ListingId::new(listing).unwrap();
-    let target = ListingTarget::Sku { sku: SkuId::new("A").unwrap(), multiplier: 1 };
+    let target = ListingTarget::Sku {
+        sku: SkuId::new("A").unwrap(),
+        multiplier: 1,
+    };
     Message {
         command: Command::Bucket(BucketCommand::Map { listing, target }),
         meta: meta(None),
@@ -39,7 +43,11 @@ fn map(caller: u32, listing: &str) -> Message<u32> {
 }
 
 fn read(caller: u32) -> Message<u32> {
-    Message { command: Command::Read, meta: meta(None), reply: ReplyTo::Caller(caller) }
+    Message {
+        command: Command::Read,
+        meta: meta(None),
+        reply: ReplyTo::Caller(caller),
+    }
 }
 
 fn live(life: u64) -> Core<u32> {
@@ -52,14 +60,17 @@ fn engine() -> Engine {
 
 fn steps(core: &mut Core<u32>, messages: Vec<Message<u32>>) -> Vec<Step<u32>> {
     let (mut steps, mut at_once) = (Vec::new(), Vec::new());
-    core.handle(messages, Timestamp::from_ms(1), &mut steps, &mut at_once).unwrap();
+    core.handle(messages, Timestamp::from_ms(1), &mut steps, &mut at_once)
+        .unwrap();
     steps
 }
 
 /// Hands the steps over; the callers whose steps are refused because their life has ended.
 fn push(engine: &mut Engine, steps: Vec<Step<u32>>) -> Vec<u32> {
     let refused = steps.into_iter().filter_map(|step| engine.push(step).err());
-    refused.flat_map(|release| callers(release.answers)).collect()
+    refused
+        .flat_map(|release| callers(release.answers))
+        .collect()
 }
 
 fn callers<R>(answers: Vec<(ReplyTo<u32>, R)>) -> Vec<u32> {
@@ -71,7 +82,11 @@ fn callers<R>(answers: Vec<(ReplyTo<u32>, R)>) -> Vec<u32> {
 }
 
 fn released(completed: Completed<u32, u32>) -> Vec<u32> {
-    completed.released.into_iter().flat_map(|(_, release)| callers(release.answers)).collect()
+    completed
+        .released
+        .into_iter()
+        .flat_map(|(_, release)| callers(release.answers))
+        .collect()
 }
 
 fn durable(_: ShardId) -> ShardOutcome {
@@ -85,10 +100,16 @@ fn nothing_leaves_before_it_is_durable_and_reads_wait_for_what_they_saw() {
     push(&mut engine, batch);
     let batch = engine.next_batch().unwrap();
     assert_eq!(batch.shards.len(), 1);
-    assert_eq!((batch.shards[0].expected_seq, batch.shards[0].records.len()), (1, 1));
+    assert_eq!(
+        (batch.shards[0].expected_seq, batch.shards[0].records.len()),
+        (1, 1)
+    );
     let later = steps(&mut core, vec![map(3, "b")]);
     push(&mut engine, later);
-    assert!(engine.next_batch().is_none(), "one batch is in flight at a time");
+    assert!(
+        engine.next_batch().is_none(),
+        "one batch is in flight at a time"
+    );
     assert_eq!(released(engine.completed(durable)), [1, 2]);
     assert_eq!(engine.next_batch().unwrap().shards[0].expected_seq, 2);
     assert_eq!(released(engine.completed(durable)), [3]);
@@ -108,9 +129,16 @@ fn a_failed_append_loses_everything_that_was_computed_from_it() {
     let completed = engine.completed(|_| ShardOutcome::Refused { next_seq: Some(1) });
     assert!(completed.released.is_empty());
     assert_eq!(completed.ended, [(bucket(), 1)]);
-    let lost: Vec<u32> = completed.lost.into_iter().flat_map(|r| callers(r.answers)).collect();
+    let lost: Vec<u32> = completed
+        .lost
+        .into_iter()
+        .flat_map(|r| callers(r.answers))
+        .collect();
     assert_eq!(lost, [1, 2, 12, 3, 13]);
-    assert!(engine.next_batch().is_none(), "nothing of that life is left to be written");
+    assert!(
+        engine.next_batch().is_none(),
+        "nothing of that life is left to be written"
+    );
 
     let still_deciding = steps(&mut core, vec![map(4, "d")]);
     assert_eq!(push(&mut engine, still_deciding), [4], "the life has ended");
@@ -147,11 +175,18 @@ fn a_durable_checkpoint_covers_the_log_and_a_lost_one_does_not() {
     assert_eq!(engine.overdue_checkpoints(2, 10), [bucket()]);
 
     let checkpoint = core.checkpoint().unwrap().unwrap();
-    assert!(core.checkpoint().unwrap().is_none(), "the same state is not written twice");
+    assert!(
+        core.checkpoint().unwrap().is_none(),
+        "the same state is not written twice"
+    );
     push(&mut engine, vec![checkpoint]);
     engine.next_batch();
     engine.completed(|_| ShardOutcome::Refused { next_seq: Some(3) });
-    assert_eq!(engine.uncovered_after(&bucket()), Some(0), "the checkpoint was lost");
+    assert_eq!(
+        engine.uncovered_after(&bucket()),
+        Some(0),
+        "the checkpoint was lost"
+    );
 
     let mut core = live(2);
     steps(&mut core, vec![map(1, "a"), map(2, "b")]);
@@ -170,7 +205,14 @@ fn a_crashed_life_loses_its_queue_and_keeps_what_is_in_flight() {
     let queued = steps(&mut core, vec![map(2, "b")]);
     push(&mut engine, queued);
     let ended = engine.end_life(&bucket(), 1);
-    assert_eq!(ended.lost.into_iter().flat_map(|r| callers(r.answers)).collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        ended
+            .lost
+            .into_iter()
+            .flat_map(|r| callers(r.answers))
+            .collect::<Vec<_>>(),
+        [2]
+    );
     assert_eq!(released(engine.completed(durable)), [1]);
     assert_eq!(engine.uncovered_after(&bucket()), Some(0));
 }
@@ -187,7 +229,12 @@ fn recovery_passes_over_what_the_checkpoint_covers() {
         .collect();
     let window = Limits::default().dedup_window;
     let replay = |checkpoint: Option<&[u8]>, from: usize| {
-        recover(&bucket(), checkpoint, bodies[from..].iter().map(Vec::as_slice), window)
+        recover(
+            &bucket(),
+            checkpoint,
+            bodies[from..].iter().map(Vec::as_slice),
+            window,
+        )
     };
     let whole = replay(None, 0).unwrap().entity;
     assert_eq!(&whole, core.entity());
@@ -200,4 +247,3 @@ fn recovery_passes_over_what_the_checkpoint_covers() {
     }
     assert!(replay(None, 1).is_err(), "a gap is no history");
 }
-

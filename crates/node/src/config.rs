@@ -61,6 +61,22 @@ pub struct Data {
     pub live_entities_max: usize,
     /// Days for which keys of commands are remembered.
     pub dedup_days: u64,
+    /// How hard the journal syncs. Anything but `full` loses acknowledged orders when the power fails: it is
+    /// there so that tests can show that they notice.
+    pub synchronous: Synchronous,
+}
+
+/// How hard the journal syncs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Synchronous {
+    /// Before every answer.
+    #[default]
+    Full,
+    /// At checkpoints of the write-ahead log only. Loses.
+    Normal,
+    /// Never. Loses.
+    Off,
 }
 
 impl Default for Data {
@@ -70,6 +86,7 @@ impl Default for Data {
             master_key_file: None,
             live_entities_max: 100_000,
             dedup_days: 7,
+            synchronous: Synchronous::default(),
         }
     }
 }

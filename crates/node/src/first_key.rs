@@ -1,26 +1,19 @@
-//! Creates API keys through the entities themselves, where no server runs yet.
+//! Creates API keys through the entities themselves, where no key exists yet to ask the server with.
 
-use crossdock_model::command::SystemCommand;
+use crossdock_api::new_key;
 use crossdock_model::v1::Scope;
 use crossdock_model::{Command, CredentialId, EntityId};
 use crossdock_runtime::{By, Handle};
-use sha2::{Digest, Sha256};
 
-use super::client::random_key;
-use super::exit::Outcome;
-
-/// Creates a key and returns its secret, which is stored nowhere.
-pub(crate) async fn create_key(handle: &Handle, name: &str, scope: Scope) -> Outcome<String> {
-    let secret = format!("cdk_{}", random_key()?);
-    let command = SystemCommand::CreateKey {
-        id: CredentialId::new(name).map_err(anyhow::Error::from)?,
-        name: name.to_owned(),
-        scope,
-        secret_sha256: Sha256::digest(secret.as_bytes()).into(),
-        expires_at: None,
-    };
-    let by = By::new(CredentialId::new("command-line").map_err(anyhow::Error::from)?);
-    let asked = handle.ask(EntityId::System(0), Command::System(command), by);
-    asked.await.map_err(anyhow::Error::from)?;
-    Ok(secret)
+/// Creates a key and returns it whole; only its hash is stored.
+///
+/// # Errors
+/// When there is no randomness, or the key cannot be stored.
+pub async fn create_key(handle: &Handle, name: &str, scope: Scope) -> anyhow::Result<String> {
+    let key = new_key(name, scope, None).map_err(anyhow::Error::msg)?;
+    let by = By::new(CredentialId::new("command-line")?);
+    handle
+        .ask(EntityId::System(0), Command::System(key.command), by)
+        .await?;
+    Ok(key.shown)
 }

@@ -3,11 +3,20 @@
 //! Everything else is a library that can be driven without it; here they are put together and given secrets,
 //! sockets and a clock.
 
+mod bootstrap;
+mod cli;
 pub mod config;
-pub mod telemetry;
+mod connector;
+mod first_key;
+mod http;
+mod ingest;
+mod outgoing;
+mod seed;
+pub mod serve;
+mod telemetry;
 
 /// Runs the command line.
 #[must_use]
 pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    cli::run()
 }

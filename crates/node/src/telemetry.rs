@@ -16,8 +16,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::Telemetry;
 
 /// Crates whose spans never leave: the exporter's own, and actors' life-long spans.
-const SILENT: [&str; 7] =
-    ["ractor", "hyper", "hyper_util", "h2", "tonic", "reqwest", "opentelemetry"];
+const SILENT: [&str; 7] = [
+    "ractor",
+    "hyper",
+    "hyper_util",
+    "h2",
+    "tonic",
+    "reqwest",
+    "opentelemetry",
+];
 
 /// Keeps telemetry going; [`Guard::close`] sends what is left.
 #[derive(Debug, Default)]
@@ -45,10 +52,16 @@ pub fn start(settings: &Telemetry) -> anyhow::Result<Guard> {
         true => plain.json().with_filter(filter).boxed(),
         false => plain.with_filter(filter).boxed(),
     };
-    let provider = settings.otlp_endpoint.as_deref().map(|url| traces(url, settings)).transpose()?;
+    let provider = settings
+        .otlp_endpoint
+        .as_deref()
+        .map(|url| traces(url, settings))
+        .transpose()?;
     let spans = provider.as_ref().map(|provider| {
         let silent = SILENT.map(|name| (name, LevelFilter::OFF));
-        let targets = Targets::new().with_default(LevelFilter::INFO).with_targets(silent);
+        let targets = Targets::new()
+            .with_default(LevelFilter::INFO)
+            .with_targets(silent);
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("crossdock"))
             .with_location(false)

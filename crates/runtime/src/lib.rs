@@ -21,6 +21,9 @@ mod shared;
 mod timers;
 
 pub use crossdock_engine::Limits;
+pub use crossdock_journal::{InboxId, InboxInsert, VaultEntry, VaultWrite};
+pub use crossdock_logic::bucket::bucket_of;
+pub use crossdock_logic::router::{CompiledRules, parse_rules};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, ManualClock, RealClock};

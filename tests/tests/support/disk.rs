@@ -19,8 +19,14 @@ impl Shim {
             .arg(source)
             .args(["-ldl", "-lpthread"])
             .status();
-        assert!(built.unwrap().success(), "the disk shim does not compile: install a C compiler");
-        let shim = Self { library, control: dir.join("disk-control") };
+        assert!(
+            built.unwrap().success(),
+            "the disk shim does not compile: install a C compiler"
+        );
+        let shim = Self {
+            library,
+            control: dir.join("disk-control"),
+        };
         shim.behave("ok");
         shim
     }
@@ -31,6 +37,9 @@ impl Shim {
     }
 
     pub fn preload(&self, command: &mut Command, data: &Path) {
-        command.env("LD_PRELOAD", &self.library).env("SHIM_DIR", data).env("SHIM_CONTROL", &self.control);
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("SHIM_DIR", data)
+            .env("SHIM_CONTROL", &self.control);
     }
 }

@@ -20,15 +20,28 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "crossdock-node", "--bin", "crossdock"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "crossdock-node",
+            "--bin",
+            "crossdock",
+        ]);
         let mut profile = "debug";
         if !cfg!(debug_assertions) {
             build.arg("--release");
             profile = "release";
         }
-        assert!(build.status().unwrap().success(), "the binary does not build");
+        assert!(
+            build.status().unwrap().success(),
+            "the binary does not build"
+        );
         let deps = std::env::current_exe().unwrap();
-        deps.ancestors().find(|dir| dir.ends_with(profile)).unwrap().join("crossdock")
+        deps.ancestors()
+            .find(|dir| dir.ends_with(profile))
+            .unwrap()
+            .join("crossdock")
     })
 }
 
@@ -43,8 +56,17 @@ pub struct Setup {
 
 impl Setup {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("crossdock").tempdir().unwrap();
-        Self { dir, port: free_port(), synchronous: "full", preload: None, warehouse_port: 9 }
+        let dir = tempfile::Builder::new()
+            .prefix("crossdock")
+            .tempdir()
+            .unwrap();
+        Self {
+            dir,
+            port: free_port(),
+            synchronous: "full",
+            preload: None,
+            warehouse_port: 9,
+        }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -66,7 +88,11 @@ impl Setup {
             wms = self.dir.path().join("wms-secret"),
             shop = self.dir.path().join("shop-secret"),
         );
-        std::fs::write(self.dir.path().join("wms-secret"), "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=").unwrap();
+        std::fs::write(
+            self.dir.path().join("wms-secret"),
+            "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=",
+        )
+        .unwrap();
         std::fs::write(self.dir.path().join("shop-secret"), SECRET).unwrap();
         let path = self.dir.path().join("crossdock.toml");
         std::fs::write(&path, text).unwrap();
@@ -80,13 +106,25 @@ impl Setup {
         if let Some(shim) = &self.preload {
             shim.preload(&mut command, &self.data());
         }
-        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap();
         command.stdout(Stdio::null()).stderr(log);
         let child = command.spawn().unwrap();
         let url = format!("http://127.0.0.1:{}", self.port);
-        let mut server = Server { child, url, key: String::new(), http: reqwest::Client::new() };
+        let mut server = Server {
+            child,
+            url,
+            key: String::new(),
+            http: reqwest::Client::new(),
+        };
         server.wait_until_ready(self).await;
-        server.key = std::fs::read_to_string(self.data().join("admin.key")).unwrap().trim().to_owned();
+        server.key = std::fs::read_to_string(self.data().join("admin.key"))
+            .unwrap()
+            .trim()
+            .to_owned();
         server
     }
 
@@ -116,8 +154,16 @@ impl Server {
                 return;
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", setup.log_text());
-            assert!(started.elapsed() < START_MAX, "not ready in time\n{}", setup.log_text());
+            assert!(
+                ended.is_none(),
+                "the server ended: {ended:?}\n{}",
+                setup.log_text()
+            );
+            assert!(
+                started.elapsed() < START_MAX,
+                "not ready in time\n{}",
+                setup.log_text()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -130,14 +176,20 @@ impl Server {
 
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let method = method.parse().unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.key);
         if let Some(body) = body {
             request = request.json(&body);
         }
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let bytes = answer.bytes().await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        (
+            status,
+            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        )
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -148,7 +200,10 @@ impl Server {
 
     pub async fn done(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer) = self.call(method, path, Some(body)).await;
-        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {answer}"
+        );
         answer
     }
 }
@@ -161,5 +216,9 @@ impl Drop for Server {
 }
 
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

@@ -53,7 +53,13 @@ pub async fn deliver(server: &Server, topic: &str, event: &str, body: &Value) ->
     send(server, topic, event, bytes, &signature).await
 }
 
-pub async fn send(server: &Server, topic: &str, event: &str, body: Vec<u8>, signature: &str) -> Option<u16> {
+pub async fn send(
+    server: &Server,
+    topic: &str,
+    event: &str,
+    body: Vec<u8>,
+    signature: &str,
+) -> Option<u16> {
     let answer = server
         .http
         .post(format!("{}/webhooks/shop", server.url))

@@ -36,7 +36,9 @@ impl Warehouse {
             let order = body["order"].as_str().unwrap_or_default().to_owned();
             seen.entry(order).or_default().insert(id.clone());
         }
-        seen.into_iter().map(|(order, ids)| (order, ids.len())).collect()
+        seen.into_iter()
+            .map(|(order, ids)| (order, ids.len()))
+            .collect()
     }
 }
 
@@ -51,7 +53,9 @@ async fn answer(mut stream: TcpStream, calls: Calls) {
         }
         let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
         if let Some(end) = text.find("\r\n\r\n") {
-            let length = header(&text, "content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+            let length = header(&text, "content-length")
+                .and_then(|l| l.parse().ok())
+                .unwrap_or(0);
             break (end + 4, length);
         }
     };
@@ -66,12 +70,15 @@ async fn answer(mut stream: TcpStream, calls: Calls) {
     let id = header(&text, "webhook-id").unwrap_or_default();
     let body = serde_json::from_slice(&bytes[head..head + length]).unwrap_or(Value::Null);
     calls.lock().unwrap().push((id, body));
-    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    let _ = stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        .await;
 }
 
 fn header(head: &str, name: &str) -> Option<String> {
     head.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        key.eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
     })
 }

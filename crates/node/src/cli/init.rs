@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::client::random_key;
 use super::exit::{Failure, Outcome};
-use super::first_key::create_key;
 use super::target::{ADMIN_KEY_FILE, CONFIG_FILE, Target};
 use super::template;
 use crate::config::{Config, Data};
+use crate::first_key::create_key;
 
 /// Where the example channel's secret is, in the data directory.
 const SHOP_SECRET_FILE: &str = "shop.secret";
@@ -102,7 +102,7 @@ async fn admin_key(data: &Data) -> Outcome<String> {
     .context("the node")?;
     let created = create_key(&node.handle(), "admin", Scope::Admin).await;
     node.stop().await;
-    created
+    Ok(created?)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ mod delivery;
 mod erase;
 mod exceptions;
 mod exit;
-mod first_key;
 mod import;
 mod init;
 mod journal;

@@ -9,13 +9,6 @@ use crossdock_runtime::AskError;
 
 use super::{Source, Stuck, Worker};
 
-/// A line that no mapping covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmapped {
-    /// What must be mapped: `shop/40001`, or the line itself when it names no listing at all.
-    pub subject: String,
-}
-
 impl Worker {
     /// All lines of an order with what they are made of.
     pub(super) async fn map_lines(
@@ -54,12 +47,20 @@ impl Worker {
         {
             return Ok(parts(target));
         }
-        let text = line.sku.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        if let (true, Some(sku)) =
-            (source.settings.map_by_sku, text.and_then(|text| SkuId::new(text).ok()))
-            && self.exists(&sku).await?
+        let text = line
+            .sku
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
+        if let (true, Some(sku)) = (
+            source.settings.map_by_sku,
+            text.and_then(|text| SkuId::new(text).ok()),
+        ) && self.exists(&sku).await?
         {
-            return Ok(vec![Part { sku, units_per_line_unit: 1 }]);
+            return Ok(vec![Part {
+                sku,
+                units_per_line_unit: 1,
+            }]);
         }
         Err(unmapped(source, id, line))
     }
@@ -70,8 +71,15 @@ impl Worker {
         listing: &ListingId,
     ) -> Result<Option<ListingTarget>, Stuck> {
         let bucket = EntityId::Bucket(source.channel.clone(), bucket_of(listing));
-        let look = Command::Bucket(BucketCommand::Look { listing: listing.clone() });
-        match self.handle.ask(bucket, look, source.by.clone()).await.map(|reply| reply.answer) {
+        let look = Command::Bucket(BucketCommand::Look {
+            listing: listing.clone(),
+        });
+        match self
+            .handle
+            .ask(bucket, look, source.by.clone())
+            .await
+            .map(|reply| reply.answer)
+        {
             Ok(Answer::Listings(found)) => Ok(found.into_iter().next().map(|(_, target)| target)),
             Ok(_) | Err(AskError::Rejected(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -102,11 +110,20 @@ impl Worker {
 fn parts(target: ListingTarget) -> Vec<Part> {
     match target {
         ListingTarget::Sku { sku, multiplier } => {
-            vec![Part { sku, units_per_line_unit: multiplier }]
+            vec![Part {
+                sku,
+                units_per_line_unit: multiplier,
+            }]
         }
-        ListingTarget::Kit { components, multiplier } => components
+        ListingTarget::Kit {
+            components,
+            multiplier,
+        } => components
             .into_iter()
-            .map(|c| Part { sku: c.sku, units_per_line_unit: c.units_per_kit * multiplier })
+            .map(|c| Part {
+                sku: c.sku,
+                units_per_line_unit: c.units_per_kit * multiplier,
+            })
             .collect(),
     }
 }
@@ -120,7 +137,9 @@ fn unmapped(source: &Source, id: &OrderId, line: &ChannelLine) -> Stuck {
     };
     let fix = match &named {
         Some(listing) => format!("crossdock listing map {} {listing} SKU", source.channel),
-        None => "the line names neither listing nor SKU: give the product a SKU in the shop".to_owned(),
+        None => {
+            "the line names neither listing nor SKU: give the product a SKU in the shop".to_owned()
+        }
     };
     Stuck::Parked {
         kind: "unmapped",

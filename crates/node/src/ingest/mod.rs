@@ -10,14 +10,12 @@ use std::time::Duration as Wait;
 use crossdock_channels::{ChannelOrder, Inbound, MapError};
 use crossdock_journal::{InboxMark, InboxRow, InboxState, VaultEntry, VaultWrite};
 use crossdock_model::command::{ChannelCommand, OrderCommand, SkuCommand};
-use crossdock_model::v1::{ChannelSettings, CountBasis, OrderFacts, Origin, Sale};
+use crossdock_model::v1::{ChannelSettings, CountBasis, OrderFacts, Origin};
 use crossdock_model::{
     Answer, ChannelId, Command, CredentialId, EntityId, ExternalId, ListingId, OrderId, SourceId,
     Timestamp,
 };
 use crossdock_runtime::{AskError, By, Handle, Reply};
-
-pub use lines::Unmapped;
 
 /// Deliveries worked on at once.
 const WORKERS: usize = 64;
@@ -31,7 +29,12 @@ enum Stuck {
     /// Try again: nothing is wrong with the delivery.
     Later(AskError),
     /// Waits under an open exception.
-    Parked { kind: &'static str, subject: String, cause: String, parked_on: String },
+    Parked {
+        kind: &'static str,
+        subject: String,
+        cause: String,
+        parked_on: String,
+    },
 }
 
 impl From<AskError> for Stuck {
@@ -43,7 +46,9 @@ impl From<AskError> for Stuck {
 /// Starts the workers; they end with the runtime they are spawned on.
 pub fn start(handle: &Handle) {
     for _ in 0..WORKERS {
-        let worker = Worker { handle: handle.clone() };
+        let worker = Worker {
+            handle: handle.clone(),
+        };
         tokio::spawn(async move {
             loop {
                 let row = worker.handle.next_delivery().await;
@@ -77,7 +82,12 @@ impl Worker {
                 tracing::warn!(channel = %id.channel, delivery = id.delivery, %error, "tried again later");
                 return self.handle.release_delivery(&id);
             }
-            Err(Stuck::Parked { kind, subject, cause, parked_on }) => {
+            Err(Stuck::Parked {
+                kind,
+                subject,
+                cause,
+                parked_on,
+            }) => {
                 self.open_exception(&row, kind, &subject, &cause).await;
                 (InboxState::Parked, Some(parked_on))
             }
@@ -85,7 +95,12 @@ impl Worker {
         if let (InboxState::Done, Some(waited_for)) = (state, was_parked) {
             self.close_exception(&id.channel, &waited_for).await;
         }
-        let mark = InboxMark { id, state, parked_on, subject };
+        let mark = InboxMark {
+            id,
+            state,
+            parked_on,
+            subject,
+        };
         if let Err(error) = self.handle.mark_delivery(mark).await {
             tracing::warn!(%error, "a delivery's mark was lost: it will be worked on again");
         }
@@ -119,13 +134,25 @@ impl Worker {
                 *subject = Some(EntityId::Order(id.clone()).to_string());
                 self.take_order(&source, id, *order, None).await
             }
-            Inbound::Refund { order, refund, lines, .. } => {
+            Inbound::Refund {
+                order,
+                refund,
+                lines,
+                ..
+            } => {
                 let id = order_id(&source.channel, &order);
                 *subject = Some(EntityId::Order(id.clone()).to_string());
-                self.tell_order(&source, id, OrderCommand::Refund { refund, lines }).await
+                self.tell_order(&source, id, OrderCommand::Refund { refund, lines })
+                    .await
             }
-            Inbound::StockLevel { listing, location, available, updated_at } => {
-                self.take_level(&source, &listing, &location, available, updated_at).await
+            Inbound::StockLevel {
+                listing,
+                location,
+                available,
+                updated_at,
+            } => {
+                self.take_level(&source, &listing, &location, available, updated_at)
+                    .await
             }
             Inbound::Reread { order, .. } => {
                 let id = order_id(&source.channel, &order);
@@ -140,11 +167,23 @@ impl Worker {
         let principal = CredentialId::new(format!("channel:{channel}"))
             .map_err(|e| AskError::Unavailable(e.to_string()))?;
         let reply = self.handle.read(EntityId::Channel(channel.clone())).await?;
-        let Answer::Channel { settings: Some(settings), adopt_older_than, .. } = reply.answer else {
-            return Err(AskError::Unavailable(format!("channel {channel} is not connected")).into());
+        let Answer::Channel {
+            settings: Some(settings),
+            adopt_older_than,
+            ..
+        } = reply.answer
+        else {
+            return Err(
+                AskError::Unavailable(format!("channel {channel} is not connected")).into(),
+            );
         };
         let channel = channel.clone();
-        Ok(Source { channel, settings, adopt_older_than, by: By::new(principal) })
+        Ok(Source {
+            channel,
+            settings,
+            adopt_older_than,
+            by: By::new(principal),
+        })
     }
 
     /// Personal data to the vault, the rest to the order, then what the statement says of refunds and shipments.
@@ -158,9 +197,21 @@ impl Worker {
         let lines = self.map_lines(source, &id, &order).await?;
         let entity = EntityId::Order(id.clone());
         if let Some(buyer) = &order.buyer {
-            let entry = VaultEntry { body: buyer.to_bytes(), terms: buyer.terms() };
+            let entry = VaultEntry {
+                body: buyer.to_bytes(),
+                terms: buyer.terms(),
+            };
             let (subject, buyer) = (entity.to_string(), buyer.key.clone());
-            self.handle.write_vault(&entity, VaultWrite::Put { subject, buyer, entry }).await?;
+            self.handle
+                .write_vault(
+                    &entity,
+                    VaultWrite::Put {
+                        subject,
+                        buyer,
+                        entry,
+                    },
+                )
+                .await?;
         }
         let origin = origin.unwrap_or_else(|| match source.adopt_older_than {
             Some(before) if order.placed_at < before => Origin::Adopted,
@@ -182,10 +233,15 @@ impl Worker {
             tags: order.tags,
             test: order.test,
         };
-        let state = OrderCommand::State { facts: Box::new(facts), origin, settle: false };
+        let state = OrderCommand::State {
+            facts: Box::new(facts),
+            origin,
+            settle: false,
+        };
         self.tell_order(source, id.clone(), state).await?;
         for (refund, lines) in order.refunds {
-            self.tell_order(source, id.clone(), OrderCommand::Refund { refund, lines }).await?;
+            self.tell_order(source, id.clone(), OrderCommand::Refund { refund, lines })
+                .await?;
         }
         for (shipment, lines) in order.shipped {
             let command = OrderCommand::ShippedElsewhere { shipment, lines };
@@ -201,14 +257,21 @@ impl Worker {
         command: OrderCommand,
     ) -> Result<(), Stuck> {
         let subject = EntityId::Order(id.clone()).to_string();
-        let asked = self.handle.ask(EntityId::Order(id), Command::Order(command), source.by.clone());
+        let asked = self.handle.ask(
+            EntityId::Order(id),
+            Command::Order(command),
+            source.by.clone(),
+        );
         match asked.await {
             Ok(Reply { .. }) => Ok(()),
             Err(AskError::Rejected(rejection)) => Err(Stuck::Parked {
                 kind: "refused",
                 parked_on: subject.clone(),
                 subject,
-                cause: format!("The order refuses what {} states: {rejection}.", source.channel),
+                cause: format!(
+                    "The order refuses what {} states: {rejection}.",
+                    source.channel
+                ),
             }),
             Err(error) => Err(error.into()),
         }
@@ -223,15 +286,22 @@ impl Worker {
         available: Option<i64>,
         updated_at: Timestamp,
     ) -> Result<(), Stuck> {
-        let Ok(counts) = SourceId::new(format!("{}/{place}", source.channel)) else { return Ok(()) };
+        let Ok(counts) = SourceId::new(format!("{}/{place}", source.channel)) else {
+            return Ok(());
+        };
         let locations = self.handle.known_locations();
-        let Some(location) = locations.iter().find(|l| l.stock_source.as_ref() == Some(&counts)) else {
+        let Some(location) = locations
+            .iter()
+            .find(|l| l.stock_source.as_ref() == Some(&counts))
+        else {
             return Ok(());
         };
         let Some(counted) = available.and_then(|units| u32::try_from(units).ok()) else {
             return Ok(());
         };
-        let Some((sku, 1)) = self.sku_of(source, listing).await? else { return Ok(()) };
+        let Some((sku, 1)) = self.sku_of(source, listing).await? else {
+            return Ok(());
+        };
         let count = SkuCommand::Count {
             location: location.location.clone(),
             source: counts.clone(),
@@ -240,7 +310,9 @@ impl Worker {
             counted,
             effective_at: updated_at,
         };
-        let asked = self.handle.ask(EntityId::Sku(sku), Command::Sku(count), source.by.clone());
+        let asked = self
+            .handle
+            .ask(EntityId::Sku(sku), Command::Sku(count), source.by.clone());
         match asked.await {
             Ok(_) | Err(AskError::Rejected(_)) => Ok(()),
             Err(error) => Err(error.into()),
@@ -274,9 +346,13 @@ impl Worker {
     }
 
     async fn tell_channel(&self, channel: &ChannelId, command: ChannelCommand) {
-        let Ok(principal) = CredentialId::new("ingest") else { return };
+        let Ok(principal) = CredentialId::new("ingest") else {
+            return;
+        };
         let entity = EntityId::Channel(channel.clone());
-        let asked = self.handle.ask(entity, Command::Channel(command), By::new(principal));
+        let asked = self
+            .handle
+            .ask(entity, Command::Channel(command), By::new(principal));
         if let Err(error) = asked.await {
             tracing::warn!(%channel, %error, "an exception could not be recorded; the delivery stays parked");
         }
@@ -284,11 +360,17 @@ impl Worker {
 }
 
 fn order_id(channel: &ChannelId, external: &ExternalId) -> OrderId {
-    OrderId { channel: channel.clone(), external: external.clone() }
+    OrderId {
+        channel: channel.clone(),
+        external: external.clone(),
+    }
 }
 
 fn unreadable(row: &InboxRow, error: &MapError) -> Stuck {
-    let subject = format!("delivery:{}/{}", row.delivery.id.channel, row.delivery.id.delivery);
+    let subject = format!(
+        "delivery:{}/{}",
+        row.delivery.id.channel, row.delivery.id.delivery
+    );
     Stuck::Parked {
         kind: "unreadable",
         parked_on: subject.clone(),
@@ -301,22 +383,23 @@ fn unreadable(row: &InboxRow, error: &MapError) -> Stuck {
 ///
 /// # Errors
 /// What stands in the way, in one sentence.
-pub async fn adopt(handle: &Handle, channel: &ChannelId, order: ChannelOrder) -> Result<(), String> {
-    let worker = Worker { handle: handle.clone() };
+pub async fn adopt(
+    handle: &Handle,
+    channel: &ChannelId,
+    order: ChannelOrder,
+) -> Result<(), String> {
+    let worker = Worker {
+        handle: handle.clone(),
+    };
     let adopt = async {
         let source = worker.source(channel).await?;
         let id = order_id(channel, &order.external);
-        worker.take_order(&source, id, order, Some(Origin::Adopted)).await
+        worker
+            .take_order(&source, id, order, Some(Origin::Adopted))
+            .await
     };
     adopt.await.map_err(|stuck| match stuck {
         Stuck::Later(error) => error.to_string(),
         Stuck::Parked { cause, .. } => cause,
     })
 }
-
-/// The settings a channel is connected with.
-#[must_use]
-pub fn settings(connector: &str, sale: Sale, map_by_sku: bool) -> ChannelSettings {
-    ChannelSettings { connector: connector.to_owned(), sale, map_by_sku }
-}
-

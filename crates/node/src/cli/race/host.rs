@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::super::client::{Client, random_key};
 use super::super::exit::{Failure, Outcome};
-use super::super::first_key::create_key;
 use super::super::target::Target;
 use super::verdict::Books;
 use super::{Args, Path};
 use crate::config::{Channel, ChannelKind, Config, SaleSetting, SecretSource};
+use crate::first_key::create_key;
 use crate::serve::Server;
 
 /// How long the books may take to settle after the last answer.

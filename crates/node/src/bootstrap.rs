@@ -1,0 +1,136 @@
+//! What a node needs before it serves: connected channels, the saved rules in force, a first key, seeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Context;
+use crossdock_channels::Secret;
+use crossdock_logic::router::{CompiledRules, parse_rules};
+use crossdock_model::command::{ChannelCommand, SystemCommand};
+use crossdock_model::v1::{ChannelSettings, Sale, Scope};
+use crossdock_model::{Answer, ChannelId, Command, CredentialId, EntityId};
+use crossdock_runtime::{By, Handle};
+
+use crate::config::{ChannelKind, Config, SaleSetting, SecretSource};
+use crate::first_key::create_key;
+
+fn by() -> anyhow::Result<By> {
+    Ok(By::new(CredentialId::new("configuration")?))
+}
+
+/// Tells each configured channel its settings; unchanged ones record nothing.
+///
+/// # Errors
+/// When a channel's entity cannot be asked.
+pub async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()> {
+    for (name, channel) in &config.channels {
+        let connector = match channel.kind {
+            ChannelKind::Shopify => "shopify",
+            ChannelKind::Api => "api",
+        };
+        let sale = match channel.sale {
+            SaleSetting::Asks => Sale::Asks,
+            SaleSetting::AlreadySold => Sale::AlreadySold,
+        };
+        let settings = ChannelSettings {
+            connector: connector.to_owned(),
+            sale,
+            map_by_sku: channel.map_by_sku,
+        };
+        let entity = EntityId::Channel(ChannelId::checked(name)?);
+        let connect = Command::Channel(ChannelCommand::Connect(settings));
+        handle
+            .ask(entity, connect, by()?)
+            .await
+            .with_context(|| format!("connecting channel {name}"))?;
+    }
+    Ok(())
+}
+
+/// Puts the saved rule set in force; the default one holds until one is saved.
+///
+/// # Errors
+/// When the saved document cannot be read any more.
+pub async fn load_rules(handle: &Handle) -> anyhow::Result<()> {
+    let read = Command::System(SystemCommand::ReadRuleSet);
+    let reply = handle.ask(EntityId::System(0), read, by()?).await?;
+    let Answer::RuleSet {
+        version: version @ 1..,
+        document,
+    } = reply.answer
+    else {
+        return Ok(());
+    };
+    let set = parse_rules(&document)
+        .map_err(anyhow::Error::msg)
+        .context("the saved rule set")?;
+    let known: BTreeSet<_> = handle
+        .known_locations()
+        .into_iter()
+        .map(|facts| facts.location)
+        .collect();
+    let compiled = CompiledRules::compile(version, &set, &known).map_err(|problems| {
+        let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(
+            "the saved rule set does not fit any more: {}",
+            all.join("; ")
+        )
+    })?;
+    handle.set_rules(compiled);
+    Ok(())
+}
+
+/// Makes the first admin key when there is none, and leaves it in `<data>/admin.key` (mode 0600) for the
+/// command line on this machine. Returns the key when it was made.
+///
+/// # Errors
+/// When the key cannot be stored.
+pub async fn first_key(handle: &Handle, data: &Path) -> anyhow::Result<Option<String>> {
+    let read = Command::System(SystemCommand::ReadKeys);
+    let reply = handle.ask(EntityId::System(0), read, by()?).await?;
+    let Answer::Keys(keys) = reply.answer else {
+        return Ok(None);
+    };
+    if keys.iter().any(|key| !key.revoked) {
+        return Ok(None);
+    }
+    let key = create_key(handle, "admin", Scope::Admin).await?;
+    write_private(&data.join("admin.key"), &key)?;
+    Ok(Some(key))
+}
+
+/// Writes a file that only its owner may read.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    let mut file = file.with_context(|| format!("writing {}", path.display()))?;
+    writeln!(file, "{text}").with_context(|| format!("writing {}", path.display()))
+}
+
+/// Reads secrets by name.
+///
+/// # Errors
+/// Every secret that is missing, at once.
+pub fn read_secrets(
+    sources: &BTreeMap<String, SecretSource>,
+) -> anyhow::Result<BTreeMap<String, Secret>> {
+    let mut secrets = BTreeMap::new();
+    let mut missing = Vec::new();
+    for (name, source) in sources {
+        match source.read() {
+            Ok(secret) => drop(secrets.insert(name.clone(), Secret::new(secret))),
+            Err(what) => missing.push(format!("secrets.{name}: {what}")),
+        }
+    }
+    anyhow::ensure!(missing.is_empty(), "{}", missing.join("; "));
+    Ok(secrets)
+}

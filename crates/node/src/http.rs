@@ -1,0 +1,90 @@
+//! What the API is given: channels with their secrets, limits, and the ways into ingest and journal.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use crossdock_api::{
+    AdoptFn, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable, ConnectorKind, Limits,
+    Parts,
+};
+use crossdock_channels::Secret;
+use crossdock_insight::Insight;
+use crossdock_journal::sqlite::SqliteJournal;
+use crossdock_runtime::Handle;
+use prometheus_client::registry::Registry;
+
+use crate::config::{Channel, ChannelKind, Config};
+use crate::ingest;
+
+/// The API's state.
+///
+/// # Errors
+/// Every secret of a channel that is missing, at once.
+pub fn state(
+    config: &Config,
+    handle: &Handle,
+    insight: &Arc<Insight>,
+    journal: &Arc<SqliteJournal>,
+) -> anyhow::Result<ApiState> {
+    let limits = Limits {
+        body_bytes_max: config.server.body_bytes_max,
+        ..Limits::default()
+    };
+    Ok(ApiState::new(Parts {
+        handle: handle.clone(),
+        insight: Arc::clone(insight),
+        channels: channels(config)?,
+        limits,
+        registry: Registry::default(),
+        adopt: Some(adopt()),
+        backup: Some(backup(handle.clone(), Arc::clone(journal))),
+    }))
+}
+
+fn channels(config: &Config) -> anyhow::Result<ChannelTable> {
+    let mut table = ChannelTable::new();
+    let mut missing = Vec::new();
+    for (name, channel) in &config.channels {
+        match channel_auth(channel) {
+            Ok(auth) => drop(table.insert(name.clone(), auth)),
+            Err(what) => missing.push(format!("channels.{name}: {what}")),
+        }
+    }
+    anyhow::ensure!(missing.is_empty(), "{}", missing.join("; "));
+    Ok(table)
+}
+
+fn channel_auth(channel: &Channel) -> Result<ChannelAuth, String> {
+    let secrets = channel
+        .webhook_secrets
+        .iter()
+        .map(|source| Ok(Secret::new(&source.read()?)));
+    let kind = match channel.kind {
+        ChannelKind::Shopify => ConnectorKind::Shopify,
+        ChannelKind::Api => ConnectorKind::Api,
+    };
+    Ok(ChannelAuth {
+        kind,
+        secrets: secrets.collect::<Result<_, String>>()?,
+        enabled: true,
+    })
+}
+
+fn adopt() -> AdoptFn {
+    Arc::new(|handle, channel, order| {
+        Box::pin(async move { ingest::adopt(&handle, &channel, order).await })
+    })
+}
+
+fn backup(handle: Handle, journal: Arc<SqliteJournal>) -> BackupFn {
+    Arc::new(move |to: PathBuf| {
+        let copied = journal.backup(&to, handle.now());
+        let copied = copied.with_context(|| format!("backing up to {}", to.display()));
+        let report = copied.map_err(|error| format!("{error:#}"))?;
+        Ok(BackupReport {
+            files: report.files as u64,
+            bytes: report.bytes,
+        })
+    })
+}

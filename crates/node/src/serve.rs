@@ -1,0 +1,247 @@
+//! Puts a server together: journal, node, read models, ingest, HTTP; and takes it apart in order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration as Wait;
+
+use anyhow::Context;
+use crossdock_api::ApiState;
+use crossdock_channels::Secret;
+use crossdock_channels::warehouse::{HttpSender, Policy};
+use crossdock_insight::Insight;
+use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
+use crossdock_journal::{Journal, JournalError, MasterKey};
+use crossdock_model::Duration;
+use crossdock_runtime::{Clock, Handle, Limits, Node, RealClock};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Synchronous};
+use crate::connector::Warehouses;
+use crate::outgoing::Outgoing;
+use crate::{bootstrap, http, ingest, seed, telemetry};
+
+/// Pause of the read models when there is nothing to fold.
+const FOLD_PAUSE: Wait = Wait::from_millis(20);
+/// Time for requests in flight to end when the server stops.
+const DRAIN: Wait = Wait::from_secs(5);
+
+/// What only tests and tools set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether a failed flush ends the process at once (it must, in a server of its own process).
+    pub exit_on_failed_flush: bool,
+}
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The door to its entities.
+    pub handle: Handle,
+    /// The first admin key, when this start made it.
+    pub first_key: Option<String>,
+    node: Node,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts a server and returns once it listens and is ready.
+    ///
+    /// # Errors
+    /// When the data directory is in use or damaged, a secret is missing, or the address is taken.
+    pub async fn start(config: Config, options: Options) -> anyhow::Result<Self> {
+        let secrets = Arc::new(bootstrap::read_secrets(&config.secrets)?);
+        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+        let journal = open_journal(&config, &clock).await?;
+        let insight = Arc::new(Insight::open(&config.data.dir.join("insight.sqlite"))?);
+        let policy = Policy {
+            allow_private: config.warehouse.allow_private_addresses,
+        };
+        let warehouses = Arc::new(Warehouses::new(policy, Arc::clone(&secrets)));
+        let connector = Arc::clone(&warehouses) as Arc<dyn crossdock_runtime::Connector>;
+        let is_new = journal.tails()?.is_empty();
+        let on_fatal = on_fatal(options);
+        let node_options = node_options(&config)?;
+        let node = Node::start(
+            Arc::clone(&journal) as Arc<dyn Journal>,
+            clock,
+            connector,
+            node_options,
+            on_fatal,
+        )
+        .await?;
+        let handle = node.handle();
+        warehouses.connect(handle.clone());
+        bootstrap::connect_channels(&handle, &config).await?;
+        bootstrap::load_rules(&handle).await?;
+        let first_key = bootstrap::first_key(&handle, &config.data.dir).await?;
+        ingest::start(&handle);
+        let tasks = vec![
+            tokio::spawn(fold(
+                Arc::clone(&insight),
+                Arc::clone(&journal) as Arc<dyn Journal>,
+            )),
+            tokio::spawn(outgoing(&handle, &insight, policy, &secrets).run()),
+        ];
+        let listener = TcpListener::bind(&config.server.listen)
+            .await
+            .with_context(|| {
+                format!(
+                    "listening on {} (is another server running?)",
+                    config.server.listen
+                )
+            })?;
+        let addr = listener.local_addr()?;
+        let state = http::state(&config, &handle, &insight, &journal)?;
+        let (stop, stopped) = oneshot::channel();
+        let ended = serve(listener, state, stopped);
+        if let (true, Some(seed), Some(key)) = (is_new, &config.seed, &first_key) {
+            seed::import(addr, key, seed).await?;
+        }
+        Ok(Self {
+            addr,
+            handle,
+            first_key,
+            node,
+            stop,
+            ended,
+            tasks,
+        })
+    }
+
+    /// Stops in order: no new requests, those in flight end, what waits is written.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = tokio::time::timeout(DRAIN, self.ended).await;
+        self.node.stop().await;
+        for task in self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn serve(listener: TcpListener, state: ApiState, stopped: oneshot::Receiver<()>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let stop = async { drop(stopped.await) };
+        if let Err(error) = crossdock_api::serve(listener, state, stop).await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    })
+}
+
+async fn open_journal(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<SqliteJournal>> {
+    let (data, now) = (config.data.clone(), clock.now());
+    let opened = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&data.dir)
+            .with_context(|| format!("making {}", data.dir.display()))?;
+        let mut options = SqliteOptions::new(MasterKey::load_or_create(&data.master_key())?);
+        options.synchronous = match data.synchronous {
+            Synchronous::Full => crossdock_journal::sqlite::Synchronous::Full,
+            Synchronous::Normal => crossdock_journal::sqlite::Synchronous::Normal,
+            Synchronous::Off => crossdock_journal::sqlite::Synchronous::Off,
+        };
+        anyhow::Ok(SqliteJournal::open(&data.dir, options, now)?)
+    });
+    Ok(Arc::new(opened.await??))
+}
+
+fn node_options(config: &Config) -> anyhow::Result<crossdock_runtime::Options> {
+    let mut owner = [0; 16];
+    getrandom::fill(&mut owner).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let mut options = crossdock_runtime::Options::new(u128::from_le_bytes(owner));
+    options.live_max = config.data.live_entities_max;
+    options.limits = Limits {
+        dedup_window: Duration::from_days(config.data.dedup_days),
+        ..Limits::default()
+    };
+    Ok(options)
+}
+
+/// After a failed flush what is on disk is unknown: the next flush would lie. The process ends and recovers.
+fn on_fatal(options: Options) -> impl FnOnce(JournalError) + Send + 'static {
+    move |error| {
+        tracing::error!(%error, "the journal failed: this process ends, the next start recovers from disk");
+        if options.exit_on_failed_flush {
+            std::process::exit(1);
+        }
+    }
+}
+
+fn outgoing(
+    handle: &Handle,
+    insight: &Arc<Insight>,
+    policy: Policy,
+    secrets: &Arc<BTreeMap<String, Secret>>,
+) -> Outgoing {
+    Outgoing {
+        handle: handle.clone(),
+        insight: Arc::clone(insight),
+        sender: HttpSender::new(policy),
+        secrets: Arc::clone(secrets),
+    }
+}
+
+/// Keeps the read models up to date until the task is ended.
+async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
+    loop {
+        let (insight, journal) = (Arc::clone(&insight), Arc::clone(&journal));
+        let folded = tokio::task::spawn_blocking(move || insight.catch_up(&*journal)).await;
+        match folded {
+            Ok(Ok(progress)) if progress.behind => {}
+            Ok(Ok(_)) => tokio::time::sleep(FOLD_PAUSE).await,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the read models stand still");
+                tokio::time::sleep(Wait::from_secs(1)).await;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Serves until the process is told to end (Ctrl-C or SIGTERM).
+///
+/// # Errors
+/// As [`Server::start`].
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let telemetry = telemetry::start(&config.telemetry)?;
+    let data = config.data.dir.clone();
+    let server = Server::start(
+        config,
+        Options {
+            exit_on_failed_flush: true,
+        },
+    )
+    .await?;
+    tracing::info!(address = %server.addr, "serving on http://{}", server.addr);
+    if server.first_key.is_some() {
+        announce_key(&data);
+    }
+    wait_for_end().await?;
+    tracing::info!("stopping: requests in flight end, what waits is written");
+    server.stop().await;
+    tokio::task::spawn_blocking(move || telemetry.close()).await?;
+    Ok(())
+}
+
+fn announce_key(data: &Path) {
+    let file = data.join("admin.key");
+    tracing::info!(file = %file.display(), "made the first admin key; the command line on this machine finds it there");
+}
+
+async fn wait_for_end() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
