@@ -18,11 +18,22 @@ fn by() -> anyhow::Result<By> {
     Ok(By::new(CredentialId::new("configuration")?))
 }
 
+/// Connects channels, puts the saved rules in force, and makes the first admin key when there is none; returns
+/// that key when it was made.
+///
+/// # Errors
+/// When an entity cannot be asked, or the saved rules cannot be read any more.
+pub async fn prepare(handle: &Handle, config: &Config) -> anyhow::Result<Option<String>> {
+    connect_channels(handle, config).await?;
+    load_rules(handle).await?;
+    first_key(handle, &config.data.dir).await
+}
+
 /// Tells each configured channel its settings; unchanged ones record nothing.
 ///
 /// # Errors
 /// When a channel's entity cannot be asked.
-pub async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()> {
+async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()> {
     for (name, channel) in &config.channels {
         let connector = match channel.kind {
             ChannelKind::Shopify => "shopify",
@@ -51,7 +62,7 @@ pub async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Resul
 ///
 /// # Errors
 /// When the saved document cannot be read any more.
-pub async fn load_rules(handle: &Handle) -> anyhow::Result<()> {
+async fn load_rules(handle: &Handle) -> anyhow::Result<()> {
     let read = Command::System(SystemCommand::ReadRuleSet);
     let reply = handle.ask(EntityId::System(0), read, by()?).await?;
     let Answer::RuleSet {
@@ -85,7 +96,7 @@ pub async fn load_rules(handle: &Handle) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the key cannot be stored.
-pub async fn first_key(handle: &Handle, data: &Path) -> anyhow::Result<Option<String>> {
+async fn first_key(handle: &Handle, data: &Path) -> anyhow::Result<Option<String>> {
     let read = Command::System(SystemCommand::ReadKeys);
     let reply = handle.ask(EntityId::System(0), read, by()?).await?;
     let Answer::Keys(keys) = reply.answer else {
@@ -94,7 +105,7 @@ pub async fn first_key(handle: &Handle, data: &Path) -> anyhow::Result<Option<St
     if keys.iter().any(|key| !key.revoked) {
         return Ok(None);
     }
-    let key = create_key(handle, "admin", Scope::Admin).await?;
+    let key = create_key(handle, "admin", Scope::Admin, None).await?;
     write_private(&data.join("admin.key"), &key)?;
     Ok(Some(key))
 }
@@ -103,7 +114,7 @@ pub async fn first_key(handle: &Handle, data: &Path) -> anyhow::Result<Option<St
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let file = std::fs::OpenOptions::new()

@@ -18,31 +18,34 @@ use crate::config::{Channel, ChannelKind, Config};
 use crate::ingest;
 
 /// The API's state.
-///
-/// # Errors
-/// Every secret of a channel that is missing, at once.
+#[must_use]
 pub fn state(
     config: &Config,
+    channels: ChannelTable,
     handle: &Handle,
     insight: &Arc<Insight>,
     journal: &Arc<SqliteJournal>,
-) -> anyhow::Result<ApiState> {
+) -> ApiState {
     let limits = Limits {
         body_bytes_max: config.server.body_bytes_max,
         ..Limits::default()
     };
-    Ok(ApiState::new(Parts {
+    ApiState::new(Parts {
         handle: handle.clone(),
         insight: Arc::clone(insight),
-        channels: channels(config)?,
+        channels,
         limits,
         registry: Registry::default(),
         adopt: Some(adopt()),
         backup: Some(backup(handle.clone(), Arc::clone(journal))),
-    }))
+    })
 }
 
-fn channels(config: &Config) -> anyhow::Result<ChannelTable> {
+/// How the webhooks of the configured channels are believed.
+///
+/// # Errors
+/// Every secret of a channel that is missing, at once.
+pub fn channels(config: &Config) -> anyhow::Result<ChannelTable> {
     let mut table = ChannelTable::new();
     let mut missing = Vec::new();
     for (name, channel) in &config.channels {

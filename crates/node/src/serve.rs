@@ -14,7 +14,7 @@ use crossdock_insight::Insight;
 use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
 use crossdock_journal::{Journal, JournalError, MasterKey};
 use crossdock_model::Duration;
-use crossdock_runtime::{Clock, Handle, Limits, Node, RealClock};
+use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -57,52 +57,46 @@ impl Server {
     /// When the data directory is in use or damaged, a secret is missing, or the address is taken.
     pub async fn start(config: Config, options: Options) -> anyhow::Result<Self> {
         let secrets = Arc::new(bootstrap::read_secrets(&config.secrets)?);
+        let channels = http::channels(&config)?;
+        let listener = listen(&config.server.listen).await?;
+        let addr = listener.local_addr()?;
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
         let journal = open_journal(&config, &clock).await?;
+        if config.seed.is_some() && journal.tails()?.is_empty() {
+            seed::plan(&config.data.dir)?;
+        }
         let insight = Arc::new(Insight::open(&config.data.dir.join("insight.sqlite"))?);
         let policy = Policy {
             allow_private: config.warehouse.allow_private_addresses,
         };
         let warehouses = Arc::new(Warehouses::new(policy, Arc::clone(&secrets)));
-        let connector = Arc::clone(&warehouses) as Arc<dyn crossdock_runtime::Connector>;
-        let is_new = journal.tails()?.is_empty();
-        let on_fatal = on_fatal(options);
-        let node_options = node_options(&config)?;
         let node = Node::start(
             Arc::clone(&journal) as Arc<dyn Journal>,
             clock,
-            connector,
-            node_options,
-            on_fatal,
+            Arc::clone(&warehouses) as Arc<dyn Connector>,
+            node_options(&config)?,
+            on_fatal(options),
         )
         .await?;
         let handle = node.handle();
         warehouses.connect(handle.clone());
-        bootstrap::connect_channels(&handle, &config).await?;
-        bootstrap::load_rules(&handle).await?;
-        let first_key = bootstrap::first_key(&handle, &config.data.dir).await?;
+        let first_key = bootstrap::prepare(&handle, &config).await?;
         ingest::start(&handle);
-        let tasks = vec![
-            tokio::spawn(fold(
-                Arc::clone(&insight),
-                Arc::clone(&journal) as Arc<dyn Journal>,
-            )),
-            tokio::spawn(outgoing(&handle, &insight, policy, &secrets).run()),
-        ];
-        let listener = TcpListener::bind(&config.server.listen)
-            .await
-            .with_context(|| {
-                format!(
-                    "listening on {} (is another server running?)",
-                    config.server.listen
-                )
-            })?;
-        let addr = listener.local_addr()?;
-        let state = http::state(&config, &handle, &insight, &journal)?;
+        let folding = fold(
+            Arc::clone(&insight),
+            Arc::clone(&journal) as Arc<dyn Journal>,
+        );
+        let telling = outgoing(&handle, &insight, policy, &secrets).run();
+        let tasks = vec![tokio::spawn(folding), tokio::spawn(telling)];
+        let state = http::state(&config, channels, &handle, &insight, &journal);
         let (stop, stopped) = oneshot::channel();
         let ended = serve(listener, state, stopped);
-        if let (true, Some(seed), Some(key)) = (is_new, &config.seed, &first_key) {
-            seed::import(addr, key, seed).await?;
+        if let Some(seed) = config
+            .seed
+            .as_ref()
+            .filter(|_| seed::is_planned(&config.data.dir))
+        {
+            seed::import(&handle, addr, seed, &config.data.dir).await?;
         }
         Ok(Self {
             addr,
@@ -124,6 +118,11 @@ impl Server {
             task.abort();
         }
     }
+}
+
+async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("listening on {address} (is another server running?)"))
 }
 
 fn serve(listener: TcpListener, state: ApiState, stopped: oneshot::Receiver<()>) -> JoinHandle<()> {

@@ -4,6 +4,8 @@
 //! are per request and per delivery. The exporter must not trace itself, and ractor opens a span for an actor's
 //! whole life, so both are kept from the OTLP layer.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -47,7 +49,9 @@ impl Guard {
 /// When the log filter cannot be read, the exporter cannot be built, or telemetry was started before.
 pub fn start(settings: &Telemetry) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&settings.log).context("telemetry.log is not a log filter")?;
-    let plain = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let plain = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let logs = match settings.log_json {
         true => plain.json().with_filter(filter).boxed(),
         false => plain.with_filter(filter).boxed(),

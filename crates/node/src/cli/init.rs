@@ -100,7 +100,7 @@ async fn admin_key(data: &Data) -> Outcome<String> {
     )
     .await
     .context("the node")?;
-    let created = create_key(&node.handle(), "admin", Scope::Admin).await;
+    let created = create_key(&node.handle(), "admin", Scope::Admin, None).await;
     node.stop().await;
     Ok(created?)
 }

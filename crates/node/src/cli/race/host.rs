@@ -85,7 +85,7 @@ impl Host {
         config.channels.insert(channel.clone(), shop);
         config.channels.insert("api".to_owned(), api);
         let server = Server::start(config, crate::serve::Options::default()).await?;
-        let key = create_key(&server.handle, "race", Scope::Admin).await?;
+        let key = create_key(&server.handle, "race", Scope::Admin, None).await?;
         let client = Client::new(&format!("http://{}", server.addr), Some(key))?;
         let own = Own {
             server,
