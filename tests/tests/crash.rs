@@ -92,7 +92,7 @@ async fn stock(server: &Server, setup: &Setup) {
     let location = json!({
         "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US", "state": "NV",
         "latitude": 39.53, "longitude": -119.81, "acknowledge_within_minutes": 600,
-        "webhook": { "url": url, "secret_name": "wms" }
+        "webhook_url": url, "webhook_secret": "wms"
     });
     server.done("PUT", "/v1/locations/reno", location).await;
     for (sku, units) in [("A", 1_000_000), ("B", 1_000_000), ("SCARCE", 100)] {
