@@ -7,12 +7,12 @@ use anyhow::Context;
 use crossdock_channels::Secret;
 use crossdock_logic::router::{CompiledRules, parse_rules};
 use crossdock_model::command::{ChannelCommand, SystemCommand};
-use crossdock_model::v1::{ChannelSettings, Sale, Scope};
+use crossdock_model::v1::{ChannelSettings, Sale};
 use crossdock_model::{Answer, ChannelId, Command, CredentialId, EntityId};
 use crossdock_runtime::{By, Handle};
 
 use crate::config::{ChannelKind, Config, SaleSetting, SecretSource};
-use crate::first_key::create_key;
+use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
 fn by() -> anyhow::Result<By> {
     Ok(By::new(CredentialId::new("configuration")?))
@@ -105,26 +105,8 @@ async fn first_key(handle: &Handle, data: &Path) -> anyhow::Result<Option<String
     if keys.iter().any(|key| !key.revoked) {
         return Ok(None);
     }
-    let key = create_key(handle, "admin", Scope::Admin, None).await?;
-    write_private(&data.join("admin.key"), &key)?;
+    let key = create_key_in(&data.join(ADMIN_KEY_FILE), handle, "admin").await?;
     Ok(Some(key))
-}
-
-/// Writes a file that only its owner may read.
-///
-/// # Errors
-/// When it cannot be written.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path);
-    let mut file = file.with_context(|| format!("writing {}", path.display()))?;
-    writeln!(file, "{text}").with_context(|| format!("writing {}", path.display()))
 }
 
 /// Reads secrets by name.

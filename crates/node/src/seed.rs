@@ -1,5 +1,6 @@
 //! Files of an example configuration, imported once through the server's own API.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -23,7 +24,8 @@ const PENDING: &str = "seed.pending";
 /// When the note cannot be written.
 pub fn plan(data: &Path) -> anyhow::Result<()> {
     let note = data.join(PENDING);
-    std::fs::write(&note, "").with_context(|| format!("writing {}", note.display()))
+    let made = File::create(&note).and_then(|note| note.sync_all());
+    made.with_context(|| format!("writing {}", note.display()))
 }
 
 /// Whether a journal is still to be seeded.

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Synchronous};
 use crate::connector::Warehouses;
+use crate::first_key::ADMIN_KEY_FILE;
 use crate::outgoing::Outgoing;
 use crate::{bootstrap, http, ingest, seed, telemetry};
 
@@ -232,7 +233,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 fn announce_key(data: &Path) {
-    let file = data.join("admin.key");
+    let file = data.join(ADMIN_KEY_FILE);
     tracing::info!(file = %file.display(), "made the first admin key; the command line on this machine finds it there");
 }
 

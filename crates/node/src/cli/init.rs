@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use crossdock_journal::{MasterKey, SqliteJournal, SqliteOptions};
-use crossdock_model::v1::Scope;
 use crossdock_runtime::{Clock, Node, Options, RealClock, Unconnected};
 use serde_json::json;
 
 use super::client::random_key;
 use super::exit::{Failure, Outcome};
-use super::target::{ADMIN_KEY_FILE, CONFIG_FILE, Target};
+use super::target::{CONFIG_FILE, Target};
 use super::template;
 use crate::config::{Config, Data};
-use crate::first_key::create_key;
+use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
 /// Where the example channel's secret is, in the data directory.
 const SHOP_SECRET_FILE: &str = "shop.secret";
@@ -45,7 +44,6 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     let text = template::text(&data.dir, &secret)?;
     Config::parse(&file, &text).map_err(|mistakes| Failure::config(&mistakes))?;
     let key = admin_key(&data).await?;
-    write(&data.dir.join(ADMIN_KEY_FILE), &key, 0o600)?;
     // Last: a configuration that is there says that everything it names is.
     write(&file, &text, 0o644)?;
     let document = json!({ "config": file, "data": data.dir, "admin_key": key });
@@ -100,7 +98,7 @@ async fn admin_key(data: &Data) -> Outcome<String> {
     )
     .await
     .context("the node")?;
-    let created = create_key(&node.handle(), "admin", Scope::Admin, None).await;
+    let created = create_key_in(&data.dir.join(ADMIN_KEY_FILE), &node.handle(), "admin").await;
     node.stop().await;
     Ok(created?)
 }

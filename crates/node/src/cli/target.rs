@@ -9,11 +9,10 @@ use super::client::Client;
 use super::exit::{Exit, Failure, Outcome};
 use super::out::Out;
 use crate::config::Config;
+use crate::first_key::ADMIN_KEY_FILE;
 
 /// The configuration that is read when none is named.
 pub(crate) const CONFIG_FILE: &str = "crossdock.toml";
-/// Where `init` leaves the first admin key, in the data directory.
-pub(crate) const ADMIN_KEY_FILE: &str = "admin.key";
 /// The address of the server, when `--url` is not given.
 const URL_VARIABLE: &str = "CROSSDOCK_URL";
 /// The API key, when it is not the admin key of this machine.
