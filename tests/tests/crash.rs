@@ -1,6 +1,6 @@
 //! kill -9 under load, also on a disk that forgets what was not synced: every acknowledged order is there, none
 //! twice, no effect lost, no delivery skipped. The control, which does not sync, must lose.
-#![allow(missing_docs, reason = "a test target")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test target")]
 
 mod support;
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::warehouse::Warehouse;
-use support::{Server, Setup, disk, shop};
+use support::{Server, Setup, disk, shop, stock};
 
 const KILLS: usize = 50;
 const CLIENTS: u64 = 8;
@@ -40,6 +40,7 @@ async fn the_control_without_syncing_loses() {
     setup.synchronous = "off";
     setup.preload = Some(disk::Shim::build(setup.dir.path()));
     let losses = run(setup, 3).await;
+    println!("without syncing: {losses:?}");
     assert!(
         !losses.is_empty(),
         "nothing was lost without syncing: the test cannot tell"
@@ -47,13 +48,18 @@ async fn the_control_without_syncing_loses() {
 }
 
 /// Everything that went wrong, in sentences.
-async fn run(mut setup: Setup, kills: usize) -> Vec<String> {
+async fn run(setup: Setup, kills: usize) -> Vec<String> {
     let warehouse = Warehouse::start().await;
-    setup.warehouse_port = warehouse.port;
     let acknowledged = Acknowledged::default();
     let next = Arc::new(AtomicU64::new(5_000_000_000_000_001));
     let mut server = setup.start().await;
-    stock(&server, &setup).await;
+    let webhook = format!("http://127.0.0.1:{}/requests", warehouse.port);
+    stock(
+        &server,
+        Some(&webhook),
+        &[("A", 1_000_000), ("B", 1_000_000), ("SCARCE", 100)],
+    )
+    .await;
     for kill in 0..kills {
         let load: Vec<_> = (0..CLIENTS)
             .map(|_| {
@@ -69,7 +75,10 @@ async fn run(mut setup: Setup, kills: usize) -> Vec<String> {
         for task in load {
             task.await.unwrap();
         }
-        server = setup.start().await;
+        server = match setup.try_start().await {
+            Ok(server) => server,
+            Err(what) => return vec![format!("kill {kill}: {what}")],
+        };
         if server.call("GET", "/v1/stock/A", None).await.0 != 200 {
             return vec![format!("the stock was lost with kill {kill}")];
         }
@@ -85,25 +94,6 @@ async fn run(mut setup: Setup, kills: usize) -> Vec<String> {
 
 fn clone(server: &Server) -> Arc<(String, reqwest::Client)> {
     Arc::new((server.url.clone(), server.http.clone()))
-}
-
-async fn stock(server: &Server, setup: &Setup) {
-    let url = format!("http://127.0.0.1:{}/requests", setup.warehouse_port);
-    let location = json!({
-        "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US", "state": "NV",
-        "latitude": 39.53, "longitude": -119.81, "acknowledge_within_minutes": 600,
-        "webhook_url": url, "webhook_secret": "wms"
-    });
-    server.done("PUT", "/v1/locations/reno", location).await;
-    for (sku, units) in [("A", 1_000_000), ("B", 1_000_000), ("SCARCE", 100)] {
-        server
-            .done("PUT", &format!("/v1/skus/{sku}"), json!({ "title": sku }))
-            .await;
-        let receipt = json!({ "location": "reno", "units": units });
-        server
-            .done("POST", &format!("/v1/stock/{sku}/receipts"), receipt)
-            .await;
-    }
 }
 
 /// Orders until the server is gone; some deliveries come twice.

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const SECRET: &str = "secret-of-the-tests";
 const START_MAX: Duration = Duration::from_secs(60);
@@ -52,7 +52,6 @@ pub struct Setup {
     pub port: u16,
     pub synchronous: &'static str,
     pub preload: Option<disk::Shim>,
-    pub warehouse_port: u16,
 }
 
 impl Setup {
@@ -66,7 +65,6 @@ impl Setup {
             port: free_port(),
             synchronous: "full",
             preload: None,
-            warehouse_port: 9,
         }
     }
 
@@ -102,31 +100,57 @@ impl Setup {
 
     /// Starts the server and waits until it is ready.
     pub async fn start(&self) -> Server {
-        let mut command = Command::new(binary());
-        command.arg("serve").arg("--config").arg(self.config());
-        if let Some(shim) = &self.preload {
-            shim.preload(&mut command, &self.data());
-        }
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log())
-            .unwrap();
-        command.stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().unwrap();
+        self.try_start().await.unwrap()
+    }
+
+    /// As [`Setup::start`]; what went wrong otherwise, with the server's log.
+    pub async fn try_start(&self) -> Result<Server, String> {
         let url = format!("http://127.0.0.1:{}", self.port);
         let mut server = Server {
-            child,
+            child: self.spawn(&[]),
             url,
             key: String::new(),
             http: reqwest::Client::new(),
         };
-        server.wait_until_ready(self).await;
-        server.key = std::fs::read_to_string(self.data().join("admin.key"))
-            .unwrap()
-            .trim()
-            .to_owned();
-        server
+        server.wait_until_ready(self).await?;
+        server.key = self.key();
+        Ok(server)
+    }
+
+    /// Starts `crossdock serve` and waits for nothing.
+    pub fn spawn(&self, environment: &[(&str, &str)]) -> Child {
+        let mut command = Command::new(binary());
+        command.arg("serve").arg("--config").arg(self.config());
+        command.envs(environment.iter().copied());
+        if let Some(shim) = &self.preload {
+            shim.preload(&mut command, &self.data());
+        }
+        let mut log = std::fs::File::options();
+        let log = log.create(true).append(true).open(self.log()).unwrap();
+        command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    /// Runs a command of the command line against this server; its exit code, standard output and error.
+    pub fn crossdock(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(binary());
+        let done = command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            done.status.code().unwrap_or(-1),
+            text(done.stdout),
+            text(done.stderr),
+        )
+    }
+
+    /// The admin key that the first start left.
+    pub fn key(&self) -> String {
+        let text = std::fs::read_to_string(self.data().join("admin.key")).unwrap();
+        text.trim().to_owned()
     }
 
     pub fn log(&self) -> PathBuf {
@@ -147,24 +171,19 @@ pub struct Server {
 }
 
 impl Server {
-    async fn wait_until_ready(&mut self, setup: &Setup) {
+    async fn wait_until_ready(&mut self, setup: &Setup) -> Result<(), String> {
         let started = Instant::now();
         loop {
             let ready = self.http.get(format!("{}/readyz", self.url)).send().await;
             if ready.is_ok_and(|answer| answer.status().is_success()) {
-                return;
+                return Ok(());
             }
-            let ended = self.child.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "the server ended: {ended:?}\n{}",
-                setup.log_text()
-            );
-            assert!(
-                started.elapsed() < START_MAX,
-                "not ready in time\n{}",
-                setup.log_text()
-            );
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return Err(format!("the server ended: {ended}\n{}", setup.log_text()));
+            }
+            if started.elapsed() > START_MAX {
+                return Err(format!("not ready in time\n{}", setup.log_text()));
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -225,6 +244,28 @@ fn idempotency_key() -> String {
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// A location in Reno with units of some SKUs; told by `webhook`, or asking for its work.
+pub async fn stock(server: &Server, webhook: Option<&str>, skus: &[(&str, u32)]) {
+    let mut location = json!({
+        "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US", "state": "NV",
+        "latitude": 39.53, "longitude": -119.81, "acknowledge_within_minutes": 600,
+    });
+    if let Some(url) = webhook {
+        location["webhook_url"] = json!(url);
+        location["webhook_secret"] = json!("wms");
+    }
+    server.done("PUT", "/v1/locations/reno", location).await;
+    for (sku, units) in skus {
+        let receipt = json!({ "location": "reno", "units": units });
+        server
+            .done("PUT", &format!("/v1/skus/{sku}"), json!({ "title": sku }))
+            .await;
+        server
+            .done("POST", &format!("/v1/stock/{sku}/receipts"), receipt)
+            .await;
+    }
 }
 
 pub fn free_port() -> u16 {
