@@ -86,7 +86,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
     let mut setup = Setup::new();
     let server = setup.start().await;
     setup.port = support::free_port();
-    let mut second = setup.spawn(&[]);
+    let mut second = setup.spawn();
     let status = second.wait().unwrap();
     assert!(!status.success());
     let log = setup.log_text();

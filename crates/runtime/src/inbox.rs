@@ -6,6 +6,7 @@ use std::time::Duration as Wait;
 
 use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState};
 use crossdock_model::ShardId;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, oneshot};
 
 use crate::ask::AskError;
@@ -23,18 +24,25 @@ struct Ready {
     rows: VecDeque<InboxRow>,
     /// Deliveries that are in `rows` or being worked on.
     taken: HashSet<InboxId>,
-    /// Some open rows may be in the journal only.
-    incomplete: bool,
 }
 
 /// Deliveries to be worked on.
-#[derive(Default)]
 pub(crate) struct Inbox {
     ready: Mutex<Ready>,
     filled: Notify,
+    /// How many are in memory.
+    open: Gauge,
 }
 
 impl Inbox {
+    pub fn new(open: Gauge) -> Self {
+        Self {
+            ready: Mutex::default(),
+            filled: Notify::new(),
+            open,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Ready> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,6 +62,7 @@ impl Inbox {
             Err(_) => return Err(AskError::Unknown),
         };
         if new {
+            shared.metrics.deliveries.inc();
             let row = InboxRow {
                 delivery,
                 state: InboxState::Open,
@@ -70,12 +79,11 @@ impl Inbox {
     pub fn offer(&self, rows: impl IntoIterator<Item = InboxRow>) {
         let mut ready = self.lock();
         for row in rows {
-            if ready.rows.len() >= READY_MAX {
-                ready.incomplete = true;
-            } else if ready.taken.insert(row.delivery.id.clone()) {
+            if ready.rows.len() < READY_MAX && ready.taken.insert(row.delivery.id.clone()) {
                 ready.rows.push_back(row);
             }
         }
+        self.open.set(ready.taken.len() as i64);
         drop(ready);
         self.filled.notify_waiters();
         self.filled.notify_one();
@@ -93,23 +101,24 @@ impl Inbox {
 
     /// The delivery is worked on no more.
     pub fn finished(&self, id: &InboxId) {
-        self.lock().taken.remove(id);
+        let mut ready = self.lock();
+        ready.taken.remove(id);
+        self.open.set(ready.taken.len() as i64);
     }
 }
 
-/// Finds open deliveries in the journal by their state, until the node stops.
+/// Finds open deliveries in the journal by their state, until the node stops. The first time parked ones are
+/// tried as well: what they waited for may have come just before the last process ended.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut first = true;
+    sweep(&shared, InboxState::Open).await;
+    sweep(&shared, InboxState::Parked).await;
     while !shared.is_stopping() {
-        if std::mem::take(&mut first) || std::mem::take(&mut shared.inbox.lock().incomplete) {
-            sweep(&shared).await;
-        }
         tokio::time::sleep(SWEEP).await;
-        shared.inbox.lock().incomplete = true;
+        sweep(&shared, InboxState::Open).await;
     }
 }
 
-async fn sweep(shared: &Arc<Shared>) {
+async fn sweep(shared: &Arc<Shared>, state: InboxState) {
     let sweeper = Arc::clone(shared);
     let found = tokio::task::spawn_blocking(move || {
         for shard in ShardId::all() {
@@ -117,16 +126,13 @@ async fn sweep(shared: &Arc<Shared>) {
             if room == 0 {
                 break;
             }
-            sweeper.inbox.offer(
-                sweeper
-                    .journal
-                    .inbox(shard, InboxState::Open, room.min(1024))?,
-            );
+            let found = sweeper.journal.inbox(shard, state, room.min(1024))?;
+            sweeper.inbox.offer(found);
         }
         Ok::<_, crossdock_journal::JournalError>(())
     })
     .await;
     if let Ok(Err(error)) = found {
-        tracing::error!(%error, "open deliveries cannot be read; tried again with the next sweep");
+        tracing::error!(%error, "deliveries cannot be read; tried again with the next sweep");
     }
 }

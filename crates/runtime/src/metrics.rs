@@ -32,6 +32,10 @@ pub struct Metrics {
     pub live: Gauge,
     /// Steps waiting for the committer.
     pub waiting_steps: Gauge,
+    /// Deliveries stored for the first time.
+    pub deliveries: Counter,
+    /// Deliveries in memory that are waiting or worked on.
+    pub deliveries_open: Gauge,
 }
 
 impl Default for Metrics {
@@ -51,6 +55,8 @@ impl Default for Metrics {
             disk_full: Counter::default(),
             live: Gauge::default(),
             waiting_steps: Gauge::default(),
+            deliveries: Counter::default(),
+            deliveries_open: Gauge::default(),
         }
     }
 }
@@ -117,6 +123,16 @@ impl Metrics {
             "commit_queue_steps",
             "Steps waiting for the committer",
             self.waiting_steps.clone(),
+        );
+        reg.register(
+            "deliveries",
+            "Deliveries stored for the first time",
+            self.deliveries.clone(),
+        );
+        reg.register(
+            "deliveries_open",
+            "Deliveries in memory that are waiting or worked on",
+            self.deliveries_open.clone(),
         );
     }
 }

@@ -77,17 +77,18 @@ impl Shared {
         system: CredentialId,
         options: &Options,
     ) -> Self {
+        let metrics = Metrics::default();
         Self {
+            inbox: Inbox::new(metrics.deliveries_open.clone()),
             journal,
             clock,
-            metrics: Metrics::default(),
+            metrics,
             limits: options.limits,
             live_max: options.live_max,
             directory: Directory::default(),
             commits: CommitQueue::new(states, OwnerId(options.owner)),
             timers: Timers::default(),
             board: Board::default(),
-            inbox: Inbox::default(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             system,
             connector,
