@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::warehouse::Warehouse;
-use support::{Server, Setup, disk, shop, stock};
+use support::{Door, Server, Setup, disk, shop, stock};
 
 const KILLS: usize = 50;
 const CLIENTS: u64 = 8;
@@ -64,7 +64,7 @@ async fn run(setup: Setup, kills: usize) -> Vec<String> {
         let load: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 tokio::spawn(order(
-                    clone(&server),
+                    server.door(),
                     Arc::clone(&next),
                     Arc::clone(&acknowledged),
                 ))
@@ -92,16 +92,8 @@ async fn run(setup: Setup, kills: usize) -> Vec<String> {
     judge(&server, &warehouse, &acknowledged).await
 }
 
-fn clone(server: &Server) -> Arc<(String, reqwest::Client)> {
-    Arc::new((server.url.clone(), server.http.clone()))
-}
-
 /// Orders until the server is gone; some deliveries come twice.
-async fn order(
-    to: Arc<(String, reqwest::Client)>,
-    next: Arc<AtomicU64>,
-    acknowledged: Acknowledged,
-) {
+async fn order(to: Door, next: Arc<AtomicU64>, acknowledged: Acknowledged) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let lines: &[(&str, u32)] = match number % 5 {
@@ -110,9 +102,9 @@ async fn order(
             2 => &[("SCARCE", 1)],
             _ => &[("A", 1)],
         };
-        let body = serde_json::to_vec(&shop::order(number, lines)).unwrap();
+        let (event, body) = (format!("event-{number}"), shop::order(number, lines));
         for _ in 0..=u64::from(number.is_multiple_of(7)) {
-            match deliver(&to, number, &body).await {
+            match shop::deliver(&to, "orders/create", &event, &body).await {
                 Some(200) => drop(acknowledged.lock().unwrap().insert(number)),
                 Some(503) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Some(status) => panic!("webhook answered {status}"),
@@ -120,19 +112,6 @@ async fn order(
             }
         }
     }
-}
-
-async fn deliver(to: &(String, reqwest::Client), number: u64, body: &[u8]) -> Option<u16> {
-    let (url, http) = to;
-    let answer = http
-        .post(format!("{url}/webhooks/shop"))
-        .header("X-Shopify-Topic", "orders/create")
-        .header("X-Shopify-Event-Id", format!("event-{number}"))
-        .header("X-Shopify-Hmac-SHA256", shop::sign(support::SECRET, body))
-        .body(body.to_vec())
-        .send()
-        .await;
-    answer.ok().map(|answer| answer.status().as_u16())
 }
 
 async fn judge(

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 pub const SECRET: &str = "secret-of-the-tests";
+const WAIT_MAX: Duration = Duration::from_secs(60);
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// The binary, built once.
@@ -50,6 +51,8 @@ pub fn binary() -> &'static Path {
 pub struct Setup {
     pub dir: tempfile::TempDir,
     pub port: u16,
+    /// Name of the data directory.
+    pub data_name: &'static str,
     pub synchronous: &'static str,
     pub preload: Option<disk::Shim>,
 }
@@ -63,13 +66,14 @@ impl Setup {
         Self {
             dir,
             port: free_port(),
+            data_name: "data",
             synchronous: "full",
             preload: None,
         }
     }
 
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.dir.path().join(self.data_name)
     }
 
     fn config(&self) -> PathBuf {
@@ -105,15 +109,17 @@ impl Setup {
 
     /// As [`Setup::start`]; what went wrong otherwise, with the server's log.
     pub async fn try_start(&self) -> Result<Server, String> {
-        let url = format!("http://127.0.0.1:{}", self.port);
-        let mut server = Server {
-            child: self.spawn(),
-            url,
+        let door = Door {
+            url: format!("http://127.0.0.1:{}", self.port),
             key: String::new(),
             http: reqwest::Client::new(),
         };
+        let mut server = Server {
+            child: self.spawn(),
+            door,
+        };
         server.wait_until_ready(self).await?;
-        server.key = self.key();
+        server.door.key = self.key();
         Ok(server)
     }
 
@@ -161,9 +167,23 @@ impl Setup {
     }
 }
 
-/// A running server.
+/// A running server; killed when dropped.
 pub struct Server {
     pub child: Child,
+    door: Door,
+}
+
+impl std::ops::Deref for Server {
+    type Target = Door;
+
+    fn deref(&self) -> &Door {
+        &self.door
+    }
+}
+
+/// The way into a server.
+#[derive(Clone)]
+pub struct Door {
     pub url: String,
     pub key: String,
     pub http: reqwest::Client,
@@ -193,6 +213,13 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// A way in that others may keep.
+    pub fn door(&self) -> Door {
+        self.door.clone()
+    }
+}
+
+impl Door {
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let method = method.parse().unwrap();
         let mut request = self
@@ -245,8 +272,46 @@ fn idempotency_key() -> String {
     )
 }
 
+/// Waits until something holds, at most a minute.
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < WAIT_MAX, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// An order once it has one of these states.
+pub async fn settled(server: &Door, order: &str, states: &[&str]) -> Value {
+    let path = format!("/v1/orders/{order}");
+    until(&format!("{order} is {states:?}"), async || {
+        let (_, order) = server.call("GET", &path, None).await;
+        order["status"]
+            .as_str()
+            .is_some_and(|status| states.contains(&status))
+    })
+    .await;
+    server.get(&path).await
+}
+
+/// A figure of `/metrics`.
+pub async fn metric(server: &Door, name: &str) -> f64 {
+    let answer = server
+        .http
+        .get(format!("{}/metrics", server.url))
+        .send()
+        .await
+        .unwrap();
+    let text = answer.text().await.unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.split_once(' ').is_some_and(|(n, _)| n == name));
+    let line = line.unwrap_or_else(|| panic!("no figure {name}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 /// A location in Reno with units of some SKUs; told by `webhook`, or asking for its work.
-pub async fn stock(server: &Server, webhook: Option<&str>, skus: &[(&str, u32)]) {
+pub async fn stock(server: &Door, webhook: Option<&str>, skus: &[(&str, u32)]) {
     let mut location = json!({
         "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US", "state": "NV",
         "latitude": 39.53, "longitude": -119.81, "acknowledge_within_minutes": 600,

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::Server;
+use super::Door;
 
 /// An order of one buyer: (SKU, units) per line.
 pub fn order(number: u64, lines: &[(&str, u32)]) -> Value {
@@ -47,14 +47,14 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
 }
 
 /// Delivers a signed webhook; the status, or none when the connection broke.
-pub async fn deliver(server: &Server, topic: &str, event: &str, body: &Value) -> Option<u16> {
+pub async fn deliver(server: &Door, topic: &str, event: &str, body: &Value) -> Option<u16> {
     let bytes = serde_json::to_vec(body).unwrap();
     let signature = sign(super::SECRET, &bytes);
     send(server, topic, event, bytes, &signature).await
 }
 
 pub async fn send(
-    server: &Server,
+    server: &Door,
     topic: &str,
     event: &str,
     body: Vec<u8>,

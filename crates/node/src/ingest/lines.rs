@@ -47,15 +47,16 @@ impl Worker {
         {
             return Ok(parts(target));
         }
-        let text = line
-            .sku
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        if let (true, Some(sku)) = (
-            source.settings.map_by_sku,
-            text.and_then(|text| SkuId::new(text).ok()),
-        ) && self.exists(&sku).await?
+        let text = line.sku.as_deref().map(str::trim).unwrap_or_default();
+        // A text that stands for something else than the SKU of that name can be mapped like a listing.
+        if let Ok(listing) = ListingId::new(text)
+            && let Some(target) = self.look_up(source, &listing).await?
+        {
+            return Ok(parts(target));
+        }
+        if source.settings.map_by_sku
+            && let Ok(sku) = SkuId::new(text)
+            && self.exists(&sku).await?
         {
             return Ok(vec![Part {
                 sku,
