@@ -125,6 +125,23 @@ async fn an_unmapped_order_waits_and_goes_on_by_itself() {
     assert_eq!(open_exceptions(&server).await, Vec::<Value>::new());
 }
 
+/// The other way to say what a line stands for: the SKU of that name comes into being.
+#[tokio::test]
+async fn an_order_goes_on_once_its_sku_is_there() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let order = shop::order(8, &[("A", 2)]);
+    assert_eq!(
+        shop::deliver(&server, "orders/create", "event-8", &order).await,
+        Some(200)
+    );
+    worked_off(&server).await;
+    assert_eq!(open_exceptions(&server).await[0]["subject"], "shop/A");
+    stock(&server, None, &[("A", 20)]).await;
+    support::settled(&server, "shop:8", &["requested"]).await;
+    assert_eq!(open_exceptions(&server).await, Vec::<Value>::new());
+}
+
 #[tokio::test]
 async fn duplicates_and_stale_retries_change_nothing() {
     let setup = Setup::new();

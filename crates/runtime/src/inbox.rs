@@ -18,6 +18,8 @@ const STORING_MAX: usize = 8192;
 const READY_MAX: usize = 16_384;
 /// How often open deliveries are looked up in the journal.
 const SWEEP: Wait = Wait::from_secs(10);
+/// Sweeps for open deliveries to one for parked ones: five minutes.
+const SWEEPS_PER_PARKED: u64 = 30;
 
 #[derive(Default)]
 struct Ready {
@@ -107,14 +109,17 @@ impl Inbox {
     }
 }
 
-/// Finds open deliveries in the journal by their state, until the node stops. The first time parked ones are
-/// tried as well: what they waited for may have come just before the last process ended.
+/// Finds deliveries in the journal by their state, until the node stops. Parked ones are tried at start as well
+/// as now and then: what they wait for may have come in a way that names no delivery, or just before a crash.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    sweep(&shared, InboxState::Open).await;
-    sweep(&shared, InboxState::Parked).await;
+    let mut sweeps: u64 = 0;
     while !shared.is_stopping() {
-        tokio::time::sleep(SWEEP).await;
         sweep(&shared, InboxState::Open).await;
+        if sweeps.is_multiple_of(SWEEPS_PER_PARKED) {
+            sweep(&shared, InboxState::Parked).await;
+        }
+        sweeps += 1;
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Setup {
     pub port: u16,
     /// Name of the data directory.
     pub data_name: &'static str,
+    /// A configuration of the test's own.
+    pub config_text: Option<String>,
     pub synchronous: &'static str,
     pub preload: Option<disk::Shim>,
 }
@@ -67,6 +69,7 @@ impl Setup {
             dir,
             port: free_port(),
             data_name: "data",
+            config_text: None,
             synchronous: "full",
             preload: None,
         }
@@ -98,7 +101,7 @@ impl Setup {
         .unwrap();
         std::fs::write(self.dir.path().join("shop-secret"), SECRET).unwrap();
         let path = self.dir.path().join("crossdock.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, self.config_text.as_ref().unwrap_or(&text)).unwrap();
         path
     }
 

@@ -97,11 +97,21 @@ async fn define(
     input: Input<SkuInput>,
 ) -> Answered<Doc<StockDoc>> {
     let command = input.value.command(&sku)?;
-    let entity = EntityId::Sku(sku);
+    let entity = EntityId::Sku(sku.clone());
     let asked = asking.ask(entity.clone(), Command::Sku(command), input.hash);
     let done = asked.await?;
+    resume(&asking, &sku).await?;
     match asking.read(entity).await?.answer {
         Answer::Stock(view) => Ok(Doc::of(&done, stock_doc(&view))),
         other => Err(ApiError::internal(&format!("a SKU answered {other:?}"))),
     }
+}
+
+/// Puts deliveries to work again that waited for a SKU of this name.
+pub(super) async fn resume(asking: &Asking, sku: &SkuId) -> Result<(), ApiError> {
+    let state = &asking.state;
+    for channel in state.channels.keys() {
+        state.handle.unpark(&format!("{channel}/{sku}")).await?;
+    }
+    Ok(())
 }

@@ -137,10 +137,11 @@ fn unmapped(source: &Source, id: &OrderId, line: &ChannelLine) -> Stuck {
         None => format!("{id}/line/{}", line.line),
     };
     let fix = match &named {
-        Some(listing) => format!("crossdock listing map {} {listing} SKU", source.channel),
-        None => {
-            "the line names neither listing nor SKU: give the product a SKU in the shop".to_owned()
-        }
+        Some(listing) => format!(
+            "Say what it is: `crossdock listing map {} {listing} SKU`",
+            source.channel
+        ),
+        None => "It names neither listing nor SKU: give the product a SKU in the shop.".to_owned(),
     };
     Stuck::Parked {
         kind: "unmapped",

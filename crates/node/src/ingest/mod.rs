@@ -73,30 +73,51 @@ struct Source {
 
 impl Worker {
     async fn work(&self, row: InboxRow) {
-        let id = row.delivery.id.clone();
-        let was_parked = row.parked_on.clone();
         let mut subject = row.subject.clone();
-        let (state, parked_on) = match self.try_until_settled(&row, &mut subject).await {
-            Ok(()) => (InboxState::Done, None),
-            Err(Stuck::Later(error)) => {
-                tracing::warn!(channel = %id.channel, delivery = id.delivery, %error, "tried again later");
-                return self.handle.release_delivery(&id);
-            }
+        match self.try_until_settled(&row, &mut subject).await {
+            Ok(()) => self.done(&row, row.parked_on.clone(), subject).await,
+            Err(Stuck::Later(error)) => self.later(&row, &error),
             Err(Stuck::Parked {
                 kind,
-                subject,
+                subject: about,
                 cause,
                 parked_on,
             }) => {
-                self.open_exception(&row, kind, &subject, &cause).await;
-                (InboxState::Parked, Some(parked_on))
+                self.open_exception(&row, kind, &about, &cause).await;
+                let parked = Some(parked_on.clone());
+                self.mark(&row, InboxState::Parked, parked, subject.clone())
+                    .await;
+                // What it waits for may have come while it was being parked, and found nothing waiting.
+                if self.take_in(&row, &mut subject).await.is_ok() {
+                    self.done(&row, Some(parked_on), subject).await;
+                }
             }
-        };
-        if let (InboxState::Done, Some(waited_for)) = (state, was_parked) {
-            self.close_exception(&id.channel, &waited_for).await;
         }
+    }
+
+    async fn done(&self, row: &InboxRow, waited_for: Option<String>, subject: Option<String>) {
+        if let Some(waited_for) = waited_for {
+            self.close_exception(&row.delivery.id.channel, &waited_for)
+                .await;
+        }
+        self.mark(row, InboxState::Done, None, subject).await;
+    }
+
+    fn later(&self, row: &InboxRow, error: &AskError) {
+        let id = &row.delivery.id;
+        tracing::warn!(channel = %id.channel, delivery = id.delivery, %error, "tried again later");
+        self.handle.release_delivery(id);
+    }
+
+    async fn mark(
+        &self,
+        row: &InboxRow,
+        state: InboxState,
+        parked_on: Option<String>,
+        subject: Option<String>,
+    ) {
         let mark = InboxMark {
-            id,
+            id: row.delivery.id.clone(),
             state,
             parked_on,
             subject,

@@ -17,7 +17,7 @@ use crate::extract::{from_json, read_id};
 use crate::v1::channels::channel_id;
 use crate::v1::listings::{Mapping, map_listing};
 use crate::v1::locations::LocationDoc;
-use crate::v1::skus::SkuInput;
+use crate::v1::skus::{SkuInput, resume};
 use crate::v1::stock::truth_of;
 use crate::wire::{ListingText, LocationText, SkuText};
 
@@ -201,7 +201,9 @@ impl Line {
         match self {
             Self::Sku(sku, command) => {
                 let command = Command::Sku(command);
-                asking.ask_by(EntityId::Sku(sku), command, by("")?).await?;
+                let entity = EntityId::Sku(sku.clone());
+                asking.ask_by(entity, command, by("")?).await?;
+                resume(asking, &sku).await?;
             }
             Self::Stock {
                 sku,

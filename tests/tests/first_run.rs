@@ -1,0 +1,189 @@
+//! What a new user does first: the README's commands, `init`, wrong keys, bad configuration.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test target")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::{Setup, binary};
+
+/// The README's order: from a signed webhook to *requested*, explained step by step.
+#[tokio::test]
+async fn a_shopify_order_flows_to_requested_and_explains_itself() {
+    let mut setup = Setup::new();
+    setup.config_text = Some(example(&setup));
+    let server = setup.start().await;
+    let trigger = [
+        "trigger",
+        "orders/create",
+        "--order",
+        "1001",
+        "--sku",
+        "TEE-BLK-M:2",
+        "--sku",
+        "MUG-01:1",
+    ];
+    let (code, said, error) = setup.crossdock(&trigger);
+    assert_eq!(code, 0, "{said}{error}");
+    support::settled(&server, "shop:820000000000001001", &["requested"]).await;
+    let (code, said, error) = setup.crossdock(&["order", "show", "shop:820000000000001001"]);
+    assert_eq!(code, 0, "{said}{error}");
+    for step in [
+        "Received from shop",
+        "columbus chosen",
+        "reno outranked",
+        "Reserved 2 × TEE-BLK-M",
+        "Request 1 sent to columbus",
+    ] {
+        assert!(said.contains(step), "{step} is not in:\n{said}");
+    }
+    let (_, said, _) = setup.crossdock(&["order", "show", "shop:820000000000001001", "--json"]);
+    let order: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(order["status"], "requested");
+}
+
+/// All topics, twice, out of order and late: one order, reserved once.
+#[tokio::test]
+async fn a_shop_that_repeats_itself_is_heard_once() {
+    let mut setup = Setup::new();
+    setup.config_text = Some(example(&setup));
+    let server = setup.start().await;
+    support::until("the example stock is there", async || {
+        server.call("GET", "/v1/stock/MUG-01", None).await.1["ats"].as_i64() > Some(0)
+    })
+    .await;
+    let before = server.get("/v1/stock/TEE-BLK-M").await["ats"]
+        .as_i64()
+        .unwrap();
+    let trigger = [
+        "trigger",
+        "orders/create",
+        "--order",
+        "2000",
+        "--count",
+        "5",
+        "--sku",
+        "TEE-BLK-M:1",
+        "--duplicate",
+        "2",
+        "--shuffle",
+        "--stale",
+    ];
+    let (code, said, error) = setup.crossdock(&trigger);
+    assert_eq!(code, 0, "{said}{error}");
+    for number in 2000..2005 {
+        support::settled(
+            &server,
+            &format!("shop:82000000000000{number}"),
+            &["requested"],
+        )
+        .await;
+    }
+    assert_eq!(server.get("/v1/stock/TEE-BLK-M").await["ats"], before - 5);
+}
+
+#[tokio::test]
+async fn what_init_writes_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let init = run(dir.path(), &["init", "--dir", "."]);
+    assert_eq!(init.0, 0, "{init:?}");
+    assert!(
+        init.1.trim().starts_with("cdk_"),
+        "the key is shown: {init:?}"
+    );
+    let again = run(dir.path(), &["init", "--dir", "."]);
+    assert_ne!(again.0, 0, "nothing is written over");
+    let check = run(dir.path(), &["check"]);
+    assert_eq!(check.0, 0, "{check:?}");
+    let port = support::free_port();
+    let config = std::fs::read_to_string(dir.path().join("crossdock.toml")).unwrap();
+    let config = config.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    assert!(config.contains(&port.to_string()), "{config}");
+    std::fs::write(dir.path().join("crossdock.toml"), config).unwrap();
+    let mut server = Command::new(binary())
+        .arg("serve")
+        .current_dir(dir.path())
+        .spawn()
+        .unwrap();
+    support::until("the server answers", async || {
+        run(dir.path(), &["key", "list"]).0 == 0
+    })
+    .await;
+    let unknown = run(dir.path(), &["order", "show", "shop:1"]);
+    assert_eq!(unknown.0, 4, "{unknown:?}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let gone = run(dir.path(), &["order", "show", "shop:1"]);
+    assert_eq!(gone.0, 5, "{gone:?}");
+    assert!(
+        gone.2.contains("crossdock serve"),
+        "it says what to do: {gone:?}"
+    );
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_named_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[server]\nlisten = \"nowhere\"\n[data]\ndedup_days = 0\n[channels.shop]\nkind = \"etsy\"\n[typo]\n";
+    std::fs::write(dir.path().join("crossdock.toml"), text).unwrap();
+    let (code, said, error) = run(dir.path(), &["check"]);
+    let told = said + &error;
+    assert_eq!(code, 3, "{told}");
+    for line in [
+        "crossdock.toml:2:",
+        "crossdock.toml:4:",
+        "crossdock.toml:6:",
+        "crossdock.toml:7:",
+    ] {
+        assert!(told.contains(line), "{line} is not in:\n{told}");
+    }
+}
+
+#[tokio::test]
+async fn keys_open_what_their_scope_says() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    support::stock(&server, None, &[("A", 1)]).await;
+    let (code, said, error) = setup.crossdock(&[
+        "key", "create", "--name", "reader", "--scope", "read", "--json",
+    ]);
+    assert_eq!(code, 0, "{error}");
+    let key: Value = serde_json::from_str(&said).unwrap();
+    let mut reader = server.door();
+    reader.key = key["secret"].as_str().unwrap().to_owned();
+    assert_eq!(reader.call("GET", "/v1/stock/A", None).await.0, 200);
+    let receipt = json!({ "location": "reno", "units": 1 });
+    let (status, refused) = reader
+        .call("POST", "/v1/stock/A/receipts", Some(receipt))
+        .await;
+    assert_eq!((status, &refused["code"]), (403, &json!("forbidden")));
+    reader.key = "cdk_000000000000_wrong".to_owned();
+    let (status, refused) = reader.call("GET", "/v1/stock/A", None).await;
+    assert_eq!((status, &refused["code"]), (401, &json!("unauthorized")));
+    assert!(!setup.log_text().contains("cdk_"), "a key is in the log");
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(binary());
+    let done = command.args(arguments).current_dir(dir).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        done.status.code().unwrap_or(-1),
+        text(done.stdout),
+        text(done.stderr),
+    )
+}
+
+/// The example configuration on a free port, with data of its own.
+fn example(setup: &Setup) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join("config/example.toml")).unwrap();
+    text.replace(
+        "config/example/",
+        &format!("{}/config/example/", root.display()),
+    )
+    .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", setup.port))
+    .replace("\"data\"", &format!("{:?}", setup.data()))
+}
