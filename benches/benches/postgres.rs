@@ -46,7 +46,7 @@ pub fn run(report: &mut Report) -> Peer {
         .enable_all()
         .build()
         .unwrap();
-    let mut measure = |skus: i32, coding: Coding| {
+    let measure = |skus: i32, coding: Coding| {
         median(|| runtime.block_on(reservations(&server.socket, skus, coding)))
     };
     let (hot, hot_lock) = (measure(1, Coding::Conditional), measure(1, Coding::RowLock));

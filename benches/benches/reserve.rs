@@ -22,7 +22,7 @@ pub fn run(report: &mut Report, peer: &Peer) {
         .enable_all()
         .build()
         .unwrap();
-    let mut measure =
+    let measure =
         |skus: usize, clients: usize| median(|| runtime.block_on(reservations(skus, clients)));
     let against = |value: Option<f64>| value.map(|value| ("best Postgres coding", value));
     let unit = "reservations/s";

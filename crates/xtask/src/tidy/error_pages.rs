@@ -21,7 +21,7 @@ fn check(workspace: &Workspace) -> Vec<Finding> {
     let rejections: Vec<&File> = workspace.file(REJECTIONS).into_iter().collect();
     let api: Vec<&File> = workspace
         .rust_files()
-        .filter(|file| file.path.starts_with(API))
+        .filter(|file| file.path.starts_with(API) && !file.is_test_code())
         .collect();
     for sources in [rejections, api] {
         check_sources(workspace, &sources, &mut findings);

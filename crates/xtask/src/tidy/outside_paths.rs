@@ -1,6 +1,6 @@
 //! No file names a place that exists on one machine only.
 
-use super::workspace::{File, Workspace};
+use super::workspace::Workspace;
 use super::{Finding, Rule};
 
 pub const RULE: Rule = Rule {
@@ -23,8 +23,10 @@ const BESIDE: &str = concat!("../sha", "red");
 fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in &workspace.files {
+        let production = file.production_lines();
         for (index, line) in file.text.lines().enumerate() {
-            if let Some(place) = named_place(file, line) {
+            let is_test = file.is_test_code() || index >= production;
+            if let Some(place) = named_place(line, is_test) {
                 findings.push(Finding::new(
                     &file.path,
                     index + 1,
@@ -37,8 +39,8 @@ fn check(workspace: &Workspace) -> Vec<Finding> {
     findings
 }
 
-fn named_place(file: &File, line: &str) -> Option<&'static str> {
-    if line.contains(BESIDE) && !file.is_test_code() {
+fn named_place(line: &str, is_test: bool) -> Option<&'static str> {
+    if line.contains(BESIDE) && !is_test {
         return Some(BESIDE);
     }
     PLACES.iter().copied().find(|place| {
@@ -80,7 +82,9 @@ mod tests {
     #[test]
     fn the_folder_beside_is_for_tests_only() {
         let text = format!("let data = \"{BESIDE}/orders.csv\";\n");
+        let tested = format!("fn of_use() {{}}\n#[cfg(test)]\nmod tests {{\n{text}}}\n");
         let workspace = files(&[
+            ("crates/sim/src/replay.rs", tested.as_str()),
             ("crates/sim/tests/replay.rs", text.as_str()),
             ("tests/replay/main.rs", text.as_str()),
             ("crates/sim/src/lib.rs", text.as_str()),
