@@ -9,6 +9,7 @@
     reason = "a bench target"
 )]
 
+mod http;
 mod journal;
 mod postgres;
 mod report;
@@ -36,6 +37,9 @@ fn main() {
     if wanted("reserve") {
         let peer = postgres::run(&mut report);
         reserve::run(&mut report, &peer);
+    }
+    if wanted("http") {
+        http::run(&mut report);
     }
     if json {
         println!("{}", report.json())

@@ -134,8 +134,9 @@ async fn buy(handle: Handle, names: Arc<Vec<SkuId>>, client: usize, done: Arc<At
         at = at.wrapping_mul(1_103_515_245).wrapping_add(12_345) & 0x7fff_ffff;
         let sku = names[at % names.len()].clone();
         let order: OrderId = format!("bench:{client}-{number}").parse().unwrap();
+        let id = AttemptId { order, attempt: 1 };
         let reserve = SkuCommand::Reserve {
-            id: AttemptId { order, attempt: 1 },
+            id: id.clone(),
             takes: vec![Take {
                 location: reno(),
                 units: 1,
@@ -144,10 +145,13 @@ async fn buy(handle: Handle, names: Arc<Vec<SkuId>>, client: usize, done: Arc<At
             promised_at: Timestamp::from_ms(1),
             queue: false,
         };
-        handle
-            .ask(EntityId::Sku(sku), Command::Sku(reserve), by())
-            .await
-            .unwrap();
+        for command in [reserve, SkuCommand::Confirm { id }] {
+            let entity = EntityId::Sku(sku.clone());
+            handle
+                .ask(entity, Command::Sku(command), by())
+                .await
+                .unwrap();
+        }
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
