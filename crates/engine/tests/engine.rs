@@ -1,4 +1,5 @@
 //! The engine's promises: nothing leaves before it is durable, and what rests on a lost append never leaves.
+#![allow(clippy::unwrap_used, reason = "a test target")]
 
 use crossdock_engine::{
     Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step, StepKind,
@@ -8,7 +9,7 @@ use crossdock_logic::Entity;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::ListingTarget;
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, EntityId, ListingId, Meta, ShardId, SkuId, Timestamp,
+    Command, CommandKey, CredentialId, EntityId, ListingId, Meta, ShardId, SkuId, Timestamp,
 };
 
 type Engine = Committer<u32, (), u32>;

@@ -1,4 +1,5 @@
 //! A node on the journal in memory: orders from state to request, races, lost appends, crashes and restarts.
+#![allow(clippy::unwrap_used, reason = "a test target")]
 
 use std::sync::Arc;
 

@@ -21,7 +21,8 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Parts, new_key, router};
+use crate::server::router;
+use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Parts, new_key};
 
 /// Secrets of the channel `shop`: one is being replaced.
 const SECRETS: [&str; 2] = ["first secret", "second secret"];

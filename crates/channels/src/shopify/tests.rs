@@ -63,7 +63,7 @@ fn signatures_are_checked_over_the_raw_bytes() {
                 .all(|(name, _)| !name.contains("hmac"))
         );
         assert_eq!(
-            check(&[old.clone()], &signed, body),
+            check(std::slice::from_ref(&old), &signed, body),
             Err(VerifyError::BadSignature)
         );
         let mut flipped = body.to_vec();

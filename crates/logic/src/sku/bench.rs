@@ -117,7 +117,7 @@ impl Bench {
             } => {
                 self.entity.apply(&record, DEDUP_WINDOW).unwrap();
                 self.enter(&record);
-                self.records.push(record);
+                self.records.push(*record);
                 self.audit();
                 Ok((answer, notices))
             }
