@@ -62,7 +62,7 @@ mod tests {
         wheel.set(&a, Some(at(9)));
         wheel.set(&b, Some(at(7)));
         assert_eq!(wheel.next(), Some(at(7)));
-        assert_eq!(wheel.due(at(8), 10), [b.clone()]);
+        assert_eq!(wheel.due(at(8), 10), std::slice::from_ref(&b));
         wheel.set(&b, Some(at(8)));
         wheel.set(&b, None);
         assert_eq!(wheel.due(at(9), 10), [a]);
