@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crossdock_model::{EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
 
@@ -52,6 +53,7 @@ struct State {
     faults: VecDeque<Fault>,
     failed: bool,
     commits: u64,
+    flush: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +96,11 @@ impl MemoryJournal {
         self.lock().failed = false;
     }
 
+    /// Lets every commit take so long from now on, as a disk's flush does.
+    pub fn set_flush(&self, flush: Duration) {
+        self.lock().flush = flush;
+    }
+
     /// How many commits wrote something.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -128,6 +135,8 @@ impl Journal for MemoryJournal {
     }
 
     fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError> {
+        let flush = self.lock().flush;
+        std::thread::sleep(flush);
         let mut state = self.lock();
         state.refuse_after_failure()?;
         check_batch(batch)?;

@@ -23,6 +23,17 @@ const BATCH_INBOX_MAX: usize = 1024;
 /// Pause after the disk was full, before the next try.
 const FULL_PAUSE: Wait = Wait::from_millis(250);
 
+/// How long what nobody outside waits for may wait for company. An order's first record releases nothing: what it
+/// asked of SKUs has left already, and their records share its flush. So do its buyer's data and a delivery's mark.
+const LINGER: Wait = Wait::from_millis(2);
+
+/// How long the committer looks whether more is coming.
+const GATHER: Wait = Wait::from_micros(100);
+/// How often it looks, while more comes.
+const GATHERINGS_MAX: u32 = 4;
+/// From so many steps on, a flush is worth its while.
+const GATHER_BELOW_STEPS: usize = 32;
+
 /// A fenced write beside the entities' steps.
 pub(crate) enum OtherWrite {
     Mark(InboxMark),
@@ -39,10 +50,18 @@ type Core = Committer<Caller, OtherWrite, oneshot::Sender<()>>;
 struct Work {
     core: Core,
     inbox: Vec<(InboxInsert, Stored)>,
+    /// Something is queued that releases an answer, an effect or a delivery.
+    urgent: bool,
     stopping: bool,
     /// Counts finished batches: whoever waits for what is in flight waits for the next number.
     finished: u64,
     trouble: Option<String>,
+}
+
+impl Work {
+    fn is_waiting(&self) -> bool {
+        self.core.waiting() > 0 || !self.inbox.is_empty()
+    }
 }
 
 /// What waits for the committer.
@@ -67,6 +86,7 @@ impl CommitQueue {
         let work = Work {
             core,
             inbox: Vec::new(),
+            urgent: false,
             stopping: false,
             finished: 0,
             trouble: None,
@@ -91,6 +111,7 @@ impl CommitQueue {
             return;
         }
         let mut work = self.lock();
+        work.urgent |= steps.iter().any(|step| !step.release.is_empty());
         for step in steps {
             // A refused step's release is dropped here, and with it the callers' reply channels.
             let _ = work.core.push(step);
@@ -100,7 +121,10 @@ impl CommitQueue {
     }
 
     pub fn push_inbox(&self, insert: InboxInsert, stored: Stored) {
-        self.lock().inbox.push((insert, stored));
+        let mut work = self.lock();
+        work.inbox.push((insert, stored));
+        work.urgent = true;
+        drop(work);
         self.filled.notify_one();
     }
 
@@ -153,6 +177,41 @@ impl CommitQueue {
         }
     }
 
+    /// Waits until something is to be written. `None`: stopping, and nothing is left.
+    fn next_work(&self) -> Option<MutexGuard<'_, Work>> {
+        let mut work = self.lock();
+        while !work.is_waiting() {
+            if work.stopping {
+                return None;
+            }
+            work = self
+                .filled
+                .wait(work)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let lingers = |work: &mut Work| !work.urgent && !work.stopping;
+        let waited = self.filled.wait_timeout_while(work, LINGER, lingers);
+        Some(self.gather(waited.unwrap_or_else(PoisonError::into_inner).0))
+    }
+
+    /// Waits a moment for what is being decided right now, as long as more comes: steps of one order at several
+    /// SKUs are microseconds apart, a flush is milliseconds.
+    fn gather<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
+        for _ in 0..GATHERINGS_MAX {
+            let before = work.core.waiting();
+            if before >= GATHER_BELOW_STEPS || work.stopping {
+                return work;
+            }
+            drop(work);
+            std::thread::sleep(GATHER);
+            work = self.lock();
+            if work.core.waiting() == before {
+                return work;
+            }
+        }
+        work
+    }
+
     /// Ends the thread once nothing waits.
     pub fn stop(&self) {
         self.lock().stopping = true;
@@ -164,22 +223,16 @@ impl CommitQueue {
 pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
     let queue = &shared.commits;
     loop {
-        let mut work = queue.lock();
-        while work.core.waiting() == 0 && work.inbox.is_empty() {
-            if work.stopping {
-                return Ok(());
-            }
-            work = queue
-                .filled
-                .wait(work)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let Some(mut work) = queue.next_work() else {
+            return Ok(());
+        };
         let batch = work
             .core
             .next_batch()
             .unwrap_or(Batch { shards: Vec::new() });
         let count = work.inbox.len().min(BATCH_INBOX_MAX);
         let (inserts, stored): (Vec<_>, Vec<_>) = work.inbox.drain(..count).unzip();
+        work.urgent = work.is_waiting();
         drop(work);
         commit(shared, batch, inserts, stored)?;
     }

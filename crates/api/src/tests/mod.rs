@@ -31,7 +31,7 @@ const SECRETS: [&str; 2] = ["first secret", "second secret"];
 struct Server {
     handle: Handle,
     insight: Arc<Insight>,
-    journal: Arc<dyn Journal>,
+    journal: Arc<MemoryJournal>,
     router: Router,
     keys: BTreeMap<&'static str, String>,
     _node: Node,
@@ -102,10 +102,10 @@ impl Server {
         let insight = Arc::new(Insight::open(&dir.path().join("insight.db")).unwrap());
         let clock = Arc::new(RealClock::default());
         let now = crossdock_runtime::Clock::now(&*clock);
-        let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(7, now));
+        let journal = Arc::new(MemoryJournal::new(7, now));
         let fatal = |error| panic!("a flush failed in memory: {error}");
         let started = Node::start(
-            Arc::clone(&journal),
+            Arc::clone(&journal) as Arc<dyn Journal>,
             clock,
             Arc::new(Unconnected),
             Options::new(1),
@@ -191,6 +191,28 @@ impl Server {
     /// Folds the journal into the read models, as the node does in the background.
     fn catch_up(&self) {
         while self.insight.catch_up(&*self.journal).unwrap().behind {}
+    }
+
+    /// Commits so far, once none has come for a while.
+    async fn settled_commits(&self) -> u64 {
+        loop {
+            let before = self.journal.commits();
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+            if self.journal.commits() == before {
+                return before;
+            }
+        }
+    }
+
+    /// Stock once so many units are committed: an order's word reaches the SKU just after the caller.
+    async fn committed(&self, sku: &str, units: u32) -> Value {
+        loop {
+            let stock = self.get(&format!("/v1/stock/{sku}")).await.json();
+            if stock["locations"][0]["committed"] == units {
+                return stock;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// A location, a channel and so many units of a SKU.

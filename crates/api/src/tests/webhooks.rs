@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use crossdock_channels::{Secret, shopify};
-use crossdock_journal::InboxState;
+use crossdock_journal::{InboxState, Journal};
 use crossdock_model::ShardId;
 
 use super::{Answer, SECRETS, Server};

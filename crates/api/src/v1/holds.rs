@@ -330,7 +330,7 @@ async fn confirm_order(
     let (facts, buyer) = input.value.read(&order, Sale::Asks, asking.now())?;
     let entity = EntityId::Order(order.clone());
     if let Some(buyer) = &buyer {
-        put_buyer(asking, &entity, buyer).await?;
+        put_buyer(asking, &entity, Some(buyer)).await?;
     }
     if let Some(destination) = facts.destination {
         let change = Command::Order(OrderCommand::ChangeDestination { destination });

@@ -328,7 +328,7 @@ pub(super) async fn address(
         phone: known.as_ref().and_then(|buyer| buyer.phone.clone()),
         ship_to: Some(address.read()),
     };
-    put_buyer(&asking, &EntityId::Order(order.clone()), &buyer).await?;
+    put_buyer(&asking, &EntityId::Order(order.clone()), Some(&buyer)).await?;
     let change = OrderCommand::ChangeDestination { destination };
     command(&asking, order, change, input.hash).await
 }

@@ -1,4 +1,5 @@
-//! Placing an order: the key is claimed, the buyer goes to the vault, then the order is stated and settles.
+//! Placing an order: the key is claimed, then the buyer goes to the vault and the order is stated and settles. In
+//! flushes: the claim; the statement with buyer, plan and reservations; *reserved*.
 
 use crossdock_channels::Buyer;
 use crossdock_model::answer::OrderSummary;
@@ -64,20 +65,24 @@ pub(crate) async fn place(
         return Err(ApiError::internal(&"a claim was not answered as one"));
     };
     let entity = EntityId::Order(order.clone());
+    let mut to_vault = buyer.as_ref();
     if !first && exists(asking, &entity).await? {
         // Older than all that is known of the order, so it changes nothing and only awaits the outcome.
         facts.updated_at = Timestamp::default();
-    } else if let Some(buyer) = &buyer {
-        put_buyer(asking, &entity, buyer).await?;
+        if has_buyer(asking, &entity).await? {
+            to_vault = None;
+        }
     }
     let state = OrderCommand::State {
         facts: Box::new(facts),
         origin,
         settle: true,
     };
-    let reply = asking
-        .ask_by(entity, Command::Order(state), asking.by())
-        .await?;
+    let asked = asking.ask_by(entity.clone(), Command::Order(state), asking.by());
+    // Queued before the order hears of it, so in its first flush or in one before.
+    let (kept, reply) = tokio::join!(biased; put_buyer(asking, &entity, to_vault), asked);
+    kept?;
+    let reply = reply?;
     match &reply.answer {
         Answer::Order(summary) => {
             let summary = (**summary).clone();
@@ -95,12 +100,23 @@ async fn exists(asking: &Asking, entity: &EntityId) -> Result<bool, ApiError> {
     }
 }
 
-/// Puts a buyer into the vault, before anything of the order is.
+/// Whether the vault knows the buyer: the answer of the first time may have been lost on the way there.
+async fn has_buyer(asking: &Asking, order: &EntityId) -> Result<bool, ApiError> {
+    let subject = order.to_string();
+    let read = asking
+        .state
+        .handle
+        .journal_read(move |journal| journal.vault(&subject));
+    Ok(read.await?.is_some())
+}
+
+/// Puts a buyer, if there is one, into the vault.
 pub(crate) async fn put_buyer(
     asking: &Asking,
     order: &EntityId,
-    buyer: &Buyer,
+    buyer: Option<&Buyer>,
 ) -> Result<(), ApiError> {
+    let Some(buyer) = buyer else { return Ok(()) };
     let put = VaultWrite::Put {
         subject: order.to_string(),
         buyer: buyer.key.clone(),
