@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::warehouse::Warehouse;
+use support::listener::Listener;
 use support::{Door, Server, Setup, disk, shop, stock};
 
 const KILLS: usize = 50;
@@ -49,7 +49,7 @@ async fn the_control_without_syncing_loses() {
 
 /// Everything that went wrong, in sentences.
 async fn run(setup: Setup, kills: usize) -> Vec<String> {
-    let warehouse = Warehouse::start().await;
+    let warehouse = Listener::start().await;
     let acknowledged = Acknowledged::default();
     let next = Arc::new(AtomicU64::new(5_000_000_000_000_001));
     let mut server = setup.start().await;
@@ -114,11 +114,7 @@ async fn order(to: Door, next: Arc<AtomicU64>, acknowledged: Acknowledged) {
     }
 }
 
-async fn judge(
-    server: &Server,
-    warehouse: &Warehouse,
-    acknowledged: &BTreeSet<u64>,
-) -> Vec<String> {
+async fn judge(server: &Server, warehouse: &Listener, acknowledged: &BTreeSet<u64>) -> Vec<String> {
     let mut losses = Vec::new();
     let mut reserved: BTreeMap<String, i64> = BTreeMap::new();
     let mut requested = Vec::new();

@@ -38,7 +38,7 @@ impl FromRequestParts<ApiState> for Asking {
             caller,
             key,
             reason,
-            trace: trace_context(&parts.headers),
+            trace: parts.extensions.get::<TraceContext>().copied(),
         })
     }
 }
@@ -55,26 +55,6 @@ fn text_header(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<Str
             format!("expected 1 to {max} visible ASCII characters"),
         )),
     }
-}
-
-/// W3C trace context: `00-{32 hex}-{16 hex}-{2 hex}`.
-fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = text.split('-');
-    let version = parts.next()?;
-    let (trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?);
-    let sizes = (version.len(), trace.len(), span.len(), flags.len());
-    if sizes != (2, 32, 16, 2) || version == "ff" {
-        return None;
-    }
-    let trace = u128::from_str_radix(trace, 16).ok()?;
-    let span = u64::from_str_radix(span, 16).ok()?;
-    let flags = u8::from_str_radix(flags, 16).ok()?;
-    (trace != 0 && span != 0).then(|| TraceContext {
-        trace_id: trace.to_be_bytes(),
-        span_id: span.to_be_bytes(),
-        flags,
-    })
 }
 
 impl Asking {
@@ -155,33 +135,5 @@ impl Asking {
     /// The present time.
     pub fn now(&self) -> Timestamp {
         self.state.handle.now()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_trace_contexts_are_taken() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("traceparent", text.parse().unwrap());
-            trace_context(&headers)
-        };
-        let whole = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let trace = read(whole).unwrap();
-        assert_eq!(
-            (trace.trace_id[0], trace.span_id[7], trace.flags),
-            (0x4b, 0xb7, 1)
-        );
-        for wrong in [
-            "",
-            "00-1-2-3",
-            &whole.replace("4bf9", "zzzz"),
-            &whole.replace("00-", "ff-"),
-        ] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
     }
 }

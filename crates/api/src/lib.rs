@@ -17,6 +17,7 @@ mod server;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod v1;
 mod webhooks;
 mod wire;

@@ -1,7 +1,7 @@
 //! Around every request: its id, its time limit, its figures; and what operators look at.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::answer;
 use crate::error::ApiError;
 use crate::state::ApiState;
+use crate::trace::{self, FinishedSpan};
 
 /// Longest time for an import.
 pub(crate) const IMPORT_ANSWER: Duration = Duration::from_secs(600);
@@ -106,21 +107,50 @@ impl Collector for HotSkus {
     }
 }
 
-/// Gives every request an id, counts it, and tells failures to the log.
+/// Gives every request an id and a trace context, counts it, and tells failures to the log.
 pub(crate) async fn request(
     State(state): State<ApiState>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
+    let (started, started_at) = (Instant::now(), SystemTime::now());
     let id = request_id(&state, request.headers().get(&REQUEST_ID));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("unmatched", MatchedPath::as_str).to_owned();
+    let parent = trace::parent(request.headers());
+    let forced = trace::is_forced(request.headers());
+    let own = state
+        .spans
+        .as_ref()
+        .map(|spans| spans.begin(parent, forced));
+    if let Some(context) = own.or(parent) {
+        request.extensions_mut().insert(context);
+    }
     let mut response = next.run(request).await;
-    if response.status().is_server_error() {
-        let (status, id) = (response.status().as_u16(), id.to_str().unwrap_or_default());
+    let status = response.status();
+    if status.is_server_error() {
+        let (status, id) = (status.as_u16(), id.to_str().unwrap_or_default());
         tracing::warn!(%method, route, status, request_id = id, "a request was not served");
+    }
+    if let (Some(spans), Some(context)) = (&state.spans, own) {
+        let span = FinishedSpan {
+            context,
+            parent,
+            name: format!("{method} {route}"),
+            is_server: true,
+            started: started_at,
+            took: started.elapsed(),
+            error: status.is_server_error().then(|| status.to_string()),
+            attributes: vec![
+                ("http.request.method", method.to_string()),
+                ("http.route", route.clone()),
+                ("http.response.status_code", status.as_u16().to_string()),
+            ],
+        };
+        if span.is_wanted() {
+            spans.report(span);
+        }
     }
     state
         .figures

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::auth::KeyCache;
 use crate::observe::{Figures, HotSkus};
+use crate::trace::Spans;
 use crate::v1::{Jobs, Kits};
 
 /// Connectors whose webhooks can be taken.
@@ -107,6 +108,8 @@ pub struct Parts {
     pub adopt: Option<AdoptFn>,
     /// Copies the journal; none: backups are not offered.
     pub backup: Option<BackupFn>,
+    /// Where spans go; none: nobody traces.
+    pub spans: Option<Arc<dyn Spans>>,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -126,6 +129,7 @@ pub struct Inner {
     pub(crate) kits: Kits,
     pub(crate) adopt: Option<AdoptFn>,
     pub(crate) backup: Option<BackupFn>,
+    pub(crate) spans: Option<Arc<dyn Spans>>,
 }
 
 impl ApiState {
@@ -149,6 +153,7 @@ impl ApiState {
             kits: Kits::default(),
             adopt: parts.adopt,
             backup: parts.backup,
+            spans: parts.spans,
         }))
     }
 }

@@ -1,21 +1,25 @@
 //! Webhooks of channels: size, signature over the raw bytes, inbox, answer. Nothing is parsed on this way.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use crossdock_channels::{Delivery, Verified, VerifyError, shopify};
 use crossdock_model::ChannelId;
+use crossdock_model::v1::TraceContext;
 use crossdock_runtime::{InboxId, InboxInsert};
 
 use crate::error::ApiError;
 use crate::extract::unread;
 use crate::state::{ApiState, ChannelAuth, ConnectorKind};
+use crate::trace;
 
 /// Takes a delivery. A repeat is answered as the first was.
 pub(crate) async fn take(
     State(state): State<ApiState>,
     Path(channel): Path<String>,
+    context: Option<Extension<TraceContext>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, ApiError> {
@@ -23,7 +27,12 @@ pub(crate) async fn take(
     let auth = auth.ok_or_else(|| ApiError::not_found("this channel"))?;
     let body = body.map_err(unread)?;
     let headers = lower_case(&headers);
-    let verified = verified(auth, &headers, &body)?;
+    let mut verified = verified(auth, &headers, &body)?;
+    // Whoever works on it goes on with the trace, if there is one to be seen.
+    if let Some(Extension(context)) = context.filter(|context| trace::is_sampled(context)) {
+        let traceparent = ("traceparent".to_owned(), trace::write(&context));
+        verified.kept_headers.push(traceparent);
+    }
     let delivery = InboxInsert {
         id: InboxId {
             channel: ChannelId::checked(&channel)?,

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::config::{Channel, ChannelKind, Config};
 use crate::ingest;
+use crate::telemetry::Guard;
 
 /// The API's state.
 #[must_use]
@@ -25,7 +26,10 @@ pub fn state(
     handle: &Handle,
     insight: &Arc<Insight>,
     journal: &Arc<SqliteJournal>,
+    telemetry: &Guard,
 ) -> ApiState {
+    let mut registry = Registry::default();
+    telemetry.register(&mut registry);
     let limits = Limits {
         body_bytes_max: config.server.body_bytes_max,
         ..Limits::default()
@@ -35,9 +39,10 @@ pub fn state(
         insight: Arc::clone(insight),
         channels,
         limits,
-        registry: Registry::default(),
+        registry,
         adopt: Some(adopt()),
         backup: Some(backup(handle.clone(), Arc::clone(journal))),
+        spans: telemetry.spans(),
     })
 }
 

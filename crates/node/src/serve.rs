@@ -31,8 +31,10 @@ const FOLD_PAUSE: Wait = Wait::from_millis(20);
 const DRAIN: Wait = Wait::from_secs(5);
 
 /// What only tests and tools set.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Where spans go and what they count.
+    pub telemetry: Arc<telemetry::Guard>,
     /// Whether a failed flush ends the process at once (it must, in a server of its own process).
     pub exit_on_failed_flush: bool,
 }
@@ -76,20 +78,28 @@ impl Server {
             clock,
             Arc::clone(&warehouses) as Arc<dyn Connector>,
             node_options(&config)?,
-            on_fatal(options),
+            on_fatal(options.exit_on_failed_flush),
         )
         .await?;
         let handle = node.handle();
         warehouses.connect(handle.clone());
         let first_key = bootstrap::prepare(&handle, &config).await?;
-        ingest::start(&handle);
+        let spans = options.telemetry.spans();
+        ingest::start(&handle, spans.as_ref());
         let folding = fold(
             Arc::clone(&insight),
             Arc::clone(&journal) as Arc<dyn Journal>,
         );
         let telling = outgoing(&handle, &insight, policy, &secrets).run();
         let tasks = vec![tokio::spawn(folding), tokio::spawn(telling)];
-        let state = http::state(&config, channels, &handle, &insight, &journal);
+        let state = http::state(
+            &config,
+            channels,
+            &handle,
+            &insight,
+            &journal,
+            &options.telemetry,
+        );
         let (stop, stopped) = oneshot::channel();
         let ended = serve(listener, state, stopped);
         if let Some(seed) = config
@@ -167,10 +177,10 @@ fn node_options(config: &Config) -> anyhow::Result<crossdock_runtime::Options> {
 }
 
 /// After a failed flush what is on disk is unknown: the next flush would lie. The process ends and recovers.
-fn on_fatal(options: Options) -> impl FnOnce(JournalError) + Send + 'static {
+fn on_fatal(exits: bool) -> impl FnOnce(JournalError) + Send + 'static {
     move |error| {
         tracing::error!(%error, "the journal failed: this process ends, the next start recovers from disk");
-        if options.exit_on_failed_flush {
+        if exits {
             std::process::exit(1);
         }
     }
@@ -212,11 +222,12 @@ async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
 /// # Errors
 /// As [`Server::start`].
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let telemetry = telemetry::start(&config.telemetry)?;
+    let telemetry = Arc::new(telemetry::start(&config.telemetry)?);
     let data = config.data.dir.clone();
     let server = Server::start(
         config,
         Options {
+            telemetry: Arc::clone(&telemetry),
             exit_on_failed_flush: true,
         },
     )

@@ -2,8 +2,8 @@
 #![allow(dead_code, missing_docs, reason = "shared by several test targets")]
 
 pub mod disk;
+pub mod listener;
 pub mod shop;
-pub mod warehouse;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,6 +53,8 @@ pub struct Setup {
     pub port: u16,
     /// Name of the data directory.
     pub data_name: &'static str,
+    /// Where spans go.
+    pub otlp: Option<String>,
     /// A configuration of the test's own.
     pub config_text: Option<String>,
     pub synchronous: &'static str,
@@ -69,6 +71,7 @@ impl Setup {
             dir,
             port: free_port(),
             data_name: "data",
+            otlp: None,
             config_text: None,
             synchronous: "full",
             preload: None,
@@ -83,11 +86,14 @@ impl Setup {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
              [data]\ndir = {data:?}\nsynchronous = \"{synchronous}\"\n\
-             [telemetry]\nlog = \"warn\"\n\
+             [telemetry]\nlog = \"warn\"\n{otlp}\
              [warehouse]\nallow_private_addresses = true\n\
              [secrets.wms]\nfile = {wms:?}\n\
              [channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = {shop:?} }}]\n\
              [channels.api]\nkind = \"api\"\nsale = \"asks\"\n",
+            otlp = self.otlp.as_ref().map_or(String::new(), |url| {
+                format!("otlp_endpoint = {url:?}\ntrace_ratio = 0.0\n")
+            }),
             port = self.port,
             data = self.data(),
             synchronous = self.synchronous,

@@ -131,6 +131,7 @@ impl Server {
             registry: Registry::default(),
             adopt: None,
             backup: None,
+            spans: None,
         });
         let mut server = Self {
             handle,

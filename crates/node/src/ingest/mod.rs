@@ -5,17 +5,20 @@
 
 mod lines;
 
-use std::time::Duration as Wait;
+use std::sync::Arc;
+use std::time::{Duration as Wait, SystemTime};
 
+use crossdock_api::trace::{FinishedSpan, Spans};
 use crossdock_channels::{ChannelOrder, Inbound, MapError};
 use crossdock_journal::{InboxMark, InboxRow, InboxState, VaultEntry, VaultWrite};
 use crossdock_model::command::{ChannelCommand, OrderCommand, SkuCommand};
-use crossdock_model::v1::{ChannelSettings, CountBasis, OrderFacts, Origin};
+use crossdock_model::v1::{ChannelSettings, CountBasis, OrderFacts, Origin, TraceContext};
 use crossdock_model::{
     Answer, ChannelId, Command, CredentialId, EntityId, ExternalId, ListingId, OrderId, SourceId,
     Timestamp,
 };
 use crossdock_runtime::{AskError, By, Handle, Reply};
+use tokio::time::Instant;
 
 /// Deliveries worked on at once.
 const WORKERS: usize = 64;
@@ -44,23 +47,98 @@ impl From<AskError> for Stuck {
 }
 
 /// Starts the workers; they end with the runtime they are spawned on.
-pub fn start(handle: &Handle) {
+pub fn start(handle: &Handle, spans: Option<&Arc<dyn Spans>>) {
     for _ in 0..WORKERS {
-        let worker = Worker {
-            handle: handle.clone(),
-        };
+        let (handle, spans) = (handle.clone(), spans.cloned());
         tokio::spawn(async move {
             loop {
-                let row = worker.handle.next_delivery().await;
-                worker.work(row).await;
+                let row = handle.next_delivery().await;
+                work_apart(&handle, spans.as_ref(), row).await;
             }
         });
     }
 }
 
+/// Works on a delivery in a task of its own, so that one that crashes it is put aside and takes no worker along.
+async fn work_apart(handle: &Handle, spans: Option<&Arc<dyn Spans>>, row: InboxRow) {
+    let row = Arc::new(row);
+    let parent = traceparent(&row);
+    let trace = spans.map(|spans| spans.begin(parent, false)).or(parent);
+    let worker = Worker {
+        handle: handle.clone(),
+        trace,
+    };
+    let (started, started_at) = (Instant::now(), SystemTime::now());
+    let task = tokio::spawn({
+        let (worker, row) = (worker.clone(), Arc::clone(&row));
+        async move { worker.work(&row).await }
+    });
+    let outcome = match task.await {
+        Ok(outcome) => outcome,
+        Err(crash) => {
+            tracing::error!(delivery = row.delivery.id.delivery, %crash, "working on a delivery crashed");
+            let subject = delivery_subject(&row);
+            let cause = format!(
+                "Working on a {} delivery crashed: this is a defect.",
+                row.delivery.topic
+            );
+            worker
+                .park(&row, "unreadable", &subject, &cause, &subject, None)
+                .await;
+            Worked::Parked
+        }
+    };
+    if let (Some(spans), Some(context)) = (spans, trace) {
+        let id = &row.delivery.id;
+        let span = FinishedSpan {
+            context,
+            parent,
+            name: format!("delivery {}", row.delivery.topic),
+            is_server: false,
+            started: started_at,
+            took: started.elapsed(),
+            error: (outcome != Worked::Done).then(|| outcome.name().to_owned()),
+            attributes: vec![
+                ("crossdock.channel", id.channel.to_string()),
+                ("crossdock.delivery", id.delivery.clone()),
+            ],
+        };
+        if span.is_wanted() {
+            spans.report(span);
+        }
+    }
+}
+
+/// The trace of the request that brought it.
+fn traceparent(row: &InboxRow) -> Option<TraceContext> {
+    let mut headers = row.delivery.headers.iter();
+    let (_, text) = headers.find(|(name, _)| name == "traceparent")?;
+    crossdock_api::trace::read(text)
+}
+
+/// How work on a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    Done,
+    Parked,
+    Later,
+}
+
+impl Worked {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Parked => "parked",
+            Self::Later => "later",
+        }
+    }
+}
+
 /// Works on one delivery at a time.
+#[derive(Clone)]
 struct Worker {
     handle: Handle,
+    trace: Option<TraceContext>,
 }
 
 /// What is known of the channel that a delivery came from.
@@ -72,27 +150,48 @@ struct Source {
 }
 
 impl Worker {
-    async fn work(&self, row: InboxRow) {
+    async fn work(&self, row: &InboxRow) -> Worked {
         let mut subject = row.subject.clone();
-        match self.try_until_settled(&row, &mut subject).await {
-            Ok(()) => self.done(&row, row.parked_on.clone(), subject).await,
-            Err(Stuck::Later(error)) => self.later(&row, &error),
+        match self.try_until_settled(row, &mut subject).await {
+            Ok(()) => {
+                self.done(row, row.parked_on.clone(), subject).await;
+                Worked::Done
+            }
+            Err(Stuck::Later(error)) => {
+                self.later(row, &error);
+                Worked::Later
+            }
             Err(Stuck::Parked {
                 kind,
                 subject: about,
                 cause,
                 parked_on,
             }) => {
-                self.open_exception(&row, kind, &about, &cause).await;
-                let parked = Some(parked_on.clone());
-                self.mark(&row, InboxState::Parked, parked, subject.clone())
+                self.park(row, kind, &about, &cause, &parked_on, subject.clone())
                     .await;
                 // What it waits for may have come while it was being parked, and found nothing waiting.
-                if self.take_in(&row, &mut subject).await.is_ok() {
-                    self.done(&row, Some(parked_on), subject).await;
+                if self.take_in(row, &mut subject).await.is_err() {
+                    return Worked::Parked;
                 }
+                self.done(row, Some(parked_on), subject).await;
+                Worked::Done
             }
         }
+    }
+
+    /// Opens an exception, then puts the delivery aside until what it waits for is there.
+    async fn park(
+        &self,
+        row: &InboxRow,
+        kind: &str,
+        about: &str,
+        cause: &str,
+        parked_on: &str,
+        subject: Option<String>,
+    ) {
+        self.open_exception(row, kind, about, cause).await;
+        self.mark(row, InboxState::Parked, Some(parked_on.to_owned()), subject)
+            .await;
     }
 
     async fn done(&self, row: &InboxRow, waited_for: Option<String>, subject: Option<String>) {
@@ -203,7 +302,10 @@ impl Worker {
             channel,
             settings,
             adopt_older_than,
-            by: By::new(principal),
+            by: By {
+                trace: self.trace,
+                ..By::new(principal)
+            },
         })
     }
 
@@ -387,11 +489,13 @@ fn order_id(channel: &ChannelId, external: &ExternalId) -> OrderId {
     }
 }
 
+fn delivery_subject(row: &InboxRow) -> String {
+    let id = &row.delivery.id;
+    format!("delivery:{}/{}", id.channel, id.delivery)
+}
+
 fn unreadable(row: &InboxRow, error: &MapError) -> Stuck {
-    let subject = format!(
-        "delivery:{}/{}",
-        row.delivery.id.channel, row.delivery.id.delivery
-    );
+    let subject = delivery_subject(row);
     Stuck::Parked {
         kind: "unreadable",
         parked_on: subject.clone(),
@@ -411,6 +515,7 @@ pub async fn adopt(
 ) -> Result<(), String> {
     let worker = Worker {
         handle: handle.clone(),
+        trace: None,
     };
     let adopt = async {
         let source = worker.source(channel).await?;

@@ -1,0 +1,230 @@
+//! Spans by OTLP over HTTP. They are made when the work has ended, and only for what was sampled, failed or was slow:
+//! a live span costs a microsecond or two even when it is thrown away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use crossdock_api::trace::{FinishedSpan, Spans};
+use crossdock_model::v1::TraceContext;
+use opentelemetry::trace::{
+    SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, IdGenerator, RandomIdGenerator, SpanData, SpanEvents,
+    SpanExporter, SpanLinks, SpanProcessor,
+};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// Spans that may wait to be sent; more are dropped.
+const QUEUE_SPANS_MAX: usize = 65_536;
+const SAMPLED: u8 = 1;
+
+/// Sends spans in batches.
+#[derive(Debug)]
+pub struct OtlpSpans {
+    processor: BatchSpanProcessor,
+    ids: RandomIdGenerator,
+    /// Share of traces that begin here and are sampled, of 2^64.
+    sampled_below: u64,
+    scope: InstrumentationScope,
+    figures: Figures,
+}
+
+/// What became of spans.
+#[derive(Debug, Clone, Default)]
+struct Figures {
+    sent: Counter,
+    failed: Counter,
+}
+
+impl OtlpSpans {
+    /// Starts sending to the OTLP endpoint, `http://127.0.0.1:4318`.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be used.
+    pub fn start(endpoint: &str, ratio: f64) -> anyhow::Result<Self> {
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+            .build()
+            .context("telemetry.otlp_endpoint cannot be used")?;
+        let figures = Figures::default();
+        let told = Told {
+            exporter,
+            figures: figures.clone(),
+            is_failing: Arc::default(),
+        };
+        let batches = BatchConfigBuilder::default()
+            .with_max_queue_size(QUEUE_SPANS_MAX)
+            .build();
+        let mut processor = BatchSpanProcessor::builder(told)
+            .with_batch_config(batches)
+            .build();
+        processor.set_resource(&Resource::builder().with_service_name("crossdock").build());
+        Ok(Self {
+            processor,
+            ids: RandomIdGenerator::default(),
+            sampled_below: (ratio.clamp(0.0, 1.0) * u64::MAX as f64) as u64,
+            scope: InstrumentationScope::builder("crossdock")
+                .with_version(env!("CARGO_PKG_VERSION"))
+                .build(),
+            figures,
+        })
+    }
+
+    /// Registers figures of the spans sent.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("crossdock");
+        let (sent, failed) = (self.figures.sent.clone(), self.figures.failed.clone());
+        registry.register("trace_spans_sent", "Spans that the collector took", sent);
+        registry.register("trace_spans_failed", "Spans that could not be sent", failed);
+    }
+
+    /// Sends what is left.
+    pub fn close(&self) {
+        if let Err(error) = self.processor.shutdown() {
+            tracing::warn!(%error, "the last spans could not be sent");
+        }
+    }
+
+    fn sampled(&self, trace_id: TraceId) -> u8 {
+        let [.., a, b, c, d, e, f, g, h] = trace_id.to_bytes();
+        let drawn = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        u8::from(drawn < self.sampled_below || self.sampled_below == u64::MAX)
+    }
+}
+
+impl Spans for OtlpSpans {
+    fn begin(&self, parent: Option<TraceContext>, forced: bool) -> TraceContext {
+        let span_id = self.ids.new_span_id().to_bytes();
+        let forced = if forced { SAMPLED } else { 0 };
+        match parent {
+            Some(parent) => TraceContext {
+                span_id,
+                flags: parent.flags | forced,
+                ..parent
+            },
+            None => {
+                let trace = self.ids.new_trace_id();
+                let flags = self.sampled(trace) | forced;
+                TraceContext {
+                    trace_id: trace.to_bytes(),
+                    span_id,
+                    flags,
+                }
+            }
+        }
+    }
+
+    fn report(&self, span: FinishedSpan) {
+        let attributes = span.attributes.into_iter();
+        self.processor.on_end(SpanData {
+            span_context: SpanContext::new(
+                TraceId::from_bytes(span.context.trace_id),
+                SpanId::from_bytes(span.context.span_id),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::default(),
+            ),
+            parent_span_id: span
+                .parent
+                .map_or(SpanId::INVALID, |p| SpanId::from_bytes(p.span_id)),
+            parent_span_is_remote: span.parent.is_some(),
+            span_kind: if span.is_server {
+                SpanKind::Server
+            } else {
+                SpanKind::Internal
+            },
+            name: span.name.into(),
+            start_time: span.started,
+            end_time: span.started + span.took,
+            attributes: attributes
+                .map(|(key, value)| KeyValue::new(key, value))
+                .collect(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: span.error.map_or(Status::Unset, Status::error),
+            instrumentation_scope: self.scope.clone(),
+        });
+    }
+}
+
+/// An exporter that tells when it begins to fail and when it works again: traces that are silently lost are
+/// missed only when they are needed.
+#[derive(Debug)]
+struct Told {
+    exporter: opentelemetry_otlp::SpanExporter,
+    figures: Figures,
+    is_failing: Arc<AtomicBool>,
+}
+
+impl SpanExporter for Told {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len() as u64;
+        let sent = self.exporter.export(batch).await;
+        let was_failing = self.is_failing.swap(sent.is_err(), Ordering::Relaxed);
+        match &sent {
+            Ok(()) => {
+                self.figures.sent.inc_by(count);
+                if was_failing {
+                    tracing::info!("spans are sent again");
+                }
+            }
+            Err(error) => {
+                self.figures.failed.inc_by(count);
+                if !was_failing {
+                    tracing::warn!(%error, "spans cannot be sent: is telemetry.otlp_endpoint right?");
+                }
+            }
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: std::time::Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(ratio: f64) -> OtlpSpans {
+        OtlpSpans::start("http://127.0.0.1:9", ratio).unwrap()
+    }
+
+    #[test]
+    fn the_ratio_decides_where_a_trace_begins() {
+        for (ratio, flags) in [(0.0, 0), (1.0, 1)] {
+            let context = spans(ratio).begin(None, false);
+            assert_eq!(context.flags, flags, "{ratio}");
+            assert_ne!((context.trace_id, context.span_id), ([0; 16], [0; 8]));
+        }
+        assert_eq!(spans(0.0).begin(None, true).flags, 1);
+    }
+
+    #[test]
+    fn the_caller_decides_where_it_goes_on() {
+        let parent = TraceContext {
+            trace_id: [7; 16],
+            span_id: [8; 8],
+            flags: 0,
+        };
+        let context = spans(1.0).begin(Some(parent), false);
+        assert_eq!((context.trace_id, context.flags), ([7; 16], 0));
+        assert_ne!(context.span_id, parent.span_id);
+        let sampled = TraceContext { flags: 1, ..parent };
+        assert_eq!(spans(0.0).begin(Some(sampled), false).flags, 1);
+    }
+}
