@@ -7,7 +7,8 @@ use crossdock_model::v1::{LineFacts, ListingTarget, Part};
 use crossdock_model::{Answer, Command, EntityId, ListingId, OrderId, SkuId};
 use crossdock_runtime::AskError;
 
-use super::{Source, Stuck, Worker};
+use super::take::Source;
+use super::worker::{Stuck, Worker};
 
 impl Worker {
     /// All lines of an order with what they are made of.
