@@ -23,7 +23,9 @@ impl OrderState {
     pub(super) fn take_in(&mut self, id: &EntityId, event: &OrderEvent, at: Timestamp) -> Applied {
         match event {
             OrderEvent::Received { facts, origin } => self.received(id, facts, *origin, at),
-            OrderEvent::AttemptClosed { .. } if self.order.is_none() => self.attempt_closed(event),
+            OrderEvent::AttemptClosed { .. } if self.order.is_none() => {
+                self.attempt_closed(event, at)
+            }
             _ if self.order.is_none() => Err(illegal("an order that was never received")),
             OrderEvent::StatusChanged { to } => self.status_changed(*to, at),
             OrderEvent::Merged { .. }
@@ -185,7 +187,10 @@ impl OrderState {
 impl Order {
     /// What waits for a person or for stock is placed anew.
     pub(super) fn take_up(&mut self) {
-        if matches!(self.placing, Placing::Stuck(_) | Placing::Waiting(_)) {
+        if matches!(
+            self.placing,
+            Placing::Stuck(_) | Placing::Waiting(_) | Placing::Busy { .. }
+        ) {
             self.placing = Placing::Again(None);
             self.effort = super::state::Effort::default();
         }

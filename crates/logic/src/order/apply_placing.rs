@@ -7,11 +7,12 @@ use crossdock_model::v1::{Allocation, AttemptEnd, OrderEvent, Plan, Take};
 use crossdock_model::{Command, Effect, EntityId, LocationId, SkuId, Timestamp};
 
 use super::apply::{Applied, illegal, require};
+use super::placing::in_the_way;
 use super::routes::learned;
 use super::state::{
     Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Step,
 };
-use super::{RETRY_AFTER, RETRY_SOLD_MAX, TRIES_AT_ONCE_MAX, backoff};
+use super::{RETRY_AFTER, RETRY_ASKS_MAX, RETRY_SOLD_MAX, TRIES_AT_ONCE_MAX, backoff};
 
 impl OrderState {
     pub(super) fn apply_placing(&mut self, event: &OrderEvent, at: Timestamp) -> Applied {
@@ -42,7 +43,7 @@ impl OrderState {
                 ..
             } => self.slot_granted(*attempt, location, *acknowledge_by, at),
             OrderEvent::Reserved { attempt } => self.reserved(*attempt),
-            OrderEvent::AttemptClosed { .. } => self.attempt_closed(event),
+            OrderEvent::AttemptClosed { .. } => self.attempt_closed(event, at),
             OrderEvent::BackorderedAt { skus } => self.backordered(skus),
             OrderEvent::StockReturned { sku } => self.stock_returned(sku, at),
             OrderEvent::StockAsked { skus } => {
@@ -255,7 +256,7 @@ impl OrderState {
         Ok(())
     }
 
-    pub(super) fn attempt_closed(&mut self, event: &OrderEvent) -> Applied {
+    pub(super) fn attempt_closed(&mut self, event: &OrderEvent, at: Timestamp) -> Applied {
         let OrderEvent::AttemptClosed {
             attempt,
             cause,
@@ -288,7 +289,8 @@ impl OrderState {
             order.effort.fresh.clear();
             order.effort.full.clear();
         }
-        let placing = std::mem::replace(&mut order.placing, Placing::Again(*retry_at));
+        let next = order.after_attempt(cause, *retry_at, at);
+        let placing = std::mem::replace(&mut order.placing, next);
         let id = order.id.clone();
         if let Placing::Reserving(open) = placing {
             order.slots.retain(|(number, _), _| number != attempt);
@@ -397,6 +399,24 @@ impl Attempt {
 }
 
 impl Order {
+    /// What follows a closed attempt. An order that asks is not tried again by itself after so long a pause.
+    fn after_attempt(
+        &mut self,
+        cause: &AttemptEnd,
+        retry_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Placing {
+        let rests = |until: &Timestamp| self.asks() && until.since(at) > RETRY_ASKS_MAX;
+        match (in_the_way(cause), retry_at.filter(rests)) {
+            (Some(sku), Some(until)) => {
+                self.effort = Effort::default();
+                let sku = sku.clone();
+                Placing::Busy { sku, until }
+            }
+            _ => Placing::Again(retry_at),
+        }
+    }
+
     /// A part that is a kit stands for its components from now on.
     fn learn_kit(&mut self, stock: &StockView) {
         let Some(components) = stock.components() else {

@@ -13,6 +13,8 @@ pub(super) struct Draft<'a> {
     pub order: OrderState,
     pub events: Vec<OrderEvent>,
     pub notices: Vec<Notice>,
+    /// Somebody states the order, and waits for what becomes of it.
+    pub asked_again: bool,
     /// An event could not be applied: the actor will stop on it, nothing may follow.
     broken: bool,
 }
@@ -24,6 +26,7 @@ impl<'a> Draft<'a> {
             order: state.clone(),
             events: Vec::new(),
             notices: Vec::new(),
+            asked_again: false,
             broken: false,
         };
         draft.expire_hold();

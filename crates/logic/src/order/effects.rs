@@ -294,6 +294,10 @@ fn plan_request(order: &Order) -> PlanRequest {
 pub(super) fn is_placing(placing: &Placing) -> bool {
     match placing {
         Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => true,
-        Placing::Idle | Placing::Again(_) | Placing::Waiting(_) | Placing::Stuck(_) => false,
+        Placing::Idle
+        | Placing::Again(_)
+        | Placing::Waiting(_)
+        | Placing::Stuck(_)
+        | Placing::Busy { .. } => false,
     }
 }

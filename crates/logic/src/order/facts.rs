@@ -14,6 +14,7 @@ const CONFLICT: &str = "conflict";
 
 impl Draft<'_> {
     pub fn state_facts(mut self, facts: &OrderFacts, origin: Origin, settle: bool) -> Decided {
+        self.asked_again = true;
         match self.order.order.as_deref() {
             None => {
                 check(facts)?;

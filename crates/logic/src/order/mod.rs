@@ -33,6 +33,7 @@ use crossdock_model::v1::OrderEvent;
 use crossdock_model::{Answer, Duration, EffectNumber, EntityId, Rejection, Timestamp};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
+use crate::entity::DEDUP_WINDOW;
 use draft::Draft;
 
 pub use state::OrderState;
@@ -53,6 +54,8 @@ const RETRY_SOLD_MAX: Duration = Duration::from_s(30);
 const RETRY_CAPACITY_AFTER: Duration = Duration::from_s(60);
 /// How long an order that asks first is tried before it is answered *busy*.
 const ASKS_PATIENCE: Duration = Duration::from_s(10);
+/// How long an order that was answered *busy* may be asked for again: as long as a request's key is remembered.
+const BUSY_FOR: Duration = DEDUP_WINDOW;
 /// How often locations may reject an order or be short before a person decides.
 const REROUTES_MAX: u32 = 5;
 /// First pause before a request that failed to be delivered is sent again, doubled with each.

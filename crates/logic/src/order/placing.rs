@@ -10,7 +10,7 @@ use crossdock_model::{Rejection, SkuId};
 use super::draft::Draft;
 use super::routes::{fits, learned};
 use super::state::{Missing, Order, Placing};
-use super::{ASKS_PATIENCE, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
+use super::{ASKS_PATIENCE, BUSY_FOR, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
 
 /// How often stock is looked at again when it says otherwise than the plan.
 const RECHECKS_MAX: u32 = 3;
@@ -199,6 +199,7 @@ impl Draft<'_> {
         self.end_attempt(cause, pauses);
     }
 
+    /// An order that asks and finds its SKUs busy for too long rests until it is asked for again.
     fn end_attempt(&mut self, cause: AttemptEnd, pauses: bool) {
         let Some(order) = self.order.order.as_deref() else {
             return;
@@ -209,27 +210,32 @@ impl Draft<'_> {
             false => super::RETRY_SOLD_MAX,
         };
         let now = self.asked.now;
-        let sku = match &cause {
-            AttemptEnd::Short { sku }
-            | AttemptEnd::Contended { sku }
-            | AttemptEnd::Busy { sku } => Some(sku.clone()),
-            AttemptEnd::CapacityFull { .. } | AttemptEnd::Changed => None,
-        };
         let late = tries.checked_sub(super::TRIES_AT_ONCE_MAX);
         let pause = if pauses { Some(tries) } else { late };
-        let retry_at = pause.map(|tries| now + backoff(RETRY_AFTER, tries, max));
         let since = order.effort.since.unwrap_or(now);
         let impatient = order.asks() && now.since(since) >= ASKS_PATIENCE;
+        let retry_at = match in_the_way(&cause).filter(|_| impatient) {
+            Some(_) => Some(now + BUSY_FOR),
+            None => pause.map(|tries| now + backoff(RETRY_AFTER, tries, max)),
+        };
         self.emit(OrderEvent::AttemptClosed {
             attempt: self.order.last_attempt,
             cause,
             retry_at,
         });
-        if let Some(sku) = sku.filter(|_| impatient) {
-            self.refuse(Rejection::Busy {
-                sku,
-                retry_after_ms: RETRY_ASKS_MAX.as_ms(),
-            });
+    }
+
+    /// Nobody asked again for an order that was busy: it takes nothing any more.
+    pub fn give_up_busy(&mut self) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let now = self.asked.now;
+        let over = matches!(order.placing, Placing::Busy { until, .. } if until <= now);
+        let lines = order.cancellable();
+        if over && !self.asked_again && !lines.is_empty() {
+            let reason = "busy, and nobody asked again".to_owned();
+            self.emit(OrderEvent::LinesCancelled { lines, reason });
         }
     }
 
@@ -251,6 +257,16 @@ impl Draft<'_> {
             self.emit(OrderEvent::LinesCancelled { lines, reason });
         }
         self.emit(OrderEvent::Refused { why: Box::new(why) });
+    }
+}
+
+/// The SKU whose units others had when the attempt ended.
+pub(super) fn in_the_way(cause: &AttemptEnd) -> Option<&SkuId> {
+    match cause {
+        AttemptEnd::Short { sku } | AttemptEnd::Contended { sku } | AttemptEnd::Busy { sku } => {
+            Some(sku)
+        }
+        AttemptEnd::CapacityFull { .. } | AttemptEnd::Changed => None,
     }
 }
 

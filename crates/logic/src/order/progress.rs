@@ -24,6 +24,7 @@ impl Draft<'_> {
                 return;
             }
             self.end_holds();
+            self.give_up_busy();
             self.let_excess_go();
             self.close_stale();
             self.commit();
@@ -139,6 +140,7 @@ impl Draft<'_> {
             _ if missing.is_empty() && !order.waits.is_empty() => self.wait_for(&missing),
             _ if missing.is_empty() => {}
             Placing::Again(Some(at)) if *at > self.asked.now => {}
+            Placing::Busy { .. } if !self.asked_again => {}
             _ if order.route.reroutes > REROUTES_MAX => {
                 let cause = format!("locations rejected it {} times", order.route.reroutes);
                 let subject = self.asked.id.to_string();
@@ -292,6 +294,7 @@ impl Order {
         match &self.placing {
             Placing::Waiting(_) => OrderStatus::Backordered,
             Placing::Reserving(_) => OrderStatus::Routed,
+            Placing::Busy { .. } => OrderStatus::Received,
             _ if missing || placing => match self.status {
                 OrderStatus::Routed | OrderStatus::Backordered => self.status,
                 _ => OrderStatus::Received,

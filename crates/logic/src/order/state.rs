@@ -112,6 +112,12 @@ pub(super) enum Placing {
     Waiting(Missing),
     /// These units wait for a person.
     Stuck(Missing),
+    /// It asks, and was tried for as long as somebody waits for an answer. Asked again by then it is tried anew,
+    /// else it is cancelled.
+    Busy {
+        sku: SkuId,
+        until: Timestamp,
+    },
 }
 
 /// Units that lines lack, by line and SKU.

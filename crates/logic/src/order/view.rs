@@ -6,8 +6,8 @@ use crossdock_model::answer::OrderSummary;
 use crossdock_model::v1::{OrderStatus, Payment};
 use crossdock_model::{Answer, Rejection, SkuId, Timestamp};
 
-use super::CLOSE_AFTER;
 use super::state::{OrderState, Phase, Placing, Request};
+use super::{CLOSE_AFTER, RETRY_ASKS_MAX};
 
 impl OrderState {
     pub(super) fn summary(&self, version: u64) -> Option<OrderSummary> {
@@ -39,6 +39,12 @@ impl OrderState {
         }
         let placed = match &order.placing {
             _ if order.is_over() => true,
+            Placing::Busy { sku, .. } => {
+                return Some(Err(Rejection::Busy {
+                    sku: sku.clone(),
+                    retry_after_ms: RETRY_ASKS_MAX.as_ms(),
+                }));
+            }
             Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => false,
             // It pauses: whoever sold it already need not wait for that.
             Placing::Again(Some(_)) if !order.asks() => true,
@@ -56,8 +62,10 @@ impl OrderState {
         let mut add = |at: Option<Timestamp>, why| due.extend(at.map(|at| (at, why)));
         add(order.expires_at(), "the hold expires");
         if !order.is_over() {
-            if let Placing::Again(at) = order.placing {
-                add(at, "plan again");
+            match order.placing {
+                Placing::Again(at) => add(at, "plan again"),
+                Placing::Busy { until, .. } => add(Some(until), "nobody asked again"),
+                _ => {}
             }
             if let Payment::OnHoldUntil(until) = order.facts.payment {
                 add(Some(until), "the payment's hold ends");

@@ -56,7 +56,8 @@ pub enum OrderEvent {
     Reserved {
         attempt: u32,
     },
-    /// The attempt is given up and everything of it released.
+    /// The attempt is given up and everything of it released. An order that asks and is to be tried again only
+    /// much later is *busy*: it rests until it is asked for again.
     AttemptClosed {
         attempt: u32,
         cause: AttemptEnd,
@@ -222,7 +223,7 @@ pub enum OrderEvent {
         takes: Vec<Take>,
         until: Timestamp,
     },
-    /// An order that asked first takes nothing: short, busy, or its hold expired.
+    /// An order that asked first takes nothing: short, no capacity, or its hold expired.
     Refused {
         why: Box<Rejection>,
     },

@@ -417,6 +417,10 @@ impl World {
         self.scene.order().order.as_deref().expect("an order")
     }
 
+    fn is_busy(&self) -> bool {
+        matches!(self.the_order().placing, Placing::Busy { .. })
+    }
+
     /// What holds at every moment.
     fn holds_together(&self) {
         let order = self.the_order();
@@ -517,7 +521,10 @@ impl World {
                 );
             }
         }
-        let waits = matches!(order.placing, Placing::Waiting(_) | Placing::Stuck(_));
+        let waits = matches!(
+            order.placing,
+            Placing::Waiting(_) | Placing::Stuck(_) | Placing::Busy { .. }
+        );
         let missing = !order.missing().is_empty();
         assert!(order.is_over() || !missing || waits, "{order:#?}");
         let idle = order.pieces.iter().any(|piece| piece.request.is_none());
@@ -551,5 +558,12 @@ proptest! {
         }
         world.quiesce();
         world.agrees();
+        if world.is_busy() {
+            let again = world.stated.clone();
+            world.scene.tell(again);
+            world.quiesce();
+            world.agrees();
+            prop_assert!(!world.is_busy(), "nobody is in the way any more");
+        }
     }
 }

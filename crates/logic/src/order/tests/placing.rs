@@ -1,8 +1,8 @@
 //! Attempts to place units: short, contended, busy, lost and late answers, waiting for stock.
 
 use crossdock_model::command::{OrderCommand, SkuCommand};
-use crossdock_model::v1::{AttemptEnd, Component, OrderStatus, Tracking};
-use crossdock_model::{Answer, Command, Rejection};
+use crossdock_model::v1::{AttemptEnd, Component, OrderStatus, Origin, Sale, Tracking};
+use crossdock_model::{Answer, Command, Rejection, Timestamp};
 
 use super::scene::*;
 
@@ -135,8 +135,8 @@ fn tentative_units_in_the_way_are_waited_for_not_refused() {
     assert!(matches!(scene.settled(), Some(Ok(_))));
 }
 
-#[test]
-fn an_asking_order_that_stays_contended_is_busy_in_the_end() {
+/// Two units of A that others hold tentatively, for as long as the order is tried.
+fn tried_until_busy() -> Scene {
     let mut scene = one_asking();
     let (mut rounds, begin) = (0, scene.now);
     while scene.settled().is_none() {
@@ -151,7 +151,69 @@ fn an_asking_order_that_stays_contended_is_busy_in_the_end() {
     }
     assert!(matches!(scene.settled(), Some(Err(Rejection::Busy { .. }))));
     assert!(scene.now - begin >= 10_000 && rounds < 60, "{rounds}");
+    scene.check(OrderStatus::Received, &[]);
+    scene
+}
+
+/// The same request again: it states nothing new.
+fn asked_again(scene: &mut Scene) {
+    let mut facts = facts(Sale::Asks, &[line("1", "A", 2)]);
+    facts.updated_at = Timestamp::default();
+    scene.tell(stated(facts, Origin::Api));
+    assert_eq!(scene.answer, Ok(Answer::Later));
+    assert_eq!(scene.settled(), None);
+    scene.check(OrderStatus::Received, &["plan 1/A:2"]);
+}
+
+#[test]
+fn a_busy_order_that_is_asked_for_again_ends_reserved_or_short() {
+    let mut scene = tried_until_busy();
+    scene.now += 60_000;
+    asked_again(&mut scene);
+    scene
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno");
+    assert!(matches!(scene.settled(), Some(Ok(_))));
+    assert_eq!(scene.status(), OrderStatus::Reserved);
+
+    let mut scene = tried_until_busy();
+    asked_again(&mut scene);
+    scene
+        .plan(plan(&[], &[("1", "A", 2)]))
+        .stock(view("A", "reno", 2, 1, 0))
+        .plan(plan(&[], &[("1", "A", 2)]));
+    assert!(matches!(
+        scene.settled(),
+        Some(Err(Rejection::Short { .. }))
+    ));
     scene.check(OrderStatus::Cancelled, &[]);
+    let refused = scene.settled();
+    scene.tell(asks(&[line("1", "A", 2)]));
+    assert_eq!(Some(scene.answer.clone()), refused, "short is final");
+}
+
+#[test]
+fn a_busy_order_is_given_its_whole_time_again() {
+    let mut scene = tried_until_busy();
+    asked_again(&mut scene);
+    scene.plan(plan(&[], &[("1", "A", 2)]));
+    scene
+        .stock(view("A", "reno", 2, 0, 1))
+        .plan(plan(&[], &[("1", "A", 2)]));
+    assert_eq!(scene.settled(), None);
+    scene.wake();
+    scene.check(OrderStatus::Received, &["plan 1/A:2"]);
+}
+
+#[test]
+fn a_busy_order_that_nobody_asks_for_again_is_cancelled() {
+    let mut scene = tried_until_busy();
+    scene.wake();
+    assert!(scene.now >= T0 + 7 * 24 * 3_600_000);
+    scene.check(OrderStatus::Cancelled, &[]);
+    assert!(matches!(scene.settled(), Some(Ok(_))));
+    assert_eq!(scene.entity.next_deadline(), None);
 }
 
 #[test]
