@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 pub const SECRET: &str = "secret-of-the-tests";
+/// Of locations and endpoints.
+pub const WMS_SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=";
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const START_MAX: Duration = Duration::from_secs(60);
 
@@ -53,6 +55,7 @@ pub struct Setup {
     pub port: u16,
     /// Name of the data directory.
     pub data_name: &'static str,
+    pub allow_private: bool,
     /// Where spans go.
     pub otlp: Option<String>,
     /// A configuration of the test's own.
@@ -71,6 +74,7 @@ impl Setup {
             dir,
             port: free_port(),
             data_name: "data",
+            allow_private: true,
             otlp: None,
             config_text: None,
             synchronous: "full",
@@ -87,24 +91,21 @@ impl Setup {
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
              [data]\ndir = {data:?}\nsynchronous = \"{synchronous}\"\n\
              [telemetry]\nlog = \"warn\"\n{otlp}\
-             [warehouse]\nallow_private_addresses = true\n\
+             [warehouse]\nallow_private_addresses = {private}\n\
              [secrets.wms]\nfile = {wms:?}\n\
              [channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = {shop:?} }}]\n\
              [channels.api]\nkind = \"api\"\nsale = \"asks\"\n",
             otlp = self.otlp.as_ref().map_or(String::new(), |url| {
                 format!("otlp_endpoint = {url:?}\ntrace_ratio = 0.0\n")
             }),
+            private = self.allow_private,
             port = self.port,
             data = self.data(),
             synchronous = self.synchronous,
             wms = self.dir.path().join("wms-secret"),
             shop = self.dir.path().join("shop-secret"),
         );
-        std::fs::write(
-            self.dir.path().join("wms-secret"),
-            "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=",
-        )
-        .unwrap();
+        std::fs::write(self.dir.path().join("wms-secret"), WMS_SECRET).unwrap();
         std::fs::write(self.dir.path().join("shop-secret"), SECRET).unwrap();
         let path = self.dir.path().join("crossdock.toml");
         std::fs::write(&path, self.config_text.as_ref().unwrap_or(&text)).unwrap();

@@ -166,6 +166,11 @@ impl<'a> Wanted<'a> {
     }
 
     fn fits(&self, row: &OrderRow) -> bool {
+        let waits = ["received", "held", "routed", "reserved", "backordered"];
+        waits.contains(&row.status.as_str()) && self.names(row)
+    }
+
+    fn names(&self, row: &OrderRow) -> bool {
         match self {
             Self::All => true,
             Self::Name(name) => row.name == *name,

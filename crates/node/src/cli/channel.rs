@@ -39,7 +39,7 @@ struct Adopt {
     /// Say what would happen, and change nothing
     #[arg(long)]
     preview: bool,
-    /// Release adopted orders to fulfilment: all, or `name=#1001`, `country=DE`, `tag=urgent`
+    /// Release adopted orders to fulfilment: `all`, `name=#1001` or `status=reserved`
     #[arg(long, value_name = "FILTER")]
     release: Option<String>,
 }
