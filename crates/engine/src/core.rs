@@ -45,7 +45,21 @@ pub enum ReplyTo<T> {
     /// A caller outside the entities.
     Caller(T),
     /// An entity, for its outstanding effect.
-    Entity(EntityId, EffectNumber),
+    Entity(Asker),
+}
+
+/// The effect that an answer belongs to. Numbers of effects are state: a life that is lost takes them along, and the
+/// next life gives the same numbers to other effects. So the life is part of the name, and what is answered to an
+/// earlier life is dropped. One process counts lives, and nothing it sent outlives it: on one node the count is enough.
+/// Between nodes the shard's epoch must be compared first, as each process counts from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The entity that waits.
+    pub entity: EntityId,
+    /// Its life that sent the effect.
+    pub life: u64,
+    /// The effect's number in that life.
+    pub effect: EffectNumber,
 }
 
 /// A command on its way to an entity.
@@ -57,6 +71,8 @@ pub struct Message<T> {
     pub meta: Meta,
     /// Who gets the answer.
     pub reply: ReplyTo<T>,
+    /// For an answer to an effect: the life that asked. It means nothing to any other life.
+    pub life: Option<u64>,
 }
 
 /// The state an answer or effect rested on was lost with a failed append: the outcome is unknown.
@@ -66,10 +82,8 @@ pub struct Lost;
 /// An effect that leaves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
-    /// The entity that waits for it.
-    pub from: EntityId,
-    /// Its number there.
-    pub number: EffectNumber,
+    /// The effect, as its answer will name it.
+    pub from: Asker,
     /// What to do.
     pub effect: Effect,
 }
@@ -223,7 +237,12 @@ impl<T> Core<T> {
             command,
             meta,
             reply,
+            life,
         } = message;
+        if life.is_some_and(|life| life != self.life) {
+            // As if lost on the way: what is still outstanding has been sent again under this life.
+            return Ok(false);
+        }
         let decided = self
             .entity
             .decide(&command, &meta, now, self.limits.dedup_window);
@@ -304,15 +323,23 @@ impl<T> Core<T> {
         for (number, effect) in pending.iter().filter(|(number, _)| *number > after) {
             let again_at = now + self.limits.resend_after;
             self.sent.insert(number, Sent { tries: 1, again_at });
-            let outgoing = Outgoing {
-                from: self.entity.id().clone(),
-                number,
-                effect: effect.clone(),
-            };
+            let outgoing = self.outgoing(number, effect);
             match is_tentative(effect) {
                 true => at_once.push(outgoing),
                 false => release.effects.push(outgoing),
             }
+        }
+    }
+
+    fn outgoing(&self, number: EffectNumber, effect: &Effect) -> Outgoing {
+        let from = Asker {
+            entity: self.entity.id().clone(),
+            life: self.life,
+            effect: number,
+        };
+        Outgoing {
+            from,
+            effect: effect.clone(),
         }
     }
 
@@ -333,11 +360,7 @@ impl<T> Core<T> {
                 tries: sent.tries.saturating_add(1),
                 again_at: now + wait,
             };
-            let outgoing = Outgoing {
-                from: self.entity.id().clone(),
-                number,
-                effect: effect.clone(),
-            };
+            let outgoing = self.outgoing(number, effect);
             match is_tentative(effect) {
                 true => at_once.push(outgoing),
                 false => release.effects.push(outgoing),

@@ -16,7 +16,7 @@ mod recovery;
 mod wheel;
 
 pub use committer::{Batch, Committer, Completed, Done, Other, ShardBatch, ShardOutcome};
-pub use core::{Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
+pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
 pub use crashes::{Crashes, UNKNOWN, Verdict};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use wheel::Wheel;

@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a test target")]
 
 use crossdock_engine::{
-    Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step, StepKind,
-    recover,
+    Asker, Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step,
+    StepKind, recover,
 };
 use crossdock_logic::Entity;
-use crossdock_model::command::BucketCommand;
-use crossdock_model::v1::ListingTarget;
+use crossdock_model::command::{BucketCommand, OrderCommand};
+use crossdock_model::v1::{
+    Fallback, LineFacts, ListingTarget, OrderFacts, Origin, Part, Payment, Plan, Sale,
+};
 use crossdock_model::{
-    Command, CommandKey, CredentialId, EntityId, ListingId, Meta, ShardId, SkuId, Timestamp,
+    Answer, Command, CommandKey, CredentialId, EntityId, LineId, ListingId, Meta, ShardId, SkuId,
+    Timestamp,
 };
 
 type Engine = Committer<u32, (), u32>;
@@ -40,6 +43,7 @@ fn map(caller: u32, listing: &str) -> Message<u32> {
         command: Command::Bucket(BucketCommand::Map { listing, target }),
         meta: meta(None),
         reply: ReplyTo::Caller(caller),
+        life: None,
     }
 }
 
@@ -48,6 +52,7 @@ fn read(caller: u32) -> Message<u32> {
         command: Command::Read,
         meta: meta(None),
         reply: ReplyTo::Caller(caller),
+        life: None,
     }
 }
 
@@ -77,7 +82,7 @@ fn push(engine: &mut Engine, steps: Vec<Step<u32>>) -> Vec<u32> {
 fn callers<R>(answers: Vec<(ReplyTo<u32>, R)>) -> Vec<u32> {
     let caller = |(reply, _)| match reply {
         ReplyTo::Caller(caller) => Some(caller),
-        ReplyTo::Nobody | ReplyTo::Entity(..) => None,
+        ReplyTo::Nobody | ReplyTo::Entity(_) => None,
     };
     answers.into_iter().filter_map(caller).collect()
 }
@@ -247,4 +252,97 @@ fn recovery_passes_over_what_the_checkpoint_covers() {
         assert_eq!((&recovered.entity, recovered.checkpointed), (&whole, 2));
     }
     assert!(replay(None, 1).is_err(), "a gap is no history");
+}
+
+fn sold(units: u32) -> Message<u32> {
+    let line = LineFacts {
+        line: LineId::new("1").unwrap(),
+        title: "A".to_owned(),
+        ordered_units: units,
+        cancelled_units: 0,
+        parts: vec![Part {
+            sku: SkuId::new("A").unwrap(),
+            units_per_line_unit: 1,
+        }],
+        unit_price: None,
+        ships: true,
+    };
+    let facts = OrderFacts {
+        name: "#1".to_owned(),
+        placed_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+        sale: Sale::AlreadySold,
+        lines: vec![line],
+        destination: None,
+        service_level: None,
+        ship_by: None,
+        deliver_by: None,
+        payment: Payment::Ready,
+        cancelled: None,
+        total: None,
+        tags: Vec::new(),
+        test: false,
+    };
+    let command = Command::Order(OrderCommand::State {
+        facts: Box::new(facts),
+        origin: Origin::Api,
+        settle: false,
+    });
+    Message {
+        command,
+        meta: meta(None),
+        reply: ReplyTo::Nobody,
+        life: None,
+    }
+}
+
+/// A plan that places nothing, as an answer to `asker`.
+fn planned(asker: &Asker) -> Message<u32> {
+    let plan = Plan {
+        allocations: Vec::new(),
+        candidates: Vec::new(),
+        rule_set: 0,
+        rule: String::new(),
+        unplaced: Vec::new(),
+        fallback: Fallback::Backorder,
+    };
+    let command = Command::Answered {
+        effect: asker.effect,
+        from: asker.entity.clone(),
+        result: Ok(Answer::Plan(Box::new(plan))),
+    };
+    Message {
+        command,
+        meta: meta(None),
+        reply: ReplyTo::Nobody,
+        life: Some(asker.life),
+    }
+}
+
+/// A life that is lost takes its effect numbers along: the next life gives them to other effects.
+#[test]
+fn an_answer_to_a_lost_life_is_no_answer_to_the_next() {
+    let order: EntityId = "order:shop:1".parse().unwrap();
+    let begin = |life, units| {
+        let mut core = Core::new(Entity::new(order.clone()), 0, life, Limits::default());
+        let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        core.handle(
+            [sold(units)],
+            Timestamp::from_ms(1),
+            &mut steps,
+            &mut at_once,
+        )
+        .unwrap();
+        assert_eq!(at_once.len(), 1, "the plan is asked for at once");
+        (core, at_once.remove(0).from)
+    };
+    let (_lost, earlier) = begin(1, 1);
+    let (mut core, asker) = begin(2, 2);
+    assert_eq!(earlier.effect, asker.effect, "the number is used again");
+    assert_eq!((earlier.life, asker.life), (1, 2));
+    let pending = core.entity().pending().clone();
+    assert!(steps(&mut core, vec![planned(&earlier)]).is_empty());
+    assert_eq!(core.entity().pending(), &pending);
+    assert_eq!(steps(&mut core, vec![planned(&asker)]).len(), 1);
+    assert_ne!(core.entity().pending(), &pending);
 }

@@ -157,6 +157,7 @@ impl Handle {
             command,
             meta: by.meta(shared.clock.now()),
             reply: ReplyTo::Caller(reply),
+            life: None,
         };
         if shared.send(&to, message, true).is_err() {
             shared.metrics.shed.inc();

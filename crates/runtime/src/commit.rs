@@ -405,9 +405,7 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
                 ReplyTo::Caller(caller) => {
                     let _ = caller.send(Answered { result, position });
                 }
-                ReplyTo::Entity(entity, effect) => {
-                    shared.answer_entity(&entity, effect, from.clone(), result)
-                }
+                ReplyTo::Entity(asker) => shared.answer_entity(&asker, from.clone(), result),
             }
         }
         for outgoing in effects {

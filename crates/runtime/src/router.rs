@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crossdock_engine::Outgoing;
+use crossdock_engine::{Asker, Outgoing};
 use crossdock_logic::Announcement;
 use crossdock_logic::router::{CompiledRules, route};
 use crossdock_model::answer::StockView;
@@ -116,12 +116,12 @@ impl Actor for Router {
             return Ok(());
         };
         match announced(shared, &request) {
-            Some(stock) => answer(shared, &asked.from, asked.number, &request, &stock),
+            Some(stock) => answer(shared, &asked.from, &request, &stock),
             None => {
                 let shared = Arc::clone(shared);
                 tokio::spawn(async move {
                     let stock = ask_for_stock(&shared, &request).await;
-                    answer(&shared, &asked.from, asked.number, &request, &stock);
+                    answer(&shared, &asked.from, &request, &stock);
                 });
             }
         }
@@ -131,17 +131,12 @@ impl Actor for Router {
 
 type Stock = BTreeMap<SkuId, StockView>;
 
-fn answer(
-    shared: &Arc<Shared>,
-    from: &EntityId,
-    number: u32,
-    request: &PlanRequest,
-    stock: &Stock,
-) {
+fn answer(shared: &Arc<Shared>, asker: &Asker, request: &PlanRequest, stock: &Stock) {
     let board = &shared.board;
     let now = shared.clock.now();
     let plan = route(request, stock, &board.all_locations(), &board.rules(), now);
-    shared.answer_entity(from, number, from.clone(), Ok(Answer::Plan(Box::new(plan))));
+    let result = Ok(Answer::Plan(Box::new(plan)));
+    shared.answer_entity(asker, asker.entity.clone(), result);
 }
 
 /// Everything the plan needs from the board, or `None` when something is not on it.

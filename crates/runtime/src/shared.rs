@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crossdock_engine::{
-    Crashes, Limits, Message, Other, Outgoing, ReplyTo, Step, UNKNOWN, Verdict,
+    Asker, Crashes, Limits, Message, Other, Outgoing, ReplyTo, Step, UNKNOWN, Verdict,
 };
 use crossdock_journal::{Journal, OwnerId, ShardState};
 use crossdock_model::command::{Delivery, OrderCommand, SystemCommand};
@@ -125,7 +125,12 @@ impl Shared {
             command,
             meta: self.internal_meta(),
             reply: ReplyTo::Nobody,
+            life: None,
         };
+        self.send_or_shed(to, message);
+    }
+
+    fn send_or_shed(self: &Arc<Self>, to: &EntityId, message: Message<Caller>) {
         if self.send(to, message, false).is_err() {
             self.metrics.shed.inc();
         }
@@ -135,49 +140,53 @@ impl Shared {
         crate::ask::By::new(self.system.clone()).meta(self.clock.now())
     }
 
-    /// Gives an entity the answer `from` another to one of its effects.
+    /// Gives the asking life the answer `from` another entity to one of its effects.
     pub fn answer_entity(
         self: &Arc<Self>,
-        entity: &EntityId,
-        effect: EffectNumber,
+        to: &Asker,
         from: EntityId,
         result: Result<Answer, Rejection>,
     ) {
-        self.send_internal(
-            entity,
-            Command::Answered {
-                effect,
-                from,
-                result,
-            },
-        );
+        let command = Command::Answered {
+            effect: to.effect,
+            from,
+            result,
+        };
+        let message = Message {
+            command,
+            meta: self.internal_meta(),
+            reply: ReplyTo::Nobody,
+            life: Some(to.life),
+        };
+        self.send_or_shed(&to.entity, message);
     }
 
     /// Carries out an effect; its answer returns to the entity as a command.
     pub fn dispatch_effect(self: &Arc<Self>, outgoing: Outgoing) {
         match outgoing.effect {
             Effect::Tell { to, command, .. } => {
-                let reply = ReplyTo::Entity(outgoing.from, outgoing.number);
                 let message = Message {
                     command: *command,
                     meta: self.internal_meta(),
-                    reply,
+                    reply: ReplyTo::Entity(outgoing.from),
+                    life: None,
                 };
-                if self.send(&to, message, false).is_err() {
-                    self.metrics.shed.inc();
-                }
+                self.send_or_shed(&to, message);
             }
             Effect::Plan(_) => {
                 if let Some(router) = self.router.get() {
                     let _ = router.cast(outgoing);
                 }
             }
-            Effect::Deliver(delivery) => self.deliver(outgoing.from, outgoing.number, *delivery),
+            Effect::Deliver(delivery) => self.deliver(outgoing.from, *delivery),
         }
     }
 
-    fn deliver(self: &Arc<Self>, from: EntityId, number: EffectNumber, delivery: Delivery) {
-        let call = (from.clone(), number);
+    /// Calls the connector, once at a time for each effect. A delivery leaves only when its event is durable, so its
+    /// number, request and attempt mean the same in every life: a call that an earlier life began is not begun
+    /// again beside it, and what came of it may be told to any later life.
+    fn deliver(self: &Arc<Self>, from: Asker, delivery: Delivery) {
+        let call = (from.entity.clone(), from.effect);
         if !lock(&self.delivering).insert(call.clone()) {
             return;
         }
@@ -192,7 +201,7 @@ impl Shared {
                 attempt,
                 error,
             });
-            shared.send_internal(&from, command);
+            shared.send_internal(&from.entity, command);
         });
     }
 
