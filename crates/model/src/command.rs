@@ -449,8 +449,10 @@ pub struct PlanRequest {
     pub tags: Vec<String>,
     /// Line, SKU (may be a kit), units of the SKU wanted.
     pub wanted: Vec<(crate::LineId, SkuId, u32)>,
-    /// Locations that may not be chosen (rejected, short-picked, operator).
+    /// Locations that may not be chosen at all (no capacity left, ruled out by an operator).
     pub excluded: Vec<LocationId>,
+    /// What locations could not give to this order before: they rejected it, or found too little of it.
+    pub rejected: Vec<(LocationId, SkuId)>,
     /// Stock as a refusing SKU stated it: newer than what is announced.
     pub fresh: Vec<crate::answer::StockView>,
     /// Units that are kept for this order alone, by SKU.

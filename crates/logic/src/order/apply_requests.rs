@@ -7,7 +7,7 @@ use crossdock_model::v1::{Allocation, OrderEvent, RequestLine, Take};
 use crossdock_model::{LocationId, SkuId};
 
 use super::apply::{Applied, illegal, require};
-use super::state::{GrantKey, Order, OrderState, Phase, Piece, Request};
+use super::state::{GrantKey, Order, OrderState, Phase, Piece, Request, Route};
 use crate::IllegalHistory;
 
 impl OrderState {
@@ -182,8 +182,9 @@ impl OrderState {
         let location = one.location.clone();
         self.end_deliveries(number);
         let order = self.order_mut()?;
-        order.route.excluded.insert(location);
-        order.route.reroutes += 1;
+        let skus = order.pieces_of(number).map(|piece| piece.sku.clone());
+        let skus: BTreeSet<SkuId> = skus.collect();
+        order.route.reject(&location, skus);
         let units = order.pieces_of(number).map(|piece| piece.units).sum();
         let gone = order.take_pieces(units, |piece| piece.request == Some(number))?;
         self.let_go(&gone)
@@ -192,8 +193,8 @@ impl OrderState {
     fn short_picked(&mut self, number: u32, lines: &[RequestLine]) -> Applied {
         let location = self.request_mut(number)?.location.clone();
         let order = self.order_mut()?;
-        order.route.excluded.insert(location);
-        order.route.reroutes += 1;
+        let skus = lines.iter().map(|line| line.sku.clone());
+        order.route.reject(&location, skus);
         let gone = order.take_lines(number, lines)?;
         self.let_go(&gone)?;
         self.close_empty(number, Phase::Rejected)
@@ -266,6 +267,15 @@ impl OrderState {
         one.retry_at = None;
         self.end_deliveries(number);
         Ok(())
+    }
+}
+
+impl Route {
+    /// A location could not give these: they come from elsewhere, other SKUs may still come from there.
+    fn reject(&mut self, location: &LocationId, skus: impl IntoIterator<Item = SkuId>) {
+        let pairs = skus.into_iter().map(|sku| (location.clone(), sku));
+        self.rejected.extend(pairs);
+        self.reroutes += 1;
     }
 }
 

@@ -275,6 +275,7 @@ fn plan_request(order: &Order) -> PlanRequest {
         ship_by: order.facts.ship_by,
         tags: order.facts.tags.clone(),
         excluded: excluded.cloned().collect(),
+        rejected: order.route.rejected.iter().cloned().collect(),
         fresh: fresh
             .filter(|stock| skus.contains(&stock.sku))
             .cloned()

@@ -277,7 +277,10 @@ fn may_come_back(order: &Order, stock: &StockView, missing: &Missing) -> bool {
     let wanted = missing.iter().filter(|((_, sku), _)| *sku == stock.sku);
     let wanted: i64 = wanted.map(|(_, units)| i64::from(*units)).sum();
     let places = stock.locations.iter();
-    let places = places.filter(|place| !order.route.excluded.contains(&place.location));
+    let places = places.filter(|place| {
+        let pair = (place.location.clone(), stock.sku.clone());
+        !order.route.excluded.contains(&place.location) && !order.route.rejected.contains(&pair)
+    });
     let (mut possible, mut tentative) = (0, 0);
     for place in places {
         let all = place.available + i64::from(place.tentative) - i64::from(place.safety);

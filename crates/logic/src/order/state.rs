@@ -168,7 +168,10 @@ pub(super) struct Offered {
 pub(super) struct Route {
     pub destination: Option<Destination>,
     pub destination_by_operator: bool,
+    /// Ruled out by an operator.
     pub excluded: BTreeSet<LocationId>,
+    /// What locations rejected, or found too little of.
+    pub rejected: BTreeSet<(LocationId, SkuId)>,
     /// Rejections and short picks so far.
     pub reroutes: u32,
     pub apart: Vec<LineUnits>,

@@ -62,13 +62,18 @@ impl<'a> Scene<'a> {
     }
 
     fn candidate(&self, location: &Ranked<'_>) -> Candidate {
-        let chosen = self.units.get(&location.facts.location);
-        let (verdict, what) = match chosen {
-            Some(units) => (Verdict::Chosen, self.why_chosen(location, *units)),
-            None => self.why_not(location),
+        let id = &location.facts.location;
+        let (verdict, what) = match (self.units.get(id), self.needs.rejected_at(id)) {
+            (Some(units), rejected) => {
+                let why = self.why_chosen(location, *units);
+                let but = rejected.map(|rejected| format!("; it {rejected}"));
+                (Verdict::Chosen, why + &but.unwrap_or_default())
+            }
+            (None, Some(rejected)) => (could_be_chosen(location), rejected),
+            (None, None) => self.why_not(location),
         };
         Candidate {
-            location: location.facts.location.clone(),
+            location: id.clone(),
             verdict,
             reason: format!("{} {what}", location.facts.name),
         }
@@ -100,12 +105,8 @@ impl<'a> Scene<'a> {
             .find(|winner| self.units.contains_key(&winner.facts.location));
         match (self.needs.first_lack(&location.held), winner) {
             (Some((sku, held, wanted)), _) => {
-                // One that holds nothing at all could not have been part of any choice.
-                let verdict = match location.held.iter().any(|held| *held > 0) {
-                    true => Verdict::Outranked,
-                    false => Verdict::Excluded,
-                };
-                (verdict, format!("holds {held} of {wanted} units of {sku}"))
+                let what = format!("holds {held} of {wanted} units of {sku}");
+                (could_be_chosen(location), what)
             }
             (None, Some(winner)) => {
                 let handicap = location.handicap_against(winner, self.rule);
@@ -113,5 +114,13 @@ impl<'a> Scene<'a> {
             }
             (None, None) => (Verdict::Outranked, "was not needed".to_owned()),
         }
+    }
+}
+
+/// One that holds nothing at all could not have been part of any choice.
+fn could_be_chosen(location: &Ranked<'_>) -> Verdict {
+    match location.held.iter().any(|held| *held > 0) {
+        true => Verdict::Outranked,
+        false => Verdict::Excluded,
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn excluded(
     let what = if !facts.enabled {
         Some("is closed to new work".to_owned())
     } else if request.excluded.contains(&facts.location) {
-        Some("is excluded: it could not fulfil this order before, or was ruled out by hand".into())
+        Some("is excluded: it has no capacity left, or was ruled out by hand".into())
     } else {
         let mut required = rule.require.iter();
         required.find_map(|require| lacks(facts, require, request))

@@ -26,13 +26,19 @@ struct Counted<'a> {
     sku: SkuId,
     wanted: u64,
     at: BTreeMap<&'a LocationId, u64>,
+    /// What any other location has: nothing, unless there is always enough of it.
+    elsewhere: u64,
 }
+
+/// What stands for "always enough" where it has to be counted: sums of it stay far from overflow.
+const ENOUGH: u64 = u32::MAX as u64;
 
 /// Everything wanted and everything there is of it.
 pub(super) struct Needs<'a> {
     /// By line, then by SKU.
     pub each: Vec<Need>,
     counted: Vec<Counted<'a>>,
+    rejected: &'a [(LocationId, SkuId)],
 }
 
 impl<'a> Needs<'a> {
@@ -49,6 +55,7 @@ impl<'a> Needs<'a> {
         let mut needs = Self {
             each: Vec::with_capacity(sums.len()),
             counted: Vec::new(),
+            rejected: &request.rejected,
         };
         let mut known: BTreeMap<SkuId, Option<usize>> = BTreeMap::new();
         for ((line, sku), units) in sums {
@@ -70,14 +77,23 @@ impl<'a> Needs<'a> {
         needs
     }
 
+    /// A SKU of which there is always enough is counted only where a location could not give it before.
     fn count(&mut self, source: &Source<'a>, sku: &SkuId) -> Option<usize> {
-        if matches!(source.tracking(sku), Some(Tracking::Untracked)) {
+        let untracked = matches!(source.tracking(sku), Some(Tracking::Untracked));
+        let rejected: Vec<&LocationId> = source.rejected(sku).collect();
+        if untracked && rejected.is_empty() {
             return None;
         }
+        let (mut at, elsewhere) = match untracked {
+            true => (BTreeMap::new(), ENOUGH),
+            false => (source.stock_of(sku), 0),
+        };
+        at.extend(rejected.into_iter().map(|location| (location, 0)));
         self.counted.push(Counted {
             sku: sku.clone(),
             wanted: 0,
-            at: source.stock_of(sku),
+            at,
+            elsewhere,
         });
         Some(self.counted.len() - 1)
     }
@@ -89,7 +105,10 @@ impl<'a> Needs<'a> {
 
     /// Units of each counted SKU that this order may take at a location.
     pub fn held_at(&self, location: &LocationId) -> Vec<u64> {
-        let at = |counted: &Counted<'_>| counted.at.get(location).copied().unwrap_or(0);
+        let at = |counted: &Counted<'_>| {
+            let known = counted.at.get(location).copied();
+            known.unwrap_or(counted.elsewhere)
+        };
         self.counted.iter().map(at).collect()
     }
 
@@ -98,6 +117,17 @@ impl<'a> Needs<'a> {
         let mut pairs = self.counted.iter().zip(held);
         let (counted, held) = pairs.find(|(counted, held)| **held < counted.wanted)?;
         Some((&counted.sku, *held, counted.wanted))
+    }
+
+    /// What is wanted and a location could not give to this order before, in words.
+    pub fn rejected_at(&self, location: &LocationId) -> Option<String> {
+        let pairs = self.rejected.iter().filter(|(at, _)| at == location);
+        let of = |sku: &SkuId| self.each.iter().any(|need| need.sku == *sku);
+        let skus: Vec<&str> = pairs
+            .filter(|(_, sku)| of(sku))
+            .map(|(_, sku)| sku.as_str())
+            .collect();
+        (!skus.is_empty()).then(|| format!("could not give {} before", skus.join(" or ")))
     }
 
     /// All of it, as unplaced.
@@ -127,6 +157,13 @@ impl<'a> Source<'a> {
 
     fn tracking(&self, sku: &SkuId) -> Option<&'a Tracking> {
         self.view(sku).map(|view| &view.tracking)
+    }
+
+    /// Locations that could not give that SKU to this order before.
+    fn rejected(&self, sku: &SkuId) -> impl Iterator<Item = &'a LocationId> {
+        let pairs = self.request.rejected.iter();
+        let sku = sku.clone();
+        pairs.filter_map(move |(location, of)| (*of == sku).then_some(location))
     }
 
     fn take_apart(&self, sku: &SkuId, units: u64, depth: usize, add: &mut impl FnMut(&SkuId, u64)) {

@@ -109,6 +109,7 @@ pub(super) fn request(wanted: &str) -> PlanRequest {
         tags: Vec::new(),
         wanted: wanted.collect(),
         excluded: Vec::new(),
+        rejected: Vec::new(),
         fresh: Vec::new(),
         offered: Vec::new(),
         apart: Vec::new(),
@@ -410,7 +411,7 @@ fn every_location_is_told_why() {
             ),
             (
                 Excluded,
-                "reno is excluded: it could not fulfil this order before, or was ruled out by hand",
+                "reno is excluded: it has no capacity left, or was ruled out by hand",
             ),
         ],
     );
@@ -454,6 +455,66 @@ fn every_location_is_told_why() {
             (Excluded, "reno holds 0 of 2 units of A"),
         ],
     );
+}
+
+#[test]
+fn a_location_is_left_out_only_for_what_it_could_not_give() {
+    use Verdict::{Chosen, Excluded, Outranked};
+    let rejects = |request: &mut PlanRequest, location: &str, sku: &str| {
+        let pair = (LocationId::new(location).unwrap(), SkuId::new(sku).unwrap());
+        request.rejected.push(pair);
+    };
+    let mut both = request("1:A=1 2:B=1");
+    rejects(&mut both, "london", "A");
+    rejects(&mut both, "london", "UNWANTED");
+    let on_hand = "A@london=9 B@london=9 A@paris=9";
+    let planned = plan(&both, &stock(on_hand), &CompiledRules::default());
+    assert_eq!(summary(&planned), "1:A@paris=1 2:B@london=1");
+    check_reasons(
+        &both,
+        on_hand,
+        &[
+            (
+                Chosen,
+                "london gives 1 of 2 units: 2 shipments are the fewest; it could not give A before",
+            ),
+            (
+                Chosen,
+                "paris gives 1 of 2 units: 2 shipments are the fewest",
+            ),
+            (Excluded, "new-york holds 0 of 1 units of A"),
+            (Excluded, "reno holds 0 of 1 units of A"),
+        ],
+    );
+    rejects(&mut both, "london", "B");
+    rejects(&mut both, "new-york", "B");
+    let on_hand = "A@london=9 B@london=9 A@paris=9 B@paris=9 A@new-york=9 B@new-york=9";
+    check_reasons(
+        &both,
+        on_hand,
+        &[
+            (Excluded, "london could not give A or B before"),
+            (Chosen, "paris is the only one with all units"),
+            (Outranked, "new-york could not give B before"),
+            (Excluded, "reno holds 0 of 1 units of A"),
+        ],
+    );
+}
+
+#[test]
+fn what_there_is_always_enough_of_is_not_asked_where_it_was_rejected() {
+    let on_hand = with(stock("A@london=1"), "CARD", Tracking::Untracked);
+    let mut card = request("1:CARD=2");
+    let plan = |request: &PlanRequest| summary(&plan(request, &on_hand, &CompiledRules::default()));
+    assert_eq!(plan(&card), "1:CARD@london=2");
+    for location in ["london", "paris"] {
+        let pair = (
+            LocationId::new(location).unwrap(),
+            SkuId::new("CARD").unwrap(),
+        );
+        card.rejected.push(pair);
+    }
+    assert_eq!(plan(&card), "1:CARD@new-york=2");
 }
 
 #[test]

@@ -129,6 +129,15 @@ fn what_a_location_could_not_stop_is_shipped_and_not_cancelled() {
     assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
 }
 
+/// The plan that the order asks for now.
+fn plan_wanted(scene: &Scene) -> crossdock_model::command::PlanRequest {
+    let (_, effect) = scene.pending().into_iter().next_back().expect("a plan");
+    match effect {
+        crossdock_model::Effect::Plan(request) => *request,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_rejecting_location_is_left_out() {
     let mut scene = requested();
@@ -138,17 +147,60 @@ fn a_rejecting_location_is_left_out() {
     });
     let then = ["A settle1 reno 0/2", "reno free1", "plan 1/A:2"];
     scene.check(OrderStatus::Received, &then);
-    let (_, effect) = scene.pending().into_iter().next_back().expect("a plan");
-    let crossdock_model::Effect::Plan(request) = effect else {
-        panic!("{effect:?}")
-    };
-    assert_eq!(request.excluded, [id("reno")]);
+    let request = plan_wanted(&scene);
+    assert_eq!(request.rejected, [(id("reno"), id("A"))]);
+    assert_eq!(request.excluded, []);
     scene
         .plan(plan(&[("1", "A", "newark", 2)], &[]))
         .reserved("A")
         .slot("newark")
         .told();
     scene.check(OrderStatus::Requested, &["newark fulfil2 A:2"]);
+}
+
+#[test]
+fn a_location_is_left_out_only_for_what_it_rejected() {
+    let mut scene = Scene::new();
+    scene
+        .tell(sold(&[line("1", "A", 1), line("2", "B", 1)]))
+        .plan(plan(&[("1", "A", "reno", 1), ("2", "B", "newark", 1)], &[]))
+        .reserved("A")
+        .reserved("B")
+        .slot("newark")
+        .slot("reno")
+        .told();
+    scene.check(
+        OrderStatus::Requested,
+        &["newark fulfil1 B:1", "reno fulfil2 A:1"],
+    );
+    scene.delivered(None).delivered(None);
+    scene.tell(OrderCommand::Reject {
+        request: 2,
+        reason: RejectReason::NotInStock,
+    });
+    scene.told();
+    assert_eq!(plan_wanted(&scene).rejected, [(id("reno"), id("A"))]);
+    scene
+        .plan(plan(&[("1", "A", "newark", 1)], &[]))
+        .reserved("A")
+        .slot("newark")
+        .told()
+        .delivered(None);
+    scene.tell(OrderCommand::ShortPick {
+        request: 1,
+        lines: vec![request_line("2", "B", 1)],
+    });
+    scene.told();
+    let request = plan_wanted(&scene);
+    let rejected = [(id("newark"), id("B")), (id("reno"), id("A"))];
+    assert_eq!(request.rejected, rejected);
+    assert_eq!(request.excluded, []);
+    scene
+        .plan(plan(&[("2", "B", "reno", 1)], &[]))
+        .reserved("B")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Requested, &["reno fulfil4 B:1"]);
 }
 
 #[test]

@@ -202,7 +202,9 @@ impl World {
             for place in PLACES.map(id::<LocationId>) {
                 let free = free.entry((sku.clone(), place.clone())).or_default();
                 let units = left.min(u32::try_from((*free).max(0)).expect("small"));
-                if units > 0 && !request.excluded.contains(&place) {
+                let pair = (place.clone(), sku.clone());
+                let barred = request.excluded.contains(&place) || request.rejected.contains(&pair);
+                if units > 0 && !barred {
                     *free -= i64::from(units);
                     left -= units;
                     made.allocations.push(crossdock_model::v1::Allocation {
