@@ -6,95 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crossdock_model::{Class, EntityId, EntityKind, ShardId, Timestamp};
+use crossdock_model::{Class, EntityId, EntityKind, ShardId};
 
+use crate::batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
 use crate::core::{Release, Step, StepKind};
-
-/// A fenced write that is not an entity's step (inbox mark, vault entry): `X` is the shell's.
-#[derive(Debug)]
-pub struct Other<X, D> {
-    /// The shard under whose fence it is written.
-    pub shard: ShardId,
-    /// What is written.
-    pub write: X,
-    /// Who is told.
-    pub done: D,
-}
-
-/// One entity's record in a batch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ShardBatch<X> {
-    /// The shard.
-    pub shard: ShardId,
-    /// The sequence its first record gets.
-    pub expected_seq: u64,
-    /// Records in order.
-    pub records: Vec<(EntityId, Vec<u8>)>,
-    /// Checkpoints: entity, version, state, wake-up.
-    pub checkpoints: Vec<(EntityId, u64, Vec<u8>, Option<Timestamp>)>,
-    /// Everything up to here is covered by checkpoints once this batch is durable.
-    pub checkpoint_seq: Option<u64>,
-    /// Other fenced writes.
-    pub others: Vec<X>,
-}
-
-/// What goes to the journal in one commit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch<X> {
-    /// The writes, by shard.
-    pub shards: Vec<ShardBatch<X>>,
-}
-
-/// How a shard's part of a batch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShardOutcome {
-    /// Durable.
-    Durable,
-    /// Not written; the shard goes on from `next_seq`. `None`: it is not ours any more.
-    Refused {
-        /// The sequence the journal expects next, if it is still ours.
-        next_seq: Option<u64>,
-    },
-}
-
-/// Told to whoever handed in an [`Other`].
-#[derive(Debug)]
-pub struct Done<D> {
-    /// Who.
-    pub done: D,
-    /// Whether it is durable.
-    pub durable: bool,
-}
-
-/// What a finished batch sets free.
-#[derive(Debug)]
-pub struct Completed<T, D> {
-    /// What may leave, in order, with the entity it comes from.
-    pub released: Vec<(EntityId, Release<T>)>,
-    /// What is lost: its callers are told *unknown, retry by key*.
-    pub lost: Vec<Release<T>>,
-    /// Lives that are over: (entity, life). Their actors must drop their state and recover.
-    pub ended: Vec<(EntityId, u64)>,
-    /// Versions that are durable now, the last of each entity in the batch.
-    pub durable: Vec<(EntityId, u64)>,
-    /// Other writes that ended.
-    pub others: Vec<Done<D>>,
-    /// Records made durable.
-    pub records: usize,
-}
-
-impl<T, D> Default for Completed<T, D> {
-    fn default() -> Self {
-        Self {
-            released: Vec::new(),
-            lost: Vec::new(),
-            ended: Vec::new(),
-            durable: Vec::new(),
-            others: Vec::new(),
-            records: 0,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Default)]
 struct Shard {
@@ -141,6 +56,8 @@ pub struct Committer<T, X, D> {
     in_flight: Option<InFlight<T, D>>,
     /// Lives that ended by a lost append: steps that still come from them are lost too.
     ended: BTreeMap<EntityId, u64>,
+    /// Checkpoints under way: how many of each entity.
+    checkpoints: BTreeMap<EntityId, usize>,
     batch_steps_max: usize,
     batch_bytes_max: usize,
 }
@@ -192,6 +109,7 @@ impl<T, X, D> Committer<T, X, D> {
             others: VecDeque::new(),
             in_flight: None,
             ended: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
             batch_steps_max,
             batch_bytes_max,
         }
@@ -208,6 +126,9 @@ impl<T, X, D> Committer<T, X, D> {
                 self.ended.remove(&step.entity);
             }
             None => {}
+        }
+        if let StepKind::Checkpoint { .. } = step.kind {
+            *self.checkpoints.entry(step.entity.clone()).or_default() += 1;
         }
         self.queues[class_of(step.entity.kind())].push_back(step);
         Ok(())
@@ -336,6 +257,7 @@ impl<T, X, D> Committer<T, X, D> {
             if refused.contains_key(&step.entity.shard()) {
                 self.lose(step, &mut completed);
             } else {
+                self.checkpoint_ended(&step);
                 self.note_durable(&step);
                 completed.records += usize::from(matches!(step.kind, StepKind::Record(_)));
                 last.insert(step.entity.clone(), step.version);
@@ -374,7 +296,20 @@ impl<T, X, D> Committer<T, X, D> {
         }
     }
 
+    /// A checkpoint is under way no more, whatever became of it.
+    fn checkpoint_ended(&mut self, step: &Step<T>) {
+        if let StepKind::Checkpoint { .. } = step.kind
+            && let Some(count) = self.checkpoints.get_mut(&step.entity)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.checkpoints.remove(&step.entity);
+            }
+        }
+    }
+
     fn lose(&mut self, step: Step<T>, completed: &mut Completed<T, D>) {
+        self.checkpoint_ended(&step);
         let known = self.ended.get(&step.entity).copied();
         if known.is_none_or(|life| life < step.life) {
             completed.ended.push((step.entity.clone(), step.life));
@@ -388,16 +323,18 @@ impl<T, X, D> Committer<T, X, D> {
         if completed.ended.is_empty() {
             return;
         }
-        for queue in &mut self.queues {
-            let (lost, kept) = std::mem::take(queue).into_iter().partition(|step| {
+        for class in 0..self.queues.len() {
+            let queued = std::mem::take(&mut self.queues[class]);
+            let (lost, kept): (VecDeque<_>, VecDeque<_>) = queued.into_iter().partition(|step| {
                 self.ended
                     .get(&step.entity)
                     .is_some_and(|life| *life >= step.life)
             });
-            *queue = kept;
-            completed
-                .lost
-                .extend(VecDeque::<Step<T>>::into_iter(lost).map(|step| step.release));
+            self.queues[class] = kept;
+            for step in lost {
+                self.checkpoint_ended(&step);
+                completed.lost.push(step.release);
+            }
         }
     }
 
@@ -434,6 +371,14 @@ impl<T, X, D> Committer<T, X, D> {
     pub fn uncovered_after(&self, entity: &EntityId) -> Option<u64> {
         let records = self.shards.get(&entity.shard())?.uncovered.get(entity)?;
         records.front().map(|(_, seq)| seq - 1)
+    }
+
+    /// Whether all that an entity decided is in its durable checkpoint. It holds for an entity that has handed over a
+    /// checkpoint of its present version: that one is the last of its steps that writes, so everything before it is
+    /// durable too. What others have waiting does not matter.
+    #[must_use]
+    pub fn is_settled(&self, entity: &EntityId) -> bool {
+        self.uncovered_after(entity).is_none() && !self.checkpoints.contains_key(entity)
     }
 
     /// Live entities whose checkpoints hold their shard's position back most: up to `limit`, with more than

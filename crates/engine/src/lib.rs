@@ -9,13 +9,15 @@
 //! - [`Crashes`] decides when a command or an entity is poison.
 //! - [`recover`] folds a shard's log onto its checkpoints.
 
+mod batch;
 mod committer;
 mod core;
 mod crashes;
 mod recovery;
 mod wheel;
 
-pub use committer::{Batch, Committer, Completed, Done, Other, ShardBatch, ShardOutcome};
+pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
+pub use committer::Committer;
 pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
 pub use crashes::{Crashes, UNKNOWN, Verdict};
 pub use recovery::{Recovered, RecoveryError, recover};

@@ -346,3 +346,26 @@ fn an_answer_to_a_lost_life_is_no_answer_to_the_next() {
     assert_eq!(steps(&mut core, vec![planned(&asker)]).len(), 1);
     assert_ne!(core.entity().pending(), &pending);
 }
+
+/// Under constant load something always waits; an entity becomes passive all the same once its own work is durable.
+#[test]
+fn an_entity_is_settled_whatever_others_have_waiting() {
+    let (mut core, mut engine) = (live(1), engine());
+    let first = steps(&mut core, vec![map(1, "a")]);
+    push(&mut engine, first);
+    push(&mut engine, vec![core.checkpoint().unwrap().unwrap()]);
+    assert!(!engine.is_settled(&bucket()), "its record waits");
+    engine.next_batch().unwrap();
+    assert!(!engine.is_settled(&bucket()), "its record is in flight");
+    let other: EntityId = "bucket:shop:2".parse().unwrap();
+    let mut busy = Core::new(Entity::new(other.clone()), 0, 2, Limits::default());
+    let queued = steps(&mut busy, vec![map(2, "b")]);
+    push(&mut engine, queued);
+    push(&mut engine, vec![busy.checkpoint().unwrap().unwrap()]);
+    engine.completed(durable);
+    assert!(engine.waiting() > 0);
+    assert!(engine.is_settled(&bucket()));
+    assert!(!engine.is_settled(&other));
+    engine.end_life(&other, 2);
+    assert!(engine.is_settled(&other), "nothing of it is left");
+}

@@ -155,7 +155,9 @@ impl Living {
             return Ok(());
         }
         let entity = &self.mailbox.entity;
-        if self.shared.is_settled(entity) && self.shared.directory.close_if_empty(&self.mailbox) {
+        if self.shared.commits.is_settled(entity)
+            && self.shared.directory.close_if_empty(&self.mailbox)
+        {
             myself.stop(None);
         }
         Ok(())

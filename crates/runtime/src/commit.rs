@@ -150,6 +150,10 @@ impl CommitQueue {
         self.lock().core.uncovered_after(entity)
     }
 
+    pub fn is_settled(&self, entity: &crossdock_model::EntityId) -> bool {
+        self.lock().core.is_settled(entity)
+    }
+
     pub fn overdue_checkpoints(
         &self,
         records_min: u64,

@@ -235,11 +235,6 @@ impl Shared {
         }
     }
 
-    /// Whether everything of an entity is covered by its durable checkpoint.
-    pub fn is_settled(&self, entity: &EntityId) -> bool {
-        self.commits.uncovered_after(entity).is_none() && self.commits.waiting() == 0
-    }
-
     pub fn next_life(&self) -> u64 {
         self.lives.fetch_add(1, Ordering::Relaxed) + 1
     }
