@@ -57,7 +57,7 @@ async fn an_endpoint_is_told_in_order_signed_and_without_personal_data() {
     let feed = server.get("/v1/events?after=0&limit=200").await;
     let feed = feed["items"].as_array().unwrap();
     assert!(
-        feed.iter().any(|event| event["type"] == "stock.changed"),
+        feed.iter().any(|event| event["topic"] == "stock.changed"),
         "{feed:?}"
     );
 }

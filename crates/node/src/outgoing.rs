@@ -99,8 +99,9 @@ impl Outgoing {
         let secret = self.secrets.get(name).ok_or_else(|| {
             format!("there is no secret {name:?}: add [secrets.{name}] to the configuration")
         })?;
+        let at = jiff::Timestamp::from_millisecond(event.at).unwrap_or_default();
         let body = json!({
-            "type": event.topic, "subject": event.subject, "at_ms": event.at, "id": event.id, "data": event.data
+            "type": event.topic, "timestamp": at.to_string(), "id": event.id, "subject": event.subject, "data": event.data
         });
         let id = format!("event:{}", event.id);
         let bytes = body.to_string().into_bytes();

@@ -7,6 +7,7 @@ use crossdock_model::{Answer, Command, EntityId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::consistent::look;
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -124,6 +125,9 @@ async fn set(
         secret_name: view.secret_name.clone(),
     });
     let done = asking.ask(EntityId::System(0), command, input.hash).await?;
+    // It is told everything from here on, not from when somebody first looks at it.
+    let endpoint = view.id.clone();
+    look(&asking.state, move |insight| insight.delivered(&endpoint)).await?;
     Ok(Doc::of(&done, doc(view)))
 }
 
@@ -135,6 +139,11 @@ async fn remove(
     let done = asking
         .ask_by(EntityId::System(0), command, asking.by())
         .await?;
+    let endpoint = id.to_string();
+    look(&asking.state, move |insight| {
+        insight.forget_delivered(&endpoint)
+    })
+    .await?;
     let removed = EndpointRemoved {
         endpoint: id.to_string(),
         removed: true,

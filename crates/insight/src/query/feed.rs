@@ -137,4 +137,14 @@ impl Insight {
             .execute(sql, (endpoint, feed_id, failures, retry_at))?;
         Ok(())
     }
+
+    /// Forgets how far an endpoint was told: one of that name begins anew.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn forget_delivered(&self, endpoint: &str) -> Result<(), InsightError> {
+        let sql = "DELETE FROM delivered WHERE endpoint = ?1";
+        self.writer().execute(sql, [endpoint])?;
+        Ok(())
+    }
 }
