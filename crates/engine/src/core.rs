@@ -196,6 +196,12 @@ impl<T> Core<T> {
         }
     }
 
+    /// Which life of the entity this is.
+    #[must_use]
+    pub fn life(&self) -> u64 {
+        self.life
+    }
+
     /// The entity as decided so far, durable or not.
     #[must_use]
     pub fn entity(&self) -> &Entity {

@@ -25,8 +25,12 @@ pub(crate) enum Poke {
     Passivate,
     /// Write a checkpoint and stay.
     Checkpoint,
-    /// Everything undurable was lost: stop; the supervisor recovers the entity if it is needed.
-    Lost,
+    /// Everything undurable of that life was lost: stop; the supervisor recovers the entity. The next life may be
+    /// there already when this arrives, and is none the worse for it.
+    Lost {
+        /// The life.
+        life: u64,
+    },
 }
 
 /// An entity's actor.
@@ -49,6 +53,12 @@ impl Actor for EntityActor {
         myself: ActorRef<Poke>,
         living: Living,
     ) -> Result<Living, ActorProcessingErr> {
+        // Before it handles anything: an actor that crashes at its first message must be known to its supervisor,
+        // or nobody would come for its queue.
+        let (mailbox, life) = (Arc::clone(&living.mailbox), living.core.life());
+        living
+            .shared
+            .register_actor(myself.get_id(), mailbox, life);
         living.mailbox.set_actor(Some(myself));
         Ok(living)
     }
@@ -71,7 +81,8 @@ impl Actor for EntityActor {
             Poke::Work => living.work(&myself),
             Poke::Checkpoint => living.checkpoint().map(drop),
             Poke::Passivate => living.passivate(&myself),
-            Poke::Lost => Err(LOST.into()),
+            Poke::Lost { life } if life >= living.core.life() => Err(LOST.into()),
+            Poke::Lost { .. } => Ok(()),
         }
     }
 }

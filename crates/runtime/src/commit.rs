@@ -388,9 +388,9 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
     for other in completed.others.into_iter().filter(|other| other.durable) {
         let _ = other.done.send(());
     }
-    for (entity, _life) in completed.ended {
+    for (entity, life) in completed.ended {
         if let Some(mailbox) = shared.directory.get(&entity) {
-            mailbox.cast(crate::actor::Poke::Lost);
+            mailbox.cast(crate::actor::Poke::Lost { life });
         }
     }
     drop(completed.lost);

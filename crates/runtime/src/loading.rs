@@ -64,9 +64,8 @@ async fn start(shared: &Arc<Shared>, mailbox: Arc<Mailbox>, recovered: Recovered
         Some(supervisor) => Actor::spawn_linked(None, EntityActor, living, supervisor).await,
         None => Actor::spawn(None, EntityActor, living).await,
     };
-    match spawned {
-        Ok((actor, _)) => shared.register_actor(actor.get_id(), mailbox, life),
-        Err(error) => give_up(shared, &mailbox, &error.to_string()),
+    if let Err(error) = spawned {
+        give_up(shared, &mailbox, &error.to_string());
     }
 }
 
