@@ -9,6 +9,9 @@ pub const CRASHES_MAX: usize = 3;
 /// How long a crash counts.
 pub const CRASH_WINDOW: Duration = Duration::from_minutes(1);
 
+/// Entities with crashes from which on those whose crashes do not count any more are forgotten.
+const ENTITIES_SWEPT_AT: usize = 1024;
+
 /// Hash of a command that crashed within a batch and could not be told from its neighbours: counts with any.
 pub const UNKNOWN: u64 = 0;
 
@@ -32,6 +35,13 @@ pub struct Crashes {
 impl Crashes {
     /// Counts a crash.
     pub fn record(&mut self, entity: &EntityId, command_hash: u64, now: Timestamp) -> Verdict {
+        let counts = |crashes: &VecDeque<(Timestamp, u64)>| {
+            let last = crashes.back();
+            last.is_some_and(|(at, _)| now.since(*at) <= CRASH_WINDOW)
+        };
+        if self.recent.len() >= ENTITIES_SWEPT_AT {
+            self.recent.retain(|_, crashes| counts(crashes));
+        }
         let recent = self.recent.entry(entity.clone()).or_default();
         recent.push_back((now, command_hash));
         while recent
@@ -59,6 +69,17 @@ impl Crashes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn crashes_that_do_not_count_any_more_are_forgotten() {
+        let mut known = Crashes::default();
+        for number in 0..10_000 {
+            let entity: EntityId = format!("sku:{number}").parse().unwrap();
+            let at = Timestamp::from_ms(number * 1_000);
+            known.record(&entity, 1, at);
+        }
+        assert!(known.recent.len() <= ENTITIES_SWEPT_AT);
+    }
 
     fn verdicts(crashes: &[(i64, u64)]) -> Vec<Verdict> {
         let entity: EntityId = "sku:a".parse().unwrap();

@@ -19,6 +19,6 @@ mod wheel;
 pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
 pub use committer::Committer;
 pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
-pub use crashes::{Crashes, UNKNOWN, Verdict};
+pub use crashes::{CRASH_WINDOW, Crashes, UNKNOWN, Verdict};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use wheel::Wheel;

@@ -56,9 +56,7 @@ impl Actor for EntityActor {
         // Before it handles anything: an actor that crashes at its first message must be known to its supervisor,
         // or nobody would come for its queue.
         let (mailbox, life) = (Arc::clone(&living.mailbox), living.core.life());
-        living
-            .shared
-            .register_actor(myself.get_id(), mailbox, life);
+        living.shared.register_actor(myself.get_id(), mailbox, life);
         living.mailbox.set_actor(Some(myself));
         Ok(living)
     }
@@ -93,7 +91,7 @@ pub(crate) const LOST: &str = "undurable state lost";
 impl Living {
     fn work(&mut self, myself: &ActorRef<Poke>) -> Result<(), ActorProcessingErr> {
         self.mailbox.unpoke();
-        let suspect = self.mailbox.suspect.load(Ordering::Relaxed);
+        let suspect = self.mailbox.is_suspect(self.shared.clock.now());
         let max = if suspect { 1 } else { BATCH_MAX };
         let (batch, left) = {
             let mut queue = self.mailbox.queue();
@@ -101,14 +99,17 @@ impl Living {
             let batch: Vec<Queued> = queue.items.drain(..count).collect();
             (batch, !queue.items.is_empty())
         };
-        self.handle(batch, suspect)?;
+        self.handle(
+            batch,
+            suspect || self.mailbox.poisoned.load(Ordering::Relaxed),
+        )?;
         if left {
             let _ = myself.cast(Poke::Work);
         }
         Ok(())
     }
 
-    fn handle(&mut self, batch: Vec<Queued>, suspect: bool) -> Result<(), ActorProcessingErr> {
+    fn handle(&mut self, batch: Vec<Queued>, looks: bool) -> Result<(), ActorProcessingErr> {
         let started = Instant::now();
         let count = batch.len() as u64;
         let metrics = &self.shared.metrics;
@@ -120,7 +121,7 @@ impl Living {
             metrics
                 .queue_wait
                 .observe(started.duration_since(queued_at).as_secs_f64());
-            if suspect && !self.clear_of_suspicion(&message) {
+            if looks && !self.clear_of_suspicion(&message) {
                 refuse_poison(message);
                 continue;
             }
@@ -148,7 +149,7 @@ impl Living {
     fn clear_of_suspicion(&self, message: &Message<Caller>) -> bool {
         let hash = command_hash(&message.command);
         self.mailbox.current_hash.store(hash, Ordering::Relaxed);
-        !self.shared.is_poison(&self.mailbox.entity, hash)
+        !self.shared.quarantine.is_poison(&self.mailbox.entity, hash)
     }
 
     fn checkpoint(&mut self) -> Result<bool, ActorProcessingErr> {

@@ -160,6 +160,7 @@ impl Handle {
             life: None,
         };
         if shared.send(&to, message, true).is_err() {
+            shared.admit(&to)?;
             shared.metrics.shed.inc();
             return Err(AskError::Overloaded {
                 retry_after_ms: 200,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crossdock_engine::Message;
-use crossdock_model::{EntityId, SHARD_COUNT, ShardId};
+use crossdock_engine::{CRASH_WINDOW, Message};
+use crossdock_model::{EntityId, SHARD_COUNT, ShardId, Timestamp};
 use ractor::ActorRef;
 
 use crate::actor::Poke;
@@ -41,8 +41,11 @@ pub(crate) struct Mailbox {
     pub used_at_ms: AtomicI64,
     /// Hash of the command being handled, while the entity is suspected of crashing.
     pub current_hash: AtomicU64,
-    /// Whether it crashed lately: messages are then handled one at a time to find the poison.
-    pub suspect: AtomicBool,
+    /// Until when it is suspected of crashing again, in milliseconds of the node's clock: messages are handled one
+    /// at a time meanwhile, to find the poison.
+    suspect_until_ms: AtomicI64,
+    /// Whether commands of it are put aside: each one is then looked at.
+    pub poisoned: AtomicBool,
     /// Time spent handling, in nanoseconds: the share of it is how hot the entity is.
     pub busy_ns: AtomicU64,
     /// Messages handled.
@@ -58,7 +61,8 @@ impl Mailbox {
             actor: Mutex::default(),
             used_at_ms: AtomicI64::new(0),
             current_hash: AtomicU64::new(0),
-            suspect: AtomicBool::new(false),
+            suspect_until_ms: AtomicI64::new(i64::MIN),
+            poisoned: AtomicBool::new(false),
             busy_ns: AtomicU64::new(0),
             handled: AtomicU64::new(0),
         }
@@ -66,6 +70,18 @@ impl Mailbox {
 
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it crashed a short while ago.
+    pub fn is_suspect(&self, now: Timestamp) -> bool {
+        now.as_ms() <= self.suspect_until_ms.load(Ordering::Relaxed)
+    }
+
+    /// It crashed. Suspicion ends with the time for which a crash counts: one crash does not slow it down for ever.
+    pub fn suspect(&self, now: Timestamp) {
+        let until = now + CRASH_WINDOW;
+        self.suspect_until_ms
+            .store(until.as_ms(), Ordering::Relaxed);
     }
 
     /// Tells the actor that something waits; one wake at a time is under way.
@@ -107,7 +123,10 @@ impl Mailbox {
 /// Why a message was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shed {
+    /// Too much waits there.
     Full,
+    /// The entity is put aside: nobody may ask it anything.
+    Aside,
 }
 
 type Live = Mutex<HashMap<EntityId, Arc<Mailbox>>>;
@@ -198,6 +217,18 @@ impl Directory {
         true
     }
 
+    /// Takes an entity out with all that waits for it, in one go: what comes later finds a new mailbox, and nothing
+    /// is left in this one, to which nobody would come. Callers are told *unknown*.
+    pub fn close(&self, mailbox: &Mailbox) {
+        let mut live = self.live(mailbox.entity.shard());
+        let mut queue = mailbox.queue();
+        queue.closed = true;
+        live.remove(&mailbox.entity);
+        let waiting = std::mem::take(&mut queue.items);
+        drop((queue, live));
+        drop(waiting);
+    }
+
     /// Every live entity.
     pub fn all(&self) -> Vec<Arc<Mailbox>> {
         ShardId::all()
@@ -208,5 +239,21 @@ impl Directory {
     /// Number of live entities.
     pub fn len(&self) -> usize {
         ShardId::all().map(|shard| self.live(shard).len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspicion_ends_with_the_time_for_which_a_crash_counts() {
+        let mailbox = Mailbox::new("sku:a".parse().unwrap());
+        let now = Timestamp::from_ms(1_000);
+        assert!(!mailbox.is_suspect(now));
+        mailbox.suspect(now);
+        assert!(mailbox.is_suspect(now + CRASH_WINDOW));
+        let later = now + CRASH_WINDOW + crossdock_model::Duration::from_ms(1);
+        assert!(!mailbox.is_suspect(later));
     }
 }

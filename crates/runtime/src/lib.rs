@@ -16,6 +16,7 @@ mod loading;
 mod metrics;
 mod node;
 mod passivation;
+mod quarantine;
 mod router;
 mod shared;
 mod timers;

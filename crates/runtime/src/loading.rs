@@ -72,10 +72,7 @@ async fn start(shared: &Arc<Shared>, mailbox: Arc<Mailbox>, recovered: Recovered
 /// The entity cannot be brought to life: those who wait are told *unknown*, and it is tried again when asked.
 fn give_up(shared: &Arc<Shared>, mailbox: &Mailbox, error: &dyn std::fmt::Display) {
     tracing::error!(entity = %mailbox.entity, %error, "an entity cannot be recovered");
-    mailbox.queue().items.clear();
-    if !shared.directory.close_if_empty(mailbox) {
-        give_up(shared, mailbox, error);
-    }
+    shared.directory.close(mailbox);
 }
 
 /// An entity as durable.

@@ -150,6 +150,7 @@ impl Node {
             for mark in marks {
                 let entity: EntityId = mark.entity.parse()?;
                 self.shared
+                    .quarantine
                     .put_aside(&entity, mark.command_hash, &mark.cause);
             }
         }

@@ -25,6 +25,7 @@ use crate::inbox::Inbox;
 use crate::loading;
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
+use crate::quarantine::Quarantine;
 use crate::router::Board;
 use crate::timers::Timers;
 
@@ -50,18 +51,12 @@ pub(crate) struct Shared {
     lives: AtomicU64,
     actors: Mutex<HashMap<ActorId, (Arc<Mailbox>, u64)>>,
     crashes: Mutex<Crashes>,
-    poison: Mutex<HashMap<EntityId, Poison>>,
+    pub quarantine: Quarantine,
     crash_on: Option<fn(&EntityId, &Command) -> bool>,
     pub router: OnceLock<ActorRef<Outgoing>>,
     pub supervisor: OnceLock<ActorCell>,
     pub tokio: tokio::runtime::Handle,
     pub stopping: AtomicBool,
-}
-
-#[derive(Default)]
-struct Poison {
-    commands: HashSet<u64>,
-    entity: Option<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -96,7 +91,7 @@ impl Shared {
             lives: AtomicU64::new(0),
             actors: Mutex::default(),
             crashes: Mutex::default(),
-            poison: Mutex::default(),
+            quarantine: Quarantine::default(),
             crash_on: options.crash_on,
             router: OnceLock::new(),
             supervisor: OnceLock::new(),
@@ -112,6 +107,9 @@ impl Shared {
         message: Message<Caller>,
         outside: bool,
     ) -> Result<(), Shed> {
+        if self.quarantine.is_aside(to) {
+            return Err(Shed::Aside);
+        }
         let now_ms = self.clock.now().as_ms();
         self.directory
             .send(to, message, outside, now_ms, |mailbox| {
@@ -244,6 +242,8 @@ impl Shared {
     }
 
     pub fn register_actor(&self, id: ActorId, mailbox: Arc<Mailbox>, life: u64) {
+        let poisoned = self.quarantine.has_commands(&mailbox.entity);
+        mailbox.poisoned.store(poisoned, Ordering::Relaxed);
         lock(&self.actors).insert(id, (mailbox, life));
     }
 
@@ -264,25 +264,22 @@ impl Shared {
         self.tokio.spawn_blocking(move || {
             shared.commits.end_life(&mailbox.entity, life);
             mailbox.unpoke();
-            if lock(&shared.poison)
-                .get(&mailbox.entity)
-                .is_some_and(|p| p.entity.is_some())
-            {
-                mailbox.queue().items.clear();
-                shared.directory.close_if_empty(&mailbox);
-            } else {
-                loading::activate(&shared, mailbox);
+            match shared.quarantine.is_aside(&mailbox.entity) {
+                true => shared.directory.close(&mailbox),
+                false => loading::activate(&shared, mailbox),
             }
         });
     }
 
     fn count_crash(self: &Arc<Self>, mailbox: &Mailbox, error: &str) {
         self.metrics.crashes.inc();
-        let hash = match mailbox.suspect.swap(true, Ordering::Relaxed) {
+        let now = self.clock.now();
+        let hash = match mailbox.is_suspect(now) {
             true => mailbox.current_hash.load(Ordering::Relaxed),
             false => UNKNOWN,
         };
-        let verdict = lock(&self.crashes).record(&mailbox.entity, hash, self.clock.now());
+        mailbox.suspect(now);
+        let verdict = lock(&self.crashes).record(&mailbox.entity, hash, now);
         tracing::error!(entity = %mailbox.entity, error, ?verdict, "an actor crashed");
         let command_hash = match verdict {
             Verdict::Restart => return,
@@ -294,32 +291,20 @@ impl Shared {
             command_hash,
             cause: error.to_owned(),
         };
-        self.put_aside(&mailbox.entity, command_hash, error);
+        self.quarantine
+            .put_aside(&mailbox.entity, command_hash, error);
         self.send_internal(&EntityId::System(0), Command::System(mark));
     }
 
-    pub fn put_aside(&self, entity: &EntityId, command_hash: Option<u64>, cause: &str) {
-        let mut poison = lock(&self.poison);
-        let known = poison.entry(entity.clone()).or_default();
-        match command_hash {
-            Some(hash) => drop(known.commands.insert(hash)),
-            None => known.entity = Some(cause.to_owned()),
+    /// Takes a mark back. An entity that was put aside is woken: its deadlines have been passed over meanwhile.
+    pub fn lift_quarantine(self: &Arc<Self>, entity: &EntityId, command_hash: Option<u64>) {
+        self.quarantine.lift(entity, command_hash);
+        if let Some(mailbox) = self.directory.get(entity) {
+            let poisoned = self.quarantine.has_commands(entity);
+            mailbox.poisoned.store(poisoned, Ordering::Relaxed);
         }
-    }
-
-    pub fn is_poison(&self, entity: &EntityId, hash: u64) -> bool {
-        lock(&self.poison)
-            .get(entity)
-            .is_some_and(|known| known.commands.contains(&hash))
-    }
-
-    pub fn lift_quarantine(&self, entity: &EntityId, command_hash: Option<u64>) {
-        let mut poison = lock(&self.poison);
-        if let Some(known) = poison.get_mut(entity) {
-            match command_hash {
-                Some(hash) => drop(known.commands.remove(&hash)),
-                None => known.entity = None,
-            }
+        if command_hash.is_none() {
+            self.send_internal(entity, Command::Wake);
         }
     }
 
@@ -331,10 +316,7 @@ impl Shared {
         if let Some(trouble) = self.commits.trouble() {
             return Err(AskError::Unavailable(trouble));
         }
-        match lock(&self.poison)
-            .get(entity)
-            .and_then(|known| known.entity.clone())
-        {
+        match self.quarantine.cause(entity) {
             Some(cause) => Err(AskError::Quarantined {
                 entity: entity.to_string(),
                 cause,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use crossdock_journal::{Journal, MemoryJournal};
-use crossdock_model::command::{Command, SkuCommand};
-use crossdock_model::{CredentialId, EntityId, LocationId, SkuId, Timestamp};
+use crossdock_model::command::{Command, OrderCommand, SkuCommand};
+use crossdock_model::v1::{LineFacts, OrderFacts, Origin, Part, Payment, Sale};
+use crossdock_model::{CredentialId, EntityId, LineId, LocationId, SkuId, Timestamp};
 use crossdock_runtime::{
     AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected,
 };
@@ -69,4 +70,95 @@ async fn an_actor_that_crashes_at_its_first_message_is_recovered() {
         assert!(matches!(read, Err(AskError::Rejected(_))), "{read:?}");
     }
     node.stop().await;
+}
+
+/// Every command of S0 crashes it: no caller is left hanging while it is put aside, and nothing wakes it afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_that_is_put_aside_answers_and_is_left_alone() {
+    let mut options = Options::new(1);
+    options.crash_on = Some(|entity, _| *entity == sku(0));
+    let node = start(&journal(), options).await;
+    let handle = node.handle();
+    let callers = (0..300).map(|delta| {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                match ask(&handle, sku(0), adjust(delta)).await.unwrap_err() {
+                    AskError::Quarantined { .. } => return true,
+                    _ => tokio::time::sleep(Wait::from_millis(3)).await,
+                }
+            }
+            false
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let last = ask(&handle, sku(0), Command::Read).await.unwrap_err();
+    assert!(matches!(last, AskError::Quarantined { .. }), "{last:?}");
+    let crashes = handle.metrics().crashes.get();
+
+    let order: EntityId = "order:shop:1".parse().unwrap();
+    ask(&handle, order, sold(0)).await.unwrap();
+    tokio::time::sleep(Wait::from_millis(200)).await;
+    assert_eq!(handle.metrics().crashes.get(), crashes);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_command_stays_aside_after_a_restart() {
+    let journal = journal();
+    let node = start(&journal, crashing()).await;
+    let handle = node.handle();
+    let rejected = |asked: &Result<Reply, AskError>| matches!(asked, Err(AskError::Rejected(_)));
+    let mut tries = 0;
+    while !rejected(&ask(&handle, sku(0), adjust(13)).await) {
+        tries += 1;
+        assert!(tries < 100);
+        tokio::time::sleep(Wait::from_millis(10)).await;
+    }
+    node.stop().await;
+
+    let node = start(&journal, crashing()).await;
+    let handle = node.handle();
+    assert!(rejected(&ask(&handle, sku(0), adjust(13)).await));
+    assert_eq!(handle.metrics().crashes.get(), 0);
+    node.stop().await;
+}
+
+/// An order of one unit, which is sold already.
+fn sold(number: usize) -> Command {
+    let line = LineFacts {
+        line: LineId::new("1").unwrap(),
+        title: "A".to_owned(),
+        ordered_units: 1,
+        cancelled_units: 0,
+        parts: vec![Part {
+            sku: SkuId::new(format!("S{number}")).unwrap(),
+            units_per_line_unit: 1,
+        }],
+        unit_price: None,
+        ships: true,
+    };
+    let facts = OrderFacts {
+        name: "#1".to_owned(),
+        placed_at: Timestamp::from_ms(1),
+        updated_at: Timestamp::from_ms(1),
+        sale: Sale::AlreadySold,
+        lines: vec![line],
+        destination: None,
+        service_level: None,
+        ship_by: None,
+        deliver_by: None,
+        payment: Payment::Ready,
+        cancelled: None,
+        total: None,
+        tags: Vec::new(),
+        test: false,
+    };
+    Command::Order(OrderCommand::State {
+        facts: Box::new(facts),
+        origin: Origin::Api,
+        settle: false,
+    })
 }
