@@ -13,11 +13,13 @@ use std::collections::BTreeMap;
 
 use crossdock_model::command::LocationCommand;
 use crossdock_model::v1::{LocationEvent, LocationFacts};
-use crossdock_model::{Answer, Duration, EntityId, OrderId, Rejection, Timestamp};
+use crossdock_model::{Answer, EntityId, OrderId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
 use crate::entity::DEDUP_WINDOW;
+
+pub use calendar::acknowledge_by;
 
 /// Days in which capacity is looked for, today included.
 pub const DAYS_AHEAD: usize = 14;
@@ -156,8 +158,7 @@ impl LocationState {
         let facts = self.known(asked)?;
         let granted = |day: String, at: Timestamp| Answer::CapacityGranted {
             day,
-            acknowledge_by: at
-                + Duration::from_minutes(u64::from(facts.acknowledge_within_minutes)),
+            acknowledge_by: acknowledge_by(facts, at),
         };
         if let Some(slot) = self.taken.get(&(order.clone(), attempt)) {
             let answer = granted(slot.day.clone(), slot.granted_at);

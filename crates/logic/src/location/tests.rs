@@ -283,3 +283,72 @@ fn defining_the_same_again_changes_nothing() {
     let read = scene.ask(Command::Read);
     assert_eq!(read, Ok(Answer::Location(Box::new(reno()))));
 }
+
+/// A request made out so many hours after Thursday 13:00 in Reno is acknowledged by then, in Reno's time.
+#[track_caller]
+fn check_acknowledge(change: impl FnOnce(&mut LocationFacts), hours: u64, by: &str) {
+    let mut facts = reno();
+    change(&mut facts);
+    let now = THURSDAY + Duration::from_minutes(60 * hours);
+    let zone = jiff::tz::TimeZone::get("America/Los_Angeles").unwrap();
+    let by: jiff::civil::DateTime = by.parse().unwrap();
+    let by = zone.to_timestamp(by).unwrap();
+    assert_eq!(
+        super::acknowledge_by(&facts, now),
+        Timestamp::from_ms(by.as_millisecond())
+    );
+}
+
+#[test]
+fn the_time_to_acknowledge_runs_on_open_days_only() {
+    let all_day = |facts: &mut LocationFacts| facts.cut_off_minutes = None;
+    let within = |minutes| {
+        move |facts: &mut LocationFacts| {
+            facts.cut_off_minutes = None;
+            facts.acknowledge_within_minutes = minutes;
+        }
+    };
+    check_acknowledge(|_| {}, 0, "2026-07-30T14:00");
+    // After the cut-off work on it begins with the next open day.
+    check_acknowledge(|_| {}, 1, "2026-07-31T01:00");
+    // Friday at 18:00, and at 23:00 with two hours of which one is Monday's.
+    check_acknowledge(|_| {}, 29, "2026-08-03T01:00");
+    check_acknowledge(all_day, 29, "2026-07-31T19:00");
+    check_acknowledge(within(120), 34, "2026-08-03T01:00");
+    check_acknowledge(within(60), 34, "2026-08-01T00:00");
+    // Saturday and Sunday, and a Monday that is closed.
+    check_acknowledge(all_day, 50, "2026-08-03T01:00");
+    check_acknowledge(all_day, 80, "2026-08-03T01:00");
+    let bank_holiday = |facts: &mut LocationFacts| {
+        facts.closed_dates = vec!["2026-08-03".to_owned()];
+    };
+    check_acknowledge(bank_holiday, 29, "2026-08-04T01:00");
+    // Three days from Friday noon, and over the end of summer time on a Sunday.
+    check_acknowledge(within(3 * 24 * 60), 24, "2026-08-05T13:00");
+    let through_october = within(24 * 60 * 2);
+    check_acknowledge(through_october, 24 * (1 + 7 * 13), "2026-11-03T13:00");
+    // Nobody works there at all.
+    let never = |facts: &mut LocationFacts| facts.closed_weekdays = (1..=7).collect();
+    check_acknowledge(never, 0, "2026-07-30T14:00");
+}
+
+#[test]
+fn a_friday_evening_request_is_acknowledged_on_monday() {
+    let mut scene = scene(|_| {});
+    scene.pass(Duration::from_minutes(60 * 29));
+    let take = LocationCommand::TakeCapacity {
+        order: "shop:1".parse().unwrap(),
+        attempt: 1,
+        units: 1,
+    };
+    let monday = "2026-08-03".to_owned();
+    let Ok(Answer::CapacityGranted {
+        day,
+        acknowledge_by,
+    }) = scene.ask(Command::Location(take))
+    else {
+        panic!("no capacity")
+    };
+    let one_at_night = THURSDAY + Duration::from_minutes(60 * (11 + 24 * 3 + 1));
+    assert_eq!((day, acknowledge_by), (monday, one_at_night));
+}

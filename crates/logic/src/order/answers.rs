@@ -3,10 +3,13 @@
 use crossdock_model::answer::StockView;
 use crossdock_model::command::{LocationCommand, SkuCommand};
 use crossdock_model::v1::{Allocation, OrderEvent, Tracking};
-use crossdock_model::{Answer, Command, Effect, EffectNumber, EntityId, Rejection, SkuId};
+use crossdock_model::{
+    Answer, Command, Effect, EffectNumber, EntityId, LocationId, Rejection, SkuId,
+};
 
 use super::draft::Draft;
 use crate::decider::Decision;
+use crate::location::acknowledge_by;
 
 type Given<'a> = &'a Result<Answer, Rejection>;
 
@@ -34,6 +37,9 @@ impl Draft<'_> {
                         EntityId::Location(location),
                         Command::Location(LocationCommand::TakeCapacity { attempt, .. }),
                     ) => self.capacity_answered(location, *attempt, result),
+                    (EntityId::Location(location), Command::Read) => {
+                        self.location_answered(number, location, result);
+                    }
                     _ => self.told(number, result),
                 }
             }
@@ -82,6 +88,30 @@ impl Draft<'_> {
         if done {
             self.emit(OrderEvent::EffectDone { effect });
         }
+    }
+
+    /// A location that was asked for its calendar. One that nobody knows any more is given the time it had.
+    fn location_answered(
+        &mut self,
+        effect: EffectNumber,
+        location: &LocationId,
+        result: Given<'_>,
+    ) {
+        let now = self.asked.now;
+        let by = match result {
+            Ok(Answer::Location(facts)) => acknowledge_by(facts, now),
+            Err(Rejection::NotFound(_)) => {
+                let order = self.order.order.as_deref();
+                let slots = order.iter().flat_map(|order| &order.slots);
+                let known = slots.filter(|((_, at), _)| at == location).last();
+                known.map_or(now, |(_, slot)| {
+                    now + slot.acknowledge_by.since(slot.granted_at)
+                })
+            }
+            Ok(_) | Err(_) => return,
+        };
+        self.location_said = Some((location.clone(), by));
+        self.emit(OrderEvent::EffectDone { effect });
     }
 
     fn stock_answered(&mut self, sku: &SkuId, result: Given<'_>) {

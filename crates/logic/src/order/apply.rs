@@ -111,7 +111,10 @@ impl OrderState {
                 order.route.reroutes = 0;
                 order.take_up();
             }
-            OrderEvent::TimePassed { until } => order.looked_at = *until,
+            OrderEvent::TimePassed { until } => {
+                order.looked_at = *until;
+                self.begin_locations(*until);
+            }
             OrderEvent::ExceptionOpened(opened) => return order.exception(&opened.key, true),
             OrderEvent::ExceptionClosed(closed) => return order.exception(&closed.key, false),
             _ => {}

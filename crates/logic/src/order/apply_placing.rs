@@ -10,7 +10,7 @@ use super::apply::{Applied, illegal, require};
 use super::placing::in_the_way;
 use super::routes::learned;
 use super::state::{
-    Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Step,
+    Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Slot, Step,
 };
 use super::{RETRY_AFTER, RETRY_ASKS_MAX, RETRY_SOLD_MAX, TRIES_AT_ONCE_MAX, backoff};
 
@@ -192,9 +192,12 @@ impl OrderState {
         let (_, step) = slot.ok_or_else(|| illegal("a location that was not asked"))?;
         require(*step == Step::Asked, "capacity granted twice")?;
         *step = Step::Granted;
-        let within = acknowledge_by.since(at);
         let key = (number, location.clone());
-        self.order_mut()?.slots.insert(key, within);
+        let slot = Slot {
+            granted_at: at,
+            acknowledge_by,
+        };
+        self.order_mut()?.slots.insert(key, slot);
         self.end_capacity(number, location);
         self.ask_next()
     }

@@ -2,7 +2,9 @@
 
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{AttemptId, ExceptionClosed, ExceptionKey, ExceptionOpened, OrderEvent};
-use crossdock_model::{Answer, Command, EntityId, Notice, OrderId, Rejection, SkuId};
+use crossdock_model::{
+    Answer, Command, EntityId, LocationId, Notice, OrderId, Rejection, SkuId, Timestamp,
+};
 
 use super::state::{Order, OrderState};
 use crate::decider::{Asked, Decision};
@@ -15,6 +17,8 @@ pub(super) struct Draft<'a> {
     pub notices: Vec<Notice>,
     /// Somebody states the order, and waits for what becomes of it.
     pub asked_again: bool,
+    /// By when a location that was asked in this decision acknowledges a request made out now.
+    pub location_said: Option<(LocationId, Timestamp)>,
     /// An event could not be applied: the actor will stop on it, nothing may follow.
     broken: bool,
 }
@@ -27,6 +31,7 @@ impl<'a> Draft<'a> {
             events: Vec::new(),
             notices: Vec::new(),
             asked_again: false,
+            location_said: None,
             broken: false,
         };
         draft.expire_hold();

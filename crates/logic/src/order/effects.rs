@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crossdock_model::answer::StockView;
 use crossdock_model::command::{Delivery, DeliveryKind, LocationCommand, PlanRequest, SkuCommand};
 use crossdock_model::v1::{AttemptId, LineUnits, Take};
-use crossdock_model::{Command, Effect, EffectNumber, EntityId, LocationId, OrderId, SkuId};
+use crossdock_model::{
+    Command, Effect, EffectNumber, EntityId, LocationId, OrderId, SkuId, Timestamp,
+};
 
 use super::state::{GrantKey, Order, OrderState, Placing};
 
@@ -100,6 +102,35 @@ impl OrderState {
             command: Box::new(Command::Read),
             tentative: true,
         });
+    }
+
+    /// Asks locations whose word on their time to acknowledge is old for their calendar, if there is work that
+    /// they can be given now.
+    pub(super) fn begin_locations(&mut self, now: Timestamp) {
+        if !self.may_request(now) {
+            return;
+        }
+        let order = self.order.as_deref();
+        let stale = order.map(|order| order.stale_slots(now));
+        for location in stale.unwrap_or_default() {
+            if !self.is_asking(&location) {
+                self.pending.begin(Effect::Tell {
+                    to: EntityId::Location(location),
+                    command: Box::new(Command::Read),
+                    tentative: true,
+                });
+            }
+        }
+    }
+
+    pub(super) fn is_asking(&self, location: &LocationId) -> bool {
+        let asks = |effect: &Effect| match effect {
+            Effect::Tell { to, command, .. } => {
+                matches!(to, EntityId::Location(to) if to == location) && **command == Command::Read
+            }
+            Effect::Plan(_) | Effect::Deliver(_) => false,
+        };
+        self.pending.iter().any(|(_, effect)| asks(effect))
     }
 
     pub(super) fn begin_confirm(&mut self, order: &OrderId, sku: &SkuId, attempt: u32) {
@@ -233,8 +264,8 @@ impl OrderState {
         self.pending.retain(|_, effect| match effect {
             Effect::Plan(_) => false,
             Effect::Deliver(_) => true,
-            Effect::Tell { command, .. } => match command.as_ref() {
-                Command::Read => false,
+            Effect::Tell { to, command, .. } => match command.as_ref() {
+                Command::Read => !matches!(to, EntityId::Sku(_)),
                 Command::Sku(SkuCommand::Reserve { id, .. }) => id.attempt != attempt,
                 Command::Location(LocationCommand::TakeCapacity { attempt: of, .. }) => {
                     *of != attempt

@@ -56,6 +56,8 @@ const RETRY_CAPACITY_AFTER: Duration = Duration::from_s(60);
 const ASKS_PATIENCE: Duration = Duration::from_s(10);
 /// How long an order that was answered *busy* may be asked for again: as long as a request's key is remembered.
 const BUSY_FOR: Duration = DEDUP_WINDOW;
+/// How long a location's word on its time to acknowledge is good for: a later request asks for it again.
+const SLOT_FRESH_FOR: Duration = Duration::from_minutes(1);
 /// How often locations may reject an order or be short before a person decides.
 const REROUTES_MAX: u32 = 5;
 /// First pause before a request that failed to be delivered is sent again, doubled with each.

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::v1::{Allocation, AttemptEnd, OrderEvent, OrderStatus, Payment, RequestLine};
-use crossdock_model::{LineId, LocationId, SkuId};
+use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 
 use super::draft::Draft;
 use super::effects::is_placing;
 use super::lines::add_units;
 use super::placing::{UNROUTABLE, skus_of};
-use super::state::{Missing, Order, Phase, Piece, Placing};
-use super::{CLOSE_AFTER, REROUTE_LIMIT, REROUTES_MAX};
+use super::state::{Missing, Order, OrderState, Phase, Piece, Placing};
+use super::{CLOSE_AFTER, REROUTE_LIMIT, REROUTES_MAX, SLOT_FRESH_FOR};
 
 /// Rounds of one decision: each does at least one thing, and none undoes another.
 const ROUNDS_MAX: usize = 64;
@@ -161,43 +161,38 @@ impl Draft<'_> {
         self.emit(OrderEvent::BackorderedAt { skus });
     }
 
-    /// Asks locations for what is complete, paid and not on hold, once every SKU knows that it is committed:
-    /// a location may send only what nobody else can be given.
+    /// Asks locations for what they can be asked now. One whose word on its time to acknowledge is old is asked
+    /// for its calendar first.
     fn request(&mut self) {
-        let Some(order) = self.order.order.as_deref() else {
+        let now = self.asked.now;
+        let order = self.order.order.as_deref();
+        let Some(order) = order.filter(|_| self.order.may_request(now)) else {
             return;
         };
-        let held = order.held_lines();
-        let lacks = |(line, _): &(LineId, SkuId)| !held.contains(line);
-        let blocked = order.is_unfreed()
-            || order.holds.whole.is_some()
-            || !order.is_paid(self.asked.now)
-            || is_placing(&order.placing)
-            || self.order.is_confirming_any()
-            || order.missing().keys().any(lacks);
-        if blocked {
-            return;
-        }
-        let pieces = order.pieces.iter();
-        let ready: Vec<_> = pieces
-            .filter(|piece| piece.request.is_none() && !held.contains(&piece.line))
-            .collect();
-        let last = order.requests.last_key_value().map_or(0, |(last, _)| *last);
-        let mut made = Vec::new();
-        for (request, ((location, _), (attempt, lines))) in (last + 1..).zip(grouped(order, &ready))
-        {
-            let within = order.slots.get(&(attempt, location.clone()));
-            let within = within.copied().unwrap_or_default();
+        let mut number = order.requests.last_key_value().map_or(0, |(last, _)| *last);
+        let (mut made, mut unknown) = (Vec::new(), false);
+        for ((location, _), (attempt, lines)) in grouped(order, &order.ready()) {
+            let said = self.location_said.as_ref();
+            let said = said.filter(|(at, _)| *at == location).map(|(_, by)| *by);
+            let Some(acknowledge_by) = said.or_else(|| order.slot_by(attempt, &location, now))
+            else {
+                unknown |= !self.order.is_asking(&location);
+                continue;
+            };
+            number += 1;
             made.push(OrderEvent::RequestCreated {
-                request,
+                request: number,
                 location,
                 attempt,
                 lines,
-                acknowledge_by: self.asked.now + within,
+                acknowledge_by,
             });
         }
         for event in made {
             self.emit(event);
+        }
+        if unknown {
+            self.emit(OrderEvent::TimePassed { until: now });
         }
     }
 
@@ -241,7 +236,49 @@ impl Draft<'_> {
     }
 }
 
+impl OrderState {
+    /// Whether locations may be given work: what is complete, paid and not on hold, once every SKU knows that it
+    /// is committed, as a location may send only what nobody else can be given.
+    pub(super) fn may_request(&self, now: Timestamp) -> bool {
+        let Some(order) = self.order.as_deref() else {
+            return false;
+        };
+        let held = order.held_lines();
+        let lacks = |(line, _): &(LineId, SkuId)| !held.contains(line);
+        !order.is_unfreed()
+            && order.holds.whole.is_none()
+            && order.is_paid(now)
+            && !is_placing(&order.placing)
+            && !self.is_confirming_any()
+            && !order.missing().keys().any(lacks)
+    }
+}
+
 impl Order {
+    /// Pieces that nobody was asked to send yet and nothing keeps back.
+    fn ready(&self) -> Vec<&Piece> {
+        let held = self.held_lines();
+        let pieces = self.pieces.iter();
+        pieces
+            .filter(|piece| piece.request.is_none() && !held.contains(&piece.line))
+            .collect()
+    }
+
+    /// By when a location acknowledges, unless it said so too long ago.
+    fn slot_by(&self, attempt: u32, location: &LocationId, now: Timestamp) -> Option<Timestamp> {
+        let slot = self.slots.get(&(attempt, location.clone()))?;
+        (now.since(slot.granted_at) <= SLOT_FRESH_FOR).then_some(slot.acknowledge_by)
+    }
+
+    /// Locations that could be given work but for their time to acknowledge.
+    pub(super) fn stale_slots(&self, now: Timestamp) -> BTreeSet<LocationId> {
+        let groups = grouped(self, &self.ready()).into_iter();
+        let stale = groups.filter(|((location, _), (attempt, _))| {
+            self.slot_by(*attempt, location, now).is_none()
+        });
+        stale.map(|((location, _), _)| location).collect()
+    }
+
     /// Units of a line that locations were asked not to send and may not.
     fn cancelling_units(&self, line: &LineId, sku: &SkuId) -> u32 {
         let asked = self.open_requests().flat_map(|(_, one)| &one.cancelling);

@@ -8,8 +8,7 @@ use crossdock_model::v1::{
     RequestLine, RequestNumber, Take,
 };
 use crossdock_model::{
-    Duration, LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
-    Timestamp,
+    LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId, SkuId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +35,8 @@ pub(super) struct Order {
     /// Units that are this order's and have not left, by where they are.
     pub pieces: Vec<Piece>,
     pub grants: BTreeMap<GrantKey, Grant>,
-    /// How long a location may take to acknowledge, as granted with its capacity.
-    pub slots: BTreeMap<(u32, LocationId), Duration>,
+    /// What locations said with their capacity.
+    pub slots: BTreeMap<(u32, LocationId), Slot>,
     pub placing: Placing,
     pub effort: Effort,
     pub waits: BTreeMap<SkuId, u32>,
@@ -94,6 +93,13 @@ pub(super) struct Grant {
     pub units: u32,
     pub shipped: u32,
     pub released: u32,
+}
+
+/// By when a location acknowledges a request that is made out when its capacity was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Slot {
+    pub granted_at: Timestamp,
+    pub acknowledge_by: Timestamp,
 }
 
 /// How far missing units are placed.

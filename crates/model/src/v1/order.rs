@@ -236,7 +236,8 @@ pub enum OrderEvent {
     RerouteAsked {
         exclude: Vec<LocationId>,
     },
-    /// Everything due up to then was looked at.
+    /// Everything due up to then was looked at. Locations that can be given work and said long ago by when they
+    /// acknowledge are asked again.
     TimePassed {
         until: Timestamp,
     },

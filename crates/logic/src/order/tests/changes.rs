@@ -4,7 +4,7 @@ use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{
     Destination, OrderStatus, Origin, Payment, RefundLine, RejectReason, Restock, ReturnLine, Sale,
 };
-use crossdock_model::{Answer, Command, Rejection};
+use crossdock_model::{Answer, Command, Rejection, Timestamp};
 
 use super::scene::*;
 
@@ -245,6 +245,61 @@ fn missing_units_of_a_pick_come_from_elsewhere() {
         .slot("newark")
         .told();
     scene.check(OrderStatus::PartlyShipped, &["newark fulfil2 A:1"]);
+}
+
+/// By when the last request is acknowledged.
+fn acknowledge_by(scene: &Scene) -> Timestamp {
+    let order = scene.order().order.as_deref().expect("an order");
+    let (_, last) = order.requests.last_key_value().expect("a request");
+    last.acknowledge_by
+}
+
+#[test]
+fn a_request_that_is_made_out_late_asks_for_the_locations_calendar() {
+    /// Friday 2026-07-31, 23:30 UTC.
+    const FRIDAY: i64 = 1_785_540_600_000;
+    let minutes = |minutes: i64| ms(FRIDAY + minutes * 60_000);
+    let mut scene = reserved_on_hold();
+    scene.now = FRIDAY;
+    scene.tell(OrderCommand::Unhold { lines: vec![] });
+    scene.check(OrderStatus::Reserved, &["reno read"]);
+    // Held again before the location has answered: its word is not used, and asked for again later.
+    let hold = OrderCommand::Hold {
+        lines: vec![],
+        reason: "check".to_owned(),
+        until: Some(minutes(10)),
+    };
+    let calendar = || Ok(Answer::Location(Box::new(place("reno"))));
+    scene.tell(hold).answer("reno read", calendar());
+    scene.check(OrderStatus::Held, &[]);
+    scene.wake();
+    scene.check(OrderStatus::Reserved, &["reno read"]);
+    let busy = Rejection::Busy {
+        sku: id("A"),
+        retry_after_ms: 1,
+    };
+    scene.answer("reno read", Err(busy));
+    scene.check(OrderStatus::Reserved, &["reno read"]);
+    scene.answer("reno read", calendar());
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+    let monday_at_forty_past_midnight = minutes(30 + 2 * 24 * 60 + 40);
+    assert_eq!(acknowledge_by(&scene), monday_at_forty_past_midnight);
+    scene.delivered(None).wake_at(minutes(24 * 60).as_ms());
+    assert_eq!(scene.open_exceptions(), Vec::<String>::new());
+    scene.wake();
+    assert_eq!(scene.now, monday_at_forty_past_midnight.as_ms());
+    assert_eq!(scene.open_exceptions(), ["ack_overdue"]);
+}
+
+#[test]
+fn a_location_that_is_gone_is_given_the_time_it_had() {
+    let mut scene = reserved_on_hold();
+    scene.now = T0 + 600_000;
+    scene.tell(OrderCommand::Unhold { lines: vec![] });
+    let gone = Rejection::NotFound("location:reno".to_owned());
+    scene.answer("reno read", Err(gone));
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+    assert_eq!(acknowledge_by(&scene), ms(T0 + 4_200_000));
 }
 
 #[test]

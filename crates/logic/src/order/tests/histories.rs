@@ -168,6 +168,9 @@ impl World {
                             acknowledge_by: ms(self.scene.now + 600_000),
                         })
                     }
+                    (EntityId::Location(location), Command::Read) => {
+                        Ok(Answer::Location(Box::new(place(location.as_str()))))
+                    }
                     _ => Ok(Answer::Done),
                 };
                 self.returned.insert(number, result.clone());

@@ -3,8 +3,8 @@
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::command::{DeliveryKind, LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Allocation, Destination, Fallback, LineFacts, LineUnits, OrderFacts, OrderStatus, Origin, Part,
-    Payment, Plan, RequestLine, Sale, Take, Tracking,
+    Allocation, Connector, Destination, Fallback, LineFacts, LineUnits, LocationFacts, OrderFacts,
+    OrderStatus, Origin, Part, Payment, Plan, PostalAddress, RequestLine, Sale, Take, Tracking,
 };
 use crossdock_model::{
     Answer, Command, CredentialId, Effect, EntityId, Event, LineId, LocationId, Meta, Notice,
@@ -450,6 +450,27 @@ pub fn view(sku: &str, location: &str, on_hand: i64, committed: u32, tentative: 
             ats: u32::try_from(available.max(0)).expect("fits"),
         }],
         waiting_units: 0,
+    }
+}
+
+/// A location that works on all days but Saturdays and Sundays and acknowledges within an hour.
+pub fn place(location: &str) -> LocationFacts {
+    LocationFacts {
+        location: id(location),
+        name: location.to_owned(),
+        time_zone: "UTC".to_owned(),
+        address: PostalAddress::default(),
+        coordinates: None,
+        closed_weekdays: vec![6, 7],
+        closed_dates: Vec::new(),
+        cut_off_minutes: None,
+        capacity_units_per_day: None,
+        enabled: true,
+        groups: Vec::new(),
+        services: Vec::new(),
+        connector: Connector::Pull,
+        acknowledge_within_minutes: 60,
+        stock_source: None,
     }
 }
 
