@@ -1,6 +1,7 @@
 //! The table of all routes, the router made of it, and serving it.
 
-use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -8,12 +9,20 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
 
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{ApiError, CODES};
 use crate::route::Route;
 use crate::state::ApiState;
 use crate::{answer, observe, openapi, v1, webhooks};
+
+/// Pause after a connection could not be accepted: mostly because files ran out.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Every route there is. What is not in it is not served.
 pub(crate) fn table() -> Vec<Route> {
@@ -35,18 +44,52 @@ pub(crate) fn table() -> Vec<Route> {
     routes
 }
 
-/// Serves until `stop` ends, then lets requests in flight end.
-///
-/// # Errors
-/// When connections cannot be accepted any more.
-pub async fn serve(
-    listener: TcpListener,
-    state: ApiState,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(state))
-        .with_graceful_shutdown(stop)
-        .await
+/// Serves until `stop` ends, then lets requests in flight end. More connections than `connections_max` wait to be
+/// accepted, and one that takes too long over a request's head is closed.
+pub async fn serve(listener: TcpListener, state: ApiState, stop: impl Future<Output = ()>) {
+    let permits = Arc::new(Semaphore::new(state.limits.connections_max));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(state.limits.head);
+    let service = TowerToHyperService::new(router(state));
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let (stream, permit) = tokio::select! {
+            accepted = accept(&listener, &permits) => accepted,
+            () = &mut stop => break,
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A connection that breaks is its client's affair.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Small answers leave at once; without it they only leave later.
+                let _ = stream.set_nodelay(true);
+                return (stream, permit);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
 }
 
 /// The router over every route.

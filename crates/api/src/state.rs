@@ -58,6 +58,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Largest body of an import, in bytes.
     pub import_bytes_max: usize,
+    /// Connections at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// Longest time for a request's head, and for silence between two requests of a connection.
+    pub head: Duration,
     /// Longest time for an answer.
     pub answer: Duration,
     /// Longest wait of a read for what the caller has written.
@@ -69,6 +73,8 @@ impl Default for Limits {
         Self {
             body_bytes_max: 1 << 20,
             import_bytes_max: 32 << 20,
+            connections_max: 4096,
+            head: Duration::from_secs(60),
             answer: Duration::from_secs(30),
             consistent: Duration::from_secs(2),
         }

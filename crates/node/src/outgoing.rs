@@ -12,10 +12,11 @@ use crossdock_model::command::SystemCommand;
 use crossdock_model::{Answer, Command, CredentialId, EntityId};
 use crossdock_runtime::{By, Handle};
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 /// How often the feed is looked at.
 const POLL: Wait = Wait::from_millis(250);
-/// Events told to one endpoint before the others get their turn.
+/// Events told to one endpoint before its place is recorded.
 const EVENTS_MAX: usize = 50;
 /// First pause after a failure, in milliseconds; doubled with each, for about three days in all.
 const RETRY_MS: i64 = 5_000;
@@ -25,6 +26,7 @@ const RETRY_MS_MAX: i64 = 6 * 3_600_000;
 const FAILURES_MAX: u32 = 20;
 
 /// Tells endpoints.
+#[derive(Clone)]
 pub struct Outgoing {
     /// The door to the node.
     pub handle: Handle,
@@ -37,18 +39,27 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Tells endpoints until the runtime it is spawned on ends.
+    /// Tells endpoints until the runtime it is spawned on ends. One that is slow or fails delays no other.
     pub async fn run(self) {
+        let mut telling: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
         loop {
             tokio::time::sleep(POLL).await;
+            telling.retain(|_, task| !task.is_finished());
             for endpoint in self.endpoints().await {
-                if let Err(error) = self.tell(&endpoint).await {
-                    tracing::warn!(
-                        endpoint = endpoint.id,
-                        error,
-                        "an endpoint could not be told"
-                    );
+                if telling.contains_key(&endpoint.id) {
+                    continue;
                 }
+                let (id, outgoing) = (endpoint.id.clone(), self.clone());
+                let task = async move {
+                    if let Err(error) = outgoing.tell(&endpoint).await {
+                        tracing::warn!(
+                            endpoint = endpoint.id,
+                            error,
+                            "an endpoint could not be told"
+                        );
+                    }
+                };
+                telling.insert(id, tokio::spawn(task));
             }
         }
     }

@@ -139,9 +139,7 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
 fn serve(listener: TcpListener, state: ApiState, stopped: oneshot::Receiver<()>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let stop = async { drop(stopped.await) };
-        if let Err(error) = crossdock_api::serve(listener, state, stop).await {
-            tracing::error!(%error, "the HTTP server ended");
-        }
+        crossdock_api::serve(listener, state, stop).await;
     })
 }
 

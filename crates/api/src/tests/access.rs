@@ -1,10 +1,13 @@
 //! Who may call what: every route with every scope, and the document that says so.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use crossdock_model::v1::Scope;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::Server;
 use crate::auth::scope_name;
@@ -12,6 +15,7 @@ use crate::error::CODES;
 use crate::openapi::operation_id;
 use crate::route::Access;
 use crate::server::table;
+use crate::{Limits, serve};
 
 fn filled(path: &str) -> String {
     let part = |part: &str| match part.starts_with('{') {
@@ -196,4 +200,35 @@ async fn mistakes_are_problems_with_codes_that_have_pages() {
         .header("Content-Type", "application/json")
         .bytes(&large);
     assert_eq!(large.send().await.code(), "too_large");
+}
+
+/// A client that never finishes its head keeps no connection; one more than there may be waits its turn.
+#[tokio::test]
+async fn connections_are_limited_and_slow_heads_cut() {
+    let server = Server::start().await;
+    let limits = Limits {
+        connections_max: 1,
+        head: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let state = server.state(limits);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(serve(listener, state, async { drop(stopped.await) }));
+
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x")
+        .await
+        .unwrap();
+    let mut next = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    next.write_all(request).await.unwrap();
+    let mut cut = Vec::new();
+    slow.read_to_end(&mut cut).await.unwrap();
+    let mut answer = String::new();
+    next.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    stop.send(()).unwrap();
+    serving.await.unwrap();
 }

@@ -113,6 +113,29 @@ impl Server {
         );
         let node = started.await.unwrap();
         let handle = node.handle();
+        let mut server = Self {
+            handle,
+            insight,
+            journal,
+            router: axum::Router::new(),
+            keys: BTreeMap::new(),
+            _node: node,
+            _dir: dir,
+        };
+        server.router = router(server.state(Limits::default()));
+        for (name, scope) in [
+            ("read", Scope::Read),
+            ("operate", Scope::Operate),
+            ("admin", Scope::Admin),
+        ] {
+            let key = server.make_key(name, scope).await;
+            server.keys.insert(name, key);
+        }
+        server
+    }
+
+    /// What the API is given, with limits of a test's own.
+    fn state(&self, limits: Limits) -> ApiState {
         let shop = |kind, enabled| ChannelAuth {
             kind,
             secrets: SECRETS.map(Secret::new).into(),
@@ -123,34 +146,16 @@ impl Server {
             ("closed".to_owned(), shop(ConnectorKind::Shopify, false)),
             ("api".to_owned(), shop(ConnectorKind::Api, true)),
         ]);
-        let state = ApiState::new(Parts {
-            handle: handle.clone(),
-            insight: Arc::clone(&insight),
+        ApiState::new(Parts {
+            handle: self.handle.clone(),
+            insight: Arc::clone(&self.insight),
             channels,
-            limits: Limits::default(),
+            limits,
             registry: Registry::default(),
             adopt: None,
             backup: None,
             spans: None,
-        });
-        let mut server = Self {
-            handle,
-            insight,
-            journal,
-            router: router(state),
-            keys: BTreeMap::new(),
-            _node: node,
-            _dir: dir,
-        };
-        for (name, scope) in [
-            ("read", Scope::Read),
-            ("operate", Scope::Operate),
-            ("admin", Scope::Admin),
-        ] {
-            let key = server.make_key(name, scope).await;
-            server.keys.insert(name, key);
-        }
-        server
+        })
     }
 
     async fn make_key(&self, name: &str, scope: Scope) -> String {
