@@ -51,7 +51,8 @@ fn sweep(shared: &Arc<Shared>) {
     let idle_ms = i64::try_from(IDLE.as_ms()).unwrap_or(i64::MAX);
     let over = live.len().saturating_sub(shared.live_max);
     if over > 0 {
-        live.sort_by_key(|mailbox| mailbox.used_at_ms.load(Ordering::Relaxed));
+        // Cached: the times move while they are sorted by, and a sort may panic on keys that do.
+        live.sort_by_cached_key(|mailbox| mailbox.used_at_ms.load(Ordering::Relaxed));
     }
     for (rank, mailbox) in live.iter().enumerate() {
         if rank < over || now_ms - mailbox.used_at_ms.load(Ordering::Relaxed) >= idle_ms {
