@@ -29,6 +29,18 @@ impl Wheel {
         }
     }
 
+    /// Number of deadlines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_entity.len()
+    }
+
+    /// Whether nothing is to be woken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_entity.is_empty()
+    }
+
     /// The earliest deadline.
     #[must_use]
     pub fn next(&self) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossdock_engine::{Core, Message, ReplyTo};
-use crossdock_model::{Command, Rejection};
+use crossdock_model::{Command, Duration, Rejection, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -15,6 +15,9 @@ use crate::shared::Shared;
 
 /// Messages handled in one go before others get their turn.
 const BATCH_MAX: usize = 512;
+
+/// Time until an entity is woken again that did nothing when it was woken.
+const IDLE_WAKE_PAUSE: Duration = Duration::from_s(1);
 
 /// What ractor carries: that there is something to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,10 +120,12 @@ impl Living {
             metrics.handled_batch.observe(count as f64);
         }
         let mut messages = Vec::with_capacity(batch.len());
+        let mut woken = false;
         for Queued { message, queued_at } in batch {
             metrics
                 .queue_wait
                 .observe(started.duration_since(queued_at).as_secs_f64());
+            woken |= message.command == Command::Wake;
             if looks && !self.clear_of_suspicion(&message) {
                 refuse_poison(message);
                 continue;
@@ -130,10 +135,11 @@ impl Living {
         self.shared.maybe_crash(&self.mailbox.entity, &messages);
         let now = self.shared.clock.now();
         let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        let before = self.core.entity().version();
         let handled = self.core.handle(messages, now, &mut steps, &mut at_once);
-        self.shared
-            .timers
-            .set(&self.mailbox.entity, self.core.wake_at());
+        let idle = woken && self.core.entity().version() == before;
+        let wake_at = wake_at(self.core.wake_at(), now, idle);
+        self.shared.timers.set(&self.mailbox.entity, wake_at);
         self.shared.commit(steps);
         handled.map_err(|e| ActorProcessingErr::from(e.to_string()))?;
         for outgoing in at_once {
@@ -166,13 +172,25 @@ impl Living {
         if !self.core.is_idle() || self.checkpoint()? {
             return Ok(());
         }
-        let entity = &self.mailbox.entity;
-        if self.shared.commits.is_settled(entity)
-            && self.shared.directory.close_if_empty(&self.mailbox)
-        {
+        let shared = &self.shared;
+        if !shared.commits.is_settled(&self.mailbox.entity) {
+            return Ok(());
+        }
+        // Before the queue closes: from then on the next life sets deadlines.
+        let (wake_at, now) = (self.core.wake_at(), shared.clock.now());
+        shared.timers.pass_on(&self.mailbox.entity, wake_at, now);
+        if shared.directory.close_if_empty(&self.mailbox) {
             myself.stop(None);
         }
         Ok(())
+    }
+}
+
+/// A deadline that has passed and that waking did nothing about (it is put aside, say) is not tried with each tick.
+fn wake_at(at: Option<Timestamp>, now: Timestamp, idle: bool) -> Option<Timestamp> {
+    match idle {
+        true => at.map(|at| if at <= now { now + IDLE_WAKE_PAUSE } else { at }),
+        false => at,
     }
 }
 
@@ -222,5 +240,19 @@ impl Actor for Supervisor {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_waking_does_nothing_about_is_not_tried_with_each_tick() {
+        let at = Timestamp::from_ms;
+        assert_eq!(wake_at(Some(at(5)), at(9), true), Some(at(1_009)));
+        assert_eq!(wake_at(Some(at(5)), at(9), false), Some(at(5)));
+        assert_eq!(wake_at(Some(at(9_000)), at(9), true), Some(at(9_000)));
+        assert_eq!(wake_at(None, at(9), true), None);
     }
 }

@@ -52,6 +52,24 @@ impl Timers {
         );
     }
 
+    /// An entity becomes passive: a deadline far ahead is left to its checkpoint, where a later sweep finds it. All
+    /// passive entities' deadlines together would not fit into memory.
+    pub fn pass_on(&self, entity: &EntityId, at: Option<Timestamp>, now: Timestamp) {
+        if at.is_some_and(|at| at > now + HORIZON) {
+            self.set(entity, None);
+        }
+    }
+
+    /// Deadlines in memory.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        let wheel = |slot: &Slot| {
+            let wheel = slot.wheel.lock().unwrap_or_else(PoisonError::into_inner);
+            wheel.len()
+        };
+        self.slots.iter().map(wheel).sum()
+    }
+
     fn due(&self, now: Timestamp) -> Vec<EntityId> {
         let mut due = Vec::new();
         for slot in &self.slots {
@@ -111,5 +129,26 @@ async fn sweep(shared: &Arc<Shared>, until: Timestamp) {
     .await;
     if let Ok(Err(error)) = swept {
         tracing::error!(%error, "wake-ups cannot be read; tried again with the next sweep");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passive_entities_with_far_deadlines_take_no_memory() {
+        let (timers, now) = (Timers::default(), Timestamp::from_ms(0));
+        let far = Some(now + HORIZON + Duration::from_ms(1));
+        for number in 0..100 {
+            let entity: EntityId = format!("sku:{number}").parse().unwrap();
+            timers.set(&entity, far);
+            timers.pass_on(&entity, far, now);
+        }
+        assert_eq!(timers.len(), 0);
+        let near: EntityId = "sku:near".parse().unwrap();
+        timers.set(&near, Some(now + HORIZON));
+        timers.pass_on(&near, Some(now + HORIZON), now);
+        assert_eq!(timers.due(now + HORIZON), [near]);
     }
 }
