@@ -103,7 +103,7 @@ impl Draft<'_> {
             Err(Rejection::NotFound(_)) => {
                 let order = self.order.order.as_deref();
                 let slots = order.iter().flat_map(|order| &order.slots);
-                let known = slots.filter(|((_, at), _)| at == location).last();
+                let known = slots.filter(|((_, at), _)| at == location).next_back();
                 known.map_or(now, |(_, slot)| {
                     now + slot.acknowledge_by.since(slot.granted_at)
                 })
