@@ -102,8 +102,8 @@ impl Draft<'_> {
             Ok(Answer::Location(facts)) => acknowledge_by(facts, now),
             Err(Rejection::NotFound(_)) => {
                 let order = self.order.order.as_deref();
-                let slots = order.iter().flat_map(|order| &order.slots);
-                let known = slots.filter(|((_, at), _)| at == location).next_back();
+                let mut slots = order.iter().flat_map(|order| &order.slots);
+                let known = slots.rfind(|((_, at), _)| at == location);
                 known.map_or(now, |(_, slot)| {
                     now + slot.acknowledge_by.since(slot.granted_at)
                 })
