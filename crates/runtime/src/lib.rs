@@ -10,6 +10,7 @@ mod actor;
 mod ask;
 mod clock;
 mod commit;
+mod deliveries;
 mod directory;
 mod inbox;
 mod loading;

@@ -4,6 +4,8 @@
 //! fresh durable answer of the SKU itself.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crossdock_engine::{Asker, Outgoing};
@@ -20,6 +22,8 @@ use crate::shared::Shared;
 
 /// SKUs whose stock is kept on the board at most; others are asked when needed.
 const BOARD_SKUS_MAX: usize = 200_000;
+/// Plans under way at most. What is asked for beyond that is dropped; its order asks again.
+const PLANS_MAX: usize = 65_536;
 /// Depth to which kits of kits are looked up.
 const KIT_DEPTH_MAX: usize = 3;
 
@@ -90,17 +94,46 @@ impl Board {
     }
 }
 
+/// Gives the router a plan to make.
+pub(crate) fn ask(shared: &Arc<Shared>, outgoing: Outgoing) {
+    let Some(router) = shared.router.get() else {
+        return;
+    };
+    if shared.planning.fetch_add(1, Ordering::Relaxed) >= PLANS_MAX {
+        shared.metrics.shed.inc();
+        shared.planning.fetch_sub(1, Ordering::Relaxed);
+        return;
+    }
+    let planning = Planning {
+        shared: Arc::clone(shared),
+        asked: outgoing,
+    };
+    let _ = router.cast(planning);
+}
+
+/// A plan under way. It counts until it is dropped, also by a panic.
+pub(crate) struct Planning {
+    shared: Arc<Shared>,
+    asked: Outgoing,
+}
+
+impl Drop for Planning {
+    fn drop(&mut self) {
+        self.shared.planning.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Plans orders. One on each node; owns nothing durable.
 pub(crate) struct Router;
 
 impl Actor for Router {
-    type Msg = Outgoing;
+    type Msg = Planning;
     type State = Arc<Shared>;
     type Arguments = Arc<Shared>;
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Outgoing>,
+        _myself: ActorRef<Planning>,
         shared: Arc<Shared>,
     ) -> Result<Arc<Shared>, ActorProcessingErr> {
         Ok(shared)
@@ -108,24 +141,41 @@ impl Actor for Router {
 
     async fn handle(
         &self,
-        _myself: ActorRef<Outgoing>,
-        asked: Outgoing,
-        shared: &mut Arc<Shared>,
+        _myself: ActorRef<Planning>,
+        planning: Planning,
+        _shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
-        let Effect::Plan(request) = asked.effect else {
-            return Ok(());
-        };
-        match announced(shared, &request) {
-            Some(stock) => answer(shared, &asked.from, &request, &stock),
-            None => {
-                let shared = Arc::clone(shared);
-                tokio::spawn(async move {
-                    let stock = ask_for_stock(&shared, &request).await;
-                    answer(&shared, &asked.from, &request, &stock);
-                });
+        // Nothing is shared between plans, so one that panics leaves nothing half done. The router must outlive it:
+        // the order that cannot be planned waits and asks again, all others are planned.
+        let at_once = AssertUnwindSafe(|| plan_from_board(&planning));
+        match catch_unwind(at_once) {
+            Ok(true) => {}
+            Ok(false) => drop(tokio::spawn(plan_from_skus(planning))),
+            Err(_) => {
+                let order = &planning.asked.from.entity;
+                tracing::error!(%order, "planning this order crashed");
             }
         }
         Ok(())
+    }
+}
+
+/// Plans if everything the plan needs is on the board.
+fn plan_from_board(planning: &Planning) -> bool {
+    let Effect::Plan(request) = &planning.asked.effect else {
+        return true;
+    };
+    let stock = announced(&planning.shared, request);
+    if let Some(stock) = &stock {
+        answer(&planning.shared, &planning.asked.from, request, stock);
+    }
+    stock.is_some()
+}
+
+async fn plan_from_skus(planning: Planning) {
+    if let Effect::Plan(request) = &planning.asked.effect {
+        let stock = ask_for_stock(&planning.shared, request).await;
+        answer(&planning.shared, &planning.asked.from, request, &stock);
     }
 }
 

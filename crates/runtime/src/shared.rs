@@ -1,18 +1,16 @@
 //! What the parts of a node share: sending, dispatching, crashes and quarantine.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crossdock_engine::{
     Asker, Crashes, Limits, Message, Other, Outgoing, ReplyTo, Step, UNKNOWN, Verdict,
 };
 use crossdock_journal::{Journal, OwnerId, ShardState};
-use crossdock_model::command::{Delivery, OrderCommand, SystemCommand};
+use crossdock_model::command::SystemCommand;
 use crossdock_model::v1::Meta;
-use crossdock_model::{
-    Answer, Command, CredentialId, Effect, EffectNumber, EntityId, Rejection, ShardId,
-};
+use crossdock_model::{Answer, Command, CredentialId, Effect, EntityId, Rejection, ShardId};
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -20,13 +18,14 @@ use crate::actor::LOST;
 use crate::ask::{AskError, Caller};
 use crate::clock::Clock;
 use crate::commit::{CommitQueue, OtherWrite};
+use crate::deliveries::{self, Deliveries};
 use crate::directory::{Directory, Mailbox, Shed};
 use crate::inbox::Inbox;
 use crate::loading;
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
 use crate::quarantine::Quarantine;
-use crate::router::Board;
+use crate::router::{self, Board};
 use crate::timers::Timers;
 
 /// Entities loading at once.
@@ -46,14 +45,15 @@ pub(crate) struct Shared {
     pub inbox: Inbox,
     pub loads: Arc<Semaphore>,
     pub system: CredentialId,
-    connector: Arc<dyn Connector>,
-    delivering: Mutex<HashSet<(EntityId, EffectNumber)>>,
+    pub deliveries: Deliveries,
     lives: AtomicU64,
     actors: Mutex<HashMap<ActorId, (Arc<Mailbox>, u64)>>,
     crashes: Mutex<Crashes>,
     pub quarantine: Quarantine,
     crash_on: Option<fn(&EntityId, &Command) -> bool>,
-    pub router: OnceLock<ActorRef<Outgoing>>,
+    pub router: OnceLock<ActorRef<router::Planning>>,
+    /// Plans that are asked for and not answered.
+    pub planning: AtomicUsize,
     pub supervisor: OnceLock<ActorCell>,
     pub tokio: tokio::runtime::Handle,
     pub stopping: AtomicBool,
@@ -86,14 +86,14 @@ impl Shared {
             board: Board::default(),
             loads: Arc::new(Semaphore::new(LOADS_MAX)),
             system,
-            connector,
-            delivering: Mutex::default(),
+            deliveries: Deliveries::new(connector),
             lives: AtomicU64::new(0),
             actors: Mutex::default(),
             crashes: Mutex::default(),
             quarantine: Quarantine::default(),
             crash_on: options.crash_on,
             router: OnceLock::new(),
+            planning: AtomicUsize::new(0),
             supervisor: OnceLock::new(),
             tokio: tokio::runtime::Handle::current(),
             stopping: AtomicBool::new(false),
@@ -171,36 +171,9 @@ impl Shared {
                 };
                 self.send_or_shed(&to, message);
             }
-            Effect::Plan(_) => {
-                if let Some(router) = self.router.get() {
-                    let _ = router.cast(outgoing);
-                }
-            }
-            Effect::Deliver(delivery) => self.deliver(outgoing.from, *delivery),
+            Effect::Plan(_) => router::ask(self, outgoing),
+            Effect::Deliver(delivery) => deliveries::deliver(self, outgoing.from, *delivery),
         }
-    }
-
-    /// Calls the connector, once at a time for each effect. A delivery leaves only when its event is durable, so its
-    /// number, request and attempt mean the same in every life: a call that an earlier life began is not begun
-    /// again beside it, and what came of it may be told to any later life.
-    fn deliver(self: &Arc<Self>, from: Asker, delivery: Delivery) {
-        let call = (from.entity.clone(), from.effect);
-        if !lock(&self.delivering).insert(call.clone()) {
-            return;
-        }
-        let shared = Arc::clone(self);
-        let (request, attempt) = (delivery.request, delivery.attempt);
-        let delivered = self.connector.deliver(delivery);
-        self.tokio.spawn(async move {
-            let error = delivered.await.err();
-            lock(&shared.delivering).remove(&call);
-            let command = Command::Order(OrderCommand::Delivered {
-                request,
-                attempt,
-                error,
-            });
-            shared.send_internal(&from.entity, command);
-        });
     }
 
     pub fn commit(&self, steps: Vec<Step<Caller>>) {

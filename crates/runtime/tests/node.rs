@@ -400,3 +400,45 @@ async fn an_expired_hold_is_free_at_that_instant() {
     hold("h3", Timestamp::MAX).await.unwrap();
     node.stop().await;
 }
+
+/// A connector that panics when it is called for the first time.
+#[derive(Default)]
+struct PanicsOnce(std::sync::atomic::AtomicUsize);
+
+impl crossdock_runtime::Connector for PanicsOnce {
+    fn deliver(
+        &self,
+        _delivery: crossdock_model::command::Delivery,
+    ) -> crossdock_runtime::DeliverFuture {
+        let calls = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async move {
+            assert!(calls > 0, "planted panic of a connector");
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_connector_panicked_is_tried_again() {
+    let connector = Arc::new(PanicsOnce::default());
+    let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+    let mut options = Options::new(1);
+    options.limits.resend_after = crossdock_model::Duration::from_ms(100);
+    let given: Arc<dyn crossdock_runtime::Connector> = Arc::clone(&connector) as _;
+    let node = Node::start(journal(), clock, given, options, |_| {})
+        .await
+        .unwrap();
+    let handle = node.handle();
+    define(&handle, "reno").await;
+    stock(&handle, "A", 5).await;
+    place(&handle, 1, state(&[("A", 1)], Sale::AlreadySold))
+        .await
+        .unwrap();
+    for _ in 0..500 {
+        if connector.0.load(std::sync::atomic::Ordering::SeqCst) > 1 {
+            return node.stop().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the delivery was not tried again");
+}
