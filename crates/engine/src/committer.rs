@@ -365,6 +365,22 @@ impl<T, X, D> Committer<T, X, D> {
         completed
     }
 
+    /// Whether the shard is still ours to write.
+    #[must_use]
+    pub fn owns(&self, shard: ShardId) -> bool {
+        self.shards.contains_key(&shard)
+    }
+
+    /// Drops all that waits or is at the journal, because nobody will write it or hear of it any more.
+    pub fn abandon(&mut self) {
+        self.in_flight = None;
+        self.others.clear();
+        self.checkpoints.clear();
+        for queue in &mut self.queues {
+            queue.clear();
+        }
+    }
+
     /// Where to read the records of an entity that its checkpoint does not cover: after this sequence.
     /// `None`: its checkpoint is all there is.
     #[must_use]

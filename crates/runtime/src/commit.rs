@@ -22,6 +22,9 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 const BATCH_INBOX_MAX: usize = 1024;
 /// Pause after the disk was full, before the next try.
 const FULL_PAUSE: Wait = Wait::from_millis(250);
+/// How long work is refused after a write failed. Then some is let in again to try: if all were refused until a write
+/// succeeds, nobody would be left to write.
+const TROUBLE_LASTS: Wait = Wait::from_secs(1);
 
 /// How long what nobody outside waits for may wait for company. An order's first record releases nothing: what it
 /// asked of SKUs has left already, and their records share its flush. So do its buyer's data and a delivery's mark.
@@ -53,14 +56,22 @@ struct Work {
     /// Something is queued that releases an answer, an effect or a delivery.
     urgent: bool,
     stopping: bool,
+    /// The thread has ended: nothing is written any more.
+    ended: bool,
     /// Counts finished batches: whoever waits for what is in flight waits for the next number.
     finished: u64,
-    trouble: Option<String>,
+    /// Why the last write failed, and when.
+    trouble: Option<(String, Instant)>,
 }
 
 impl Work {
     fn is_waiting(&self) -> bool {
         self.core.waiting() > 0 || !self.inbox.is_empty()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let (what, since) = self.trouble.as_ref()?;
+        (self.ended || since.elapsed() < TROUBLE_LASTS).then(|| what.clone())
     }
 }
 
@@ -88,6 +99,7 @@ impl CommitQueue {
             inbox: Vec::new(),
             urgent: false,
             stopping: false,
+            ended: false,
             finished: 0,
             trouble: None,
         };
@@ -111,6 +123,9 @@ impl CommitQueue {
             return;
         }
         let mut work = self.lock();
+        if work.ended {
+            return;
+        }
         work.urgent |= steps.iter().any(|step| !step.release.is_empty());
         for step in steps {
             // A refused step's release is dropped here, and with it the callers' reply channels.
@@ -122,6 +137,9 @@ impl CommitQueue {
 
     pub fn push_inbox(&self, insert: InboxInsert, stored: Stored) {
         let mut work = self.lock();
+        if work.ended {
+            return;
+        }
         work.inbox.push((insert, stored));
         work.urgent = true;
         drop(work);
@@ -129,7 +147,12 @@ impl CommitQueue {
     }
 
     pub fn push_other(&self, other: crossdock_engine::Other<OtherWrite, oneshot::Sender<()>>) {
-        self.lock().core.push_other(other);
+        let mut work = self.lock();
+        if work.ended {
+            return;
+        }
+        work.core.push_other(other);
+        drop(work);
         self.filled.notify_one();
     }
 
@@ -142,8 +165,27 @@ impl CommitQueue {
         self.lock().inbox.len()
     }
 
+    /// Whether nothing waits and nothing is at the journal.
+    pub fn is_quiet(&self) -> bool {
+        let work = self.lock();
+        !work.is_waiting() && !work.core.is_busy()
+    }
+
+    /// Why nothing can be written now, if so.
     pub fn trouble(&self) -> Option<String> {
-        self.lock().trouble.clone()
+        self.lock().trouble()
+    }
+
+    /// Why nothing can be written to that shard now, if so.
+    pub fn trouble_of(&self, shard: ShardId) -> Option<String> {
+        let work = self.lock();
+        let lost = || format!("shard {shard} is written by another process");
+        let lost = (!work.core.owns(shard)).then(lost);
+        work.trouble().or(lost)
+    }
+
+    pub fn owns(&self, shard: ShardId) -> bool {
+        self.lock().core.owns(shard)
     }
 
     pub fn uncovered_after(&self, entity: &crossdock_model::EntityId) -> Option<u64> {
@@ -216,6 +258,16 @@ impl CommitQueue {
         work
     }
 
+    /// Nothing is written any more: whoever waits is told *unknown* rather than left waiting.
+    pub fn end(&self) {
+        let mut work = self.lock();
+        work.ended = true;
+        work.core.abandon();
+        work.inbox.clear();
+        drop(work);
+        self.done.notify_all();
+    }
+
     /// Ends the thread once nothing waits.
     pub fn stop(&self) {
         self.lock().stopping = true;
@@ -264,7 +316,8 @@ fn commit(
         }),
         false => shared.journal.commit(&batch),
     };
-    let finished = finish(shared, &written, &expected);
+    let wrote = !batch.shards.is_empty() || !batch.inbox.is_empty();
+    let finished = finish(shared, &written, &expected, wrote);
     let Some(completed) = finished else {
         return written.map(drop);
     };
@@ -279,6 +332,7 @@ fn commit(
             .observe(completed.records as f64);
         shared.metrics.records.inc_by(completed.records as u64);
     }
+    let full = written.is_err();
     match written {
         Ok(outcome) => {
             for (stored, new) in stored.into_iter().zip(outcome.inbox_new) {
@@ -290,10 +344,12 @@ fn commit(
                 let _ = stored.send(Err(full.to_string()));
             }
             shared.metrics.disk_full.inc();
-            std::thread::sleep(FULL_PAUSE);
         }
     }
     release(shared, completed);
+    if full {
+        std::thread::sleep(FULL_PAUSE);
+    }
     Ok(())
 }
 
@@ -302,17 +358,21 @@ fn finish(
     shared: &Shared,
     written: &Result<CommitOutcome, JournalError>,
     expected: &[(ShardId, u64)],
+    wrote: bool,
 ) -> Option<Finished> {
     let queue = &shared.commits;
     let mut work = queue.lock();
     let completed = match written {
         Ok(outcome) => {
-            work.trouble = None;
+            // A batch of barriers says nothing about the disk.
+            if wrote {
+                work.trouble = None;
+            }
             work.core
                 .completed(|shard| outcome_of(outcome.refused.get(&shard)))
         }
         Err(error) => {
-            work.trouble = Some(error.to_string());
+            work.trouble = Some((error.to_string(), Instant::now()));
             if !matches!(error, JournalError::Full { .. }) {
                 return None;
             }

@@ -47,6 +47,11 @@ fn shared_spawn(task: impl Future<Output = ()> + Send + 'static) {
 }
 
 async fn start(shared: &Arc<Shared>, mailbox: Arc<Mailbox>, recovered: Recovered) {
+    if !shared.commits.owns(mailbox.entity.shard()) {
+        // Another process writes it now. Here every life would end with its first step.
+        shared.directory.close(&mailbox);
+        return;
+    }
     let life = shared.next_life();
     let core = Core::new(
         recovered.entity,

@@ -1,5 +1,6 @@
 //! A node: claims its shards, recovers them, runs the actors, and stops in order.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use crate::actor::Supervisor;
 use crate::ask::Handle;
 use crate::clock::Clock;
+use crate::directory::Mailbox;
 use crate::router::Router;
 use crate::shared::Shared;
 use crate::{commit, inbox, loading, passivation, timers};
@@ -183,16 +185,12 @@ impl Node {
     pub async fn stop(mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
         let deadline = tokio::time::Instant::now() + DRAIN;
-        while self.shared.commits.waiting() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Wait::from_millis(5)).await;
-        }
+        self.drain(deadline).await;
         for mailbox in self.shared.directory.all() {
             mailbox.cast(crate::actor::Poke::Checkpoint);
         }
         tokio::time::sleep(Wait::from_millis(20)).await;
-        while self.shared.commits.waiting() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Wait::from_millis(5)).await;
-        }
+        self.drain(deadline).await;
         self.shared.commits.stop();
         let (committer, journal) = (self.committer.take(), Arc::clone(&self.shared.journal));
         let ended = tokio::task::spawn_blocking(move || {
@@ -210,6 +208,22 @@ impl Node {
         }
         for mailbox in self.shared.directory.all() {
             mailbox.stop_actor();
+            self.shared.directory.close(&mailbox);
+        }
+    }
+
+    /// Waits until nothing is queued anywhere, twice in a row: what has left a queue and has not reached the next
+    /// one is in nobody's count.
+    async fn drain(&self, deadline: tokio::time::Instant) {
+        let shared = &self.shared;
+        let mut quiet = 0;
+        while quiet < 2 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Wait::from_millis(5)).await;
+            let idle = |mailbox: &Arc<Mailbox>| mailbox.queue().items.is_empty();
+            match shared.commits.is_quiet() && shared.directory.all().iter().all(idle) {
+                true => quiet += 1,
+                false => quiet = 0,
+            }
         }
     }
 }
@@ -224,7 +238,10 @@ fn start_committer(
         .spawn(move || {
             let tokio = shared.tokio.clone();
             let _entered = tokio.enter();
-            if let Err(error) = commit::run(&shared) {
+            let ran = catch_unwind(AssertUnwindSafe(|| commit::run(&shared)));
+            shared.commits.end();
+            let panicked = |_| JournalError::Unknown("the committer panicked".to_owned());
+            if let Err(error) = ran.map_err(panicked).and_then(|ended| ended) {
                 tracing::error!(%error, "a flush failed: stopping, to recover from disk");
                 on_fatal(error);
             }

@@ -237,7 +237,8 @@ impl Shared {
         self.tokio.spawn_blocking(move || {
             shared.commits.end_life(&mailbox.entity, life);
             mailbox.unpoke();
-            match shared.quarantine.is_aside(&mailbox.entity) {
+            let lost = !shared.commits.owns(mailbox.entity.shard());
+            match lost || shared.quarantine.is_aside(&mailbox.entity) {
                 true => shared.directory.close(&mailbox),
                 false => loading::activate(&shared, mailbox),
             }
@@ -286,7 +287,7 @@ impl Shared {
         if self.is_stopping() {
             return Err(AskError::ShuttingDown);
         }
-        if let Some(trouble) = self.commits.trouble() {
+        if let Some(trouble) = self.commits.trouble_of(entity.shard()) {
             return Err(AskError::Unavailable(trouble));
         }
         match self.quarantine.cause(entity) {

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration as Wait;
 
+use crossdock_journal::memory::Fault;
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{Command, OrderCommand, SkuCommand};
 use crossdock_model::v1::{LineFacts, OrderFacts, Origin, Part, Payment, Sale};
 use crossdock_model::{CredentialId, EntityId, LineId, LocationId, SkuId, Timestamp};
 use crossdock_runtime::{
-    AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected,
+    AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected, VaultWrite,
 };
 
 fn by() -> By {
@@ -161,4 +162,75 @@ fn sold(number: usize) -> Command {
         origin: Origin::Api,
         settle: false,
     })
+}
+
+/// The only write fails that anybody wanted: work is let in again though nobody has written since.
+#[tokio::test(flavor = "multi_thread")]
+async fn work_resumes_after_a_full_disk_that_nobody_retries() {
+    let journal = journal();
+    let node = start(&journal, Options::new(1)).await;
+    let handle = node.handle();
+    journal.inject(Fault::Full);
+    let subject = "order:shop:9".to_owned();
+    let erase = VaultWrite::Erase { subject };
+    let lost = handle.write_vault(&sku(0), erase).await.unwrap_err();
+    assert_eq!(lost, AskError::Unknown);
+    let refused = ask(&handle, sku(0), Command::Read).await.unwrap_err();
+    assert!(matches!(refused, AskError::Unavailable(_)), "{refused:?}");
+    let mut tries = 0;
+    while let Err(AskError::Unavailable(_)) = ask(&handle, sku(0), Command::Read).await {
+        tries += 1;
+        assert!(tries < 100, "work does not resume");
+        tokio::time::sleep(Wait::from_millis(50)).await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_was_taken_is_left_alone() {
+    let journal = journal();
+    let node = start(&journal, Options::new(1)).await;
+    let handle = node.handle();
+    let before = handle.live_entities();
+    let order: EntityId = "order:shop:1".parse().unwrap();
+    journal.inject(Fault::Refuse(order.shard()));
+    let lost = ask(&handle, order.clone(), sold(0)).await.unwrap_err();
+    assert!(!matches!(lost, AskError::Rejected(_)), "{lost:?}");
+    let refused = ask(&handle, order, Command::Read).await.unwrap_err();
+    assert!(matches!(refused, AskError::Unavailable(_)), "{refused:?}");
+    let mut tries = 0;
+    while handle.live_entities() > before + 1 {
+        tries += 1;
+        assert!(tries < 100, "its entity is brought to life again and again");
+        tokio::time::sleep(Wait::from_millis(20)).await;
+    }
+    node.stop().await;
+}
+
+/// Callers at a node that stops, and at one whose flush failed, hear so.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_caller_is_left_waiting_when_the_committer_ends() {
+    for fails in [false, true] {
+        let journal = journal();
+        let node = start(&journal, Options::new(1)).await;
+        journal.set_flush(Wait::from_millis(30));
+        let callers = (0..200).map(|number| {
+            let handle = node.handle();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    let _ = ask(&handle, sku(number), adjust(1)).await;
+                    let _ = ask(&handle, sku(number), sold(0)).await;
+                }
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        tokio::time::sleep(Wait::from_millis(100)).await;
+        match fails {
+            true => journal.inject(Fault::Unknown { written: false }),
+            false => node.stop().await,
+        }
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    }
 }
