@@ -134,6 +134,14 @@ impl<T, X, D> Committer<T, X, D> {
         Ok(())
     }
 
+    /// A later life of an entity begins, and no earlier one hands anything over any more: nothing needs to be known of
+    /// how they ended.
+    pub fn begin_life(&mut self, entity: &EntityId, life: u64) {
+        if self.ended.get(entity).is_some_and(|ended| *ended < life) {
+            self.ended.remove(entity);
+        }
+    }
+
     /// Takes another fenced write.
     pub fn push_other(&mut self, other: Other<X, D>) {
         self.others.push_back(other);
@@ -170,8 +178,9 @@ impl<T, X, D> Committer<T, X, D> {
             add_step(shard, part, step);
             step.release.position = Some((id, shard.next_seq - 1));
         }
-        let mut others = Vec::with_capacity(self.others.len());
-        while let Some(other) = self.others.pop_front() {
+        let count = self.others.len().min(self.batch_steps_max);
+        let mut others = Vec::with_capacity(count);
+        for other in self.others.drain(..count) {
             if let Some(shard) = self.shards.get(&other.shard) {
                 let part = batch
                     .entry(other.shard)
@@ -444,5 +453,44 @@ fn add_step<T, X>(shard: &mut Shard, part: &mut ShardBatch<X>, step: &Step<T>) {
                 .push((step.entity.clone(), step.version, body.clone(), *wake_at));
         }
         StepKind::Barrier => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committer() -> Committer<(), u64, u64> {
+        Committer::new(ShardId::all().map(|shard| (shard, 1, 0)), 10, 1 << 20)
+    }
+
+    #[test]
+    fn ended_lives_are_forgotten_when_the_next_one_begins() {
+        let mut engine = committer();
+        for life in 0..100 {
+            let entity: EntityId = format!("sku:{life}").parse().unwrap();
+            engine.end_life(&entity, life);
+            engine.begin_life(&entity, life);
+            assert_eq!(engine.ended.len(), 1, "that life itself has ended");
+            engine.begin_life(&entity, life + 1);
+            assert!(engine.ended.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_batch_takes_no_more_of_other_writes_than_of_steps() {
+        let mut engine = committer();
+        let entity: EntityId = "sku:a".parse().unwrap();
+        let shard = entity.shard();
+        for write in 0..25 {
+            let done = write;
+            engine.push_other(Other { shard, write, done });
+        }
+        let mut taken = Vec::new();
+        while let Some(batch) = engine.next_batch() {
+            taken.extend(batch.shards.iter().map(|part| part.others.len()));
+            engine.completed(|_| ShardOutcome::Durable);
+        }
+        assert_eq!(taken, [10, 10, 5]);
     }
 }

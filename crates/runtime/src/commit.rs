@@ -1,5 +1,6 @@
 //! The committer's thread: one transaction and one flush for whatever waits.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration as Wait, Instant};
 
@@ -80,6 +81,8 @@ pub(crate) struct CommitQueue {
     work: Mutex<Work>,
     filled: Condvar,
     done: Condvar,
+    /// Steps that wait, as of the last change: what each command is measured against, without the lock.
+    steps: AtomicUsize,
     epochs: Vec<u64>,
     owner: OwnerId,
 }
@@ -107,6 +110,7 @@ impl CommitQueue {
             work: Mutex::new(work),
             filled: Condvar::new(),
             done: Condvar::new(),
+            steps: AtomicUsize::new(0),
             epochs,
             owner,
         }
@@ -131,6 +135,7 @@ impl CommitQueue {
             // A refused step's release is dropped here, and with it the callers' reply channels.
             let _ = work.core.push(step);
         }
+        self.steps.store(work.core.waiting(), Ordering::Relaxed);
         drop(work);
         self.filled.notify_one();
     }
@@ -159,6 +164,14 @@ impl CommitQueue {
     pub fn waiting(&self) -> usize {
         let work = self.lock();
         work.core.waiting() + work.inbox.len()
+    }
+
+    pub fn steps_waiting(&self) -> usize {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    pub fn begin_life(&self, entity: &crossdock_model::EntityId, life: u64) {
+        self.lock().core.begin_life(entity, life);
     }
 
     pub fn inbox_waiting(&self) -> usize {
@@ -289,6 +302,7 @@ pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
         let count = work.inbox.len().min(BATCH_INBOX_MAX);
         let (inserts, stored): (Vec<_>, Vec<_>) = work.inbox.drain(..count).unzip();
         work.urgent = work.is_waiting();
+        queue.steps.store(work.core.waiting(), Ordering::Relaxed);
         drop(work);
         commit(shared, batch, inserts, stored)?;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossdock_engine::{Core, Limits, Recovered, StepKind, recover};
 use crossdock_journal::{
@@ -21,7 +22,10 @@ const READ_BYTES: usize = 4 << 20;
 /// Loads an entity and starts its actor. Bounded: 256 loads at once.
 pub(crate) fn activate(shared: &Arc<Shared>, mailbox: Arc<Mailbox>) {
     let shared = Arc::clone(shared);
+    shared.loading.fetch_add(1, Ordering::Relaxed);
+    let loading = Loading(Arc::clone(&shared));
     let task = async move {
+        let _loading = loading;
         let Ok(permit) = Arc::clone(&shared.loads).acquire_owned().await else {
             return;
         };
@@ -36,6 +40,15 @@ pub(crate) fn activate(shared: &Arc<Shared>, mailbox: Arc<Mailbox>) {
         }
     };
     shared_spawn(task);
+}
+
+/// Counts an entity that is being brought to life, until it is or is given up.
+struct Loading(Arc<Shared>);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.0.loading.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn shared_spawn(task: impl Future<Output = ()> + Send + 'static) {

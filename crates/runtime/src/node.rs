@@ -52,6 +52,9 @@ pub struct Options {
     pub limits: Limits,
     /// Live entities kept at most.
     pub live_max: usize,
+    /// Steps that may wait for the committer before commands from outside are shed. Entities decide faster than a disk
+    /// flushes, so that their own queues stay short while this one grows.
+    pub steps_max: usize,
     /// For tests: commands at which an entity's actor panics.
     pub crash_on: Option<fn(&EntityId, &Command) -> bool>,
 }
@@ -64,6 +67,7 @@ impl Options {
             owner,
             limits: Limits::default(),
             live_max: 100_000,
+            steps_max: 65_536,
             crash_on: None,
         }
     }

@@ -30,6 +30,8 @@ use crate::timers::Timers;
 
 /// Entities loading at once.
 const LOADS_MAX: usize = 256;
+/// Entities that may wait to be loaded before commands for further ones are shed.
+const LOADING_MAX: usize = 16_384;
 
 /// What the parts of a node share.
 pub(crate) struct Shared {
@@ -38,6 +40,9 @@ pub(crate) struct Shared {
     pub metrics: Metrics,
     pub limits: Limits,
     pub live_max: usize,
+    steps_max: usize,
+    /// Entities that wait to be loaded or are being loaded.
+    pub loading: AtomicUsize,
     pub directory: Directory,
     pub commits: CommitQueue,
     pub timers: Timers,
@@ -80,6 +85,8 @@ impl Shared {
             metrics,
             limits: options.limits,
             live_max: options.live_max,
+            steps_max: options.steps_max,
+            loading: AtomicUsize::new(0),
             directory: Directory::default(),
             commits: CommitQueue::new(states, OwnerId(options.owner)),
             timers: Timers::default(),
@@ -110,11 +117,22 @@ impl Shared {
         if self.quarantine.is_aside(to) {
             return Err(Shed::Aside);
         }
+        if outside && self.is_overloaded(to) {
+            return Err(Shed::Full);
+        }
         let now_ms = self.clock.now().as_ms();
         self.directory
             .send(to, message, outside, now_ms, |mailbox| {
                 loading::activate(self, mailbox)
             })
+    }
+
+    /// Whether so much waits that nothing more is taken in from outside. What entities tell each other follows from
+    /// what was taken in.
+    fn is_overloaded(&self, to: &EntityId) -> bool {
+        let crowded = self.loading.load(Ordering::Relaxed) >= LOADING_MAX;
+        self.commits.steps_waiting() >= self.steps_max
+            || (crowded && self.directory.get(to).is_none())
     }
 
     /// A message between entities. When it is shed, whoever needs it sends it again.
@@ -217,6 +235,7 @@ impl Shared {
     pub fn register_actor(&self, id: ActorId, mailbox: Arc<Mailbox>, life: u64) {
         let poisoned = self.quarantine.has_commands(&mailbox.entity);
         mailbox.poisoned.store(poisoned, Ordering::Relaxed);
+        self.commits.begin_life(&mailbox.entity, life);
         lock(&self.actors).insert(id, (mailbox, life));
     }
 

@@ -18,6 +18,11 @@ const SWEEP: Duration = Duration::from_minutes(5);
 /// Entities woken per shard and tick.
 const DUE_MAX: usize = 256;
 
+/// Entities being loaded from which on passive ones are woken later: what is asked for goes first.
+const LOADING_MAX: usize = 512;
+/// How much later.
+const LATER: Duration = Duration::from_s(2);
+
 #[derive(Default)]
 struct Slot {
     wheel: Mutex<Wheel>,
@@ -96,7 +101,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         tick.tick().await;
         let now = shared.clock.now();
         for entity in shared.timers.due(now) {
-            shared.send_internal(&entity, Command::Wake);
+            let crowded = shared.loading.load(Ordering::Relaxed) >= LOADING_MAX;
+            match crowded && shared.directory.get(&entity).is_none() {
+                true => shared.timers.set(&entity, Some(now + LATER)),
+                false => shared.send_internal(&entity, Command::Wake),
+            }
         }
         if now.since(swept_at) >= SWEEP {
             swept_at = now;

@@ -7,7 +7,7 @@ use std::time::Duration as Wait;
 use crossdock_journal::memory::Fault;
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{Command, OrderCommand, SkuCommand};
-use crossdock_model::v1::{LineFacts, OrderFacts, Origin, Part, Payment, Sale};
+use crossdock_model::v1::{LineFacts, OrderFacts, Origin, Part, Payment, Sale, Tracking};
 use crossdock_model::{CredentialId, EntityId, LineId, LocationId, SkuId, Timestamp};
 use crossdock_runtime::{
     AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected, VaultWrite,
@@ -233,4 +233,34 @@ async fn no_caller_is_left_waiting_when_the_committer_ends() {
             caller.await.unwrap();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_shed_when_the_disk_does_not_follow() {
+    let journal = journal();
+    let mut options = Options::new(1);
+    options.steps_max = 50;
+    let node = start(&journal, options).await;
+    journal.set_flush(Wait::from_millis(50));
+    let callers = (0..5_000).map(|number| {
+        let handle = node.handle();
+        tokio::spawn(async move { ask(&handle, sku(number % 20), define(number)).await })
+    });
+    let (mut done, mut shed) = (0, 0);
+    for caller in callers.collect::<Vec<_>>() {
+        match caller.await.unwrap() {
+            Ok(_) => done += 1,
+            Err(AskError::Overloaded { .. }) => shed += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(done > 0 && shed > 0, "{done} done, {shed} shed");
+    node.stop().await;
+}
+
+fn define(number: usize) -> Command {
+    Command::Sku(SkuCommand::Define {
+        title: number.to_string(),
+        tracking: Tracking::Tracked,
+    })
 }
