@@ -56,13 +56,13 @@ pub enum Rejection {
     #[error("a later attempt of this order is known")]
     Superseded,
     /// The hold is gone.
-    #[error("the hold expired at {at:?} and its units are free: place a new hold")]
+    #[error("the hold expired and its units are free: place a new hold")]
     HoldExpired {
         /// When it expired.
         at: Timestamp,
     },
     /// The state of the order forbids it.
-    #[error("not possible while the order is {status:?}: {hint}")]
+    #[error("not possible while the order is {status}: {hint}")]
     WrongState {
         /// Where the order is.
         status: OrderStatus,

@@ -166,6 +166,8 @@ impl Draft<'_> {
         self.emit(OrderEvent::SplitAsked {
             lines: lines.to_vec(),
         });
+        // What is requested already is asked back, and goes out again in pieces.
+        self.recall_requests();
         Ok(self.done())
     }
 

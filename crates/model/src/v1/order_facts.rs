@@ -22,6 +22,24 @@ pub enum OrderStatus {
     Backordered,
 }
 
+impl std::fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Received => "received",
+            Self::Held => "held",
+            Self::Routed => "routed",
+            Self::Reserved => "reserved",
+            Self::Requested => "requested",
+            Self::Acknowledged => "acknowledged",
+            Self::PartlyShipped => "partly shipped",
+            Self::Shipped => "shipped",
+            Self::Closed => "closed",
+            Self::Cancelled => "cancelled",
+            Self::Backordered => "backordered",
+        })
+    }
+}
+
 impl OrderStatus {
     /// The states that may follow this one.
     #[must_use]
