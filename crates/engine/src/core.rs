@@ -459,6 +459,14 @@ impl<T> Core<T> {
         self.waiters.is_empty()
     }
 
+    /// Forgets callers that have gone away: they take no room from others, and keep no entity live.
+    pub fn forget_gone(&mut self, is_gone: impl Fn(&T) -> bool) {
+        self.waiters.retain(|waiter| match waiter {
+            ReplyTo::Caller(caller) => !is_gone(caller),
+            ReplyTo::Nobody | ReplyTo::Entity(_) => true,
+        });
+    }
+
     /// Ends this life: those who wait get *unknown*.
     pub fn into_waiters(self) -> Vec<ReplyTo<T>> {
         self.waiters

@@ -369,3 +369,23 @@ fn an_entity_is_settled_whatever_others_have_waiting() {
     engine.end_life(&other, 2);
     assert!(engine.is_settled(&other), "nothing of it is left");
 }
+
+#[test]
+fn callers_that_have_gone_keep_no_entity_live() {
+    let order = Entity::new("order:shop:1".parse().unwrap());
+    let mut core: Core<u32> = Core::new(order, 0, 1, Limits::default());
+    let waits = |caller| {
+        let mut message = sold(1);
+        message.reply = ReplyTo::Caller(caller);
+        if let Command::Order(OrderCommand::State { settle, .. }) = &mut message.command {
+            *settle = true;
+        }
+        message
+    };
+    steps(&mut core, vec![waits(1), waits(2)]);
+    assert!(!core.is_idle());
+    core.forget_gone(|caller| *caller == 1);
+    assert!(!core.is_idle(), "the other one still waits");
+    core.forget_gone(|_| true);
+    assert!(core.is_idle());
+}

@@ -136,6 +136,7 @@ impl Living {
         let now = self.shared.clock.now();
         let (mut steps, mut at_once) = (Vec::new(), Vec::new());
         let before = self.core.entity().version();
+        self.core.forget_gone(Caller::is_closed);
         let handled = self.core.handle(messages, now, &mut steps, &mut at_once);
         let idle = woken && self.core.entity().version() == before;
         let wake_at = wake_at(self.core.wake_at(), now, idle);
@@ -169,6 +170,7 @@ impl Living {
     }
 
     fn passivate(&mut self, myself: &ActorRef<Poke>) -> Result<(), ActorProcessingErr> {
+        self.core.forget_gone(Caller::is_closed);
         if !self.core.is_idle() || self.checkpoint()? {
             return Ok(());
         }
