@@ -52,9 +52,9 @@ impl Crashes {
         }
         let same = recent
             .iter()
-            .filter(|(_, hash)| *hash == command_hash)
+            .filter(|(_, hash)| [command_hash, UNKNOWN].contains(hash))
             .count();
-        if same >= CRASHES_MAX {
+        if same >= CRASHES_MAX && command_hash != UNKNOWN {
             recent.retain(|(_, hash)| ![command_hash, UNKNOWN].contains(hash));
             return Verdict::QuarantineCommand;
         }
@@ -104,6 +104,15 @@ mod tests {
         assert_eq!(
             verdicts(&[(0, 1), (1, 2), (2, 3), (3, 4)]),
             [Restart, Restart, Restart, QuarantineEntity]
+        );
+        assert_eq!(
+            verdicts(&[(0, UNKNOWN), (1, 1), (2, 1)]),
+            [Restart, Restart, QuarantineCommand]
+        );
+        assert_eq!(
+            verdicts(&[(0, UNKNOWN), (1, UNKNOWN), (2, UNKNOWN), (3, UNKNOWN)]),
+            [Restart, Restart, Restart, QuarantineEntity],
+            "there is no command to put aside"
         );
     }
 }
