@@ -16,6 +16,8 @@ use crate::directory::Mailbox;
 use crate::node::StartError;
 use crate::shared::Shared;
 
+/// Time until an entity that could not be loaded is tried again by itself.
+const LOAD_AGAIN_AFTER: Duration = Duration::from_minutes(1);
 /// Bytes read from the log in one go.
 const READ_BYTES: usize = 4 << 20;
 
@@ -87,9 +89,13 @@ async fn start(shared: &Arc<Shared>, mailbox: Arc<Mailbox>, recovered: Recovered
     }
 }
 
-/// The entity cannot be brought to life: those who wait are told *unknown*, and it is tried again when asked.
+/// The entity cannot be brought to life: those who wait are told *unknown*, and it is tried again when asked, or
+/// in a minute.
 fn give_up(shared: &Arc<Shared>, mailbox: &Mailbox, error: &dyn std::fmt::Display) {
     tracing::error!(entity = %mailbox.entity, %error, "an entity cannot be recovered");
+    // Its deadline was taken out of the wheel when it was woken.
+    let again_at = shared.clock.now() + LOAD_AGAIN_AFTER;
+    shared.timers.set(&mailbox.entity, Some(again_at));
     shared.directory.close(mailbox);
 }
 

@@ -152,6 +152,9 @@ impl Node {
         let by = crate::ask::By::new(self.shared.system.clone());
         let read = Command::System(SystemCommand::ReadQuarantine);
         let reply = self.handle().ask(EntityId::System(0), read, by).await;
+        if let Err(error) = &reply {
+            tracing::error!(%error, "what is quarantined cannot be read; it may crash again");
+        }
         if let Ok(Answer::Quarantine(marks)) = reply.map(|r| r.answer) {
             for mark in marks {
                 let entity: EntityId = mark.entity.parse()?;
