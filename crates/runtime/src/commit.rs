@@ -6,13 +6,13 @@ use std::time::{Duration as Wait, Instant};
 
 use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutcome, Step};
 use crossdock_journal::{
-    Batch as JournalBatch, Checkpoint, CommitOutcome, Frame, InboxInsert, InboxMark, JournalError,
-    OwnerId, Refusal, ShardWrite, VaultWrite,
+    CommitOutcome, InboxInsert, InboxMark, JournalError, OwnerId, Refusal, VaultWrite,
 };
-use crossdock_model::{ShardId, Timestamp};
+use crossdock_model::ShardId;
 use tokio::sync::oneshot;
 
 use crate::ask::{Answered, Caller};
+use crate::batch::to_journal;
 use crate::shared::Shared;
 
 /// Steps of one commit at most.
@@ -26,6 +26,8 @@ const FULL_PAUSE: Wait = Wait::from_millis(250);
 /// How long work is refused after a write failed. Then some is let in again to try: if all were refused until a write
 /// succeeds, nobody would be left to write.
 const TROUBLE_LASTS: Wait = Wait::from_secs(1);
+/// How long the node says it is not ready, for the same reason: whoever shares out work looks every few seconds.
+const UNREADY_LASTS: Wait = Wait::from_secs(30);
 
 /// How long what nobody outside waits for may wait for company. An order's first record releases nothing: what it
 /// asked of SKUs has left already, and their records share its flush. So do its buyer's data and a delivery's mark.
@@ -70,9 +72,9 @@ impl Work {
         self.core.waiting() > 0 || !self.inbox.is_empty()
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self, lasts: Wait) -> Option<String> {
         let (what, since) = self.trouble.as_ref()?;
-        (self.ended || since.elapsed() < TROUBLE_LASTS).then(|| what.clone())
+        (self.ended || since.elapsed() < lasts).then(|| what.clone())
     }
 }
 
@@ -184,9 +186,9 @@ impl CommitQueue {
         !work.is_waiting() && !work.core.is_busy()
     }
 
-    /// Why nothing can be written now, if so.
+    /// Why the node is not ready, if so.
     pub fn trouble(&self) -> Option<String> {
-        self.lock().trouble()
+        self.lock().trouble(UNREADY_LASTS)
     }
 
     /// Why nothing can be written to that shard now, if so.
@@ -194,7 +196,7 @@ impl CommitQueue {
         let work = self.lock();
         let lost = || format!("shard {shard} is written by another process");
         let lost = (!work.core.owns(shard)).then(lost);
-        work.trouble().or(lost)
+        work.trouble(TROUBLE_LASTS).or(lost)
     }
 
     pub fn owns(&self, shard: ShardId) -> bool {
@@ -321,7 +323,13 @@ fn commit(
         .iter()
         .map(|part| (part.shard, part.expected_seq))
         .collect();
-    let batch = to_journal(queue, batch, inserts, shared.clock.now());
+    let batch = to_journal(
+        &queue.epochs,
+        queue.owner,
+        batch,
+        inserts,
+        shared.clock.now(),
+    );
     let started = Instant::now();
     let written = match batch.shards.is_empty() && batch.inbox.is_empty() {
         true => Ok(CommitOutcome {
@@ -417,44 +425,6 @@ fn unwritten(expected: &[(ShardId, u64)], shard: ShardId) -> ShardOutcome {
         },
         None => ShardOutcome::Durable,
     }
-}
-
-fn to_journal(
-    queue: &CommitQueue,
-    batch: Batch<OtherWrite>,
-    inbox: Vec<InboxInsert>,
-    at: Timestamp,
-) -> JournalBatch {
-    let shards = batch
-        .shards
-        .into_iter()
-        .map(|part| {
-            let epoch = queue.epochs[usize::from(part.shard.number())];
-            let mut write = ShardWrite::new(part.shard, epoch, queue.owner, part.expected_seq);
-            let frame = |(entity, body)| Frame { entity, body };
-            write.frames = part.records.into_iter().map(frame).collect();
-            write.checkpoints = part
-                .checkpoints
-                .into_iter()
-                .map(|(entity, version, body, wake_at)| Checkpoint {
-                    entity,
-                    version,
-                    body,
-                    wake_at,
-                    dirty: false,
-                })
-                .collect();
-            write.checkpoint_seq = part.checkpoint_seq;
-            for other in part.others {
-                match other {
-                    OtherWrite::Mark(mark) => write.inbox.push(mark),
-                    OtherWrite::Vault(vault) => write.vault.push(vault),
-                }
-            }
-            write
-        })
-        .collect();
-    JournalBatch { at, shards, inbox }
 }
 
 /// Lets out what is durable; what is lost is dropped, which tells callers *unknown*.

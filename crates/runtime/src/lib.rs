@@ -8,6 +8,7 @@
 
 mod actor;
 mod ask;
+mod batch;
 mod clock;
 mod commit;
 mod deliveries;

@@ -177,12 +177,16 @@ async fn work_resumes_after_a_full_disk_that_nobody_retries() {
     assert_eq!(lost, AskError::Unknown);
     let refused = ask(&handle, sku(0), Command::Read).await.unwrap_err();
     assert!(matches!(refused, AskError::Unavailable(_)), "{refused:?}");
+    assert!(handle.trouble().is_some());
     let mut tries = 0;
     while let Err(AskError::Unavailable(_)) = ask(&handle, sku(0), Command::Read).await {
         tries += 1;
         assert!(tries < 100, "work does not resume");
         tokio::time::sleep(Wait::from_millis(50)).await;
     }
+    assert!(handle.trouble().is_some(), "nothing has been written yet");
+    ask(&handle, sku(0), define(0)).await.unwrap();
+    assert_eq!(handle.trouble(), None);
     node.stop().await;
 }
 
