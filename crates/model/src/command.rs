@@ -115,7 +115,7 @@ pub enum SkuCommand {
         takes: Vec<Take>,
         expires_at: Timestamp,
     },
-    /// The hold becomes a confirmed reservation of the attempt.
+    /// The hold becomes a confirmed reservation of the attempt. No order sends it: see `ReserveHeld`.
     ConfirmHold {
         hold: HoldId,
         id: AttemptId,
@@ -130,6 +130,20 @@ pub enum SkuCommand {
         sale: Sale,
         promised_at: Timestamp,
         queue: bool,
+    },
+    /// As `Reserve`, by an order that names a hold: its units are the order's own, and with the reservation the
+    /// hold ends. Where the hold is not live this is a reservation as any other.
+    ReserveHeld {
+        hold: HoldId,
+        id: AttemptId,
+        takes: Vec<Take>,
+        sale: Sale,
+        promised_at: Timestamp,
+        queue: bool,
+    },
+    /// A read: the stock as an order that names this hold may take it.
+    ReadHeld {
+        hold: HoldId,
     },
     Confirm {
         id: AttemptId,
@@ -184,10 +198,18 @@ pub enum SkuCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OrderCommand {
     /// The whole order as its channel, the API or an export states it. Creates it or is merged into it.
-    /// `settle`: answer only when it is reserved, backordered, refused or held (else at once).
+    /// A cart's hold becomes an order with the first statement that is not a hold's; without lines it keeps those
+    /// it holds. `settle`: answer only when it is reserved, backordered, refused or held (else at once).
     State {
         facts: Box<OrderFacts>,
         origin: Origin,
+        settle: bool,
+    },
+    /// As `State` from the API, by a buyer for whom units are kept under this hold, at one SKU or at several.
+    /// They are the order's own wherever it reserves; a hold that ran out is worth nothing.
+    StateHeld {
+        facts: Box<OrderFacts>,
+        hold: HoldId,
         settle: bool,
     },
     Refund {

@@ -8,6 +8,7 @@ use crossdock_model::{
 };
 
 use super::draft::Draft;
+use super::effects::{reads_stock, reserves};
 use crate::decider::Decision;
 use crate::location::acknowledge_by;
 
@@ -29,7 +30,9 @@ impl Draft<'_> {
             }
             Some(Effect::Tell { to, command, .. }) if to == *from => {
                 match (&to, command.as_ref()) {
-                    (EntityId::Sku(sku), Command::Read) => self.stock_answered(sku, result),
+                    (EntityId::Sku(sku), command) if reads_stock(command) => {
+                        self.stock_answered(sku, result);
+                    }
                     (EntityId::Sku(sku), Command::Sku(command)) => {
                         self.sku_answered(number, sku, command, result);
                     }
@@ -55,10 +58,10 @@ impl Draft<'_> {
         command: &SkuCommand,
         result: Given<'_>,
     ) {
+        if let Some((id, takes)) = reserves(command) {
+            return self.reserve_answered(sku, id.attempt, takes, result);
+        }
         match (command, result) {
-            (SkuCommand::Reserve { id, takes, .. }, result) => {
-                self.reserve_answered(sku, id.attempt, takes, result);
-            }
             (SkuCommand::Wait { .. }, Ok(Answer::RetryNow)) => {
                 self.emit(OrderEvent::StockReturned { sku: sku.clone() });
             }

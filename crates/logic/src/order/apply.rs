@@ -63,9 +63,7 @@ impl OrderState {
             | OrderEvent::Released { .. }
             | OrderEvent::GaveBack { .. } => self.apply_requests(event),
             OrderEvent::EffectDone { effect } => self.effect_done(*effect),
-            OrderEvent::CapacityGranted { .. } | OrderEvent::HoldTaken { .. } => {
-                Err(illegal("not an event of this version"))
-            }
+            OrderEvent::CapacityGranted { .. } => Err(illegal("not an event of this version")),
             OrderEvent::TieSeen { .. }
             | OrderEvent::DestinationChanged { .. }
             | OrderEvent::ConflictSeen { .. }
@@ -75,6 +73,7 @@ impl OrderState {
             | OrderEvent::SplitAsked { .. }
             | OrderEvent::RerouteAsked { .. }
             | OrderEvent::Noted { .. }
+            | OrderEvent::HoldTaken { .. }
             | OrderEvent::TimePassed { .. }
             | OrderEvent::ExceptionOpened(_)
             | OrderEvent::ExceptionClosed(_) => self.apply_rest(event),
@@ -105,6 +104,7 @@ impl OrderState {
             OrderEvent::HeldBack { lines, until, .. } => order.hold_back(lines, *until),
             OrderEvent::HoldEnded { lines } => order.end_hold(lines),
             OrderEvent::Freed => order.freed = true,
+            OrderEvent::HoldTaken { hold } => order.hold = Some(hold.clone()),
             OrderEvent::SplitAsked { lines } => order.route.apart.extend(lines.iter().cloned()),
             OrderEvent::RerouteAsked { exclude } => {
                 order.route.excluded.extend(exclude.iter().cloned());

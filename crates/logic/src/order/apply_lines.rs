@@ -25,6 +25,7 @@ impl OrderState {
             id: id.clone(),
             facts: facts.clone(),
             origin,
+            hold: None,
             status: OrderStatus::Received,
             lines: lines.collect(),
             pieces: Vec::new(),

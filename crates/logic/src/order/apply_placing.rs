@@ -368,11 +368,7 @@ impl OrderState {
     }
 
     fn stock_seen(&mut self, stock: &StockView) -> Applied {
-        let to = EntityId::Sku(stock.sku.clone());
-        self.pending.retain(|_, effect| {
-            !matches!(effect, Effect::Tell { to: of, command, .. }
-                if *of == to && **command == Command::Read)
-        });
+        self.end_reads(&stock.sku);
         let order = self.order_mut()?;
         order.learn_kit(stock);
         order.effort.fresh.insert(stock.sku.clone(), stock.clone());

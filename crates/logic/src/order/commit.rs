@@ -6,7 +6,7 @@ use crossdock_model::{Answer, LocationId, Rejection, SkuId};
 
 use super::answers::no_stock;
 use super::draft::Draft;
-use super::effects::told_sku;
+use super::effects::{reserves, told_sku};
 use super::state::{Placing, Step};
 use crate::decider::Decision;
 
@@ -56,7 +56,8 @@ impl Draft<'_> {
     ) -> Decision<OrderEvent> {
         let number = self.order.reserving(sku, attempt);
         let effect = number.and_then(|number| self.order.pending.get(number).cloned());
-        if let Some((_, SkuCommand::Reserve { takes, .. })) = effect.as_ref().and_then(told_sku) {
+        let told = effect.as_ref().and_then(told_sku);
+        if let Some((_, takes)) = told.and_then(|(_, command)| reserves(command)) {
             self.reserve_answered(sku, attempt, takes, result);
         }
         self.unchanged()

@@ -38,6 +38,24 @@ pub(super) fn told_sku(effect: &Effect) -> Option<(&SkuId, &SkuCommand)> {
     }
 }
 
+/// Which attempt a SKU is asked to reserve for, and what.
+pub(super) fn reserves(command: &SkuCommand) -> Option<(&AttemptId, &[Take])> {
+    match command {
+        SkuCommand::Reserve { id, takes, .. } | SkuCommand::ReserveHeld { id, takes, .. } => {
+            Some((id, takes))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a SKU is asked for its stock.
+pub(super) fn reads_stock(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Read | Command::Sku(SkuCommand::ReadHeld { .. })
+    )
+}
+
 impl OrderState {
     pub(super) fn is_confirming(&self, attempt: u32, sku: &SkuId) -> bool {
         self.pending.iter().any(|(_, effect)| {
@@ -56,8 +74,9 @@ impl OrderState {
     pub(super) fn reserving(&self, sku: &SkuId, attempt: u32) -> Option<EffectNumber> {
         let mut pending = self.pending.iter();
         let found = pending.find(|(_, effect)| {
-            matches!(told_sku(effect), Some((to, SkuCommand::Reserve { id, .. }))
-                if to == sku && id.attempt == attempt)
+            let reserved =
+                told_sku(effect).and_then(|(to, command)| Some((to, reserves(command)?)));
+            reserved.is_some_and(|(to, (id, _))| to == sku && id.attempt == attempt)
         });
         found.map(|(number, _)| number)
     }
@@ -74,12 +93,25 @@ impl OrderState {
         let Some(order) = self.order.as_deref() else {
             return;
         };
-        let command = SkuCommand::Reserve {
-            id: attempt_id(&order.id, self.last_attempt),
-            takes: takes.to_vec(),
-            sale: order.sale(),
-            promised_at: order.facts.placed_at,
-            queue,
+        let id = attempt_id(&order.id, self.last_attempt);
+        let (takes, sale) = (takes.to_vec(), order.sale());
+        let promised_at = order.facts.placed_at;
+        let command = match order.own_hold() {
+            Some(hold) => SkuCommand::ReserveHeld {
+                hold,
+                id,
+                takes,
+                sale,
+                promised_at,
+                queue,
+            },
+            None => SkuCommand::Reserve {
+                id,
+                takes,
+                sale,
+                promised_at,
+                queue,
+            },
         };
         self.pending.begin(to_sku(sku, command, true));
     }
@@ -97,10 +129,19 @@ impl OrderState {
     }
 
     pub(super) fn begin_read(&mut self, sku: &SkuId) {
+        let hold = self.order.as_deref().and_then(Order::own_hold);
+        let read = hold.map(|hold| Command::Sku(SkuCommand::ReadHeld { hold }));
         self.pending.begin(Effect::Tell {
             to: EntityId::Sku(sku.clone()),
-            command: Box::new(Command::Read),
+            command: Box::new(read.unwrap_or(Command::Read)),
             tentative: true,
+        });
+    }
+
+    pub(super) fn end_reads(&mut self, sku: &SkuId) {
+        let sku = EntityId::Sku(sku.clone());
+        self.pending.retain(|_, effect| {
+            !matches!(effect, Effect::Tell { to, command, .. } if *to == sku && reads_stock(command))
         });
     }
 
@@ -266,7 +307,10 @@ impl OrderState {
             Effect::Deliver(_) => true,
             Effect::Tell { to, command, .. } => match command.as_ref() {
                 Command::Read => !matches!(to, EntityId::Sku(_)),
-                Command::Sku(SkuCommand::Reserve { id, .. }) => id.attempt != attempt,
+                Command::Sku(SkuCommand::ReadHeld { .. }) => false,
+                Command::Sku(command) => {
+                    reserves(command).is_none_or(|(id, _)| id.attempt != attempt)
+                }
                 Command::Location(LocationCommand::TakeCapacity { attempt: of, .. }) => {
                     *of != attempt
                 }

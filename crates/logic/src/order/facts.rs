@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::v1::{OrderEvent, OrderFacts, Origin};
-use crossdock_model::{Answer, LineId, Rejection};
+use crossdock_model::{Answer, HoldId, LineId, Rejection};
 
 use super::cancel::{check_lines, too_many_lines};
 use super::draft::Draft;
@@ -13,7 +13,13 @@ use super::{Decided, LINES_MAX};
 const CONFLICT: &str = "conflict";
 
 impl Draft<'_> {
-    pub fn state_facts(mut self, facts: &OrderFacts, origin: Origin, settle: bool) -> Decided {
+    pub fn state_facts(
+        mut self,
+        facts: &OrderFacts,
+        origin: Origin,
+        hold: Option<&HoldId>,
+        settle: bool,
+    ) -> Decided {
         self.asked_again = true;
         match self.order.order.as_deref() {
             None => {
@@ -22,9 +28,24 @@ impl Draft<'_> {
                     facts: Box::new(facts.clone()),
                     origin,
                 });
+                if let Some(hold) = hold.cloned() {
+                    self.emit(OrderEvent::HoldTaken { hold });
+                }
                 self.cancel_as_stated(facts);
             }
             Some(order) if order.is_over() => {}
+            Some(order) if order.expires_at().is_some() && !is_hold(origin) => {
+                let mut facts = facts.clone();
+                if facts.lines.is_empty() {
+                    facts.lines.clone_from(&order.facts.lines);
+                }
+                check(&facts)?;
+                if facts.updated_at > order.facts.updated_at {
+                    self.merge(&facts);
+                }
+                // All of it in one decision: what was held is the order's without a moment in between.
+                self.emit(OrderEvent::Freed);
+            }
             Some(order) if facts.updated_at < order.facts.updated_at => {}
             Some(order) if facts.updated_at == order.facts.updated_at => {
                 let tie_known = order.seen.tie_at == Some(facts.updated_at);
@@ -126,6 +147,10 @@ impl Draft<'_> {
             self.emit(OrderEvent::LinesCancelled { lines, reason });
         }
     }
+}
+
+fn is_hold(origin: Origin) -> bool {
+    matches!(origin, Origin::Hold { .. })
 }
 
 /// Lines that the statement before named and this one does not; an operator's own lines stay.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::v1::{
     LineFacts, LineUnits, OrderStatus, Origin, Part, Payment, RequestLine, Sale,
 };
-use crossdock_model::{LineId, SkuId, Timestamp};
+use crossdock_model::{HoldId, LineId, SkuId, Timestamp};
 
 use super::state::{Line, Missing, Order, Piece, Request};
 
@@ -207,6 +207,11 @@ impl Order {
             Payment::OnHoldUntil(until) => now >= until,
             Payment::Pending | Payment::Voided => false,
         }
+    }
+
+    /// The hold whose units it may take as its own, until it has reserved everything once.
+    pub fn own_hold(&self) -> Option<HoldId> {
+        self.hold.clone().filter(|_| !self.accepted)
     }
 
     /// When a cart's hold runs out, while it is one.

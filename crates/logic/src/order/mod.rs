@@ -29,7 +29,7 @@ mod waiting;
 mod tests;
 
 use crossdock_model::command::OrderCommand;
-use crossdock_model::v1::OrderEvent;
+use crossdock_model::v1::{OrderEvent, Origin};
 use crossdock_model::{Answer, Duration, EffectNumber, EntityId, Rejection, Timestamp};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
@@ -140,7 +140,12 @@ impl Draft<'_> {
                 facts,
                 origin,
                 settle,
-            } => self.state_facts(facts, *origin, *settle),
+            } => self.state_facts(facts, *origin, None, *settle),
+            OrderCommand::StateHeld {
+                facts,
+                hold,
+                settle,
+            } => self.state_facts(facts, Origin::Api, Some(hold), *settle),
             OrderCommand::AskOutcome { sku, attempt } => Ok(self.ask_outcome(sku, *attempt)),
             _ if self.order.order.is_none() => Err(Rejection::NotFound(self.asked.id.to_string())),
             OrderCommand::Refund { .. }

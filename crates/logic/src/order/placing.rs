@@ -43,8 +43,9 @@ impl Draft<'_> {
                 .collect(),
         };
         let unknown = |sku: &SkuId| !order.effort.fresh.contains_key(sku);
-        let to_ask: Vec<SkuId> = unplaced
-            .union(&kits)
+        let doubtful = unplaced.union(&kits).cloned().collect::<BTreeSet<_>>();
+        let to_ask: Vec<SkuId> = doubtful
+            .union(&not_to_be_risked(order, plan))
             .filter(|sku| unknown(sku))
             .cloned()
             .collect();
@@ -257,6 +258,17 @@ impl Draft<'_> {
             self.emit(OrderEvent::LinesCancelled { lines, reason });
         }
         self.emit(OrderEvent::Refused { why: Box::new(why) });
+    }
+}
+
+/// SKUs of which the order may hold units that it would lose if another SKU of the plan took no part: such a
+/// plan rests on their own words only.
+fn not_to_be_risked(order: &Order, plan: &Plan) -> BTreeSet<SkuId> {
+    let skus = plan.allocations.iter().map(|one| one.sku.clone());
+    let skus: BTreeSet<SkuId> = skus.collect();
+    match order.own_hold() {
+        Some(_) if skus.len() > 1 => skus,
+        _ => BTreeSet::new(),
     }
 }
 

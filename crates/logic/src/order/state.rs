@@ -8,7 +8,8 @@ use crossdock_model::v1::{
     RequestLine, RequestNumber, Take,
 };
 use crossdock_model::{
-    LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId, SkuId, Timestamp,
+    HoldId, LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub(super) struct Order {
     /// The channel's last statement.
     pub facts: OrderFacts,
     pub origin: Origin,
+    /// Units kept under this hold are its own.
+    pub hold: Option<HoldId>,
     pub status: OrderStatus,
     pub lines: BTreeMap<LineId, Line>,
     /// Units that are this order's and have not left, by where they are.

@@ -39,6 +39,8 @@ pub(super) struct Draft<'a> {
     pub given_back: BTreeSet<(LocationId, AttemptId)>,
     pub committed: BTreeSet<(LocationId, Timestamp, AttemptId)>,
     pub stirred: Stirred,
+    /// The live hold that the order names which asks.
+    pub own_hold: Option<(HoldId, &'a [Take])>,
 }
 
 /// Units a waiting order lacks, and where they may be (empty: anywhere).
@@ -107,6 +109,7 @@ impl<'a> Draft<'a> {
             given_back: BTreeSet::new(),
             committed: BTreeSet::new(),
             stirred: Stirred::default(),
+            own_hold: None,
         };
         for (expires_at, hold) in &state.expiries {
             if *expires_at > now {
@@ -224,9 +227,14 @@ impl<'a> Draft<'a> {
                 Sale::Asks => sums.safety + owed(&take.location),
             };
             let units = i64::from(take.units);
-            if sums.firm() - kept < units {
+            let held = self.own_held(&take.location);
+            // What is kept back since the hold was granted is not kept back from it.
+            let within = units <= held;
+            let kept = if within { 0 } else { kept };
+            if sums.firm() + held - kept < units {
                 return Verdict::Short;
             }
+            let own = own + held;
             let room = sums.free() + own - kept;
             let passes = units > own && units > room - ahead(&take.location);
             if units > room || passes {

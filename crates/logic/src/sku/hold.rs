@@ -128,6 +128,36 @@ impl Draft<'_> {
         }
     }
 
+    /// An order names a hold: while it lives its units are the order's own.
+    pub fn name_hold(mut self, hold: &HoldId) -> Self {
+        let known = self.state.holds.get(hold);
+        let live = known.filter(|known| known.expires_at > self.now);
+        self.own_hold = live.map(|known| (hold.clone(), known.takes.as_slice()));
+        self
+    }
+
+    /// Units at a location that are kept for the order that asks.
+    pub fn own_held(&self, location: &LocationId) -> i64 {
+        let takes = self.own_hold.as_ref().map_or(&[][..], |(_, takes)| takes);
+        let here = takes.iter().filter(|take| take.location == *location);
+        here.map(|take| i64::from(take.units)).sum()
+    }
+
+    /// The hold ends with the reservation that its units go into; in between nobody is served.
+    pub fn spend_hold(&mut self) {
+        if let Some((hold, takes)) = self.own_hold.take() {
+            self.events.push(SkuEvent::HoldReleased { hold });
+            self.change_all(takes, |sums, units| sums.held -= units);
+        }
+    }
+
+    /// The stock with the units of the named hold among those that can be taken.
+    pub fn read_held(self) -> Decided {
+        self.known()?;
+        let view = self.view(self.version);
+        Ok(Decision::unchanged(Answer::Stock(Box::new(view))))
+    }
+
     pub fn confirm_hold(mut self, hold: &HoldId, id: &AttemptId) -> Decided {
         let gone = |at| Err(Rejection::HoldExpired { at });
         if let Some(closed) = self.state.closed.hold(hold) {

@@ -92,7 +92,10 @@ impl Decider for SkuState {
     ) -> Result<Decision<SkuEvent>, Rejection> {
         let draft = Draft::new(self, asked)?;
         if let Tracking::Kit(_) = self.tracking()
-            && !matches!(command, SkuCommand::Define { .. })
+            && !matches!(
+                command,
+                SkuCommand::Define { .. } | SkuCommand::ReadHeld { .. }
+            )
         {
             return Err(Rejection::invalid(
                 "sku",
@@ -127,6 +130,20 @@ impl Decider for SkuState {
                 promised_at,
                 queue,
             } => draft.reserve(id, takes, *sale, *promised_at, *queue),
+            SkuCommand::ReserveHeld {
+                hold,
+                id,
+                takes,
+                sale,
+                promised_at,
+                queue,
+            } => {
+                // Whoever holds units does not stand in line for them.
+                let draft = draft.name_hold(hold);
+                let queue = *queue && draft.own_hold.is_none();
+                draft.reserve(id, takes, *sale, *promised_at, queue)
+            }
+            SkuCommand::ReadHeld { hold } => draft.name_hold(hold).read_held(),
             SkuCommand::Confirm { id } => draft.confirm(id),
             SkuCommand::Release { id } => Ok(draft.release(id)),
             SkuCommand::Outcome { id, outcome } => draft.outcome(id, outcome),

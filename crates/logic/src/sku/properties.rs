@@ -80,6 +80,12 @@ fn holding() -> impl Strategy<Value = SkuCommand> {
             SkuCommand::Hold { hold, units, takes, expires_at }
         }),
         1 => (hold(), some_attempt()).prop_map(|(hold, id)| SkuCommand::ConfirmHold { hold, id }),
+        3 => (hold(), some_attempt(), some_takes(), any::<bool>()).prop_map(|(hold, id, takes, asks)| {
+            let sale = if asks { Sale::Asks } else { Sale::AlreadySold };
+            let promised_at = super::bench::at(0);
+            SkuCommand::ReserveHeld { hold, id, takes, sale, promised_at, queue: true }
+        }),
+        1 => hold().prop_map(|hold| SkuCommand::ReadHeld { hold }),
         1 => hold().prop_map(|hold| SkuCommand::ReleaseHold { hold }),
     ]
 }
@@ -202,6 +208,7 @@ fn ask_twice(bench: &mut Bench, command: SkuCommand) {
     }
     if let Command::Sku(
         SkuCommand::Reserve { .. }
+        | SkuCommand::ReserveHeld { .. }
         | SkuCommand::Release { .. }
         | SkuCommand::Hold { .. }
         | SkuCommand::ConfirmHold { .. }
@@ -282,7 +289,7 @@ fn feed_the_line(bench: &mut Bench) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_is_sound(script in script()) {

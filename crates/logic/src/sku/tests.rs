@@ -299,6 +299,89 @@ fn a_hold_that_ran_out_is_free_and_never_revived() {
     ]);
 }
 
+fn reserve_held(hold: &str, name: &str, number: u32, list: &[(&str, u32)]) -> SkuCommand {
+    SkuCommand::ReserveHeld {
+        hold: hold_id(hold),
+        id: attempt(name, number),
+        takes: takes(list),
+        sale: Asks,
+        promised_at: at(0),
+        queue: true,
+    }
+}
+
+#[test]
+fn an_orders_own_hold_goes_into_its_reservation() {
+    let release = |name| SkuCommand::Release {
+        id: attempt(name, 1),
+    };
+    check(vec![
+        Ask(receive("a", 3), "done"),
+        Ask(hold("h", 2, &[], HOUR as i64), "held a:2"),
+        Ask(reserve("p", 1, &[("a", 2)], Asks, false), "short"),
+        // One unit more than is there, though with the hold's: nothing is taken, and the hold stands.
+        Ask(reserve_held("h", "o", 1, &[("a", 4)]), "short"),
+        See("a on_hand=3 held=2 ats=1"),
+        Ask(reserve_held("h", "o", 1, &[("a", 3)]), "reserved a:3"),
+        Ask(reserve_held("h", "o", 1, &[("a", 3)]), "reserved a:3"),
+        See("a on_hand=3 tentative=3"),
+        // Another order that names it finds it spent.
+        Ask(reserve_held("h", "p", 1, &[("a", 1)]), "queued"),
+        Ask(hold("h", 2, &[], HOUR as i64), "hold_expired"),
+        Ask(release("p"), "done"),
+        Ask(release("o"), "done"),
+        See("a on_hand=3 ats=3"),
+    ]);
+    // It takes less, or elsewhere: the rest of the hold is free.
+    check(vec![
+        Ask(receive("a", 2), "done"),
+        Ask(receive("b", 1), "done"),
+        Ask(hold("h", 2, &[], HOUR as i64), "held a:2"),
+        Ask(reserve_held("h", "o", 1, &[("b", 1)]), "reserved b:1"),
+        See("a on_hand=2 ats=2; b on_hand=1 tentative=1"),
+    ]);
+    // Nothing is kept back from a hold that was granted before; what is not there is not granted either.
+    let safety = |units| SkuCommand::SetSafety {
+        location: place("a"),
+        units,
+    };
+    let lose = |units: i64| SkuCommand::Adjust {
+        location: place("a"),
+        delta: -units,
+        reason: "lost".to_owned(),
+    };
+    check(vec![
+        Ask(receive("a", 4), "done"),
+        Ask(hold("h", 2, &[], HOUR as i64), "held a:2"),
+        Ask(safety(4), "done"),
+        Ask(reserve_held("h", "o", 1, &[("a", 3)]), "short"),
+        Ask(lose(3), "done"),
+        Ask(reserve_held("h", "o", 1, &[("a", 2)]), "short"),
+        Ask(reserve_held("h", "o", 1, &[("a", 1)]), "reserved a:1"),
+    ]);
+}
+
+#[test]
+fn whoever_holds_units_does_not_stand_in_line_for_them() {
+    check(vec![
+        Ask(receive("a", 3), "done"),
+        Ask(hold("h", 1, &[], HOUR as i64), "held a:1"),
+        Ask(reserve("p", 1, &[("a", 2)], Asks, false), "reserved a:2"),
+        Ask(reserve("q", 1, &[("a", 1)], Asks, true), "queued"),
+        Ask(reserve_held("h", "o", 1, &[("a", 2)]), "contended"),
+        Ask(reserve_held("h", "o", 1, &[("a", 1)]), "reserved a:1"),
+        Pass(500, "q turn busy"),
+    ]);
+    // After it ran out it is a reservation as any other, and waits its turn.
+    check(vec![
+        Ask(receive("a", 1), "done"),
+        Ask(hold("h", 1, &[], 1_000), "held a:1"),
+        Pass(1_000, ""),
+        Ask(reserve("p", 1, &[("a", 1)], Asks, false), "reserved a:1"),
+        Ask(reserve_held("h", "o", 1, &[("a", 1)]), "queued"),
+    ]);
+}
+
 #[test]
 fn a_hold_is_free_at_its_instant_though_no_timer_ran() {
     let mut bench = Bench::new();
@@ -308,6 +391,26 @@ fn a_hold_is_free_at_its_instant_though_no_timer_ran() {
     assert_eq!(bench.stock(), "a on_hand=1 ats=1");
     let told = bench.ask(reserve("o", 1, &[("a", 1)], Asks, false));
     assert_eq!(text(&told), "reserved a:1");
+    bench.check_replay();
+}
+
+#[test]
+fn a_hold_is_nobodys_own_at_its_instant_though_no_timer_ran() {
+    let mut bench = Bench::new();
+    bench.ask(receive("a", 1)).unwrap();
+    bench.ask(hold("h", 1, &[], 1_000)).unwrap();
+    bench.now = at(1_000);
+    // The unit that is free again is not counted a second time as the order's own.
+    let two = reserve_held("h", "o", 1, &[("a", 2)]);
+    assert_eq!(text(&bench.ask(two)), "short");
+    let read = SkuCommand::ReadHeld { hold: hold_id("h") };
+    let Ok((Answer::Stock(seen), _)) = bench.ask(read) else {
+        panic!("no stock")
+    };
+    assert_eq!((seen.ats(), seen.locations[0].available), (1, 1));
+    let one = reserve_held("h", "o", 1, &[("a", 1)]);
+    assert_eq!(text(&bench.ask(one)), "reserved a:1");
+    assert_eq!(bench.stock(), "a on_hand=1 tentative=1");
     bench.check_replay();
 }
 

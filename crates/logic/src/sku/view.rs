@@ -41,16 +41,18 @@ impl Draft<'_> {
     fn location_stock(&self, location: &LocationId, place: &Place, owed: i64) -> LocationStock {
         let sums = self.sums(location);
         let left = sums.free() - sums.safety - owed;
+        let own = self.own_held(location);
+        let certain = own.min(sums.free() + own);
         let (available, ats) = match self.state.is_untracked() {
             true => (UNTRACKED_UNITS.into(), UNTRACKED_UNITS),
-            false => (sums.free(), count(left)),
+            false => (sums.free() + own, count(left.max(0) + certain.max(0))),
         };
         let expected = place.incoming.values().map(|one| i64::from(one.units));
         LocationStock {
             location: location.clone(),
             on_hand: sums.on_hand,
             committed: count(sums.committed),
-            held: count(sums.held),
+            held: count(sums.held - own),
             tentative: count(sums.tentative + sums.offered),
             unavailable: count(sums.unavailable),
             incoming: count(expected.sum()),

@@ -193,7 +193,7 @@ pub enum OrderEvent {
     EffectDone {
         effect: u32,
     },
-    /// The hold behind a till's or cart's sale was confirmed for this order.
+    /// The order names this hold: units kept under it are its own wherever it reserves.
     HoldTaken {
         hold: HoldId,
     },

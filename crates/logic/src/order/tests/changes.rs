@@ -507,6 +507,23 @@ fn a_carts_hold_is_held_then_freed_or_expires_for_good() {
     scene.tell(OrderCommand::Free);
     scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
     let mut scene = held();
+    let mut bought = facts(Sale::Asks, &[]);
+    bought.updated_at = ms(T0);
+    bought.service_level = Some("express".to_owned());
+    scene.tell(stated(bought.clone(), Origin::Api));
+    assert!(matches!(scene.answer, Ok(Answer::Order(_))));
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2"]);
+    let order = scene.order().order.as_deref().expect("an order");
+    assert_eq!(order.facts.service_level.as_deref(), Some("express"));
+    let mut scene = held();
+    scene.now = T0 + 600_000;
+    scene.tell(stated(bought, Origin::Api));
+    assert!(matches!(scene.answer, Ok(Answer::Later)));
+    assert!(matches!(
+        scene.settled(),
+        Some(Err(Rejection::HoldExpired { .. }))
+    ));
+    let mut scene = held();
     scene.now = T0 + 600_000;
     scene.tell(OrderCommand::Free);
     assert!(matches!(scene.answer, Err(Rejection::HoldExpired { .. })));

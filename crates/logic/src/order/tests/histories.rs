@@ -23,14 +23,14 @@ const PLACES: [&str; 2] = ["newark", "reno"];
 
 type Given = (u32, EntityId, Result<Answer, Rejection>);
 
-struct World {
-    scene: Scene,
+pub struct World {
+    pub scene: Scene,
     skus: BTreeMap<SkuId, Entity>,
     /// What the router believes: it may be stale.
     announced: BTreeMap<SkuId, StockView>,
     /// Answers on their way to the order.
     answers: Vec<Given>,
-    notices: Vec<Command>,
+    pub notices: Vec<Command>,
     returned: BTreeMap<u32, Result<Answer, Rejection>>,
     others: u32,
     stated: OrderCommand,
@@ -39,10 +39,18 @@ struct World {
 }
 
 impl World {
-    fn new(stock: [u8; 4], asks: bool) -> Self {
+    /// `held`: units of A and B that are kept under the hold that the order names; none: it names none.
+    pub fn new(stock: [u8; 4], asks: bool, held: Option<(u8, u8)>) -> Self {
         let lines = [line("1", "A", 2), line("2", "B", 1), line("3", "A", 1)];
         let sale = if asks { Sale::Asks } else { Sale::AlreadySold };
-        let stated = stated(facts(sale, &lines), Origin::Channel);
+        let stated = match held {
+            None => stated(facts(sale, &lines), Origin::Channel),
+            Some(_) => OrderCommand::StateHeld {
+                facts: Box::new(facts(sale, &lines)),
+                hold: id("h"),
+                settle: true,
+            },
+        };
         let mut world = Self {
             scene: Scene::new(),
             skus: BTreeMap::new(),
@@ -64,6 +72,18 @@ impl World {
                 world.receive(sku, place, u32::from(stock[i * 2 + j] % 4));
             }
         }
+        for (sku, units) in SKUS
+            .into_iter()
+            .zip(held.map(<[u8; 2]>::from).unwrap_or_default())
+        {
+            let hold = SkuCommand::Hold {
+                hold: id("h"),
+                units: u32::from(units % 4),
+                takes: Vec::new(),
+                expires_at: ms(T0 + 20_000),
+            };
+            let _ = world.sku(sku, hold);
+        }
         world.scene.tell(stated);
         world
     }
@@ -83,11 +103,11 @@ impl World {
         }
     }
 
-    fn sku(&mut self, sku: &str, command: SkuCommand) -> Result<Answer, Rejection> {
+    pub fn sku(&mut self, sku: &str, command: SkuCommand) -> Result<Answer, Rejection> {
         self.at_sku(&id(sku), &Command::Sku(command))
     }
 
-    fn at_sku(&mut self, sku: &SkuId, command: &Command) -> Result<Answer, Rejection> {
+    pub fn at_sku(&mut self, sku: &SkuId, command: &Command) -> Result<Answer, Rejection> {
         let now = ms(self.scene.now);
         let meta = Meta {
             principal: CredentialId::new("test").expect("an id"),
@@ -116,14 +136,14 @@ impl World {
         Ok(answer)
     }
 
-    fn view(&self, sku: &SkuId) -> StockView {
+    pub fn view(&self, sku: &SkuId) -> StockView {
         match self.skus[sku].announcement(ms(self.scene.now)) {
             Some(Announcement::Stock(stock)) => StockView::clone(&stock),
             other => panic!("{other:?}"),
         }
     }
 
-    fn announce(&mut self) {
+    pub fn announce(&mut self) {
         for sku in SKUS {
             let view = self.view(&id(sku));
             self.announced.insert(id(sku), view);
@@ -131,7 +151,7 @@ impl World {
     }
 
     /// Carries an outstanding effect out; its answer is on its way then.
-    fn carry_out(&mut self, number: u32, effect: &Effect) {
+    pub fn carry_out(&mut self, number: u32, effect: &Effect) {
         let tentative = match effect {
             Effect::Tell { tentative, .. } => *tentative,
             Effect::Plan(_) => true,
@@ -226,7 +246,7 @@ impl World {
         made
     }
 
-    fn give(&mut self, index: usize, again: bool) {
+    pub fn give(&mut self, index: usize, again: bool) {
         if self.answers.is_empty() {
             return;
         }
@@ -253,7 +273,7 @@ impl World {
         }
     }
 
-    fn hear(&mut self, index: usize) {
+    pub fn hear(&mut self, index: usize) {
         if !self.notices.is_empty() {
             let command = self.notices.swap_remove(index % self.notices.len());
             self.scene.ask(&command);
@@ -261,7 +281,7 @@ impl World {
         }
     }
 
-    fn step(&mut self, (what, which, how): (u8, u8, u8)) {
+    pub fn step(&mut self, (what, which, how): (u8, u8, u8)) {
         let index = usize::from(which);
         match what % 12 {
             0..=3 => {
@@ -406,7 +426,9 @@ impl World {
     }
 
     fn newer(&mut self, how: u8) -> OrderCommand {
-        if let OrderCommand::State { facts, .. } = &mut self.stated {
+        if let OrderCommand::State { facts, .. } | OrderCommand::StateHeld { facts, .. } =
+            &mut self.stated
+        {
             facts.updated_at = ms(facts.updated_at.as_ms() + 1);
             let index = usize::from(how) % facts.lines.len();
             facts.lines[index].ordered_units = u32::from(how % 5) + 1;
@@ -418,7 +440,7 @@ impl World {
         self.stated.clone()
     }
 
-    fn the_order(&self) -> &Order {
+    pub fn the_order(&self) -> &Order {
         self.scene.order().order.as_deref().expect("an order")
     }
 
@@ -463,7 +485,7 @@ impl World {
     }
 
     /// Everybody answers and others let go, until nothing moves any more.
-    fn quiesce(&mut self) {
+    pub fn quiesce(&mut self) {
         for number in 1..=self.others {
             let release = SkuCommand::Release {
                 id: AttemptId {
@@ -511,7 +533,7 @@ impl World {
     }
 
     /// What holds once nothing moves.
-    fn agrees(&mut self) {
+    pub fn agrees(&mut self) {
         let order = self.the_order();
         for sku in SKUS.map(id::<SkuId>) {
             for place in &self.view(&sku).locations {
@@ -554,9 +576,10 @@ proptest! {
     fn everybody_agrees_in_the_end(
         stock in any::<[u8; 4]>(),
         asks in any::<bool>(),
+        held in any::<Option<(u8, u8)>>(),
         steps in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..160),
     ) {
-        let mut world = World::new(stock, asks);
+        let mut world = World::new(stock, asks, held);
         world.announce();
         for step in steps {
             world.step(step);

@@ -2,6 +2,7 @@
 
 mod changes;
 mod flow;
+mod held;
 mod histories;
 mod placing;
 mod scene;

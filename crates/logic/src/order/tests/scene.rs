@@ -137,7 +137,9 @@ impl Scene {
         let takes = pending.iter().find_map(|(_, effect)| match effect {
             Effect::Tell { command, .. } if words(effect).starts_with(&start) => {
                 match command.as_ref() {
-                    Command::Sku(SkuCommand::Reserve { takes, .. }) => Some(takes.clone()),
+                    Command::Sku(
+                        SkuCommand::Reserve { takes, .. } | SkuCommand::ReserveHeld { takes, .. },
+                    ) => Some(takes.clone()),
                     _ => None,
                 }
             }
@@ -331,6 +333,12 @@ fn told_words(command: &Command) -> String {
                 let queue = if *queue { " queue" } else { "" };
                 format!("reserve{} {}{queue}", id.attempt, takes_words(takes))
             }
+            SkuCommand::ReserveHeld {
+                id, takes, hold, ..
+            } => {
+                format!("reserve{} {} with {hold}", id.attempt, takes_words(takes))
+            }
+            SkuCommand::ReadHeld { hold } => format!("read with {hold}"),
             SkuCommand::Confirm { id } => format!("confirm{}", id.attempt),
             SkuCommand::Release { id } => format!("release{}", id.attempt),
             SkuCommand::Wait { units, .. } => format!("wait {units}"),
