@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
+pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};
 use crate::rejection::Rejection;
 use crate::v1::{
     AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, LineFacts,
@@ -435,75 +436,6 @@ pub enum SystemCommand {
         subject: String,
         how: String,
     },
-}
-
-/// A message that is sent once after its cause is durable and never tracked: whoever needs it asks again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    pub to: EntityId,
-    pub command: Command,
-}
-
-/// What an entity waits for. Outstanding until its answer has become an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
-    /// A command for another entity; its answer returns as [`Command::Answered`].
-    /// `tentative`: may leave before its cause is durable, because what it does is undone by asking back.
-    Tell {
-        to: EntityId,
-        command: Box<Command>,
-        tentative: bool,
-    },
-    /// A plan of the node's router; returns as [`Command::Answered`] with [`Answer::Plan`].
-    Plan(Box<PlanRequest>),
-    /// A call to a location's connector; returns as [`OrderCommand::Delivered`].
-    Deliver(Box<Delivery>),
-}
-
-/// What the router is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanRequest {
-    pub order: OrderId,
-    pub sale: Sale,
-    pub destination: Option<Destination>,
-    pub service_level: Option<String>,
-    pub ship_by: Option<Timestamp>,
-    pub tags: Vec<String>,
-    /// Line, SKU (may be a kit), units of the SKU wanted.
-    pub wanted: Vec<(crate::LineId, SkuId, u32)>,
-    /// Locations that may not be chosen at all (no capacity left, ruled out by an operator).
-    pub excluded: Vec<LocationId>,
-    /// What locations could not give to this order before: they rejected it, or found too little of it.
-    pub rejected: Vec<(LocationId, SkuId)>,
-    /// Stock as a refusing SKU stated it: newer than what is announced.
-    pub fresh: Vec<crate::answer::StockView>,
-    /// Units that are kept for this order alone, by SKU.
-    pub offered: Vec<(SkuId, Vec<Take>)>,
-    /// Whether each line must go out in a request of its own (operator's split).
-    pub apart: Vec<LineUnits>,
-}
-
-/// A call to a location's connector.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    pub order: OrderId,
-    pub order_name: String,
-    pub request: RequestNumber,
-    pub location: LocationId,
-    /// Attempts so far; 1 for the first.
-    pub attempt: u32,
-    pub kind: DeliveryKind,
-    pub lines: Vec<RequestLine>,
-    pub service_level: Option<String>,
-    pub ship_by: Option<Timestamp>,
-    pub address_version: u32,
-}
-
-/// What the location is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeliveryKind {
-    Fulfil,
-    Cancel,
 }
 
 /// The commit class of work, by which the committer and admission share out under load.

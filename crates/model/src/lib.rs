@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod codec;
 pub mod command;
+mod effect;
 pub mod entity;
 pub mod id;
 pub mod money;
