@@ -214,6 +214,47 @@ async fn a_hold_is_found_confirmed_and_given_back() {
     assert_eq!(server.get("/v1/stock/A-1").await.json()["ats"], 1);
 }
 
+/// Whoever holds units gets them, however many others are after the same ones at that moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_unit_is_never_free_while_it_becomes_an_order() {
+    let server = Server::start().await;
+    for round in 0..10 {
+        let sku = format!("R-{round}");
+        server.stocked(&sku, 1).await;
+        let body = json!({"lines": [{"sku": sku, "units": 1}], "expires_in_s": 600});
+        let hold = server
+            .post("/v1/holds", &format!("h{round}"), &body)
+            .await
+            .json();
+        let path = format!("/v1/holds/{}/confirm", hold["hold"].as_str().unwrap());
+        let confirm = json!({"external_id": format!("c{round}"), "destination": {"country": "US"}});
+        let key = format!("c{round}");
+        let confirmed = server.post(&path, &key, &confirm);
+        let others = (0..8).map(|other| {
+            let order = json!({
+                "external_id": format!("o{round}-{other}"), "destination": {"country": "US"},
+                "lines": [{"sku": sku, "units": 1}],
+            });
+            let (server, key) = (&server, format!("o{round}-{other}"));
+            async move {
+                server
+                    .post("/v1/orders", &key, &order)
+                    .await
+                    .status
+                    .as_u16()
+            }
+        });
+        let (confirmed, others) = tokio::join!(confirmed, futures::future::join_all(others));
+        assert_eq!(confirmed.status, StatusCode::CREATED, "{}", confirmed.text);
+        assert!(!others.contains(&201), "{others:?}");
+        let stock = server.committed(&sku, 1).await;
+        assert_eq!(
+            (&stock["locations"][0]["held"], &stock["ats"]),
+            (&json!(0), &json!(0))
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_cart_is_held_as_a_whole() {
     let server = Server::start().await;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::orders::{
-    NewLine, NewOrder, OrderAnswer, order_answer, place, put_buyer, status_name, summary,
+    How, NewLine, NewOrder, OrderAnswer, order_answer, place, put_buyer, status_name, summary,
 };
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
@@ -166,8 +166,8 @@ async fn create(asking: Asking, input: Input<NewHold>) -> Answered<Doc<HoldDoc>>
     let id = order_id(&asking)?;
     let order = NewOrder::of_lines(lines.into_iter().map(|one| (one.line, one.sku, one.units)));
     let (facts, _) = order.read(&id, Sale::Asks, asking.now())?;
-    let origin = Origin::Hold { expires_at };
-    let placed = place(&asking, input.hash, id.clone(), facts, None, origin).await?;
+    let how = How::Stated(Origin::Hold { expires_at });
+    let placed = place(&asking, input.hash, id.clone(), facts, None, how).await?;
     let document = HoldDoc {
         hold: Place::Order(id).to_string(),
         status: status_name(placed.summary.status),
@@ -282,8 +282,7 @@ async fn confirm(
     }
 }
 
-/// The hold is given back and the order takes its units. Between the two somebody else can take them: closed
-/// only by a command of the order that takes a hold over.
+/// The order takes the hold over: its units are never free in between.
 async fn confirm_sku(
     asking: &Asking,
     hold: Place,
@@ -310,14 +309,10 @@ async fn confirm_sku(
         .is_err()
     {
         look(asking, &hold).await?;
-        let release = SkuCommand::ReleaseHold { hold: id.clone() };
-        let entity = EntityId::Sku(sku.clone());
-        asking
-            .ask_by(entity, Command::Sku(release), asking.by())
-            .await?;
     }
     let (facts, buyer) = order.read(&made, Sale::Asks, asking.now())?;
-    let placed = place(asking, input.hash, made, facts, buyer, Origin::Api).await?;
+    let how = How::Holding(id.clone());
+    let placed = place(asking, input.hash, made, facts, buyer, how).await?;
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 

@@ -5,7 +5,9 @@ use crossdock_channels::Buyer;
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{OrderCommand, RequestCommand};
 use crossdock_model::v1::{OrderFacts, Origin, Sale};
-use crossdock_model::{Answer, ChannelId, Command, EntityId, OrderId, Rejection, Timestamp};
+use crossdock_model::{
+    Answer, ChannelId, Command, EntityId, HoldId, OrderId, Rejection, Timestamp,
+};
 use crossdock_runtime::{AskError, Reply, VaultEntry, VaultWrite};
 
 use super::doc::{OrderAnswer, order_answer};
@@ -21,12 +23,28 @@ pub(crate) struct Placed {
     pub summary: OrderSummary,
 }
 
+/// How an order comes about.
+pub(crate) enum How {
+    /// It states what it is, and reserves it.
+    Stated(Origin),
+    /// It takes over what a hold keeps for it.
+    Holding(HoldId),
+}
+
 /// Places an order.
 pub(super) async fn create(asking: Asking, input: Input<NewOrder>) -> Answered<Doc<OrderAnswer>> {
     let id = input.value.id(&asking.key_digest()?)?;
     let sale = sale_of(&asking, &id.channel).await?;
     let (facts, buyer) = input.value.read(&id, sale, asking.now())?;
-    let placed = place(&asking, input.hash, id, facts, buyer, Origin::Api).await?;
+    let placed = place(
+        &asking,
+        input.hash,
+        id,
+        facts,
+        buyer,
+        How::Stated(Origin::Api),
+    )
+    .await?;
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 
@@ -51,7 +69,7 @@ pub(crate) async fn place(
     id: OrderId,
     mut facts: OrderFacts,
     buyer: Option<Buyer>,
-    origin: Origin,
+    how: How,
 ) -> Result<Placed, ApiError> {
     let request = EntityId::Request(asking.principal(), asking.need_key()?);
     let claim = RequestCommand::Claim {
@@ -73,10 +91,19 @@ pub(crate) async fn place(
             to_vault = None;
         }
     }
-    let state = OrderCommand::State {
-        facts: Box::new(facts),
-        origin,
-        settle: true,
+    let facts = Box::new(facts);
+    let settle = true;
+    let state = match how {
+        How::Stated(origin) => OrderCommand::State {
+            facts,
+            origin,
+            settle,
+        },
+        How::Holding(hold) => OrderCommand::StateHeld {
+            facts,
+            hold,
+            settle,
+        },
     };
     let asked = asking.ask_by(entity.clone(), Command::Order(state), asking.by());
     // Queued before the order hears of it, so in its first flush or in one before.
