@@ -80,7 +80,7 @@ impl Folding<'_> {
             E::ExceptionOpened(opened) => self.exception_opened(opened),
             E::ExceptionClosed(closed) => self.exception_closed(closed),
             // The timeline tells them; no other table shows them.
-            E::TieSeen { .. } | E::PlanRequested { .. } | E::SkuReserved { .. } | E::CapacityGranted { .. }
+            E::TieSeen { .. } | E::PlanRequested { .. } | E::SkuReserved { .. }
             | E::SlotGranted { .. } | E::AttemptClosed { .. } | E::StockReturned { .. } | E::StockAsked { .. }
             | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
             | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. } | E::DestinationChanged { .. }

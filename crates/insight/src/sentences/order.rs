@@ -33,7 +33,6 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::PlanRequested { attempt, excluded } => ("plan_requested", plan_requested(*attempt, excluded)),
         E::Planned { plan, ordered, .. } => ("planned", planned(plan, *ordered)),
         E::SkuReserved { sku, .. } => ("sku_reserved", sku_reserved(sku, told.plan.as_ref())),
-        E::CapacityGranted { location, .. } => ("capacity_granted", format!("{location} has capacity for it.")),
         E::SlotGranted { location, day, .. } => ("capacity_granted", format!("{location} has capacity for it on {day}.")),
         E::Reserved { .. } => ("reserved", reserved(told.plan.as_ref())),
         E::AttemptClosed { cause, retry_at, .. } => ("attempt_closed", attempt_closed(cause, *retry_at)),

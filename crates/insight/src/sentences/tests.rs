@@ -184,7 +184,6 @@ table! {
     (PlanRequested { attempt: 2, excluded: vec![place("reno")] }, "Planning, attempt 2, without reno."),
     (Planned { attempt: 1, plan: Box::new(plan()), ordered: false }, "Planned by rule 'default': reno chosen — nearest (12 km) with all units; austin outranked — 420 km; york ruled out — closed; taking 2 × A-1 at reno; no place for 1 × B-2, to be backordered."),
     (SkuReserved { attempt: 1, sku: sku("A-1") }, "Reserved 2 × A-1 at reno."),
-    (CapacityGranted { attempt: 1, location: place("reno") }, "reno has capacity for it."),
     (SlotGranted { attempt: 1, location: place("reno"), day: text("2026-12-24"), acknowledge_by: at() }, "reno has capacity for it on 2026-12-24."),
     (Reserved { attempt: 1 }, "What was planned is reserved for this order; 1 unit found no place."),
     (AttemptClosed { attempt: 1, cause: AttemptEnd::Short { sku: sku("A-1") }, retry_at: None }, "Nothing was reserved, because A-1 had too little: planning again."),

@@ -63,7 +63,6 @@ impl OrderState {
             | OrderEvent::Released { .. }
             | OrderEvent::GaveBack { .. } => self.apply_requests(event),
             OrderEvent::EffectDone { effect } => self.effect_done(*effect),
-            OrderEvent::CapacityGranted { .. } => Err(illegal("not an event of this version")),
             OrderEvent::TieSeen { .. }
             | OrderEvent::DestinationChanged { .. }
             | OrderEvent::ConflictSeen { .. }

@@ -47,11 +47,6 @@ pub enum OrderEvent {
         attempt: u32,
         sku: SkuId,
     },
-    /// A location of the attempt granted its capacity.
-    CapacityGranted {
-        attempt: u32,
-        location: LocationId,
-    },
     /// The commit point: all of the attempt's units are this order's.
     Reserved {
         attempt: u32,
@@ -241,7 +236,7 @@ pub enum OrderEvent {
     TimePassed {
         until: Timestamp,
     },
-    /// As `CapacityGranted`, with the day and the time by which the location acknowledges.
+    /// A location of the attempt granted its capacity on a day, and says by when it acknowledges.
     SlotGranted {
         attempt: u32,
         location: LocationId,

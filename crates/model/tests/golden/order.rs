@@ -29,7 +29,6 @@ samples!(events, OrderEvent {
     ],
     Planned => [OrderEvent::Planned { attempt: 2, plan: Box::new(plan()), ordered: true }],
     SkuReserved => [OrderEvent::SkuReserved { attempt: 2, sku: sku("A-1") }],
-    CapacityGranted => [OrderEvent::CapacityGranted { attempt: 2, location: location("reno") }],
     Reserved => [OrderEvent::Reserved { attempt: 3 }],
     AttemptClosed => [
         OrderEvent::AttemptClosed {
