@@ -602,6 +602,34 @@ fn split_units_travel_alone_and_others_ship_their_own() {
 }
 
 #[test]
+fn requested_units_that_are_split_are_asked_back_and_go_out_in_pieces() {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "A", 3)]));
+    scene
+        .plan(plan(&[("1", "A", "reno", 3)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:3"]);
+    scene.tell(OrderCommand::Split {
+        lines: vec![units("1", 1)],
+    });
+    scene.check(OrderStatus::Requested, &["reno cancel1 A:3"]);
+    scene.tell(OrderCommand::AnswerCancel {
+        request: 1,
+        accepted: true,
+    });
+    scene
+        .told()
+        .plan(plan(&[("1", "A", "reno", 3)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    let pieces = ["reno fulfil2 A:2", "reno fulfil3 A:1"];
+    scene.check(OrderStatus::Requested, &pieces);
+}
+
+#[test]
 fn edited_lines_are_placed_and_let_go() {
     let mut scene = reserved_on_hold();
     scene.tell(OrderCommand::EditLines {
