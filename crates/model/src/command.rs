@@ -167,13 +167,14 @@ pub enum SkuCommand {
     DeclineOffer {
         order: OrderId,
     },
-    /// Totals so far of what a confirmed reservation shipped and gave back at a location: they only rise,
-    /// so that a repeat or an overtaken statement changes nothing.
+    /// Totals so far of what a confirmed reservation shipped and gave back at a location, and how many of those
+    /// given back were not found there: they only rise, so that a repeat or an overtaken statement changes nothing.
     Settle {
         id: AttemptId,
         location: LocationId,
         shipped_units: u32,
         released_units: u32,
+        missing_units: u32,
     },
     /// Goods of an order came back.
     Return {

@@ -62,7 +62,7 @@ impl Folding<'_> {
             SkuEvent::Reserved { id, takes, .. } => self.units_reserved(sku, id, takes),
             SkuEvent::Confirmed { id } => self.confirmed(sku, id),
             SkuEvent::Released { id } => self.freed(sku, id),
-            SkuEvent::Settled { id, location, shipped_units, released_units } =>
+            SkuEvent::Settled { id, location, shipped_units, released_units, missing_units: _ } =>
                 self.settled(sku, id, location, *shipped_units, *released_units),
             SkuEvent::Waiting { order, units, promised_at, .. } => self.waiting(sku, order, *units, *promised_at),
             SkuEvent::WaitEnded { order } => self.wait_ended(sku, order),
@@ -166,6 +166,7 @@ impl Folding<'_> {
             | MoveReason::MarkedUnavailable
             | MoveReason::MadeAvailable
             | MoveReason::Shipped { .. }
+            | MoveReason::NotFound { .. }
             | MoveReason::Returned { .. }
             | MoveReason::SoldAtTill { .. } => {}
         }

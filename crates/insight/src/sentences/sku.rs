@@ -16,6 +16,7 @@ pub(crate) fn movement(reason: &MoveReason) -> String {
         MoveReason::MarkedUnavailable => "marked unavailable".to_owned(),
         MoveReason::MadeAvailable => "made available".to_owned(),
         MoveReason::Shipped { order, .. } => format!("shipped with order {order}"),
+        MoveReason::NotFound { order, .. } => format!("not found when picked for order {order}"),
         MoveReason::Returned { order, return_id } => format!("return {return_id} of order {order}"),
         MoveReason::SoldAtTill { reference } => format!("sold at the till ({reference})"),
     }
@@ -29,9 +30,9 @@ pub(crate) fn reference(reason: &MoveReason) -> Option<String> {
         MoveReason::TransferOut { transfer, .. } | MoveReason::TransferIn { transfer, .. } => {
             Some(transfer.to_string())
         }
-        MoveReason::Shipped { order, .. } | MoveReason::Returned { order, .. } => {
-            Some(order.to_string())
-        }
+        MoveReason::Shipped { order, .. }
+        | MoveReason::NotFound { order, .. }
+        | MoveReason::Returned { order, .. } => Some(order.to_string()),
         MoveReason::SoldAtTill { reference } => Some(reference.clone()),
         MoveReason::Adjusted { .. } | MoveReason::MarkedUnavailable | MoveReason::MadeAvailable => {
             None

@@ -261,8 +261,8 @@ fn claiming() -> impl Strategy<Value = SkuCommand> {
         }),
         3 => some_attempt().prop_map(|id| SkuCommand::Confirm { id }),
         2 => some_attempt().prop_map(|id| SkuCommand::Release { id }),
-        3 => (some_attempt(), some_place(), 0_u32..4, 0_u32..3).prop_map(|(id, location, shipped_units, released_units)| {
-            SkuCommand::Settle { id, location, shipped_units, released_units }
+        3 => (some_attempt(), some_place(), 0_u32..4, 0_u32..3, 0_u32..2).prop_map(|(id, location, shipped_units, released_units, missing_units)| {
+            SkuCommand::Settle { id, location, shipped_units, released_units, missing_units }
         }),
         2 => (hold(), 1_u32..4, 1_i64..9_000).prop_map(|(hold, units, ms)| SkuCommand::Hold {
             hold, units, takes: Vec::new(), expires_at: Timestamp::from_ms(ms),
@@ -337,6 +337,7 @@ fn living() -> impl Strategy<Value = Vec<Step>> {
                     location,
                     shipped_units,
                     released_units: 0,
+                    missing_units: 0,
                 },
                 SkuCommand::Release { id },
             ];

@@ -196,6 +196,12 @@ impl OrderState {
         let skus = lines.iter().map(|line| line.sku.clone());
         order.route.reject(&location, skus);
         let gone = order.take_lines(number, lines)?;
+        for piece in &gone {
+            let key = (piece.attempt, piece.sku.clone(), piece.location.clone());
+            let grant = order.grants.get_mut(&key);
+            let grant = grant.ok_or_else(|| illegal("units that were never granted"))?;
+            grant.missing += piece.units;
+        }
         self.let_go(&gone)?;
         self.close_empty(number, Phase::Rejected)
     }

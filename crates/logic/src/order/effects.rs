@@ -246,6 +246,7 @@ impl OrderState {
             location: location.clone(),
             shipped_units: grant.shipped,
             released_units: grant.released,
+            missing_units: grant.missing,
         };
         self.pending.begin(to_sku(sku, command, false));
     }

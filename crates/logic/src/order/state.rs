@@ -96,6 +96,8 @@ pub(super) struct Grant {
     pub units: u32,
     pub shipped: u32,
     pub released: u32,
+    /// Of those released: not found.
+    pub missing: u32,
 }
 
 /// By when a location acknowledges a request that is made out when its capacity was granted.

@@ -160,7 +160,7 @@ impl SkuState {
             require(*marked >= 0, "fewer than no units unavailable")?;
         }
         if *on_hand_delta != 0 && !matches!(reason, MoveReason::Counted { .. }) {
-            let shipped = matches!(reason, MoveReason::Shipped { .. });
+            let shipped = reason.is_of_allocated();
             let log = &mut self.place(location).movements;
             log.add(*effective_at, *on_hand_delta, shipped, at);
         }

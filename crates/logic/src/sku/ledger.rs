@@ -53,7 +53,7 @@ impl Draft<'_> {
         if self.effective_at < self.now && gap <= COUNT_AMBIGUITY {
             self.open_drift(location, counted_at);
         }
-        let shipped = matches!(reason, MoveReason::Shipped { .. });
+        let shipped = reason.is_of_allocated();
         let unseen = shipped && last.basis == CountBasis::NetOfAllocated;
         if self.effective_at < counted_at && !unseen {
             let source = last.source.clone();

@@ -91,12 +91,11 @@ impl Decider for SkuState {
         command: &SkuCommand,
     ) -> Result<Decision<SkuEvent>, Rejection> {
         let draft = Draft::new(self, asked)?;
-        if let Tracking::Kit(_) = self.tracking()
-            && !matches!(
-                command,
-                SkuCommand::Define { .. } | SkuCommand::ReadHeld { .. }
-            )
-        {
+        let of_kits = matches!(
+            command,
+            SkuCommand::Define { .. } | SkuCommand::ReadHeld { .. }
+        );
+        if matches!(self.tracking(), Tracking::Kit(_)) && !of_kits {
             return Err(Rejection::invalid(
                 "sku",
                 "a kit has no stock of its own: it is reserved by component",
@@ -150,9 +149,10 @@ impl Decider for SkuState {
             SkuCommand::Settle {
                 id,
                 location,
-                shipped_units,
-                released_units,
-            } => draft.settle(id, location, *shipped_units, *released_units),
+                shipped_units: shipped,
+                released_units: released,
+                missing_units: missing,
+            } => draft.settle(id, location, [*shipped, *released, *missing]),
             SkuCommand::Wait { .. } => draft.wait(command),
             SkuCommand::StopWaiting { order } => Ok(draft.stop_waiting(order)),
             SkuCommand::DeclineOffer { order } => Ok(draft.decline_offer(order)),

@@ -60,8 +60,8 @@ fn deciding() -> impl Strategy<Value = SkuCommand> {
         3 => some_attempt().prop_map(|id| SkuCommand::Confirm { id }),
         3 => some_attempt().prop_map(|id| SkuCommand::Release { id }),
         1 => (some_attempt(), outcome).prop_map(|(id, outcome)| SkuCommand::Outcome { id, outcome }),
-        2 => (some_attempt(), some_place(), 0_u32..4, 0_u32..3).prop_map(|(id, at, shipped_units, released_units)| {
-            SkuCommand::Settle { id, location: place(at), shipped_units, released_units }
+        2 => (some_attempt(), some_place(), 0_u32..4, 0_u32..3, 0_u32..2).prop_map(|(id, at, shipped_units, released_units, missing_units)| {
+            SkuCommand::Settle { id, location: place(at), shipped_units, released_units, missing_units }
         }),
         1 => (some_attempt(), some_place())
             .prop_map(|(id, at)| SkuCommand::Kept { id, location: place(at) }),

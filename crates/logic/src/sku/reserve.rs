@@ -219,13 +219,12 @@ impl Draft<'_> {
         }
     }
 
-    /// Totals so far: units that shipped leave, units given back come free.
+    /// Totals so far: units that shipped leave, units given back come free, and those that were not found are gone.
     pub fn settle(
         mut self,
         id: &AttemptId,
         location: &LocationId,
-        shipped: u32,
-        released: u32,
+        [shipped, released, missing]: [u32; 3],
     ) -> Decided {
         let Some(known) = self.state.reservations.get(id) else {
             return Ok(Decision::unchanged(Answer::Done));
@@ -236,6 +235,11 @@ impl Draft<'_> {
         let (shipped, released) = (shipped.max(part.shipped), released.max(part.released));
         if shipped == part.shipped && released == part.released {
             return Ok(Decision::unchanged(Answer::Done));
+        }
+        let missing = missing.max(part.missing);
+        if missing > released {
+            let problem = "only units that are given back can be missing";
+            return Err(Rejection::invalid("missing_units", problem));
         }
         let total = shipped.checked_add(released);
         if total.is_none_or(|total| total > part.units) {
@@ -256,11 +260,20 @@ impl Draft<'_> {
             };
             self.move_units(location, -left, 0, None, reason);
         }
+        let lost = i64::from(missing - part.missing);
+        if lost > 0 && !self.state.is_untracked() {
+            let reason = MoveReason::NotFound {
+                order: id.order.clone(),
+                attempt: id.attempt,
+            };
+            self.move_units(location, -lost, 0, None, reason);
+        }
         self.events.push(SkuEvent::Settled {
             id: id.clone(),
             location: location.clone(),
             shipped_units: shipped,
             released_units: released,
+            missing_units: missing,
         });
         let settled = left + i64::from(released - part.released);
         self.change(location, |sums| sums.committed -= settled);

@@ -206,6 +206,8 @@ pub(super) struct Part {
     pub units: u32,
     pub shipped: u32,
     pub released: u32,
+    /// Of those released: not found.
+    pub missing: u32,
 }
 
 impl Part {
@@ -228,6 +230,7 @@ impl Reservation {
             units: take.units,
             shipped: 0,
             released: 0,
+            missing: 0,
         };
         Self {
             parts: takes.iter().map(part).collect(),

@@ -76,11 +76,17 @@ fn release(name: &str, number: u32) -> SkuCommand {
 }
 
 fn settle(name: &str, location: &str, shipped_units: u32, released_units: u32) -> SkuCommand {
+    missing(name, location, [shipped_units, released_units, 0])
+}
+
+fn missing(name: &str, location: &str, totals: [u32; 3]) -> SkuCommand {
+    let [shipped_units, released_units, missing_units] = totals;
     SkuCommand::Settle {
         id: attempt(name, 1),
         location: place(location),
         shipped_units,
         released_units,
+        missing_units,
     }
 }
 
@@ -136,6 +142,22 @@ fn define(tracking: Tracking) -> SkuCommand {
 
 const HOUR: u64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
+
+/// Units that were not found are gone until a count finds them; what is told twice is lost once.
+#[test]
+fn units_not_found_are_not_sold_again() {
+    check(vec![
+        Ask(receive("a", 5), "done"),
+        Ask(reserve("o", 1, &[("a", 3)], Asks, false), "reserved a:3"),
+        Ask(confirm("o", 1), "done"),
+        Ask(missing("o", "a", [0, 1, 2]), "invalid"),
+        Ask(missing("o", "a", [0, 1, 1]), "done"),
+        See("a on_hand=4 committed=2 ats=2"),
+        Ask(missing("o", "a", [0, 1, 1]), "done"),
+        Ask(missing("o", "a", [1, 2, 1]), "done"),
+        See("a on_hand=3 ats=3"),
+    ]);
+}
 
 #[test]
 fn a_reservation_is_tentative_then_committed_then_shipped() {

@@ -83,10 +83,23 @@ pub enum MoveReason {
         order: OrderId,
         return_id: ReturnId,
     },
+    /// Not found when they were to be picked for an order. A count says otherwise, if it finds them.
+    NotFound {
+        order: OrderId,
+        attempt: u32,
+    },
     /// Handed over at a till before anybody asked: a fact.
     SoldAtTill {
         reference: String,
     },
+}
+
+impl MoveReason {
+    /// Whether the units were allocated to an order: a count that is net of those never saw them.
+    #[must_use]
+    pub fn is_of_allocated(&self) -> bool {
+        matches!(self, Self::Shipped { .. } | Self::NotFound { .. })
+    }
 }
 
 /// Units of one SKU taken at one location.
@@ -207,6 +220,8 @@ pub enum SkuEvent {
         location: LocationId,
         shipped_units: u32,
         released_units: u32,
+        /// Of those released: not found where they should have been.
+        missing_units: u32,
     },
     /// Fewer units are on hand than committed: this order was asked to give its units back.
     AskedBack {

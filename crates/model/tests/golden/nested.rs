@@ -47,6 +47,7 @@ samples!(move_reasons, MoveReason {
     MarkedUnavailable => [MoveReason::MarkedUnavailable],
     MadeAvailable => [MoveReason::MadeAvailable],
     Shipped => [MoveReason::Shipped { order: order(), attempt: 3 }],
+    NotFound => [MoveReason::NotFound { order: order(), attempt: 3 }],
     Returned => [
         MoveReason::Returned {
             order: order(),

@@ -97,6 +97,7 @@ samples!(events, SkuEvent {
             location: location("reno"),
             shipped_units: 7,
             released_units: 8,
+            missing_units: 1,
         },
     ],
     AskedBack => [

@@ -235,7 +235,7 @@ fn missing_units_of_a_pick_come_from_elsewhere() {
     });
     scene.check(
         OrderStatus::Requested,
-        &["A settle1 reno 0/1", "plan 1/A:1"],
+        &["A settle1 reno 0/1 missing 1", "plan 1/A:1"],
     );
     scene.told().tell(ship(1, "s1", &[])).told();
     scene.check(OrderStatus::PartlyShipped, &["plan 1/A:1"]);

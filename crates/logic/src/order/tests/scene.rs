@@ -348,10 +348,15 @@ fn told_words(command: &Command) -> String {
                 location,
                 shipped_units,
                 released_units,
-            } => format!(
-                "settle{} {location} {shipped_units}/{released_units}",
-                id.attempt
-            ),
+                missing_units,
+            } => {
+                let missing = match missing_units {
+                    0 => String::new(),
+                    units => format!(" missing {units}"),
+                };
+                let attempt = id.attempt;
+                format!("settle{attempt} {location} {shipped_units}/{released_units}{missing}")
+            }
             SkuCommand::Return {
                 location, units, ..
             } => format!("return {location}:{units}"),

@@ -192,6 +192,7 @@ impl SkuState {
             location,
             shipped_units,
             released_units,
+            missing_units,
         } = event
         else {
             return Err(illegal("not a settlement"));
@@ -209,11 +210,13 @@ impl SkuState {
         require(
             *shipped_units >= part.shipped
                 && *released_units >= part.released
+                && (part.missing..=*released_units).contains(missing_units)
                 && total.is_some_and(|total| total <= part.units),
             "settled beyond what was reserved, or less than before",
         )?;
         let before = part.open();
         (part.shipped, part.released) = (*shipped_units, *released_units);
+        part.missing = *missing_units;
         let (open, settled) = (part.open(), i64::from(before - part.open()));
         let done = known.parts.iter().all(|part| part.open() == 0);
         self.shift(location, |sums| sums.committed -= settled);
