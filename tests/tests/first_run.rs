@@ -181,9 +181,9 @@ fn example(setup: &Setup) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let text = std::fs::read_to_string(root.join("config/example.toml")).unwrap();
     text.replace(
-        "config/example/",
-        &format!("{}/config/example/", root.display()),
+        "\"example/",
+        &format!("\"{}/config/example/", root.display()),
     )
     .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", setup.port))
-    .replace("\"data\"", &format!("{:?}", setup.data()))
+    .replace("\"../data\"", &format!("{:?}", setup.data()))
 }

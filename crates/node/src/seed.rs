@@ -47,15 +47,8 @@ pub async fn import(
     let expires_at = Some(handle.now() + KEY_LIFE);
     let key = create_key(handle, "seed", Scope::Admin, expires_at).await?;
     let http = reqwest::Client::new();
-    let files = [
-        ("locations", &seed.locations),
-        ("skus", &seed.skus),
-        ("stock", &seed.stock),
-    ];
-    for (kind, file) in files
-        .into_iter()
-        .filter_map(|(kind, file)| Some((kind, file.as_deref()?)))
-    {
+    let files = seed.files().into_iter();
+    for (kind, file) in files.filter_map(|(kind, file)| Some((kind, file?))) {
         let body =
             std::fs::read(file).with_context(|| format!("reading the seed {}", file.display()))?;
         let answer = http

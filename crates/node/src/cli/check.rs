@@ -1,12 +1,10 @@
 //! `check`: reads the configuration and tells every mistake, with file and line.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::exit::{Failure, Outcome};
 use super::target::Target;
-use crate::config::{Config, Mistake, SecretSource};
+use crate::config::{Config, Mistake};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -19,11 +17,8 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) fn run(target: &Target, args: &Args) -> Outcome {
     let file = target.config_file();
-    let mistakes = match Config::read(file) {
-        Ok(config) if !args.without_secrets => missing_secrets(file, &config),
-        Ok(_) => Vec::new(),
-        Err(mistakes) => mistakes,
-    };
+    let mistakes = Config::check(file, !args.without_secrets).err();
+    let mistakes = mistakes.unwrap_or_default();
     let out = target.out();
     if out.is_json() {
         let told = |m: &Mistake| json!({ "file": m.file, "line": m.line, "what": m.what });
@@ -35,38 +30,6 @@ pub(crate) fn run(target: &Target, args: &Args) -> Outcome {
     }
     out.say(format_args!("{}: no mistakes", file.display()));
     Ok(())
-}
-
-/// Secrets that cannot be read, each where it is named.
-fn missing_secrets(file: &Path, config: &Config) -> Vec<Mistake> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let channels = config
-        .channels
-        .values()
-        .flat_map(|channel| &channel.webhook_secrets);
-    let mut mistakes: Vec<Mistake> = channels
-        .chain(config.secrets.values())
-        .filter_map(|source| {
-            let what = source.read().err()?;
-            let file = file.to_owned();
-            let line = line_of(&text, source);
-            Some(Mistake { file, line, what })
-        })
-        .collect();
-    mistakes.sort_by_key(|mistake| mistake.line);
-    mistakes
-}
-
-/// The first line that names the source of the secret, from 1.
-fn line_of(text: &str, source: &SecretSource) -> usize {
-    let name = match source {
-        SecretSource::Env(name) => name.clone(),
-        SecretSource::File(path) => path.display().to_string(),
-    };
-    let names = |line: &&str| !line.trim_start().starts_with('#') && line.contains(&name);
-    text.lines()
-        .position(|line| names(&line))
-        .map_or(0, |index| index + 1)
 }
 
 #[cfg(test)]
@@ -99,19 +62,6 @@ mod tests {
         for line in [":2: listen", ":4: trace_ratio", ":5: unknown section"] {
             assert!(failure.what.contains(line), "{line} in {}", failure.what);
         }
-    }
-
-    #[test]
-    fn a_secret_that_is_not_there_is_a_mistake_where_it_is_named() {
-        let failure = check(
-            "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{ env = \"CROSSDOCK_TEST_UNSET\" }]\n",
-        )
-        .unwrap_err();
-        assert!(
-            failure.what.contains(":3: secret: environment variable"),
-            "{}",
-            failure.what
-        );
     }
 
     #[test]

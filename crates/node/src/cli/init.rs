@@ -18,6 +18,8 @@ use super::template;
 use crate::config::{Config, Data};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
+/// The data directory, beside the configuration.
+const DATA_DIR: &str = "data";
 /// Where the example channel's secret is, in the data directory.
 const SHOP_SECRET_FILE: &str = "shop.secret";
 
@@ -33,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     let file = args.dir.join(CONFIG_FILE);
     let data = Data {
-        dir: args.dir.join("data"),
+        dir: args.dir.join(DATA_DIR),
         ..Data::default()
     };
     refuse(&file)?;
@@ -41,7 +43,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     fs::create_dir_all(&data.dir).with_context(|| format!("cannot make {}", data.dir.display()))?;
     let secret = data.dir.join(SHOP_SECRET_FILE);
     write(&secret, &random_key()?, 0o600)?;
-    let text = template::text(&data.dir, &secret)?;
+    let text = template::text(DATA_DIR, &format!("{DATA_DIR}/{SHOP_SECRET_FILE}"))?;
     Config::parse(&file, &text).map_err(|mistakes| Failure::config(&mistakes))?;
     let key = admin_key(&data).await?;
     // Last: a configuration that is there says that everything it names is.
@@ -132,6 +134,9 @@ mod tests {
         };
         run(&target, again()).await.unwrap();
         let config = Config::read(&dir.path().join(CONFIG_FILE)).unwrap();
+        // The folder can be moved: nothing in it says where it is.
+        let text = fs::read_to_string(dir.path().join(CONFIG_FILE)).unwrap();
+        assert!(text.contains("dir = \"data\""), "{text}");
         assert!(config.channels["shop"].webhook_secrets[0].read().is_ok());
         for name in [ADMIN_KEY_FILE, SHOP_SECRET_FILE, "master.key"] {
             let mode = fs::metadata(config.data.dir.join(name))

@@ -1,7 +1,5 @@
 //! The commented example configuration, made from the schema so that no setting is missing and no default wrong.
 
-use std::path::Path;
-
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 
@@ -10,14 +8,16 @@ use super::schema::schema;
 /// Sections of which there is one, in the order they are shown.
 const SECTIONS: &[&str] = &["server", "data", "telemetry", "warehouse"];
 const HEAD: &str = "\
-# Crossdock's configuration. A setting that is absent has the default shown here.
+# Crossdock's configuration. A setting that is absent has the default shown here; relative paths are read from the
+# folder of this file.
 # After a change: crossdock check. For editors: crossdock schema > crossdock.schema.json
 ";
 /// Widest line of a comment, in characters.
 const COMMENT_WIDTH: usize = 110;
 
-/// The configuration with its data in `data` and the secret of the example channel in `secret`.
-pub(crate) fn text(data: &Path, secret: &Path) -> anyhow::Result<String> {
+/// The configuration with its data in `data` and the secret of the example channel in `secret`, both as the
+/// configuration's folder sees them.
+pub(crate) fn text(data: &str, secret: &str) -> anyhow::Result<String> {
     let schema = schema();
     let mut text = HEAD.to_owned();
     for section in SECTIONS {
@@ -29,7 +29,7 @@ pub(crate) fn text(data: &Path, secret: &Path) -> anyhow::Result<String> {
         for (name, property) in properties {
             comment(&mut text, described(property));
             let value = match (*section, name.as_str()) {
-                ("data", "dir") => Value::String(data.display().to_string()),
+                ("data", "dir") => Value::String(data.to_owned()),
                 _ => property["default"].clone(),
             };
             let shown = toml_value(&value)?;
@@ -88,8 +88,8 @@ fn toml_value(value: &Value) -> anyhow::Result<Option<String>> {
     }))
 }
 
-fn examples(secret: &Path) -> anyhow::Result<String> {
-    let secret = toml_value(&Value::String(secret.display().to_string()))?.unwrap_or_default();
+fn examples(secret: &str) -> anyhow::Result<String> {
+    let secret = toml_value(&Value::String(secret.to_owned()))?.unwrap_or_default();
     Ok(format!(
         r#"
 # A sales channel, here with the id `shop`: its webhooks go to /webhooks/shop.
@@ -124,12 +124,14 @@ sale = "asks"
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::config::Config;
 
     #[test]
     fn the_example_is_the_default_with_a_channel() {
-        let text = text(Path::new("data"), Path::new("data/shop.secret")).unwrap();
+        let text = text("data", "data/shop.secret").unwrap();
         let mut config = Config::parse(Path::new("c.toml"), &text).expect(&text);
         assert_eq!(
             config
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_in_it() {
-        let text = text(Path::new("data"), Path::new("s")).unwrap();
+        let text = text("data", "s").unwrap();
         let schema = schema();
         for (section, _) in schema["properties"].as_object().unwrap() {
             assert!(text.contains(&format!("[{section}")), "{section}");

@@ -1,0 +1,429 @@
+//! Reads a configuration so that no mistake hides another: what cannot be read is told, left out, and reading goes on.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crossdock_model::ChannelId;
+use serde::de::{Deserialize, DeserializeOwned};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
+use tracing_subscriber::filter::EnvFilter;
+
+use super::{Channel, ChannelKind, Config, Mistake, SecretSource};
+
+type Value<'a> = Spanned<DeValue<'a>>;
+
+/// A file being read, with what was found wrong so far.
+pub(super) struct Reading<'a> {
+    file: &'a Path,
+    text: &'a str,
+    /// Where each value that could be read stands, by its path: `channels.shop.webhook_secrets.0`.
+    places: BTreeMap<String, usize>,
+    mistakes: Vec<Mistake>,
+}
+
+/// Reads as much of a configuration as can be read.
+pub(super) fn parse<'a>(
+    file: &'a Path,
+    text: &'a str,
+) -> Result<(Config, Reading<'a>), Vec<Mistake>> {
+    let mut reading = Reading {
+        file,
+        text,
+        places: BTreeMap::new(),
+        mistakes: Vec::new(),
+    };
+    let table = match DeTable::parse(text) {
+        Ok(table) => table.into_inner(),
+        Err(error) => {
+            reading.mistake(error.span().map(|span| span.start), error.message());
+            return Err(reading.mistakes);
+        }
+    };
+    let mut config = Config::default();
+    for (name, value) in table {
+        let (at, name) = (name.span().start, name.into_inner());
+        match name.as_ref() {
+            "server" => config.server = reading.section(&name, value).unwrap_or_default(),
+            "data" => config.data = reading.section(&name, value).unwrap_or_default(),
+            "telemetry" => config.telemetry = reading.section(&name, value).unwrap_or_default(),
+            "warehouse" => config.warehouse = reading.section(&name, value).unwrap_or_default(),
+            "seed" => config.seed = reading.section(&name, value),
+            "channels" => config.channels = reading.parts(&name, value, Reading::channel),
+            "secrets" => config.secrets = reading.parts(&name, value, Reading::secret),
+            other => {
+                let known = "server, data, telemetry, warehouse, channels, secrets, seed";
+                let what = format!("unknown section {other:?}; known are {known}");
+                reading.mistake(Some(at), what);
+            }
+        }
+    }
+    reading.check_values(&config);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    Ok((config.based_on(folder), reading))
+}
+
+impl Reading<'_> {
+    /// The mistakes, in the order of the file, if there are any.
+    pub(super) fn ended(mut self) -> Result<(), Vec<Mistake>> {
+        self.mistakes.sort_by_key(|mistake| mistake.line);
+        match self.mistakes.is_empty() {
+            true => Ok(()),
+            false => Err(self.mistakes),
+        }
+    }
+
+    /// Files that the server reads and that are not there.
+    pub(super) fn look_for_files(&mut self, config: &Config) {
+        for (name, file) in config.seed.iter().flat_map(|seed| seed.files()) {
+            if let Some(Err(error)) = file.map(|file| File::open(file).and_then(is_file)) {
+                self.mistake_at(&format!("seed.{name}"), format!("cannot be read: {error}"));
+            }
+        }
+    }
+
+    /// Secrets that cannot be read, each where it is named.
+    pub(super) fn look_for_secrets(&mut self, config: &Config) {
+        let channels = config.channels.iter().flat_map(|(name, channel)| {
+            let sources = channel.webhook_secrets.iter().enumerate();
+            let path = move |at| format!("channels.{name}.webhook_secrets.{at}");
+            sources.map(move |(at, source)| (path(at), source))
+        });
+        let named = config.secrets.iter();
+        let named = named.map(|(name, source)| (format!("secrets.{name}"), source));
+        for (path, source) in channels.chain(named) {
+            if let Err(what) = source.read() {
+                self.mistake(self.places.get(&path).copied(), what);
+            }
+        }
+    }
+
+    fn mistake(&mut self, offset: Option<usize>, what: impl Into<String>) {
+        let line = offset.map_or(0, |at| {
+            let before = self.text.get(..at).unwrap_or(self.text);
+            before.matches('\n').count() + 1
+        });
+        self.mistakes.push(Mistake {
+            file: self.file.to_owned(),
+            line,
+            what: what.into(),
+        });
+    }
+
+    /// A mistake in the value of a path.
+    fn mistake_at(&mut self, path: &str, what: impl Display) {
+        let key = path.rsplit('.').next().unwrap_or(path);
+        self.mistake(self.places.get(path).copied(), format!("{key}: {what}"));
+    }
+
+    /// A table of settings. One that cannot be read is told and left out, until the rest can be.
+    fn section<T: DeserializeOwned>(&mut self, path: &str, value: Value<'_>) -> Option<T> {
+        let span = value.span();
+        let DeValue::Table(mut table) = value.into_inner() else {
+            self.mistake(Some(span.start), format!("{path}: expected a table"));
+            return None;
+        };
+        let mut left_out = Vec::new();
+        loop {
+            let rest = Spanned::new(span.clone(), DeValue::Table(table.clone()));
+            let error = match T::deserialize(ValueDeserializer::from(rest)) {
+                Ok(read) => {
+                    self.note_places(path, &table);
+                    return Some(read);
+                }
+                Err(error) => error,
+            };
+            let at = error.span().map_or(span.start, |span| span.start);
+            let names = |key: &String| error.message().contains(&format!("`{key}`"));
+            let found = leave_out(&mut table, at);
+            match &found {
+                Some(key) if !names(key) => {
+                    self.mistake(Some(at), format!("{key}: {}", error.message()));
+                }
+                // What is missed only because it was left out has been told.
+                None if left_out.iter().any(names) => {}
+                Some(_) | None => self.mistake(Some(at), error.message()),
+            }
+            left_out.push(found?);
+        }
+    }
+
+    /// A table of named parts, each read on its own.
+    fn parts<T>(
+        &mut self,
+        path: &str,
+        value: Value<'_>,
+        read: impl Fn(&mut Self, &str, usize, Value<'_>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let start = value.span().start;
+        let DeValue::Table(table) = value.into_inner() else {
+            self.mistake(Some(start), format!("{path}: expected a table"));
+            return BTreeMap::new();
+        };
+        let mut parts = BTreeMap::new();
+        for (name, value) in table {
+            let (at, name) = (name.span().start, name.into_inner().into_owned());
+            if let Some(part) = read(self, &name, at, value) {
+                parts.insert(name, part);
+            }
+        }
+        parts
+    }
+
+    fn channel(&mut self, name: &str, at: usize, value: Value<'_>) -> Option<Channel> {
+        if let Err(error) = ChannelId::checked(name) {
+            self.mistake(Some(at), format!("channel {name:?}: {error}"));
+        }
+        let told = self.mistakes.len();
+        let channel: Channel = self.section(&format!("channels.{name}"), value)?;
+        match (channel.kind, channel.webhook_secrets.len()) {
+            // Those that could not be read have been told.
+            (ChannelKind::Shopify, 0) if self.mistakes.len() == told => {
+                let what = "has no webhook_secrets: add webhook_secrets = [{ env = \"…\" }]";
+                self.mistake(Some(at), format!("channel {name:?} {what}"));
+            }
+            (_, 0..=2) => {}
+            (_, count) => {
+                let what = format!("has {count} webhook_secrets, at most 2 are live");
+                self.mistake(Some(at), format!("channel {name:?} {what}"));
+            }
+        }
+        Some(channel)
+    }
+
+    fn secret(&mut self, name: &str, _at: usize, value: Value<'_>) -> Option<SecretSource> {
+        let start = value.span().start;
+        match SecretSource::deserialize(ValueDeserializer::from(value)) {
+            Ok(source) => {
+                self.places.insert(format!("secrets.{name}"), start);
+                Some(source)
+            }
+            Err(error) => {
+                self.mistake(Some(start), format!("{name}: {}", error.message()));
+                None
+            }
+        }
+    }
+
+    fn note_places(&mut self, path: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let path = format!("{path}.{}", key.get_ref());
+            if let DeValue::Array(elements) = value.get_ref() {
+                for (index, element) in elements.iter().enumerate() {
+                    let at = element.span().start;
+                    self.places.insert(format!("{path}.{index}"), at);
+                }
+            }
+            self.places.insert(path, value.span().start);
+        }
+    }
+
+    fn check_values(&mut self, config: &Config) {
+        let Config {
+            server,
+            data,
+            telemetry,
+            ..
+        } = config;
+        let mut check = |good: bool, path: &str, what: &str| {
+            if !good {
+                self.mistake_at(path, what);
+            }
+        };
+        let good = server.listen.parse::<SocketAddr>().is_ok();
+        let expected = "expected an address and port, as 127.0.0.1:8080";
+        check(good, "server.listen", expected);
+        let good = (1024..=(16 << 20)).contains(&server.body_bytes_max);
+        let expected = "expected 1024 to 16777216 bytes";
+        check(good, "server.body_bytes_max", expected);
+        let good = (1..=90).contains(&data.dedup_days);
+        check(good, "data.dedup_days", "expected 1 to 90 days");
+        let good = data.live_entities_max >= 100;
+        check(good, "data.live_entities_max", "expected at least 100");
+        let good = (0.0..=1.0).contains(&telemetry.trace_ratio);
+        check(
+            good,
+            "telemetry.trace_ratio",
+            "expected a share from 0 to 1",
+        );
+        let good = EnvFilter::try_new(&telemetry.log).is_ok();
+        let expected = "expected a log filter, as info,crossdock_runtime=debug";
+        check(good, "telemetry.log", expected);
+        let url = telemetry.otlp_endpoint.as_deref();
+        let expected = "expected a web address, as http://127.0.0.1:4318";
+        check(
+            url.is_none_or(is_web_address),
+            "telemetry.otlp_endpoint",
+            expected,
+        );
+    }
+}
+
+/// Removes the entry that a place is in, or the element of its list; says which key that was.
+fn leave_out(table: &mut DeTable<'_>, at: usize) -> Option<String> {
+    let is_in = |start: usize, value: &Value<'_>| (start..value.span().end).contains(&at);
+    let found = table
+        .iter_mut()
+        .find(|(key, value)| is_in(key.span().start, value));
+    let (key, value) = found?;
+    let key = key.get_ref().clone().into_owned();
+    if let DeValue::Array(elements) = value.get_mut() {
+        let rest = elements.iter();
+        let rest = rest.filter(|element| !is_in(element.span().start, element));
+        let rest: DeArray<'_> = rest.cloned().collect();
+        if rest.len() < elements.len() {
+            *elements = rest;
+            return Some(key);
+        }
+    }
+    table.remove(key.as_str());
+    Some(key)
+}
+
+fn is_file(file: File) -> std::io::Result<()> {
+    match file.metadata()?.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("not a file")),
+    }
+}
+
+fn is_web_address(text: &str) -> bool {
+    let url = reqwest::Url::parse(text);
+    url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(checked: Result<(), Vec<Mistake>>) -> Vec<String> {
+        let mistakes = checked.err().unwrap_or_default();
+        let told = mistakes.iter().map(|m| format!("{}: {}", m.line, m.what));
+        told.collect()
+    }
+
+    fn check(text: &str, with_secrets: bool) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, text).unwrap();
+        told(Config::check(&file, with_secrets))
+    }
+
+    const WRONG: &str = r#"# listen, trace_ratio and dedup_days are wrong below
+[server]
+listen = "nowhere"
+body_bytes_max = 1
+lisen = 3
+
+[telemetry]
+log = "info=loud=er"
+log_json = "yes"
+otlp_endpoint = "collector:4318"
+trace_ratio = 7
+
+[data]
+dri = "x"
+dedup_days = 0
+live_entities_max = -1
+synchronous = "maybe"
+
+[chanels.shop]
+kind = "shopify"
+
+[channels.shop]
+kind = "shopify"
+
+[channels.etsy]
+kind = "etsy"
+sale = 1
+webhook_secrets = [
+    "in the open",
+    { env = "CROSSDOCK_TEST_UNSET" },
+    { file = "absent.secret" },
+    { env = 3 },
+]
+
+[channels.web]
+sale = "asks"
+
+[secrets]
+one = "in the open"
+two = { file = "absent.secret" }
+
+[seed]
+skus = "absent.csv"
+stock = "."
+color = "red"
+"#;
+
+    /// Every kind of mistake, several in one section, some keys named in a comment above: each with its own line.
+    #[test]
+    fn all_mistakes_are_told_at_once_with_their_lines() {
+        let found = check(WRONG, true);
+        let expected = [
+            "3: listen: expected an address",
+            "4: body_bytes_max: expected 1024",
+            "5: unknown field `lisen`",
+            "8: log: expected a log filter",
+            "9: log_json: invalid type",
+            "10: otlp_endpoint: expected a web address",
+            "11: trace_ratio: expected a share",
+            "14: unknown field `dri`",
+            "15: dedup_days: expected 1",
+            "16: live_entities_max: invalid value",
+            "17: synchronous: unknown variant",
+            "19: unknown section \"chanels\"",
+            "22: channel \"shop\" has no webhook_secrets",
+            "26: kind: unknown variant",
+            "27: sale: ",
+            "29: webhook_secrets: a secret never stands",
+            "32: webhook_secrets: a secret never stands",
+            "35: missing field `kind`",
+            "39: one: a secret never stands",
+            "40: secret: file",
+            "43: skus: cannot be read",
+            "44: stock: cannot be read",
+            "45: unknown field `color`",
+        ];
+        for start in expected {
+            let is_told = found.iter().any(|told| told.starts_with(start));
+            assert!(is_told, "{start} in {found:#?}");
+        }
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_a_mistake_where_it_is_named() {
+        let text = "[channels.shop]\n# CROSSDOCK_TEST_UNSET\nkind = \"shopify\"\nwebhook_secrets = [\n\
+                    { env = \"CROSSDOCK_TEST_UNSET\" },\n{ file = \"absent\" }]\n";
+        let found = check(text, true);
+        assert_eq!(found.len(), 2);
+        assert!(
+            found[0].starts_with("5: secret: environment variable"),
+            "{found:#?}"
+        );
+        assert!(found[1].starts_with("6: secret: file"), "{found:#?}");
+        assert_eq!(check(text, false), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let parsed = Config::parse(Path::new("c.toml"), "");
+        assert_eq!(parsed, Ok(Config::default()));
+    }
+
+    /// Where the process was started does not matter.
+    #[test]
+    fn relative_paths_are_read_from_the_folder_of_the_file() {
+        let text = "data.dir = \"d\"\ndata.master_key_file = \"/k\"\nsecrets.s = { file = \"s\" }\nseed.skus = \"../a\"";
+        let config = Config::parse(Path::new("shop/c.toml"), text).unwrap();
+        assert_eq!(config.data.dir, Path::new("shop/d"));
+        assert_eq!(config.data.master_key(), Path::new("/k"));
+        assert_eq!(config.secrets["s"], SecretSource::File("shop/s".into()));
+        let skus = config.seed.and_then(|seed| seed.skus);
+        assert_eq!(skus.as_deref(), Some(Path::new("shop/../a")));
+    }
+}
