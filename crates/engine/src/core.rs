@@ -308,7 +308,7 @@ impl<T> Core<T> {
         if self.waiters.is_empty() {
             return;
         }
-        if let Some(answer) = self.entity.settled(meta, now) {
+        if let Some(answer) = self.entity.settled(meta, now, self.limits.dedup_window) {
             let waiters = self.waiters.drain(..);
             release
                 .answers

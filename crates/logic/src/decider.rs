@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::command::{Effect, EffectNumber, Notice};
-use crossdock_model::{Answer, EntityId, Meta, Rejection, Timestamp};
+use crossdock_model::{Answer, Duration, EntityId, Meta, Rejection, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -22,6 +22,8 @@ pub struct Asked<'a> {
     pub version: u64,
     /// The present time. Never falls for one entity.
     pub now: Timestamp,
+    /// How long what is over is remembered.
+    pub window: Duration,
     /// The command's envelope.
     pub meta: &'a Meta,
 }
@@ -166,6 +168,10 @@ pub trait Decider:
         event: &Self::Event,
         at: Timestamp,
     ) -> Result<(), IllegalHistory>;
+
+    /// Forgets what was over before the dedup window began. Called after each record; operators may change the
+    /// window, so what `apply` accepts must not depend on what is remembered.
+    fn forget(&mut self, _now: Timestamp, _window: Duration) {}
 
     /// What it waits for.
     fn pending(&self) -> &Pending {

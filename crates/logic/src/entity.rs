@@ -64,6 +64,10 @@ macro_rules! kinds {
                 }
             }
 
+            fn forget(&mut self, now: Timestamp, window: Duration) {
+                match self { $(Self::$kind(state) => state.forget(now, window),)* }
+            }
+
             fn pending(&self) -> &Pending {
                 match self { $(Self::$kind(state) => state.pending(),)* }
             }
@@ -219,6 +223,7 @@ impl Entity {
             id: &self.id,
             version: self.version,
             now,
+            window,
             meta,
         };
         let Decision {
@@ -270,6 +275,7 @@ impl Entity {
             );
             self.recent_order.push_back((record.at, key.clone()));
         }
+        self.state.forget(self.last_at, window);
         self.forget(window);
         Ok(())
     }
@@ -298,11 +304,17 @@ impl Entity {
 
     /// The answer for callers that were told [`Answer::Later`], once known.
     #[must_use]
-    pub fn settled(&self, meta: &Meta, now: Timestamp) -> Option<Result<Answer, Rejection>> {
+    pub fn settled(
+        &self,
+        meta: &Meta,
+        now: Timestamp,
+        window: Duration,
+    ) -> Option<Result<Answer, Rejection>> {
         let asked = Asked {
             id: &self.id,
             version: self.version,
             now,
+            window,
             meta,
         };
         self.state.settled(&asked)

@@ -9,6 +9,7 @@ pub mod channel;
 pub mod decider;
 pub mod entity;
 pub mod exceptions;
+mod kept;
 pub mod location;
 pub mod order;
 pub mod request;

@@ -6,7 +6,6 @@ use crossdock_model::{Answer, Duration, EntityId, OrderId, Rejection, Timestamp}
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
-use crate::entity::DEDUP_WINDOW;
 
 /// State of a key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,14 +17,8 @@ pub struct RequestState {
 struct Claim {
     order: OrderId,
     body_hash: u64,
-    at: Timestamp,
-}
-
-impl Claim {
     /// The first instant at which the key is free again.
-    fn ends_at(&self) -> Timestamp {
-        self.at + DEDUP_WINDOW + Duration::from_ms(1)
-    }
+    until: Timestamp,
 }
 
 impl Decider for RequestState {
@@ -48,7 +41,7 @@ impl Decider for RequestState {
         let claim = RequestEvent::Claimed {
             order: order.clone(),
             body_hash: *body_hash,
-            at: asked.now,
+            until: asked.now + asked.window + Duration::from_ms(1),
         };
         Ok(Decision {
             events: vec![claim],
@@ -83,11 +76,11 @@ impl Decider for RequestState {
             RequestEvent::Claimed {
                 order,
                 body_hash,
-                at,
+                until,
             } => Some(Claim {
                 order: order.clone(),
                 body_hash: *body_hash,
-                at: *at,
+                until: *until,
             }),
             RequestEvent::Forgotten => None,
         };
@@ -96,13 +89,13 @@ impl Decider for RequestState {
 
     fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
         let claim = self.claim.as_ref()?;
-        Some((claim.ends_at(), "the key may be used for another order"))
+        Some((claim.until, "the key may be used for another order"))
     }
 }
 
 impl RequestState {
     fn live(&self, now: Timestamp) -> Option<&Claim> {
-        self.claim.as_ref().filter(|claim| now < claim.ends_at())
+        self.claim.as_ref().filter(|claim| now < claim.until)
     }
 }
 

@@ -88,10 +88,11 @@ pub enum SkuCommand {
         to: LocationId,
         units: u32,
     },
-    /// Arrives; fewer than sent leaves the rest in transit, `close` writes it off.
+    /// What has arrived so far, in all: a repeat or an overtaken statement changes nothing. Fewer than sent leaves
+    /// the rest in transit, `close` writes it off.
     TransferIn {
         transfer: TransferId,
-        units: u32,
+        arrived_units: u32,
         close: bool,
     },
     MarkUnavailable {
@@ -176,10 +177,11 @@ pub enum SkuCommand {
         released_units: u32,
         missing_units: u32,
     },
-    /// Goods of an order came back.
+    /// Goods of an order came back. `part`: which of the return's parts at this SKU, each of which is taken once.
     Return {
         order: OrderId,
         return_id: ReturnId,
+        part: u32,
         location: LocationId,
         units: u32,
         condition: Option<Condition>,

@@ -149,6 +149,9 @@ impl Folding<'_> {
             MoveReason::TransferIn { .. } => {
                 self.shift(sku, location, Sum::InTransit, -on_hand_delta)?;
             }
+            MoveReason::TransferLost { units, .. } => {
+                self.shift(sku, location, Sum::InTransit, -i64::from(*units))?;
+            }
             MoveReason::Received {
                 reference: Some(reference),
             } => {

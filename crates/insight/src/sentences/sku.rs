@@ -17,8 +17,13 @@ pub(crate) fn movement(reason: &MoveReason) -> String {
         MoveReason::MadeAvailable => "made available".to_owned(),
         MoveReason::Shipped { order, .. } => format!("shipped with order {order}"),
         MoveReason::NotFound { order, .. } => format!("not found when picked for order {order}"),
-        MoveReason::Returned { order, return_id } => format!("return {return_id} of order {order}"),
+        MoveReason::Returned {
+            order, return_id, ..
+        } => format!("return {return_id} of order {order}"),
         MoveReason::SoldAtTill { reference } => format!("sold at the till ({reference})"),
+        MoveReason::TransferLost { transfer, units } => {
+            format!("{units} of transfer {transfer} never arrived")
+        }
     }
 }
 
@@ -27,9 +32,9 @@ pub(crate) fn reference(reason: &MoveReason) -> Option<String> {
     match reason {
         MoveReason::Counted { source } => Some(source.to_string()),
         MoveReason::Received { reference } => reference.clone(),
-        MoveReason::TransferOut { transfer, .. } | MoveReason::TransferIn { transfer, .. } => {
-            Some(transfer.to_string())
-        }
+        MoveReason::TransferOut { transfer, .. }
+        | MoveReason::TransferIn { transfer, .. }
+        | MoveReason::TransferLost { transfer, .. } => Some(transfer.to_string()),
         MoveReason::Shipped { order, .. }
         | MoveReason::NotFound { order, .. }
         | MoveReason::Returned { order, .. } => Some(order.to_string()),

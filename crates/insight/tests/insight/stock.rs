@@ -299,8 +299,8 @@ fn moving() -> impl Strategy<Value = SkuCommand> {
         1 => (1_u32..4).prop_map(move |units| SkuCommand::TransferOut {
             transfer: transfer(), from: place("a"), to: place("b"), units,
         }),
-        1 => (0_u32..4, any::<bool>()).prop_map(move |(units, close)| {
-            SkuCommand::TransferIn { transfer: transfer(), units, close }
+        1 => (0_u32..4, any::<bool>()).prop_map(move |(arrived_units, close)| {
+            SkuCommand::TransferIn { transfer: transfer(), arrived_units, close }
         }),
     ]
 }

@@ -13,16 +13,18 @@ use std::collections::BTreeMap;
 
 use crossdock_model::command::LocationCommand;
 use crossdock_model::v1::{LocationEvent, LocationFacts};
-use crossdock_model::{Answer, EntityId, OrderId, Rejection, Timestamp};
+use crossdock_model::{Answer, Duration, EntityId, OrderId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
-use crate::entity::DEDUP_WINDOW;
+use crate::kept::Kept;
 
 pub use calendar::acknowledge_by;
 
 /// Days in which capacity is looked for, today included.
 pub const DAYS_AHEAD: usize = 14;
+/// Most orders of which it is remembered within the dedup window that they gave capacity back.
+pub const CLOSED_MAX: usize = 100_000;
 
 /// State of a location.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,8 +34,8 @@ pub struct LocationState {
     taken: BTreeMap<(OrderId, u32), Slot>,
     /// Units taken per local day.
     per_day: BTreeMap<String, u32>,
-    /// Per order the highest attempt that was given back, and when: a late request for it is refused.
-    closed: BTreeMap<OrderId, (u32, Timestamp)>,
+    /// Per order the highest attempt that was given back: a late request for it is refused.
+    closed: Kept<OrderId, u32>,
     failing_since: Option<Timestamp>,
 }
 
@@ -102,14 +104,21 @@ impl Decider for LocationState {
             } => return self.fill(order, *attempt, day, *units, at),
             LocationEvent::CapacityReleased { order, attempt } => {
                 self.give_back(order, *attempt);
-                let closed = self.closed.entry(order.clone()).or_insert((*attempt, at));
-                *closed = (closed.0.max(*attempt), at);
+                let highest = self
+                    .closed
+                    .get(order)
+                    .map_or(*attempt, |known| *known.max(attempt));
+                self.closed.note(order.clone(), highest, at, CLOSED_MAX);
             }
-            LocationEvent::DaysClosed { before } => self.forget(before, at),
+            LocationEvent::DaysClosed { before } => self.close_days(before),
             LocationEvent::ConnectorFailed { at, .. } => self.failing_since = Some(*at),
             LocationEvent::ConnectorWorked { .. } => self.failing_since = None,
         }
         Ok(())
+    }
+
+    fn forget(&mut self, now: Timestamp, window: Duration) {
+        self.closed.forget(now, window);
     }
 }
 
@@ -217,7 +226,7 @@ impl LocationState {
 
     fn is_closed(&self, order: &OrderId, attempt: u32) -> bool {
         let closed = self.closed.get(order);
-        closed.is_some_and(|(closed, _)| attempt <= *closed)
+        closed.is_some_and(|closed| attempt <= *closed)
     }
 
     /// Releasing what was never taken closes the attempt, so that a request that arrives late takes nothing.
@@ -265,10 +274,8 @@ impl LocationState {
         }
     }
 
-    fn forget(&mut self, before: &str, at: Timestamp) {
+    fn close_days(&mut self, before: &str) {
         self.per_day.retain(|day, _| day.as_str() >= before);
         self.taken.retain(|_, slot| slot.day.as_str() >= before);
-        self.closed
-            .retain(|_, (_, closed)| at.since(*closed) <= DEDUP_WINDOW);
     }
 }

@@ -137,6 +137,7 @@ impl OrderState {
                 let command = SkuCommand::Return {
                     order: id.clone(),
                     return_id: return_id.clone(),
+                    part: u32::try_from(tell.len()).unwrap_or(u32::MAX),
                     location: one.location.clone(),
                     units: one.units.saturating_mul(*per),
                     condition: one.condition,

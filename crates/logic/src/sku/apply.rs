@@ -4,8 +4,9 @@ mod claims;
 mod waiting;
 
 use crossdock_model::v1::{CountOutcome, ExceptionKey, MoveReason, SkuEvent, Take, Tracking};
-use crossdock_model::{EntityId, LocationId, Timestamp};
+use crossdock_model::{EntityId, LocationId, Timestamp, TransferId};
 
+use super::closed::ClosedTransfer;
 use super::state::{Due, Incoming, LastCount, Master, Place, SkuState, Sums, Transfer};
 use crate::decider::IllegalHistory;
 
@@ -134,18 +135,19 @@ impl SkuState {
                 self.place(to).in_transit += i64::from(units);
             }
             MoveReason::TransferIn { transfer, .. } => {
-                let known = self.transfers.get_mut(transfer);
-                let known = known.ok_or_else(|| illegal("arrival of an unknown transfer"))?;
                 let units = u32::try_from(*on_hand_delta).unwrap_or(u32::MAX);
-                require(
-                    units <= known.in_transit && known.to == *location,
-                    "more arrived than sent",
-                )?;
-                known.in_transit -= units;
-                if known.in_transit == 0 {
-                    self.transfers.remove(transfer);
-                }
-                self.place(location).in_transit -= i64::from(units);
+                self.left_transit(transfer, location, units, 0, at)?;
+            }
+            MoveReason::TransferLost { transfer, units } => {
+                self.left_transit(transfer, location, *units, *units, at)?;
+            }
+            MoveReason::Returned {
+                order,
+                return_id,
+                part,
+            } => {
+                let part = (order.clone(), return_id.clone(), *part);
+                self.closed.take_back(part, at);
             }
             MoveReason::Received {
                 reference: Some(reference),
@@ -169,6 +171,42 @@ impl SkuState {
             sums.unavailable += unavailable_delta;
         });
         Ok(())
+    }
+
+    /// Units of a transfer are on their way no longer: they arrived, or so many of them are lost.
+    fn left_transit(
+        &mut self,
+        transfer: &TransferId,
+        location: &LocationId,
+        units: u32,
+        lost: u32,
+        at: Timestamp,
+    ) -> Applied {
+        let known = self.transfers.get_mut(transfer);
+        let known = known.ok_or_else(|| illegal("arrival of an unknown transfer"))?;
+        require(
+            units <= known.in_transit && known.to == *location,
+            "more arrived than sent",
+        )?;
+        known.in_transit -= units;
+        self.place(location).in_transit -= i64::from(units);
+        if let Some(over) = self.take_arrived(transfer) {
+            let closed = ClosedTransfer {
+                arrived: over.sent - lost,
+                from: over.from,
+                to: over.to,
+                sent: over.sent,
+            };
+            self.closed.close_transfer(transfer, closed, at);
+        }
+        Ok(())
+    }
+
+    /// Takes a transfer out of the open ones once nothing of it is on its way.
+    fn take_arrived(&mut self, transfer: &TransferId) -> Option<Transfer> {
+        let known = self.transfers.get(transfer)?;
+        let over = known.in_transit == 0;
+        over.then(|| self.transfers.remove(transfer)).flatten()
     }
 
     fn arrived(&mut self, location: &LocationId, reference: &str, units: i64) {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
 use crossdock_model::{
-    Answer, ChannelId, Command, CommandKey, CredentialId, EntityId, Event, ExternalId, HoldId,
-    LocationId, Meta, Notice, OrderId, Record, Rejection, SkuId, Timestamp,
+    Answer, ChannelId, Command, CommandKey, CredentialId, Duration, EntityId, Event, ExternalId,
+    HoldId, LocationId, Meta, Notice, OrderId, Record, Rejection, SkuId, Timestamp,
 };
 
 use super::draft::{Draft, Verdict};
@@ -67,6 +67,8 @@ pub struct Bench {
     pub entity: Entity,
     pub records: Vec<Record>,
     pub now: Timestamp,
+    /// How long it remembers what is over.
+    pub window: Duration,
     ledger: BTreeMap<LocationId, (i64, i64)>,
 }
 
@@ -78,6 +80,7 @@ impl Bench {
             entity: Entity::new(EntityId::Sku(SkuId::new("A").unwrap())),
             records: Vec::new(),
             now: at(0),
+            window: DEDUP_WINDOW,
             ledger: BTreeMap::new(),
         }
     }
@@ -108,14 +111,14 @@ impl Bench {
             effective_at,
             trace: None,
         };
-        match self.entity.decide(command, &meta, self.now, DEDUP_WINDOW)? {
+        match self.entity.decide(command, &meta, self.now, self.window)? {
             Outcome::Unchanged { answer, notices } => Ok((answer, notices)),
             Outcome::Changed {
                 record,
                 answer,
                 notices,
             } => {
-                self.entity.apply(&record, DEDUP_WINDOW).unwrap();
+                self.entity.apply(&record, self.window).unwrap();
                 self.enter(&record);
                 self.records.push(*record);
                 self.audit();
@@ -126,7 +129,7 @@ impl Bench {
 
     /// Moves the clock, and wakes the SKU at each deadline on the way.
     pub fn pass(&mut self, ms: u64) -> Vec<Notice> {
-        let end = self.now + crossdock_model::Duration::from_ms(ms);
+        let end = self.now + Duration::from_ms(ms);
         let mut notices = Vec::new();
         for _ in 0..10_000 {
             let Some((due, _)) = self.entity.next_deadline().filter(|(due, _)| *due <= end) else {
@@ -253,16 +256,25 @@ impl Bench {
 
     /// The same history gives the same state, and so does a checkpoint.
     pub fn check_replay(&self) {
+        assert_eq!(self.replay(self.window), self.entity);
+        // An operator who changes the window makes no history illegal.
+        self.replay(Duration::from_ms(1));
+        self.replay(Duration::from_days(1_000));
+        let bytes = self.entity.encode().unwrap();
+        let decoded = Entity::decode(self.entity.id().clone(), &bytes).unwrap();
+        assert_eq!(decoded, self.entity);
+    }
+}
+
+impl Bench {
+    fn replay(&self, window: Duration) -> Entity {
         let mut replayed = Entity::new(self.entity.id().clone());
         for record in &self.records {
             let bytes = record.encode().unwrap();
             let record = Record::decode(&bytes).unwrap();
-            replayed.apply(&record, DEDUP_WINDOW).unwrap();
+            replayed.apply(&record, window).unwrap();
         }
-        assert_eq!(replayed, self.entity);
-        let bytes = self.entity.encode().unwrap();
-        let decoded = Entity::decode(self.entity.id().clone(), &bytes).unwrap();
-        assert_eq!(decoded, self.entity);
+        replayed
     }
 }
 

@@ -1,28 +1,24 @@
-//! Attempts and holds that are closed, so that late and repeated messages change nothing.
-
-use std::collections::{BTreeMap, VecDeque};
+//! What is over at a SKU, so that late and repeated messages change nothing: attempts, holds, returns and transfers.
 
 use crossdock_model::v1::AttemptId;
-use crossdock_model::{HoldId, OrderId, Timestamp};
+use crossdock_model::{Duration, HoldId, LocationId, OrderId, ReturnId, Timestamp, TransferId};
 use serde::{Deserialize, Serialize};
 
 use super::CLOSED_MAX;
-use crate::entity::DEDUP_WINDOW;
+use crate::kept::Kept;
 
-/// What was closed within the dedup window, so that late and repeated messages change nothing.
+/// What was closed within the dedup window.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Closed {
-    attempts: BTreeMap<OrderId, ClosedAttempt>,
-    attempt_times: VecDeque<(Timestamp, OrderId)>,
-    holds: BTreeMap<HoldId, ClosedHold>,
-    hold_times: VecDeque<(Timestamp, HoldId)>,
+    /// The highest closed attempt of each order.
+    attempts: Kept<OrderId, u32>,
+    holds: Kept<HoldId, ClosedHold>,
+    returns: Kept<ReturnedPart, ()>,
+    transfers: Kept<TransferId, ClosedTransfer>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ClosedAttempt {
-    attempt: u32,
-    at: Timestamp,
-}
+/// A part of an order's return: goods that came back once.
+pub(super) type ReturnedPart = (OrderId, ReturnId, u32);
 
 /// A hold that is no more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,34 +26,39 @@ pub(super) struct ClosedHold {
     /// When its units came free.
     pub at: Timestamp,
     pub confirmed: Option<AttemptId>,
-    closed_at: Timestamp,
+}
+
+/// A transfer of which nothing is on its way any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct ClosedTransfer {
+    pub from: LocationId,
+    pub to: LocationId,
+    pub sent: u32,
+    pub arrived: u32,
 }
 
 impl Closed {
     /// The highest closed attempt of an order.
     pub fn attempt(&self, order: &OrderId) -> u32 {
-        self.attempts.get(order).map_or(0, |closed| closed.attempt)
+        self.attempts.get(order).copied().unwrap_or(0)
     }
 
     pub fn hold(&self, hold: &HoldId) -> Option<&ClosedHold> {
         self.holds.get(hold)
     }
 
+    pub fn has_returned(&self, part: &ReturnedPart) -> bool {
+        self.returns.get(part).is_some()
+    }
+
+    pub fn transfer(&self, transfer: &TransferId) -> Option<&ClosedTransfer> {
+        self.transfers.get(transfer)
+    }
+
     pub fn close_attempt(&mut self, id: &AttemptId, at: Timestamp) {
         if id.attempt > self.attempt(&id.order) {
-            let attempt = id.attempt;
-            self.attempts
-                .insert(id.order.clone(), ClosedAttempt { attempt, at });
-            self.attempt_times.push_back((at, id.order.clone()));
-        }
-        while let Some((then, order)) = self.attempt_times.front() {
-            if self.attempt_times.len() <= CLOSED_MAX && at.since(*then) <= DEDUP_WINDOW {
-                break;
-            }
-            if self.attempts.get(order).is_some_and(|one| one.at == *then) {
-                self.attempts.remove(order);
-            }
-            self.attempt_times.pop_front();
+            let order = id.order.clone();
+            self.attempts.note(order, id.attempt, at, CLOSED_MAX);
         }
     }
 
@@ -71,22 +72,22 @@ impl Closed {
         let closed = ClosedHold {
             at: free_at,
             confirmed,
-            closed_at: at,
         };
-        self.holds.insert(hold.clone(), closed);
-        self.hold_times.push_back((at, hold.clone()));
-        while let Some((then, hold)) = self.hold_times.front() {
-            if self.hold_times.len() <= CLOSED_MAX && at.since(*then) <= DEDUP_WINDOW {
-                break;
-            }
-            if self
-                .holds
-                .get(hold)
-                .is_some_and(|one| one.closed_at == *then)
-            {
-                self.holds.remove(hold);
-            }
-            self.hold_times.pop_front();
-        }
+        self.holds.note(hold.clone(), closed, at, CLOSED_MAX);
+    }
+
+    pub fn take_back(&mut self, part: ReturnedPart, at: Timestamp) {
+        self.returns.note(part, (), at, CLOSED_MAX);
+    }
+
+    pub fn close_transfer(&mut self, id: &TransferId, closed: ClosedTransfer, at: Timestamp) {
+        self.transfers.note(id.clone(), closed, at, CLOSED_MAX);
+    }
+
+    pub fn forget(&mut self, now: Timestamp, window: Duration) {
+        self.attempts.forget(now, window);
+        self.holds.forget(now, window);
+        self.returns.forget(now, window);
+        self.transfers.forget(now, window);
     }
 }

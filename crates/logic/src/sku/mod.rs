@@ -57,7 +57,7 @@ pub const OFFER_PAUSE_MAX: Duration = Duration::from_s(30);
 pub const WAITING_MAX: usize = 10_000;
 /// Most live holds.
 pub const HOLDS_MAX: usize = 100_000;
-/// Most closed attempts, and closed holds, remembered within the dedup window.
+/// Most closed attempts, holds, returns and transfers, each, remembered within the dedup window.
 pub const CLOSED_MAX: usize = 100_000;
 /// Most things that fall due done in one decision; the rest is done in the next.
 pub const DUE_PER_DECISION: usize = 64;
@@ -182,6 +182,10 @@ impl Decider for SkuState {
         at: Timestamp,
     ) -> Result<(), IllegalHistory> {
         self.take_in(id, event, at)
+    }
+
+    fn forget(&mut self, now: Timestamp, window: Duration) {
+        self.closed.forget(now, window);
     }
 
     fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {

@@ -2,7 +2,7 @@
 
 use crossdock_model::command::{Command, SkuCommand};
 use crossdock_model::v1::{Condition, CountBasis, Sale};
-use crossdock_model::{Answer, Duration, LocationId, Rejection, SourceId, TransferId};
+use crossdock_model::{Answer, Duration, LocationId, Rejection, ReturnId, SourceId, TransferId};
 use proptest::prelude::*;
 
 use super::bench::{Bench, attempt, hold_id, order, place, takes};
@@ -111,6 +111,25 @@ fn waiting() -> impl Strategy<Value = SkuCommand> {
     ]
 }
 
+fn returning() -> impl Strategy<Value = SkuCommand> {
+    let condition = prop_oneof![Just(None), Just(Some(Condition::Quality))];
+    let back = (
+        prop::sample::select(&ORDERS[..]),
+        0_u32..3,
+        some_place(),
+        1_u32..3,
+        condition,
+    );
+    back.prop_map(|(name, part, at, units, condition)| SkuCommand::Return {
+        order: order(name),
+        return_id: ReturnId::new("r").unwrap(),
+        part,
+        location: place(at),
+        units,
+        condition,
+    })
+}
+
 fn moving() -> impl Strategy<Value = SkuCommand> {
     let basis = prop_oneof![Just(CountBasis::OnHand), Just(CountBasis::NetOfAllocated)];
     let transfer = || TransferId::new("t").unwrap();
@@ -140,9 +159,10 @@ fn moving() -> impl Strategy<Value = SkuCommand> {
         1 => (1_u32..4).prop_map(move |units| SkuCommand::TransferOut {
             transfer: transfer(), from: place("a"), to: place("b"), units,
         }),
-        1 => (0_u32..4, any::<bool>()).prop_map(move |(units, close)| {
-            SkuCommand::TransferIn { transfer: transfer(), units, close }
+        1 => (0_u32..4, any::<bool>()).prop_map(move |(arrived_units, close)| {
+            SkuCommand::TransferIn { transfer: transfer(), arrived_units, close }
         }),
+        1 => returning(),
     ]
 }
 
@@ -215,6 +235,9 @@ fn ask_twice(bench: &mut Bench, command: SkuCommand) {
         | SkuCommand::ReleaseHold { .. }
         | SkuCommand::Confirm { .. }
         | SkuCommand::Settle { .. }
+        | SkuCommand::Return { .. }
+        | SkuCommand::TransferOut { .. }
+        | SkuCommand::TransferIn { .. }
         | SkuCommand::Kept { .. },
     ) = &command
     {

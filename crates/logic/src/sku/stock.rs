@@ -41,9 +41,9 @@ impl Draft<'_> {
             } => return self.transfer_out(transfer, from, to, *units),
             SkuCommand::TransferIn {
                 transfer,
-                units,
+                arrived_units,
                 close,
-            } => return self.transfer_in(transfer, *units, *close),
+            } => return self.transfer_in(transfer, *arrived_units, *close),
             SkuCommand::MarkUnavailable {
                 location,
                 condition,
@@ -59,7 +59,7 @@ impl Draft<'_> {
                 units,
                 reference,
             } => self.sold_at_till(location, *units, reference)?,
-            SkuCommand::Return { .. } => self.take_back(command)?,
+            SkuCommand::Return { .. } => return self.take_back(command),
             other => return Err(misrouted(other)),
         }
         Ok(self.finish(Answer::Done))
@@ -287,8 +287,12 @@ impl Draft<'_> {
         to: &LocationId,
         units: u32,
     ) -> Decided {
-        if let Some(known) = self.state.transfers.get(transfer) {
-            return match (&known.from, &known.to, known.sent) == (from, to, units) {
+        let open = self.state.transfers.get(transfer);
+        let open = open.map(|known| (&known.from, &known.to, known.sent));
+        let closed = self.state.closed.transfer(transfer);
+        let closed = closed.map(|known| (&known.from, &known.to, known.sent));
+        if let Some(known) = open.or(closed) {
+            return match known == (from, to, units) {
                 true => Ok(Decision::unchanged(Answer::Done)),
                 false => Err(Rejection::KeyConflict),
             };
@@ -316,30 +320,44 @@ impl Draft<'_> {
         Ok(self.finish(Answer::Done))
     }
 
-    /// Units arrive. What is written off leaves before it arrives, so that nobody is offered it in between.
-    fn transfer_in(mut self, transfer: &TransferId, units: u32, close: bool) -> Decided {
+    /// So many units have arrived in all. What is written off never was on hand here.
+    fn transfer_in(mut self, transfer: &TransferId, arrived: u32, close: bool) -> Decided {
+        let too_many = |max: u32| {
+            let problem = format!("only {max} units of the transfer can have arrived");
+            Err(Rejection::invalid("arrived_units", problem))
+        };
+        if let Some(closed) = self.state.closed.transfer(transfer) {
+            return match arrived <= closed.arrived {
+                true => Ok(Decision::unchanged(Answer::Done)),
+                false => too_many(closed.arrived),
+            };
+        }
         let Some(known) = self.state.transfers.get(transfer) else {
             return Err(Rejection::NotFound(format!("transfer {transfer}")));
         };
-        if units > known.in_transit || (units == 0 && !close) {
-            return Err(Rejection::invalid(
-                "units",
-                format!("must be between 1 and {} in transit", known.in_transit),
-            ));
+        if arrived > known.sent {
+            return too_many(known.sent);
+        }
+        let units = arrived.saturating_sub(known.sent - known.in_transit);
+        let lost = if close { known.in_transit - units } else { 0 };
+        if units == 0 && lost == 0 {
+            return Ok(Decision::unchanged(Answer::Done));
         }
         let to = known.to.clone();
-        let arrival = MoveReason::TransferIn {
-            transfer: transfer.clone(),
-            from: known.from.clone(),
-        };
-        let lost = i64::from(known.in_transit - units);
-        if close && lost > 0 {
-            let reason = format!("missing of transfer {transfer}");
-            self.move_units(&to, -lost, 0, None, MoveReason::Adjusted { reason });
-            self.move_units(&to, lost, 0, None, arrival.clone());
-        }
         if units > 0 {
-            self.move_units(&to, units.into(), 0, None, arrival);
+            let reason = MoveReason::TransferIn {
+                transfer: transfer.clone(),
+                from: known.from.clone(),
+            };
+            self.move_units(&to, units.into(), 0, None, reason);
+        }
+        if lost > 0 {
+            let transfer = transfer.clone();
+            let reason = MoveReason::TransferLost {
+                transfer,
+                units: lost,
+            };
+            self.move_units(&to, 0, 0, None, reason);
         }
         Ok(self.finish(Answer::Done))
     }
@@ -396,10 +414,12 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn take_back(&mut self, command: &SkuCommand) -> Result<(), Rejection> {
+    /// A part of a return is taken once: its order tells of it until it is answered.
+    fn take_back(mut self, command: &SkuCommand) -> Decided {
         let SkuCommand::Return {
             order,
             return_id,
+            part,
             location,
             units,
             condition,
@@ -407,14 +427,19 @@ impl Draft<'_> {
         else {
             return Err(misrouted(command));
         };
+        let known = (order.clone(), return_id.clone(), *part);
+        if self.state.closed.has_returned(&known) {
+            return Ok(Decision::unchanged(Answer::Done));
+        }
         checked_units("units", *units)?;
         self.admit(location)?;
         let reason = MoveReason::Returned {
             order: order.clone(),
             return_id: return_id.clone(),
+            part: *part,
         };
         let unsellable = condition.map_or(0, |_| i64::from(*units));
         self.move_units(location, (*units).into(), unsellable, *condition, reason);
-        Ok(())
+        Ok(self.finish(Answer::Done))
     }
 }

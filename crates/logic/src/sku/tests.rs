@@ -627,9 +627,9 @@ fn transfers_are_in_transit_until_they_arrive() {
         to: place("b"),
         units,
     };
-    let arrive = |units, close| SkuCommand::TransferIn {
+    let arrive = |arrived_units, close| SkuCommand::TransferIn {
         transfer: id(),
-        units,
+        arrived_units,
         close,
     };
     check(vec![
@@ -640,10 +640,21 @@ fn transfers_are_in_transit_until_they_arrive() {
         Ask(out(3), "idempotency_conflict"),
         See("a on_hand=1 ats=1; b in_transit=4"),
         Ask(arrive(2, false), "done"),
-        Ask(arrive(3, false), "invalid"),
-        Ask(arrive(1, true), "done"),
+        Ask(arrive(2, false), "done"),
+        Ask(arrive(1, false), "done"),
+        See("a on_hand=1 ats=1; b on_hand=2 in_transit=2 ats=2"),
+        Ask(arrive(5, false), "invalid"),
+        Ask(arrive(3, true), "done"),
         See("a on_hand=1 ats=1; b on_hand=3 ats=3"),
-        Ask(arrive(1, true), "not_found"),
+        // It is over, and what is told of it again moves nothing.
+        Ask(arrive(3, true), "done"),
+        Ask(arrive(4, true), "invalid"),
+        Ask(out(4), "done"),
+        Ask(out(3), "idempotency_conflict"),
+        See("a on_hand=1 ats=1; b on_hand=3 ats=3"),
+        Pass(8 * 24 * HOUR, ""),
+        Ask(receive("a", 1), "done"),
+        Ask(arrive(3, true), "not_found"),
     ]);
 }
 
@@ -665,9 +676,10 @@ fn unavailable_expected_and_returned_units() {
         units,
         expected_at: at(9),
     };
-    let back = |condition| SkuCommand::Return {
+    let back = |part, condition| SkuCommand::Return {
         order: order("o"),
         return_id: ReturnId::new("r").unwrap(),
+        part,
         location: place("a"),
         units: 1,
         condition,
@@ -688,8 +700,11 @@ fn unavailable_expected_and_returned_units() {
         See("a on_hand=3 unavailable=2 ats=1"),
         Ask(mend(3), "invalid"),
         Ask(mend(1), "done"),
-        Ask(back(None), "done"),
-        Ask(back(Some(Condition::Damaged)), "done"),
+        Ask(back(0, None), "done"),
+        Ask(back(1, Some(Condition::Damaged)), "done"),
+        // Its order tells of each part until it is answered.
+        Ask(back(0, None), "done"),
+        Ask(back(1, Some(Condition::Damaged)), "done"),
         See("a on_hand=5 unavailable=2 ats=3"),
     ]);
 }
@@ -746,4 +761,19 @@ fn closed_attempts_are_forgotten_after_the_window() {
     let forgotten: OrderId = order("o");
     assert_eq!(bench.state().closed.attempt(&forgotten), 0);
     assert_eq!(bench.state().closed.attempt(&order("p")), 1);
+}
+
+#[test]
+fn the_window_is_the_operators() {
+    for (days, told) in [(1, "reserved a:1"), (30, "superseded")] {
+        let mut bench = Bench::new();
+        bench.window = crossdock_model::Duration::from_days(days);
+        bench.ask(receive("a", 1)).unwrap();
+        bench.ask(release("o", 1)).unwrap();
+        bench.pass(8 * 24 * HOUR);
+        bench.ask(receive("a", 1)).unwrap();
+        let asked = bench.ask(reserve("o", 1, &[("a", 1)], Asks, false));
+        assert_eq!(text(&asked), told, "{days} days");
+        bench.check_replay();
+    }
 }

@@ -68,7 +68,8 @@ pub enum RequestEvent {
     Claimed {
         order: OrderId,
         body_hash: u64,
-        at: Timestamp,
+        /// The first instant at which the key is free again.
+        until: Timestamp,
     },
     /// The dedup window is over: the key may be used for another order.
     Forgotten,

@@ -78,10 +78,11 @@ pub enum MoveReason {
         order: OrderId,
         attempt: u32,
     },
-    /// Came back from a buyer.
+    /// Came back from a buyer: this part of the return, which is taken once.
     Returned {
         order: OrderId,
         return_id: ReturnId,
+        part: u32,
     },
     /// Not found when they were to be picked for an order. A count says otherwise, if it finds them.
     NotFound {
@@ -91,6 +92,11 @@ pub enum MoveReason {
     /// Handed over at a till before anybody asked: a fact.
     SoldAtTill {
         reference: String,
+    },
+    /// Units that will not arrive: they are in transit no longer, and were never on hand here.
+    TransferLost {
+        transfer: TransferId,
+        units: u32,
     },
 }
 

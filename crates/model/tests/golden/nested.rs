@@ -52,9 +52,11 @@ samples!(move_reasons, MoveReason {
         MoveReason::Returned {
             order: order(),
             return_id: ReturnId::new("RMA-1").expect("a return id"),
+            part: 1,
         },
     ],
     SoldAtTill => [MoveReason::SoldAtTill { reference: text("till-1:55") }],
+    TransferLost => [MoveReason::TransferLost { transfer: transfer(), units: 2 }],
 });
 
 samples!(sales, Sale {

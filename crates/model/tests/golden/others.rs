@@ -10,7 +10,7 @@ use crossdock_model::{CredentialId, ListingId, SourceId};
 use crate::sample::{at, exception_closed, exception_opened, location, order, samples, sku, text};
 
 samples!(request_events, RequestEvent {
-    Claimed => [RequestEvent::Claimed { order: order(), body_hash: 1 << 40, at: at(1) }],
+    Claimed => [RequestEvent::Claimed { order: order(), body_hash: 1 << 40, until: at(1) }],
     Forgotten => [RequestEvent::Forgotten],
 });
 

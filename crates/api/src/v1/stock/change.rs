@@ -84,6 +84,7 @@ pub(crate) struct Transfer {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Arrival {
+    /// Units that have arrived so far, in all.
     units: u32,
     /// Write off what did not arrive.
     #[serde(default)]
@@ -230,7 +231,7 @@ pub(super) async fn arrive(
 ) -> Answered<Doc<StockDoc>> {
     let command = SkuCommand::TransferIn {
         transfer: read_id("transfer", &transfer)?,
-        units: input.value.units,
+        arrived_units: input.value.units,
         close: input.value.close,
     };
     change(&asking, read_id("sku", &sku)?, command, input.hash, None).await

@@ -31,7 +31,6 @@ pub struct World {
     /// Answers on their way to the order.
     answers: Vec<Given>,
     pub notices: Vec<Command>,
-    returned: BTreeMap<u32, Result<Answer, Rejection>>,
     others: u32,
     stated: OrderCommand,
     /// Records of the order that a crash cannot lose: what rests on them has left.
@@ -57,7 +56,6 @@ impl World {
             announced: BTreeMap::new(),
             answers: Vec::new(),
             notices: Vec::new(),
-            returned: BTreeMap::new(),
             others: 0,
             stated: stated.clone(),
             durable: 0,
@@ -176,11 +174,6 @@ impl World {
             }
             Effect::Tell { to, command, .. } => {
                 let result = match (to, command.as_ref()) {
-                    (EntityId::Sku(_), Command::Sku(SkuCommand::Return { .. }))
-                        if self.returned.contains_key(&number) =>
-                    {
-                        self.returned[&number].clone()
-                    }
                     (EntityId::Sku(sku), command) => self.at_sku(sku, command),
                     (_, Command::Location(LocationCommand::TakeCapacity { .. })) => {
                         Ok(Answer::CapacityGranted {
@@ -193,7 +186,6 @@ impl World {
                     }
                     _ => Ok(Answer::Done),
                 };
-                self.returned.insert(number, result.clone());
                 self.answers.push((number, to.clone(), result));
             }
         }

@@ -10,10 +10,6 @@ use crate::decider::IllegalHistory;
 impl SkuState {
     pub(super) fn held(&mut self, hold: &HoldId, takes: &[Take], expires_at: Timestamp) -> Applied {
         require(!self.holds.contains_key(hold), "held twice")?;
-        require(
-            self.closed.hold(hold).is_none(),
-            "a closed hold was granted",
-        )?;
         self.shift_all(takes, |sums, units| sums.held += units);
         self.expiries.insert((expires_at, hold.clone()));
         let granted = Hold {
@@ -40,10 +36,6 @@ impl SkuState {
     }
 
     pub(super) fn hold_released(&mut self, hold: &HoldId, at: Timestamp) -> Applied {
-        require(
-            self.closed.hold(hold).is_none(),
-            "a closed hold was released",
-        )?;
         self.end_hold(hold);
         self.closed.close_hold(hold, at, None, at);
         Ok(())
@@ -67,11 +59,7 @@ impl SkuState {
     }
 
     pub(super) fn is_new(&self, id: &AttemptId) -> Applied {
-        require(!self.reservations.contains_key(id), "reserved twice")?;
-        require(
-            id.attempt > self.closed.attempt(&id.order),
-            "a closed attempt was reserved",
-        )
+        require(!self.reservations.contains_key(id), "reserved twice")
     }
 
     /// Counts a reservation as committed.
