@@ -59,7 +59,13 @@ pub struct ApiError {
     detail: String,
     retry_after_ms: Option<u64>,
     problems: Vec<String>,
+    /// Why, for our log and nobody else.
+    cause: Option<String>,
 }
+
+/// Why a request failed, on its way with the response to where the request's id is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(pub String);
 
 /// The body of an error, RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,6 +99,7 @@ impl ApiError {
             detail: detail.into(),
             retry_after_ms: None,
             problems: Vec::new(),
+            cause: None,
         }
     }
 
@@ -114,9 +121,8 @@ impl ApiError {
 
     /// A fault of ours; the cause goes to the log only.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%cause, "a request failed");
         let detail = "a fault of the server; its log has the cause under this request's id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).because(cause)
     }
 
     /// Nothing was done; it may work soon.
@@ -125,6 +131,14 @@ impl ApiError {
         Self {
             retry_after_ms: Some(ms),
             ..error
+        }
+    }
+
+    /// The same error with its cause, which goes to the log only.
+    pub(crate) fn because(self, cause: &dyn std::fmt::Display) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..self
         }
     }
 
@@ -143,6 +157,12 @@ impl ApiError {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Why it happened: for the log, never for the caller.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// Its HTTP status.
@@ -207,9 +227,8 @@ impl From<AskError> for ApiError {
                 Self::later("outcome_unknown", detail, 200)
             }
             AskError::Unavailable(cause) => {
-                tracing::warn!(cause, "the journal cannot be used");
                 let detail = "the journal cannot be used now, nothing was done: try again";
-                Self::later("unavailable", detail, 1000)
+                Self::later("unavailable", detail, 1000).because(&cause)
             }
             AskError::Quarantined { entity, .. } => {
                 let detail = format!("{entity} is put aside: crossdock quarantine show {entity}");
@@ -251,6 +270,9 @@ impl IntoResponse for ApiError {
             problems: self.problems,
         };
         let mut response = (self.status, Json(problem)).into_response();
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use crossdock_runtime::Handle;
@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
 use crate::answer;
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
 use crate::state::ApiState;
 use crate::trace::{self, FinishedSpan};
 
@@ -115,7 +115,7 @@ pub(crate) async fn request(
 ) -> Response {
     let (started, started_at) = (Instant::now(), SystemTime::now());
     let id = request_id(&state, request.headers().get(&REQUEST_ID));
-    let method = request.method().clone();
+    let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("unmatched", MatchedPath::as_str).to_owned();
     let parent = trace::parent(request.headers());
@@ -129,9 +129,10 @@ pub(crate) async fn request(
     }
     let mut response = next.run(request).await;
     let status = response.status();
+    let cause = response.extensions_mut().remove::<Cause>();
     if status.is_server_error() {
-        let (status, id) = (status.as_u16(), id.to_str().unwrap_or_default());
-        tracing::warn!(%method, route, status, request_id = id, "a request was not served");
+        let id = id.to_str().unwrap_or_default();
+        tell(status, method, &route, id, cause);
     }
     if let (Some(spans), Some(context)) = (&state.spans, own) {
         let span = FinishedSpan {
@@ -143,7 +144,7 @@ pub(crate) async fn request(
             took: started.elapsed(),
             error: status.is_server_error().then(|| status.to_string()),
             attributes: vec![
-                ("http.request.method", method.to_string()),
+                ("http.request.method", method.to_owned()),
                 ("http.route", route.clone()),
                 ("http.response.status_code", status.as_u16().to_string()),
             ],
@@ -154,9 +155,42 @@ pub(crate) async fn request(
     }
     state
         .figures
-        .answered(method.as_str(), route, &response, started.elapsed());
+        .answered(method, route, &response, started.elapsed());
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A method by its name; what anybody may make up is one label, as OpenTelemetry says.
+fn method_name(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+    ];
+    let known = KNOWN.into_iter().find(|known| method == known);
+    known.unwrap_or("_OTHER")
+}
+
+/// Tells the log of a request that was not served: its id and the cause in one line.
+fn tell(status: StatusCode, method: &str, route: &str, request_id: &str, cause: Option<Cause>) {
+    let (cause, status_code) = (cause.map(|Cause(text)| text), status.as_u16());
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(
+            request_id,
+            method,
+            route,
+            status_code,
+            cause,
+            "a request failed"
+        );
+    } else {
+        tracing::warn!(
+            request_id,
+            method,
+            route,
+            status_code,
+            cause,
+            "a request was not served"
+        );
+    }
 }
 
 fn request_id(state: &ApiState, given: Option<&HeaderValue>) -> HeaderValue {
@@ -197,9 +231,8 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str
     match state.handle.trouble() {
         None => Ok("ready"),
         Some(trouble) => {
-            tracing::warn!(trouble, "not ready");
             let detail = "the node takes no work now; its log says why";
-            Err(ApiError::later("not_ready", detail, 1000))
+            Err(ApiError::later("not_ready", detail, 1000).because(&trouble))
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod flows;
 mod imports;
+mod observe;
 mod webhooks;
 
 use std::collections::BTreeMap;

@@ -99,6 +99,10 @@ pub(crate) struct LineError {
 impl LineError {
     /// What is wrong with a line.
     pub fn of(line: u64, error: &ApiError) -> Self {
+        // Lines are worked on after the request was answered: nobody else tells the log.
+        if let Some(cause) = error.cause() {
+            tracing::error!(line, cause, "a line of an import failed");
+        }
         Self {
             line,
             code: error.code(),
