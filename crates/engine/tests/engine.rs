@@ -301,6 +301,8 @@ fn planned(asker: &Asker) -> Message<u32> {
     let plan = Plan {
         allocations: Vec::new(),
         candidates: Vec::new(),
+        allowed: Vec::new(),
+        tried: Vec::new(),
         rule_set: 0,
         rule: String::new(),
         unplaced: Vec::new(),

@@ -153,7 +153,7 @@ pub enum SkuCommand {
     Release {
         id: AttemptId,
     },
-    /// A sold order waits for stock at these locations (empty: any). `seen`: the stock's version it looked at.
+    /// A sold order waits for stock at these locations and no others. `seen`: the stock's version it looked at.
     Wait {
         order: OrderId,
         units: u32,

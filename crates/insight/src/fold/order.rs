@@ -58,7 +58,7 @@ impl Folding<'_> {
             E::StatusChanged { to } => self.status(&id, *to),
             E::Planned { attempt, plan, .. } => self.planned(&id, *attempt, plan),
             E::Reserved { attempt } => self.reserved(&id, *attempt),
-            E::BackorderedAt { skus } => self.backordered(&id, skus),
+            E::BackorderedAt { skus, .. } => self.backordered(&id, skus),
             E::Released { lines, .. } => self.let_go(&id, lines),
             E::GaveBack { sku, take, .. } => self.gave_back(&id, sku, take),
             E::LinesCancelled { lines, .. } => self.count_lines(&id, "cancelled", 1, lines),

@@ -2,8 +2,8 @@
 
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{
-    Allocation, AttemptEnd, Destination, ExceptionClosed, Fallback, OrderEvent, OrderFacts, Origin,
-    ParcelTracking, Plan, RequestLine, ReturnLine, Take, Verdict,
+    Allocation, AttemptEnd, Candidate, Destination, ExceptionClosed, Fallback, OrderEvent,
+    OrderFacts, Origin, ParcelTracking, Plan, RequestLine, ReturnLine, Take, Verdict,
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 
@@ -36,7 +36,7 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::SlotGranted { location, day, .. } => ("capacity_granted", format!("{location} has capacity for it on {day}.")),
         E::Reserved { .. } => ("reserved", reserved(told.plan.as_ref())),
         E::AttemptClosed { cause, retry_at, .. } => ("attempt_closed", attempt_closed(cause, *retry_at)),
-        E::BackorderedAt { skus } => ("backordered", format!("Waits for stock of {}; arriving units are offered to it first.", list(skus))),
+        E::BackorderedAt { skus, locations } => ("backordered", backordered(skus, locations)),
         E::StockReturned { sku } => ("stock_returned", format!("Stock of {sku} came free: planning again.")),
         E::StockAsked { skus } => ("stock_asked", format!("No place was found for all of it: the stock of {} is looked at again.", list(skus))),
         E::StockSeen { stock } => ("stock_seen", stock_seen(stock)),
@@ -108,7 +108,23 @@ fn plan_requested(attempt: u32, excluded: &[LocationId]) -> String {
     }
 }
 
-fn planned(plan: &Plan, ordered: bool) -> String {
+fn backordered(skus: &[SkuId], locations: &[LocationId]) -> String {
+    match (skus.is_empty(), locations.is_empty()) {
+        (true, _) => "Waits for stock no longer.".to_owned(),
+        (false, true) => {
+            let skus = list(skus);
+            format!("Waits for stock of {skus}, but the rules allow no location for it.")
+        }
+        (false, false) => format!(
+            "Waits for stock of {} at {}; units that arrive there are offered to it first.",
+            list(skus),
+            list(locations)
+        ),
+    }
+}
+
+/// How locations fared by a rule.
+fn fared(candidates: &[Candidate]) -> Vec<String> {
     let mut parts = Vec::new();
     for verdict in [Verdict::Chosen, Verdict::Outranked, Verdict::Excluded] {
         let word = match verdict {
@@ -116,14 +132,24 @@ fn planned(plan: &Plan, ordered: bool) -> String {
             Verdict::Outranked => "outranked",
             Verdict::Excluded => "ruled out",
         };
-        let fared = plan.candidates.iter().filter(|one| one.verdict == verdict);
+        let fared = candidates.iter().filter(|one| one.verdict == verdict);
         parts.extend(
             fared.map(|one| format!("{} {word} — {}", one.location, open_ended(&one.reason))),
         );
     }
-    if plan.candidates.is_empty() {
+    if candidates.is_empty() {
         parts.push("no location was looked at".to_owned());
     }
+    parts
+}
+
+fn planned(plan: &Plan, ordered: bool) -> String {
+    let tried = plan.tried.iter().map(|one| {
+        let fared = fared(&one.candidates).join("; ");
+        format!("Rule '{}' did not place all of it: {fared}. ", one.rule)
+    });
+    let tried: String = tried.collect();
+    let mut parts = fared(&plan.candidates);
     if !plan.allocations.is_empty() {
         parts.push(format!("taking {}", allocations(&plan.allocations)));
     }
@@ -141,7 +167,11 @@ fn planned(plan: &Plan, ordered: bool) -> String {
     if ordered {
         parts.push("SKUs are asked one after the other, because they were contended".to_owned());
     }
-    format!("Planned by rule '{}': {}.", plan.rule, parts.join("; "))
+    format!(
+        "{tried}Planned by rule '{}': {}.",
+        plan.rule,
+        parts.join("; ")
+    )
 }
 
 fn allocations(lines: &[Allocation]) -> String {

@@ -5,7 +5,7 @@ use crossdock_model::v1::{
     Allocation, AttemptEnd, AttemptId, Candidate, Destination, ExceptionClosed, ExceptionKey,
     ExceptionOpened, Fallback, LineFacts, LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin,
     ParcelTracking, Payment, Plan, RefundLine, RejectReason, RequestLine, Restock, ReturnLine,
-    Sale, Take, Tracking, Verdict,
+    Sale, Take, Tracking, TriedRule, Verdict,
 };
 use crossdock_model::{
     HoldId, LineId, LocationId, RefundId, Rejection, ReturnId, ShipmentId, SkuId, Timestamp,
@@ -141,6 +141,11 @@ fn plan() -> Plan {
             candidate("reno", Verdict::Chosen, "nearest (12 km) with all units."),
             candidate("york", Verdict::Excluded, "closed"),
         ],
+        allowed: vec![place("austin"), place("reno")],
+        tried: vec![TriedRule {
+            rule: text("near"),
+            candidates: vec![candidate("york", Verdict::Outranked, "holds 0 of 3 units")],
+        }],
     }
 }
 
@@ -182,12 +187,12 @@ table! {
     (TieSeen { updated_at: at() }, "Another statement as of 2026-09-21 14:13 UTC came: it is read again from shop."),
     (StatusChanged { to: OrderStatus::PartlyShipped }, "The order is partly shipped."),
     (PlanRequested { attempt: 2, excluded: vec![place("reno")] }, "Planning, attempt 2, without reno."),
-    (Planned { attempt: 1, plan: Box::new(plan()), ordered: false }, "Planned by rule 'default': reno chosen — nearest (12 km) with all units; austin outranked — 420 km; york ruled out — closed; taking 2 × A-1 at reno; no place for 1 × B-2, to be backordered."),
+    (Planned { attempt: 1, plan: Box::new(plan()), ordered: false }, "Rule 'near' did not place all of it: york outranked — holds 0 of 3 units. Planned by rule 'default': reno chosen — nearest (12 km) with all units; austin outranked — 420 km; york ruled out — closed; taking 2 × A-1 at reno; no place for 1 × B-2, to be backordered."),
     (SkuReserved { attempt: 1, sku: sku("A-1") }, "Reserved 2 × A-1 at reno."),
     (SlotGranted { attempt: 1, location: place("reno"), day: text("2026-12-24"), acknowledge_by: at() }, "reno has capacity for it on 2026-12-24."),
     (Reserved { attempt: 1 }, "What was planned is reserved for this order; 1 unit found no place."),
     (AttemptClosed { attempt: 1, cause: AttemptEnd::Short { sku: sku("A-1") }, retry_at: None }, "Nothing was reserved, because A-1 had too little: planning again."),
-    (BackorderedAt { skus: vec![sku("A-1"), sku("B-2")] }, "Waits for stock of A-1, B-2; arriving units are offered to it first."),
+    (BackorderedAt { skus: vec![sku("A-1"), sku("B-2")], locations: vec![place("austin"), place("reno")] }, "Waits for stock of A-1, B-2 at austin, reno; units that arrive there are offered to it first."),
     (StockReturned { sku: sku("A-1") }, "Stock of A-1 came free: planning again."),
     (StockAsked { skus: vec![sku("A-1")] }, "No place was found for all of it: the stock of A-1 is looked at again."),
     (StockSeen { stock: stock() }, "SKU A-1 says what is free: 3 at reno."),

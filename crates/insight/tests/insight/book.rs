@@ -177,6 +177,8 @@ pub fn plan(allocations: &[(&str, &str, &str, u32)], unplaced: &[(&str, &str, u3
         unplaced: unplaced.iter().map(left).collect(),
         fallback: Fallback::Backorder,
         candidates: Vec::new(),
+        allowed: Vec::new(),
+        tried: Vec::new(),
     }
 }
 

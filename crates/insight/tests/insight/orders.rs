@@ -327,6 +327,7 @@ fn waiting_units_are_backordered() {
         book,
         vec![OrderEvent::BackorderedAt {
             skus: vec![sku("B")],
+            locations: Vec::new(),
         }],
         &["1 2 reserved", "2 1 backordered"],
         &[],
@@ -378,7 +379,13 @@ fn many() -> Insight {
     let to = OrderStatus::Backordered;
     book.tell(
         2,
-        vec![planned(1, nowhere), OrderEvent::BackorderedAt { skus }],
+        vec![
+            planned(1, nowhere),
+            OrderEvent::BackorderedAt {
+                skus,
+                locations: Vec::new(),
+            },
+        ],
     );
     book.tell(2, vec![OrderEvent::StatusChanged { to }]);
     let opened = ExceptionOpened {

@@ -66,6 +66,7 @@ fn busy(orders: i64) -> Book {
                 vec![
                     OrderEvent::BackorderedAt {
                         skus: vec![sku("B")],
+                        locations: Vec::new(),
                     },
                     OrderEvent::ExceptionOpened(opened),
                 ],

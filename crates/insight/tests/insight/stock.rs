@@ -270,7 +270,7 @@ fn claiming() -> impl Strategy<Value = SkuCommand> {
         1 => (hold(), some_attempt()).prop_map(|(hold, id)| SkuCommand::ConfirmHold { hold, id }),
         1 => hold().prop_map(|hold| SkuCommand::ReleaseHold { hold }),
         2 => (some_attempt(), 1_u32..5).prop_map(|(id, units)| SkuCommand::Wait {
-            order: id.order, units, locations: Vec::new(), promised_at: Timestamp::default(), seen: u64::MAX,
+            order: id.order, units, locations: PLACES.map(place).to_vec(), promised_at: Timestamp::default(), seen: u64::MAX,
         }),
         1 => some_attempt().prop_map(|id| SkuCommand::StopWaiting { order: id.order }),
         1 => some_attempt().prop_map(|id| SkuCommand::DeclineOffer { order: id.order }),

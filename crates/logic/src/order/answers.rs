@@ -25,7 +25,7 @@ impl Draft<'_> {
         match effect {
             Some(Effect::Plan(request)) => {
                 if let Ok(Answer::Plan(plan)) = result {
-                    self.plan_answered(&request, plan);
+                    self.plan_answered(number, &request, plan);
                 }
             }
             Some(Effect::Tell { to, command, .. }) if to == *from => {

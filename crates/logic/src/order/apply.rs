@@ -112,6 +112,7 @@ impl OrderState {
             }
             OrderEvent::TimePassed { until } => {
                 order.looked_at = *until;
+                self.begin_review(*until);
                 self.begin_locations(*until);
             }
             OrderEvent::ExceptionOpened(opened) => return order.exception(&opened.key, true),

@@ -34,6 +34,8 @@ impl OrderState {
             placing: Placing::Idle,
             effort: Effort::default(),
             waits: Default::default(),
+            waits_at: Vec::new(),
+            review_at: Timestamp::default(),
             offers: Default::default(),
             requests: Default::default(),
             route: Route {

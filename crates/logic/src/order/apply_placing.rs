@@ -10,9 +10,11 @@ use super::apply::{Applied, illegal, require};
 use super::placing::in_the_way;
 use super::routes::learned;
 use super::state::{
-    Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Slot, Step,
+    Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Rest, Slot, Step,
 };
-use super::{RETRY_AFTER, RETRY_ASKS_MAX, RETRY_SOLD_MAX, TRIES_AT_ONCE_MAX, backoff};
+use super::{
+    RETRY_AFTER, RETRY_ASKS_MAX, RETRY_SOLD_MAX, REVIEW_AFTER, TRIES_AT_ONCE_MAX, backoff,
+};
 
 impl OrderState {
     pub(super) fn apply_placing(&mut self, event: &OrderEvent, at: Timestamp) -> Applied {
@@ -44,15 +46,14 @@ impl OrderState {
             } => self.slot_granted(*attempt, location, *acknowledge_by, at),
             OrderEvent::Reserved { attempt } => self.reserved(*attempt),
             OrderEvent::AttemptClosed { .. } => self.attempt_closed(event, at),
-            OrderEvent::BackorderedAt { skus } => self.backordered(skus),
+            OrderEvent::BackorderedAt { skus, locations } => self.backordered(skus, locations, at),
             OrderEvent::StockReturned { sku } => self.stock_returned(sku, at),
             OrderEvent::StockAsked { skus } => {
                 let order = self.order_mut()?;
                 require(order.placing == Placing::Planning, "nothing was planned")?;
                 require(!skus.is_empty(), "no SKU was asked")?;
                 order.placing = Placing::Reading(skus.iter().cloned().collect());
-                self.pending
-                    .retain(|_, effect| !matches!(effect, Effect::Plan(_)));
+                self.end_plans();
                 for sku in skus {
                     self.begin_read(sku);
                 }
@@ -100,6 +101,7 @@ impl OrderState {
         order.effort.since.get_or_insert(at);
         order.placing = Placing::Planning;
         self.last_attempt = attempt;
+        self.end_plans();
         self.begin_plan();
         Ok(())
     }
@@ -122,13 +124,15 @@ impl OrderState {
         order.placing = Placing::Reserving(Box::new(Attempt {
             number,
             allocations: plan.allocations.clone(),
-            rest: (!plan.unplaced.is_empty()).then_some(plan.fallback),
+            rest: (!plan.unplaced.is_empty()).then(|| Rest {
+                fallback: plan.fallback,
+                allowed: plan.allowed.clone(),
+            }),
             ordered,
             shares: shares(&plan.allocations),
             slots,
         }));
-        self.pending
-            .retain(|_, effect| !matches!(effect, Effect::Plan(_)));
+        self.end_plans();
         self.ask_next()
     }
 
@@ -312,7 +316,8 @@ impl OrderState {
     }
 
     /// What is missing waits at these SKUs, and no longer at others.
-    fn backordered(&mut self, skus: &[SkuId]) -> Applied {
+    fn backordered(&mut self, skus: &[SkuId], allowed: &[LocationId], at: Timestamp) -> Applied {
+        self.end_plans();
         let order = self.order_mut()?;
         require(
             !super::effects::is_placing(&order.placing),
@@ -328,6 +333,8 @@ impl OrderState {
         let asked: BTreeSet<&SkuId> = skus.iter().collect();
         require(waits.len() == asked.len(), "waits for units that it has")?;
         let before = std::mem::replace(&mut order.waits, waits.clone());
+        order.waits_at = allowed.to_vec();
+        order.review_at = at + REVIEW_AFTER;
         order.placing = match missing.is_empty() {
             true => Placing::Idle,
             false => Placing::Waiting(missing),

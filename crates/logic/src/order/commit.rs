@@ -101,10 +101,10 @@ impl Draft<'_> {
         if !steps.all(|step| step == Step::Granted) {
             return;
         }
-        let (attempt, rest) = (attempt.number, attempt.rest);
+        let (attempt, rest) = (attempt.number, attempt.rest.clone());
         self.emit(OrderEvent::Reserved { attempt });
-        if let Some(fallback) = rest {
-            self.leave_rest(fallback);
+        if let Some(rest) = rest {
+            self.leave_rest(&rest);
         }
     }
 

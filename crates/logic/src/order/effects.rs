@@ -9,6 +9,7 @@ use crossdock_model::{
     Command, Effect, EffectNumber, EntityId, LocationId, OrderId, SkuId, Timestamp,
 };
 
+use super::REVIEW_AFTER;
 use super::state::{GrantKey, Order, OrderState, Placing};
 
 fn to_sku(sku: &SkuId, command: SkuCommand, tentative: bool) -> Effect {
@@ -87,6 +88,22 @@ impl OrderState {
         };
         let request = plan_request(order);
         self.pending.begin(Effect::Plan(Box::new(request)));
+    }
+
+    /// Asks whether the rules allow other locations by now, if it has waited for long.
+    pub(super) fn begin_review(&mut self, now: Timestamp) {
+        let order = self.order.as_deref_mut();
+        let waiting = order.filter(|order| matches!(order.placing, Placing::Waiting(_)));
+        if let Some(order) = waiting.filter(|order| order.review_at <= now) {
+            order.review_at = now + REVIEW_AFTER;
+            self.end_plans();
+            self.begin_plan();
+        }
+    }
+
+    pub(super) fn end_plans(&mut self) {
+        self.pending
+            .retain(|_, effect| !matches!(effect, Effect::Plan(_)));
     }
 
     pub(super) fn begin_reserve(&mut self, sku: &SkuId, takes: &[Take], queue: bool) {
@@ -204,10 +221,15 @@ impl OrderState {
             return;
         };
         let seen = order.effort.fresh.get(sku);
+        let may_give = |location: &&LocationId| {
+            let pair = ((*location).clone(), sku.clone());
+            !order.route.rejected.contains(&pair)
+        };
+        let allowed = order.waits_at.iter().filter(may_give);
         let command = SkuCommand::Wait {
             order: order.id.clone(),
             units,
-            locations: Vec::new(),
+            locations: allowed.cloned().collect(),
             promised_at: order.facts.placed_at,
             seen: seen.map_or(0, |stock| stock.version),
         };

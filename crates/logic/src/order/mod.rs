@@ -33,7 +33,6 @@ use crossdock_model::v1::{OrderEvent, Origin};
 use crossdock_model::{Answer, Duration, EffectNumber, EntityId, Rejection, Timestamp};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
-use crate::entity::DEDUP_WINDOW;
 use draft::Draft;
 
 pub use state::OrderState;
@@ -50,12 +49,12 @@ const RETRY_AFTER: Duration = Duration::from_ms(20);
 const RETRY_ASKS_MAX: Duration = Duration::from_ms(320);
 /// Longest pause of an order that is sold.
 const RETRY_SOLD_MAX: Duration = Duration::from_s(30);
+/// How long an order waits for stock until it looks again whether the rules allow other locations.
+const REVIEW_AFTER: Duration = Duration::from_minutes(60);
 /// Pause of an order for which locations had no capacity left.
 const RETRY_CAPACITY_AFTER: Duration = Duration::from_s(60);
 /// How long an order that asks first is tried before it is answered *busy*.
 const ASKS_PATIENCE: Duration = Duration::from_s(10);
-/// How long an order that was answered *busy* may be asked for again: as long as a request's key is remembered.
-const BUSY_FOR: Duration = DEDUP_WINDOW;
 /// How long a location's word on its time to acknowledge is good for: a later request asks for it again.
 const SLOT_FRESH_FOR: Duration = Duration::from_minutes(1);
 /// How often locations may reject an order or be short before a person decides.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::answer::StockView;
-use crossdock_model::command::{PlanRequest, SkuCommand};
+use crossdock_model::command::{EffectNumber, PlanRequest, SkuCommand};
 use crossdock_model::v1::{AttemptEnd, Fallback, OrderEvent, Plan};
 use crossdock_model::{Rejection, SkuId};
 
 use super::draft::Draft;
 use super::routes::{fits, learned};
-use super::state::{Missing, Order, Placing};
-use super::{ASKS_PATIENCE, BUSY_FOR, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
+use super::state::{Missing, Order, Placing, Rest};
+use super::{ASKS_PATIENCE, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
 
 /// How often stock is looked at again when it says otherwise than the plan.
 const RECHECKS_MAX: u32 = 3;
@@ -20,11 +20,12 @@ pub(super) const UNROUTABLE: &str = "unroutable";
 
 impl Draft<'_> {
     /// The router answered. What it could not place is concluded only from what SKUs said themselves.
-    pub fn plan_answered(&mut self, request: &PlanRequest, plan: &Plan) {
+    pub fn plan_answered(&mut self, number: EffectNumber, request: &PlanRequest, plan: &Plan) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
         if order.placing != Placing::Planning {
+            self.review(number, plan);
             return;
         }
         let wanted = request.wanted.iter();
@@ -60,6 +61,27 @@ impl Draft<'_> {
             self.refuse_or_retry(&unplaced);
         } else {
             self.place_part(plan, &unplaced);
+        }
+    }
+
+    /// An order that has waited for long looked at the rules again: where they allow stock to come from, and
+    /// whether there is any.
+    fn review(&mut self, number: EffectNumber, plan: &Plan) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let waits = matches!(order.placing, Placing::Waiting(_));
+        let usable = plan.allocations.iter().map(|one| &one.sku);
+        let usable = usable.filter(|sku| order.waits.contains_key(*sku)).min();
+        let usable = usable.cloned();
+        if waits && let Some(sku) = usable {
+            self.emit(OrderEvent::StockReturned { sku });
+        } else if waits && order.waits_at != plan.allowed {
+            let skus = order.waits.keys().cloned().collect();
+            let locations = plan.allowed.clone();
+            self.emit(OrderEvent::BackorderedAt { skus, locations });
+        } else {
+            self.emit(OrderEvent::EffectDone { effect: number });
         }
     }
 
@@ -123,11 +145,14 @@ impl Draft<'_> {
                 retry_at: None,
             });
         }
-        self.leave_rest(plan.fallback);
+        self.leave_rest(&Rest {
+            fallback: plan.fallback,
+            allowed: plan.allowed.clone(),
+        });
     }
 
     /// What becomes of units that are still missing.
-    pub fn leave_rest(&mut self, fallback: Fallback) {
+    pub fn leave_rest(&mut self, rest: &Rest) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
@@ -136,9 +161,10 @@ impl Draft<'_> {
         if skus.iter().any(|sku| !order.effort.fresh.contains_key(sku)) {
             return;
         }
-        match fallback {
+        match rest.fallback {
             Fallback::Backorder => self.emit(OrderEvent::BackorderedAt {
                 skus: skus.into_iter().collect(),
+                locations: rest.allowed.clone(),
             }),
             Fallback::Exception => {
                 let skus: Vec<String> = skus.iter().map(ToString::to_string).collect();
@@ -216,7 +242,7 @@ impl Draft<'_> {
         let since = order.effort.since.unwrap_or(now);
         let impatient = order.asks() && now.since(since) >= ASKS_PATIENCE;
         let retry_at = match in_the_way(&cause).filter(|_| impatient) {
-            Some(_) => Some(now + BUSY_FOR),
+            Some(_) => Some(now + self.asked.window),
             None => pause.map(|tries| now + backoff(RETRY_AFTER, tries, max)),
         };
         self.emit(OrderEvent::AttemptClosed {

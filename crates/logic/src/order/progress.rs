@@ -157,8 +157,10 @@ impl Draft<'_> {
     }
 
     fn wait_for(&mut self, missing: &Missing) {
+        let order = self.order.order.as_deref();
+        let locations = order.map_or_else(Vec::new, |order| order.waits_at.clone());
         let skus = skus_of(missing).into_iter().collect();
-        self.emit(OrderEvent::BackorderedAt { skus });
+        self.emit(OrderEvent::BackorderedAt { skus, locations });
     }
 
     /// Asks locations for what they can be asked now. One whose word on its time to acknowledge is old is asked

@@ -43,6 +43,10 @@ pub(super) struct Order {
     pub placing: Placing,
     pub effort: Effort,
     pub waits: BTreeMap<SkuId, u32>,
+    /// Where the rules allow what it waits for to come from.
+    pub waits_at: Vec<LocationId>,
+    /// When it looks at that again, if it still waits then.
+    pub review_at: Timestamp,
     pub offers: BTreeMap<SkuId, Offered>,
     pub requests: BTreeMap<RequestNumber, Request>,
     pub route: Route,
@@ -140,10 +144,18 @@ pub(super) struct Attempt {
     pub number: u32,
     pub allocations: Vec<Allocation>,
     /// Whether the plan left units over, and what is to become of them.
-    pub rest: Option<Fallback>,
+    pub rest: Option<Rest>,
     pub ordered: bool,
     pub shares: BTreeMap<SkuId, (Vec<Take>, Step)>,
     pub slots: BTreeMap<LocationId, (u32, Step)>,
+}
+
+/// What becomes of units that a plan left over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Rest {
+    pub fallback: Fallback,
+    /// Where they may come from.
+    pub allowed: Vec<LocationId>,
 }
 
 /// Where one participant of an attempt is.

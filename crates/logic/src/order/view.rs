@@ -64,6 +64,7 @@ impl OrderState {
         if !order.is_over() {
             match order.placing {
                 Placing::Again(at) => add(at, "plan again"),
+                Placing::Waiting(_) => add(Some(order.review_at), "look at the rules again"),
                 Placing::Busy { until, .. } => add(Some(until), "nobody asked again"),
                 _ => {}
             }

@@ -18,12 +18,12 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::answer::StockView;
 use crossdock_model::command::PlanRequest;
 use crossdock_model::routing::{Otherwise, Rule};
-use crossdock_model::v1::{Candidate, Fallback, LocationFacts, Plan, Verdict};
+use crossdock_model::v1::{Candidate, Fallback, LocationFacts, Plan, TriedRule, Verdict};
 use crossdock_model::{LocationId, SkuId, Timestamp};
 
 pub use compile::{CompiledRules, RuleProblem, RuleTextError, SHIPMENTS_MAX, parse_rules};
@@ -43,17 +43,31 @@ pub fn route(
     _now: Timestamp,
 ) -> Plan {
     let needs = Needs::new(request, stock);
-    let mut tried = None;
+    let (mut decided, mut tried) = (None, Vec::new());
+    let mut allowed = BTreeSet::new();
     let matching = |rule: &&Rule| matching::matches(&rule.matches, request);
     for rule in rules.rules().iter().filter(matching) {
-        let plan = plan_by(rule, rules.version(), request, &needs, locations);
+        if let Some(before) = decided.take() {
+            let Plan {
+                rule, candidates, ..
+            } = before;
+            tried.push(TriedRule { rule, candidates });
+        }
+        let mut plan = plan_by(rule, rules.version(), request, &needs, locations);
+        allowed.extend(std::mem::take(&mut plan.allowed));
         let go_on = rule.otherwise == Otherwise::NextRule && !plan.unplaced.is_empty();
-        tried = Some(plan);
+        decided = Some(plan);
         if !go_on {
             break;
         }
     }
-    tried.unwrap_or_else(|| unmatched(rules, &needs))
+    let plan = decided.unwrap_or_else(|| unmatched(rules, &needs));
+    Plan {
+        // Stock that arrives where an earlier rule allows it serves the order by that rule.
+        allowed: allowed.into_iter().collect(),
+        tried,
+        ..plan
+    }
 }
 
 /// Compiled rules end with one that matches every order; should none match, a person must see it.
@@ -65,6 +79,8 @@ fn unmatched(rules: &CompiledRules, needs: &Needs<'_>) -> Plan {
         unplaced: needs.all(),
         fallback: Fallback::Exception,
         candidates: Vec::new(),
+        allowed: Vec::new(),
+        tried: Vec::new(),
     }
 }
 
@@ -87,6 +103,11 @@ fn plan_by(
         fits
     });
     let ranked = rank::rank(may, rule, request, needs);
+    let mut allowed: Vec<LocationId> = ranked
+        .iter()
+        .map(|one| one.facts.location.clone())
+        .collect();
+    allowed.sort();
     let sources: Vec<Source<'_>> = ranked
         .iter()
         .map(|location| Source {
@@ -104,5 +125,7 @@ fn plan_by(
         unplaced: split.unplaced,
         fallback: rule.otherwise.fallback(),
         candidates,
+        allowed,
+        tried: Vec::new(),
     }
 }

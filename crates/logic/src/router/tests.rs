@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{
-    Component, Connector, Destination, LocationFacts, Plan, PostalAddress, Sale, Tracking, Verdict,
+    Candidate, Component, Connector, Destination, LocationFacts, Plan, PostalAddress, Sale,
+    Tracking, Verdict,
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 
@@ -262,6 +263,28 @@ fn rules_match_require_and_fall_through() {
         (second.rule.as_str(), summary(&second).as_str()),
         ("rest", "1:A@paris=3")
     );
+    // How locations fared by the rule that handed it on is kept, and so is where that one allows it.
+    let [tried] = &second.tried[..] else {
+        panic!("{:?}", second.tried);
+    };
+    let told = |candidates: &[Candidate]| {
+        let told = candidates.iter().map(|one| one.reason.clone());
+        told.collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(tried.rule, "us");
+    assert_eq!(
+        told(&tried.candidates),
+        "reno gives 1 of 3 units: no allowed choice places more; \
+         new-york gives 1 of 3 units: no allowed choice places more; \
+         london is in GB, the order goes to US; paris is in FR, the order goes to US"
+    );
+    let places = |plan: &Plan| {
+        let places = plan.allowed.iter().map(ToString::to_string);
+        places.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(places(&first), "new-york reno");
+    assert_eq!(places(&second), "london new-york paris reno");
+    assert!(first.tried.is_empty());
     let reasons: Vec<&str> = first
         .candidates
         .iter()

@@ -43,7 +43,7 @@ pub(super) struct Draft<'a> {
     pub own_hold: Option<(HoldId, &'a [Take])>,
 }
 
-/// Units a waiting order lacks, and where they may be (empty: anywhere).
+/// Units a waiting order lacks, and where they may be.
 #[derive(Debug, Clone)]
 pub(super) struct Need {
     pub units: u32,

@@ -53,7 +53,7 @@ impl Queue {
         let queued = self.entries.remove(&self.numbers.remove(id)?)?;
         for take in &queued.takes {
             if let Some(wants) = self.wants.get_mut(&take.location) {
-                decrease(wants, take.units, 1);
+                decrease(wants, take.units);
                 if wants.is_empty() {
                     self.wants.remove(&take.location);
                 }
@@ -67,13 +67,49 @@ impl Queue {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
     pub orders: BTreeMap<OrderId, Waiter>,
-    /// Orders without a live offer: fewest passed offers first, then oldest promise.
-    pub ranks: BTreeSet<(u32, Timestamp, OrderId)>,
-    /// How many of those need so many units.
-    pub needs: BTreeMap<u32, u32>,
-    /// Units those lack, by the locations that may serve them.
-    pub owed: BTreeMap<Vec<LocationId>, i64>,
+    /// Those without a live offer, by the locations that may serve them.
+    pub groups: BTreeMap<Vec<LocationId>, Group>,
     pub offers: usize,
+}
+
+/// Orders that the same locations may serve, by the units they need: what is free there tells at once whom it can
+/// serve, however many wait for more or elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Group {
+    pub ready: BTreeMap<u32, BTreeSet<Rank>>,
+    /// Orders that let an offer pass: until their pause is over they are offered new stock only.
+    pub resting: BTreeMap<u32, BTreeSet<Rank>>,
+    /// Units that all of them lack.
+    pub owed: i64,
+}
+
+/// Fewest passed offers first, then the oldest promise.
+pub(super) type Rank = (u32, Timestamp, OrderId);
+
+impl Group {
+    fn ranks(&mut self, waiter: &Waiter) -> &mut BTreeMap<u32, BTreeSet<Rank>> {
+        match waiter.paused_until {
+            None => &mut self.ready,
+            Some(_) => &mut self.resting,
+        }
+    }
+
+    fn enter(&mut self, order: &OrderId, waiter: &Waiter) {
+        let ranks = self.ranks(waiter).entry(waiter.units).or_default();
+        ranks.insert(waiter.rank(order));
+        self.owed += i64::from(waiter.units);
+    }
+
+    fn leave(&mut self, order: &OrderId, waiter: &Waiter) {
+        let ranks = self.ranks(waiter);
+        if let Some(ranked) = ranks.get_mut(&waiter.units) {
+            ranked.remove(&waiter.rank(order));
+            if ranked.is_empty() {
+                ranks.remove(&waiter.units);
+            }
+        }
+        self.owed -= i64::from(waiter.units);
+    }
 }
 
 /// A waiting order.
@@ -96,6 +132,12 @@ pub(super) struct Offer {
     pub until: Timestamp,
 }
 
+impl Waiter {
+    pub fn rank(&self, order: &OrderId) -> Rank {
+        (self.tries, self.promised_at, order.clone())
+    }
+}
+
 impl Line {
     pub fn enter(&mut self, timers: &mut Timers, order: OrderId, waiter: Waiter) {
         match &waiter.offer {
@@ -104,10 +146,8 @@ impl Line {
                 timers.insert((offer.until, Due::EndOffer(order.clone())));
             }
             None => {
-                self.ranks
-                    .insert((waiter.tries, waiter.promised_at, order.clone()));
-                *self.needs.entry(waiter.units).or_default() += 1;
-                *self.owed.entry(waiter.locations.clone()).or_default() += i64::from(waiter.units);
+                let group = self.groups.entry(waiter.locations.clone()).or_default();
+                group.enter(&order, &waiter);
             }
         }
         if let Some(until) = waiter.paused_until {
@@ -124,14 +164,12 @@ impl Line {
                 timers.remove(&(offer.until, Due::EndOffer(order.clone())));
             }
             None => {
-                self.ranks
-                    .remove(&(waiter.tries, waiter.promised_at, order.clone()));
-                decrease(&mut self.needs, waiter.units, 1);
-                decrease(
-                    &mut self.owed,
-                    waiter.locations.clone(),
-                    waiter.units.into(),
-                );
+                if let Some(group) = self.groups.get_mut(&waiter.locations) {
+                    group.leave(order, &waiter);
+                    if group.owed == 0 {
+                        self.groups.remove(&waiter.locations);
+                    }
+                }
             }
         }
         if let Some(until) = waiter.paused_until {
@@ -141,16 +179,11 @@ impl Line {
     }
 }
 
-fn decrease<K: Ord, N: PartialOrd + Copy + std::ops::SubAssign>(
-    map: &mut BTreeMap<K, N>,
-    key: K,
-    by: N,
-) {
-    if let Some(value) = map.get_mut(&key) {
-        if *value > by {
-            *value -= by;
-        } else {
-            map.remove(&key);
+fn decrease(wants: &mut BTreeMap<u32, u32>, units: u32) {
+    if let Some(times) = wants.get_mut(&units) {
+        *times -= 1;
+        if *times == 0 {
+            wants.remove(&units);
         }
     }
 }

@@ -51,10 +51,10 @@ pub const OFFER_FOR: Duration = Duration::from_s(2);
 pub const OFFERS_MAX: usize = 512;
 /// Shortest pause before an order that let an offer pass is offered the same units again.
 pub const OFFER_PAUSE_MIN: Duration = Duration::from_s(2);
-/// Longest such pause.
-pub const OFFER_PAUSE_MAX: Duration = Duration::from_s(30);
-/// Most orders that wait for stock.
-pub const WAITING_MAX: usize = 10_000;
+/// Longest such pause: who cannot use what is free is not asked about it again and again.
+pub const OFFER_PAUSE_MAX: Duration = Duration::from_minutes(15);
+/// Most orders that wait for stock. Further ones ask again until there is room in the line.
+pub const WAITING_MAX: usize = 50_000;
 /// Most live holds.
 pub const HOLDS_MAX: usize = 100_000;
 /// Most closed attempts, holds, returns and transfers, each, remembered within the dedup window.

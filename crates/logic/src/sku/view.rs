@@ -65,26 +65,33 @@ impl Draft<'_> {
 
     /// Units that waiting orders without an offer lack.
     pub fn owed_units(&self) -> i64 {
-        let before = self.state.line.owed.values().sum::<i64>();
+        let groups = self.state.line.groups.values();
+        let before: i64 = groups.map(|group| group.owed).sum();
         before + self.owed.values().sum::<i64>()
     }
 
     /// How what is owed to waiting orders falls on locations: taken from what channels could be sold, first
-    /// for orders that only some locations can serve. `order`: whose own need is left out.
+    /// for orders that few locations can serve. `order`: whose own need is left out.
     pub fn share_out(&self, order: Option<&OrderId>) -> BTreeMap<LocationId, i64> {
         let mut shares = BTreeMap::new();
         if self.owed_units() <= 0 {
             return shares;
         }
-        let mut owed = self.state.line.owed.clone();
-        for (locations, change) in &self.owed {
-            *owed.entry(locations.clone()).or_default() += change;
+        let own = order.and_then(|order| self.need_of(order));
+        let own = own
+            .iter()
+            .map(|need| (&need.locations, -i64::from(need.units)));
+        let groups = self.state.line.groups.iter();
+        let groups = groups.map(|(locations, group)| (locations, group.owed));
+        let changes = self
+            .owed
+            .iter()
+            .map(|(locations, units)| (locations, *units));
+        let mut owed: BTreeMap<(usize, &Vec<LocationId>), i64> = BTreeMap::new();
+        for (locations, units) in groups.chain(changes).chain(own) {
+            *owed.entry((locations.len(), locations)).or_default() += units;
         }
-        if let Some(own) = order.and_then(|order| self.need_of(order)) {
-            *owed.entry(own.locations.clone()).or_default() -= i64::from(own.units);
-        }
-        let anywhere = owed.remove(&Vec::new()).unwrap_or(0);
-        let mut share = |locations: &mut dyn Iterator<Item = &LocationId>, mut units: i64| {
+        for ((_, locations), mut units) in owed {
             for location in locations {
                 let taken = shares.entry(location.clone()).or_insert(0);
                 let sums = self.sums(location);
@@ -93,11 +100,7 @@ impl Draft<'_> {
                 *taken += part;
                 units -= part;
             }
-        };
-        for (locations, units) in owed {
-            share(&mut locations.iter(), units);
         }
-        share(&mut self.locations(), anywhere);
         shares
     }
 

@@ -1,15 +1,19 @@
 //! Sold orders that wait for stock: offered what comes free before anybody else can be sold it.
 
+use std::collections::BTreeSet;
+use std::collections::btree_set::Range;
+
 use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{SkuEvent, Take};
 use crossdock_model::{Answer, LocationId, OrderId, Rejection, Timestamp};
 
 use super::draft::{Draft, Need, misrouted};
 use super::hold::spread;
+use super::lines::Rank;
 use super::{LOCATIONS_MAX, OFFER_FOR, OFFERS_MAX, WAITING_MAX, checked_units};
 use crate::decider::Decision;
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     /// Registers a waiting order. One that has not seen the present stock, which would serve it, is told to
     /// look again instead; one that has seen it is registered and offered it, so that no wake-up is lost and
     /// an order that cannot use the stock does not ask for ever.
@@ -193,13 +197,11 @@ impl Draft<'_> {
         self.joined.as_ref() == Some(order) || queued.any(|id| !self.left_queue.contains(id))
     }
 
-    /// Free units at these locations (none named: all), where there are any.
+    /// Free units at these locations, where there are any.
     pub fn rooms(&self, locations: &[LocationId]) -> Vec<(i64, LocationId)> {
-        let all: Vec<&LocationId> = match locations.is_empty() {
-            true => self.locations().collect(),
-            false => locations.iter().collect(),
-        };
-        let rooms = all.into_iter().map(|at| (self.sums(at).free(), at.clone()));
+        let rooms = locations
+            .iter()
+            .map(|at| (self.sums(at).free(), at.clone()));
         rooms.filter(|(room, _)| *room > 0).collect()
     }
 
@@ -233,7 +235,7 @@ impl Draft<'_> {
     pub fn serve_line(&mut self) {
         let stirred = &self.stirred;
         if stirred.freed || stirred.offer_ended || !stirred.resumed.is_empty() {
-            self.serve_ranks();
+            self.serve_groups();
         }
         for (order, need) in self.needs.clone() {
             if let Some(need) = need {
@@ -242,32 +244,82 @@ impl Draft<'_> {
         }
     }
 
-    fn serve_ranks(&mut self) {
-        let state = self.state;
-        let Some(least) = state.line.needs.keys().next().copied() else {
-            return;
-        };
-        let mut free: i64 = self.rooms(&[]).iter().map(|(room, _)| *room).sum();
-        for (_, _, order) in &state.line.ranks {
-            if free < i64::from(least) || !self.may_offer() {
+    /// Looks only at orders whose need is free where they wait. Each step makes an offer, passes one who is served
+    /// otherwise in this decision, or leaves out all who need so many units there.
+    fn serve_groups(&mut self) {
+        let mut classes = self.classes();
+        let heads = classes.iter().enumerate();
+        let mut heads: BTreeSet<(&Rank, usize)> = heads
+            .filter_map(|(at, class)| Some((class.first?, at)))
+            .collect();
+        while self.may_offer() {
+            let Some((rank, at)) = heads.pop_first() else {
                 break;
-            }
-            let Some(known) = state.line.orders.get(order) else {
-                continue;
             };
-            let resumed = self.stirred.stocked || self.stirred.resumed.contains(order);
-            let sleeps = known.paused_until.is_some() && !resumed;
-            if sleeps || i64::from(known.units) > free || self.needs.contains_key(order) {
+            let class = &mut classes[at];
+            if self.free_at(class.locations) < i64::from(class.units) {
                 continue;
             }
-            let need = Need {
-                units: known.units,
-                locations: known.locations.clone(),
-            };
-            self.offer_if_free(order, &need);
-            if self.needs.contains_key(order) {
-                free -= i64::from(need.units);
+            let (_, _, order) = rank;
+            if !self.needs.contains_key(order) {
+                let need = Need {
+                    units: class.units,
+                    locations: class.locations.to_vec(),
+                };
+                self.offer_if_free(order, &need);
             }
+            heads.extend(class.rest.next().map(|next| (next, at)));
+        }
+    }
+
+    /// Those in the line who may be offered something, by where and how much they need.
+    fn classes(&self) -> Vec<Class<'a>> {
+        let state = self.state;
+        let mut classes = Vec::new();
+        for (locations, group) in &state.line.groups {
+            let free = u32::try_from(self.free_at(locations)).unwrap_or(u32::MAX);
+            let resting = self.stirred.stocked.then_some(&group.resting);
+            let ranks = [Some(&group.ready), resting].into_iter().flatten();
+            for (units, ranks) in ranks.flat_map(|ranks| ranks.range(..=free)) {
+                classes.push(Class::new(locations, *units, ranks.range(..)));
+            }
+        }
+        for order in &self.stirred.resumed {
+            let Some(waiter) = state.line.orders.get(order) else {
+                continue;
+            };
+            let group = state.line.groups.get(&waiter.locations);
+            if let Some(ranks) = group.and_then(|group| group.resting.get(&waiter.units)) {
+                let rank = waiter.rank(order);
+                let own = ranks.range(rank.clone()..=rank);
+                classes.push(Class::new(&waiter.locations, waiter.units, own));
+            }
+        }
+        classes
+    }
+
+    /// Units that nobody has taken at these locations.
+    fn free_at(&self, locations: &[LocationId]) -> i64 {
+        let rooms = locations.iter().map(|at| self.sums(at).free().max(0));
+        rooms.sum()
+    }
+}
+
+/// Orders of the line that need the same number of units at the same locations, in order of rank.
+struct Class<'a> {
+    locations: &'a [LocationId],
+    units: u32,
+    first: Option<&'a Rank>,
+    rest: Range<'a, Rank>,
+}
+
+impl<'a> Class<'a> {
+    fn new(locations: &'a [LocationId], units: u32, mut ranks: Range<'a, Rank>) -> Self {
+        Self {
+            locations,
+            units,
+            first: ranks.next(),
+            rest: ranks,
         }
     }
 }

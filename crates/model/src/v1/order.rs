@@ -58,9 +58,10 @@ pub enum OrderEvent {
         cause: AttemptEnd,
         retry_at: Option<Timestamp>,
     },
-    /// Some units wait for stock at these SKUs.
+    /// Some units wait for stock at these SKUs, at the locations that the rules allow.
     BackorderedAt {
         skus: Vec<SkuId>,
+        locations: Vec<LocationId>,
     },
     /// A SKU moved on, or offered units: the order plans again.
     StockReturned {

@@ -235,6 +235,18 @@ pub struct Plan {
     pub unplaced: Vec<(LineId, SkuId, u32)>,
     pub fallback: Fallback,
     pub candidates: Vec<Candidate>,
+    /// Locations that the rules allow this order, whether or not they have any of it: where what it lacks may come
+    /// from later.
+    pub allowed: Vec<LocationId>,
+    /// Rules that were tried before and handed the order on, first one first.
+    pub tried: Vec<TriedRule>,
+}
+
+/// A rule that could not place everything and handed the order on, with how locations fared by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriedRule {
+    pub rule: String,
+    pub candidates: Vec<Candidate>,
 }
 
 /// Number of a fulfilment request in its order, 1 for the first.

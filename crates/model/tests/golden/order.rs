@@ -38,7 +38,7 @@ samples!(events, OrderEvent {
         },
         OrderEvent::AttemptClosed { attempt: 4, cause: AttemptEnd::Changed, retry_at: None },
     ],
-    BackorderedAt => [OrderEvent::BackorderedAt { skus: vec![sku("A-1"), sku("B-2")] }],
+    BackorderedAt => [OrderEvent::BackorderedAt { skus: vec![sku("A-1"), sku("B-2")], locations: vec![location("reno")] }],
     StockReturned => [OrderEvent::StockReturned { sku: sku("A-1") }],
     RequestCreated => [
         OrderEvent::RequestCreated {

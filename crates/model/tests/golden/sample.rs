@@ -4,7 +4,7 @@ use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::v1::{
     Allocation, AttemptId, Candidate, Component, Destination, ExceptionClosed, ExceptionKey,
     ExceptionOpened, Fallback, LineFacts, LineUnits, Meta, OrderFacts, Part, Payment, Plan, Record,
-    RequestLine, Sale, Take, TraceContext, Tracking, Verdict,
+    RequestLine, Sale, Take, TraceContext, Tracking, TriedRule, Verdict,
 };
 use crossdock_model::{
     Answer, CommandKey, CredentialId, Event, LineId, LocationId, Money, OrderId, SkuId, Timestamp,
@@ -190,6 +190,15 @@ pub fn plan() -> Plan {
             location: location("reno"),
             verdict: Verdict::Chosen,
             reason: text("Reno is nearest (12 km) with all units"),
+        }],
+        allowed: vec![location("reno")],
+        tried: vec![TriedRule {
+            rule: text("near"),
+            candidates: vec![Candidate {
+                location: location("reno"),
+                verdict: Verdict::Chosen,
+                reason: text("Reno is nearest (12 km) with all units"),
+            }],
         }],
     }
 }

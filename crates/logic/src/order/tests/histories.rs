@@ -212,6 +212,9 @@ impl World {
             }
         }
         let mut made = plan(&[], &[]);
+        let barred = |place: &LocationId| request.excluded.contains(place);
+        let places = PLACES.map(id::<LocationId>).into_iter();
+        made.allowed = places.filter(|place| !barred(place)).collect();
         for (line, sku, units) in &request.wanted {
             let mut left = *units;
             for place in PLACES.map(id::<LocationId>) {

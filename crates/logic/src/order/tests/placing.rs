@@ -50,6 +50,40 @@ fn a_backorder_rests_on_stock_that_was_asked_for() {
 }
 
 #[test]
+fn it_waits_where_the_rules_allow_and_looks_at_them_again() {
+    let none = |locations: &[&str]| allowing(plan(&[], &[("1", "A", 2)]), locations);
+    let mut scene = one_sold();
+    scene.plan(none(&["reno", "york"]));
+    scene
+        .stock(view("A", "reno", 0, 0, 0))
+        .plan(none(&["reno", "york"]));
+    scene.check(OrderStatus::Backordered, &["A wait 2 at reno,york"]);
+    scene.answer("A wait", Ok(Answer::Waits));
+    // The rules say the same: nothing is asked of the SKU.
+    let waited_since = scene.now;
+    scene.wake();
+    assert_eq!(scene.now - waited_since, 3_600_000);
+    scene.check(OrderStatus::Backordered, &["plan 1/A:2"]);
+    scene.plan(none(&["reno", "york"]));
+    scene.check(OrderStatus::Backordered, &[]);
+    let records = scene.records.len();
+    // They allow less, then another: it waits there.
+    scene.wake().plan(none(&["york"]));
+    scene.check(OrderStatus::Backordered, &["A wait 2 at york"]);
+    scene.answer("A wait", Ok(Answer::Waits));
+    scene.wake().plan(none(&[]));
+    scene.check(OrderStatus::Backordered, &["A wait 2"]);
+    scene.answer("A wait", Ok(Answer::Waits));
+    assert!(scene.records.len() <= records + 6);
+    // They allow a location that has it.
+    let placed = plan(&[("1", "A", "york", 2)], &[]);
+    scene.wake().plan(allowing(placed.clone(), &["york"]));
+    scene.check(OrderStatus::Backordered, &["plan 1/A:2"]);
+    scene.plan(placed).reserved("A").slot("york");
+    scene.check(OrderStatus::Reserved, &["A confirm3", "A stop"]);
+}
+
+#[test]
 fn an_offer_is_planned_with_and_taken_up() {
     let mut scene = one_sold();
     scene.plan(plan(&[], &[("1", "A", 2)]));

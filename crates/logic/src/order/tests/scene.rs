@@ -341,7 +341,15 @@ fn told_words(command: &Command) -> String {
             SkuCommand::ReadHeld { hold } => format!("read with {hold}"),
             SkuCommand::Confirm { id } => format!("confirm{}", id.attempt),
             SkuCommand::Release { id } => format!("release{}", id.attempt),
-            SkuCommand::Wait { units, .. } => format!("wait {units}"),
+            SkuCommand::Wait {
+                units, locations, ..
+            } if locations.is_empty() => format!("wait {units}"),
+            SkuCommand::Wait {
+                units, locations, ..
+            } => {
+                let at: Vec<&str> = locations.iter().map(LocationId::as_str).collect();
+                format!("wait {units} at {}", at.join(","))
+            }
             SkuCommand::StopWaiting { .. } => "stop".to_owned(),
             SkuCommand::Settle {
                 id,
@@ -423,6 +431,12 @@ pub fn stated(facts: OrderFacts, origin: Origin) -> OrderCommand {
 /// (line, SKU, location, units)
 pub type Placed<'a> = (&'a str, &'a str, &'a str, u32);
 
+/// That plan, by rules that allow these locations.
+pub fn allowing(plan: Plan, locations: &[&str]) -> Plan {
+    let allowed = locations.iter().map(|location| id(location)).collect();
+    Plan { allowed, ..plan }
+}
+
 pub fn plan(placed: &[Placed<'_>], unplaced: &[(&str, &str, u32)]) -> Plan {
     let allocation = |(line, sku, location, units): &Placed<'_>| Allocation {
         line: id(line),
@@ -438,6 +452,8 @@ pub fn plan(placed: &[Placed<'_>], unplaced: &[(&str, &str, u32)]) -> Plan {
         unplaced: unplaced.iter().map(lacks).collect(),
         fallback: Fallback::Backorder,
         candidates: Vec::new(),
+        allowed: Vec::new(),
+        tried: Vec::new(),
     }
 }
 

@@ -1,0 +1,190 @@
+//! What people, tills and warehouses say about stock.
+
+use super::*;
+
+/// Units that were not found are gone until a count finds them; what is told twice is lost once.
+#[test]
+fn units_not_found_are_not_sold_again() {
+    check(vec![
+        Ask(receive("a", 5), "done"),
+        Ask(reserve("o", 1, &[("a", 3)], Asks, false), "reserved a:3"),
+        Ask(confirm("o", 1), "done"),
+        Ask(missing("o", "a", [0, 1, 2]), "invalid"),
+        Ask(missing("o", "a", [0, 1, 1]), "done"),
+        See("a on_hand=4 committed=2 ats=2"),
+        Ask(missing("o", "a", [0, 1, 1]), "done"),
+        Ask(missing("o", "a", [1, 2, 1]), "done"),
+        See("a on_hand=3 ats=3"),
+    ]);
+}
+
+#[test]
+fn counts_follow_what_moved_after_them() {
+    let on_hand = CountBasis::OnHand;
+    let day = 24 * HOUR;
+    check(vec![
+        Ask(receive("a", 10), "done"),
+        Pass(day, ""),
+        Ask(till(2), "done"),
+        Pass(HOUR, ""),
+        Ask(count(9, on_hand, (day / 2) as i64), "done"),
+        See("a on_hand=7 ats=7"),
+        Ask(count(5, on_hand, (day / 2) as i64 - 1), "done"),
+        See("a on_hand=7 ats=7"),
+        Exceptions(""),
+        Ask(count(6, on_hand, day as i64 + MINUTE_MS), "done"),
+        See("a on_hand=6 ats=6"),
+        Exceptions("+drift sku:A@a"),
+        Ask(count(6, on_hand, day as i64 + 30 * MINUTE_MS), "done"),
+        Exceptions("+drift sku:A@a, -drift sku:A@a"),
+        AskOf(0, receive("a", 3), "done"),
+        See("a on_hand=6 ats=6"),
+        Ask(receive("a", 3), "done"),
+        See("a on_hand=9 ats=9"),
+    ]);
+    let foreign = SkuCommand::Count {
+        location: place("a"),
+        source: SourceId::new("shop").unwrap(),
+        truth: Some(SourceId::new("wms").unwrap()),
+        basis: on_hand,
+        counted: 1,
+        effective_at: at(0),
+    };
+    check(vec![
+        Ask(foreign, "not_stock_source"),
+        Ask(count(5, on_hand, 0), "done"),
+        Pass(2 * day, ""),
+        Ask(count(7, on_hand, 10), "done"),
+        See("a on_hand=5 ats=5"),
+    ]);
+}
+
+#[test]
+fn a_count_net_of_allocated_units_adds_committed_ones() {
+    let net = CountBasis::NetOfAllocated;
+    check(vec![
+        Ask(receive("a", 10), "done"),
+        Ask(reserve("o", 1, &[("a", 4)], Asks, false), "reserved a:4"),
+        Ask(confirm("o", 1), "done"),
+        Pass(HOUR, ""),
+        Ask(settle("o", "a", 1, 0), "done"),
+        Ask(count(6, net, HOUR as i64 - 20 * MINUTE_MS), "done"),
+        See("a on_hand=9 committed=3 ats=6"),
+    ]);
+}
+
+#[test]
+fn transfers_are_in_transit_until_they_arrive() {
+    let id = || TransferId::new("t").unwrap();
+    let out = |units| SkuCommand::TransferOut {
+        transfer: id(),
+        from: place("a"),
+        to: place("b"),
+        units,
+    };
+    let arrive = |arrived_units, close| SkuCommand::TransferIn {
+        transfer: id(),
+        arrived_units,
+        close,
+    };
+    check(vec![
+        Ask(receive("a", 5), "done"),
+        Ask(out(6), "short"),
+        Ask(out(4), "done"),
+        Ask(out(4), "done"),
+        Ask(out(3), "idempotency_conflict"),
+        See("a on_hand=1 ats=1; b in_transit=4"),
+        Ask(arrive(2, false), "done"),
+        Ask(arrive(2, false), "done"),
+        Ask(arrive(1, false), "done"),
+        See("a on_hand=1 ats=1; b on_hand=2 in_transit=2 ats=2"),
+        Ask(arrive(5, false), "invalid"),
+        Ask(arrive(3, true), "done"),
+        See("a on_hand=1 ats=1; b on_hand=3 ats=3"),
+        // It is over, and what is told of it again moves nothing.
+        Ask(arrive(3, true), "done"),
+        Ask(arrive(4, true), "invalid"),
+        Ask(out(4), "done"),
+        Ask(out(3), "idempotency_conflict"),
+        See("a on_hand=1 ats=1; b on_hand=3 ats=3"),
+        Pass(8 * 24 * HOUR, ""),
+        Ask(receive("a", 1), "done"),
+        Ask(arrive(3, true), "not_found"),
+    ]);
+}
+
+#[test]
+fn unavailable_expected_and_returned_units() {
+    let mark = |units| SkuCommand::MarkUnavailable {
+        location: place("a"),
+        condition: Condition::Damaged,
+        units,
+    };
+    let mend = |units| SkuCommand::MakeAvailable {
+        location: place("a"),
+        condition: Condition::Damaged,
+        units,
+    };
+    let expect = |units| SkuCommand::Expect {
+        location: place("a"),
+        reference: "po".to_owned(),
+        units,
+        expected_at: at(9),
+    };
+    let back = |part, condition| SkuCommand::Return {
+        order: order("o"),
+        return_id: ReturnId::new("r").unwrap(),
+        part,
+        location: place("a"),
+        units: 1,
+        condition,
+    };
+    let arrive = SkuCommand::Receive {
+        location: place("a"),
+        units: 3,
+        reference: Some("po".to_owned()),
+    };
+    check(vec![
+        Ask(expect(5), "done"),
+        See("a incoming=5"),
+        Ask(arrive, "done"),
+        See("a on_hand=3 incoming=2 ats=3"),
+        Ask(expect(0), "done"),
+        Ask(mark(4), "invalid"),
+        Ask(mark(2), "done"),
+        See("a on_hand=3 unavailable=2 ats=1"),
+        Ask(mend(3), "invalid"),
+        Ask(mend(1), "done"),
+        Ask(back(0, None), "done"),
+        Ask(back(1, Some(Condition::Damaged)), "done"),
+        // Its order tells of each part until it is answered.
+        Ask(back(0, None), "done"),
+        Ask(back(1, Some(Condition::Damaged)), "done"),
+        See("a on_hand=5 unavailable=2 ats=3"),
+    ]);
+}
+
+#[test]
+fn untracked_skus_have_always_enough_and_kits_no_stock() {
+    let kit = |units_per_kit| {
+        Tracking::Kit(vec![Component {
+            sku: SkuId::new("B").unwrap(),
+            units_per_kit,
+        }])
+    };
+    check(vec![
+        Ask(define(Tracking::Untracked), "done"),
+        Ask(reserve("o", 1, &[("a", 7)], Asks, false), "reserved a:7"),
+        Ask(reserve("o", 1, &[("a", 7)], Asks, false), "reserved a:7"),
+        Ask(define(Tracking::Tracked), "invalid"),
+        Ask(confirm("o", 1), "done"),
+        Ask(settle("o", "a", 7, 0), "done"),
+        Ask(wait("p", 3, 0, 9), "retry"),
+        Ask(define(Tracking::Tracked), "done"),
+        See("a"),
+        Ask(define(kit(0)), "invalid"),
+        Ask(define(kit(2)), "done"),
+        Ask(reserve("o", 2, &[("a", 1)], Asks, false), "invalid"),
+        Ask(hold("h", 1, &[], 99), "invalid"),
+    ]);
+}
