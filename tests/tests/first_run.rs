@@ -28,14 +28,19 @@ async fn a_shopify_order_flows_to_requested_and_explains_itself() {
     let (code, said, error) = setup.crossdock(&trigger);
     assert_eq!(code, 0, "{said}{error}");
     support::settled(&server, "shop:820000000000001001", &["requested"]).await;
-    let (code, said, error) = setup.crossdock(&["order", "show", "shop:820000000000001001"]);
+    let show = || setup.crossdock(&["order", "show", "shop:820000000000001001"]);
+    // Requested is what was decided; that it was sent is a step of its own, a moment later.
+    support::until("the request is sent", async || {
+        show().1.contains("Request 1 sent to columbus")
+    })
+    .await;
+    let (code, said, error) = show();
     assert_eq!(code, 0, "{said}{error}");
     for step in [
         "Received from shop",
         "columbus chosen",
         "reno outranked",
         "Reserved 2 × TEE-BLK-M",
-        "Request 1 sent to columbus",
     ] {
         assert!(said.contains(step), "{step} is not in:\n{said}");
     }

@@ -45,21 +45,32 @@ pub(super) async fn consistent(state: &ApiState, token: Option<&str>) -> Result<
     let Some(token) = token else {
         return Ok(());
     };
+    let shown = shows(state, token)
+        .await
+        .map_err(|error| match error.code() {
+            "invalid" => ApiError::invalid("consistent_with", "not a Crossdock-Position"),
+            _ => error,
+        })?;
+    match shown {
+        true => Ok(()),
+        false => {
+            let detail = "the list does not show your change yet: try again";
+            Err(ApiError::later("read_model_behind", detail, 500))
+        }
+    }
+}
+
+/// Whether the read models show what stands at a position, after a wait for it.
+pub(super) async fn shows(state: &ApiState, token: &str) -> Result<bool, ApiError> {
     let deadline = Instant::now() + state.limits.consistent;
     let mut pause = LOOK_AGAIN;
     loop {
         let asked = token.to_owned();
-        let has = look(state, move |insight| insight.has(&asked)).await;
-        let has = has.map_err(|error| match error.code() {
-            "invalid" => ApiError::invalid("consistent_with", "not a Crossdock-Position"),
-            _ => error,
-        })?;
-        if has {
-            return Ok(());
+        if look(state, move |insight| insight.has(&asked)).await? {
+            return Ok(true);
         }
         if Instant::now() + pause > deadline {
-            let detail = "the list does not show your change yet: try again";
-            return Err(ApiError::later("read_model_behind", detail, 500));
+            return Ok(false);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LOOK_AGAIN_MAX);

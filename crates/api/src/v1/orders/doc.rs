@@ -93,6 +93,9 @@ pub(crate) struct OrderDoc {
     pub buyer: Option<BuyerDoc>,
     /// What happened, oldest first.
     pub timeline: Vec<StepDoc>,
+    /// The timeline does not tell yet how the order came to be where it is: ask again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub timeline_behind: bool,
 }
 
 /// What an order is.

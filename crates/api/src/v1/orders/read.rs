@@ -11,7 +11,7 @@ use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Filter, Id};
-use crate::v1::consistent::{consistent, look, page};
+use crate::v1::consistent::{consistent, look, page, shows};
 use crate::wire::{Items, Time};
 
 /// Which orders.
@@ -52,15 +52,19 @@ pub(crate) struct ShowQuery {
     consistent_with: Option<String>,
 }
 
-/// Shows an order: its state from the order itself, its history from the read model.
+/// Shows an order: its state from the order itself, its history from the read model, once that has come as far.
 pub(super) async fn show(
     asking: Asking,
     Id(order): Id<OrderId>,
     Filter(query): Filter<ShowQuery>,
 ) -> Answered<Doc<OrderDoc>> {
-    let (now, reply) = summary(&asking, &order).await?;
     let state = &asking.state;
     consistent(state, query.consistent_with.as_deref()).await?;
+    let (now, reply) = summary(&asking, &order).await?;
+    let told = match reply.token() {
+        Some(token) => shows(state, &token).await?,
+        None => true,
+    };
     let id = order.to_string();
     let read = move |insight: &crossdock_insight::Insight| {
         Ok((insight.order(&id)?, insight.timeline(&id)?))
@@ -75,6 +79,7 @@ pub(super) async fn show(
         facts: row.map(Into::into),
         buyer,
         timeline: timeline.into_iter().map(Into::into).collect(),
+        timeline_behind: !told,
     };
     Ok(Doc::of(&reply, document))
 }
