@@ -34,6 +34,7 @@ pub const CODES: &[(&str, &str)] = pages![
     "not_found",
     "not_ready",
     "not_stock_source",
+    "order_exists",
     "outcome_unknown",
     "overloaded",
     "quarantined",
@@ -184,7 +185,8 @@ fn status_of(rejection: &Rejection) -> StatusCode {
         | Rejection::HoldExpired { .. }
         | Rejection::WrongState { .. }
         | Rejection::CapacityFull { .. }
-        | Rejection::NotStockSource { .. } => StatusCode::CONFLICT,
+        | Rejection::NotStockSource { .. }
+        | Rejection::OrderExists(_) => StatusCode::CONFLICT,
         Rejection::Contended { .. } | Rejection::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::Forbidden { .. } => StatusCode::FORBIDDEN,
     }

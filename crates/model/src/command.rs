@@ -15,8 +15,8 @@ use crate::v1::{
     RequestLine, RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
 };
 use crate::{
-    CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId, ShipmentId,
-    SkuId, SourceId, Timestamp, TransferId,
+    CommandKey, CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId,
+    ShipmentId, SkuId, SourceId, Timestamp, TransferId,
 };
 
 /// Number of a tracked effect in its entity, 1 for the first.
@@ -209,12 +209,14 @@ pub enum OrderCommand {
         origin: Origin,
         settle: bool,
     },
-    /// As `State` from the API, by a buyer for whom units are kept under this hold, at one SKU or at several.
-    /// They are the order's own wherever it reserves; a hold that ran out is worth nothing.
-    StateHeld {
+    /// As `State` by a caller of the API, who places an order once and waits until it settles: with the same
+    /// `claim` it is a repeat and changes nothing, and an order placed with another one is left alone. Units kept
+    /// under `hold`, at one SKU or at several, are its own wherever it reserves; a hold that ran out is worth nothing.
+    Place {
         facts: Box<OrderFacts>,
-        hold: HoldId,
-        settle: bool,
+        origin: Origin,
+        hold: Option<HoldId>,
+        claim: CommandKey,
     },
     Refund {
         refund: RefundId,
@@ -322,6 +324,8 @@ pub enum OrderCommand {
         attempt: u32,
         location: LocationId,
     },
+    /// A cart's hold is given back, as if it ran out now. One that has become an order is left alone.
+    ReleaseHold,
 }
 
 /// Commands for `request:{credential}:{key}`.

@@ -97,6 +97,11 @@ pub enum Rejection {
         /// The scope that is needed.
         needed: String,
     },
+    /// Another command placed an order of this id.
+    #[error(
+        "{0} exists and was placed with another Idempotency-Key: change it by its own calls, or place another one"
+    )]
+    OrderExists(String),
 }
 
 impl Rejection {
@@ -118,6 +123,7 @@ impl Rejection {
             Self::NotStockSource { .. } => "not_stock_source",
             Self::Limit { .. } => "limit",
             Self::Forbidden { .. } => "forbidden",
+            Self::OrderExists(_) => "order_exists",
         }
     }
 

@@ -56,8 +56,8 @@ async fn an_order_is_placed_once_however_often_it_is_sent() {
 }
 
 /// One flush for a hold, at most three for an order: its claim; what it states, its buyer and reservations; that it
-/// is reserved. A commit is counted when its flush has ended, so what follows the answer is not. A busy machine can
-/// split what shares a flush, so the best of some orders counts.
+/// is reserved. A commit is counted when its flush has ended, so what follows the answer is not. Each stands alone and
+/// at rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_waits_for_few_flushes() {
     let server = Server::start().await;
@@ -72,7 +72,6 @@ async fn an_answer_waits_for_few_flushes() {
         })
     };
     let hold = json!({"lines": [{"sku": "A-1", "units": 1}], "expires_in_s": 600});
-    let mut flushes = Vec::new();
     for number in 0..5 {
         let before = server.settled_commits().await;
         let held = server.post("/v1/holds", &format!("h{number}"), &hold).await;
@@ -84,12 +83,9 @@ async fn an_answer_waits_for_few_flushes() {
             .post("/v1/orders", &format!("o{number}"), &order(number))
             .await;
         assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text);
-        flushes.push(server.journal.commits() - before);
+        let flushes = server.journal.commits() - before;
+        assert!(flushes <= 3, "order {number} took {flushes} flushes");
     }
-    assert!(
-        flushes.iter().min() <= Some(&3),
-        "orders took {flushes:?} flushes"
-    );
 }
 
 #[tokio::test]
@@ -172,105 +168,6 @@ async fn an_order_is_held_noted_and_cancelled() {
     let wrong = json!({"reason": "x", "lines": [{"line": "9", "units": 1}]});
     let wrong = server.post("/v1/orders/api:1/cancel", "c2", &wrong).await;
     assert!(wrong.status.is_client_error(), "{}", wrong.text);
-}
-
-#[tokio::test]
-async fn a_hold_is_found_confirmed_and_given_back() {
-    let server = Server::start().await;
-    server.stocked("A-1", 3).await;
-    let body = json!({"lines": [{"sku": "A-1", "units": 2}], "expires_in_s": 600});
-    let hold = server.post("/v1/holds", "h1", &body).await;
-    assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.text);
-    let again = server.post("/v1/holds", "h1", &body).await;
-    assert_eq!(again.json(), hold.json(), "same key, same answer");
-    let id = hold.json()["hold"].as_str().unwrap().to_owned();
-    assert_eq!(
-        server.get(&format!("/v1/holds/{id}")).await.json()["status"],
-        "held"
-    );
-    let more = server.post("/v1/holds", "h2", &body).await;
-    assert_eq!(more.code(), "short", "{}", more.text);
-    let confirm = json!({"external_id": "7", "destination": {"country": "US"}});
-    let order = server
-        .post(&format!("/v1/holds/{id}/confirm"), "c1", &confirm)
-        .await;
-    assert_eq!(order.status, StatusCode::CREATED, "{}", order.text);
-    let again = server
-        .post(&format!("/v1/holds/{id}/confirm"), "c1", &confirm)
-        .await;
-    assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
-    let stock = server.committed("A-1", 2).await;
-    assert_eq!(stock["locations"][0]["held"], 0);
-    assert_eq!(
-        server.get("/v1/holds/sku:A-1:2:unknown").await.code(),
-        "not_found"
-    );
-
-    let one = json!({"lines": [{"sku": "A-1", "units": 1}], "expires_in_s": 600});
-    let hold = server.post("/v1/holds", "h3", &one).await.json();
-    let path = format!("/v1/holds/{}", hold["hold"].as_str().unwrap());
-    let released = server.call(Method::DELETE, &path).send().await;
-    assert_eq!(released.status, StatusCode::OK, "{}", released.text);
-    assert_eq!(server.get("/v1/stock/A-1").await.json()["ats"], 1);
-}
-
-/// Whoever holds units gets them, however many others are after the same ones at that moment.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_held_unit_is_never_free_while_it_becomes_an_order() {
-    let server = Server::start().await;
-    for round in 0..10 {
-        let sku = format!("R-{round}");
-        server.stocked(&sku, 1).await;
-        let body = json!({"lines": [{"sku": sku, "units": 1}], "expires_in_s": 600});
-        let hold = server
-            .post("/v1/holds", &format!("h{round}"), &body)
-            .await
-            .json();
-        let path = format!("/v1/holds/{}/confirm", hold["hold"].as_str().unwrap());
-        let confirm = json!({"external_id": format!("c{round}"), "destination": {"country": "US"}});
-        let key = format!("c{round}");
-        let confirmed = server.post(&path, &key, &confirm);
-        let others = (0..8).map(|other| {
-            let order = json!({
-                "external_id": format!("o{round}-{other}"), "destination": {"country": "US"},
-                "lines": [{"sku": sku, "units": 1}],
-            });
-            let (server, key) = (&server, format!("o{round}-{other}"));
-            async move {
-                server
-                    .post("/v1/orders", &key, &order)
-                    .await
-                    .status
-                    .as_u16()
-            }
-        });
-        let (confirmed, others) = tokio::join!(confirmed, futures::future::join_all(others));
-        assert_eq!(confirmed.status, StatusCode::CREATED, "{}", confirmed.text);
-        assert!(!others.contains(&201), "{others:?}");
-        let stock = server.committed(&sku, 1).await;
-        assert_eq!(
-            (&stock["locations"][0]["held"], &stock["ats"]),
-            (&json!(0), &json!(0))
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_cart_is_held_as_a_whole() {
-    let server = Server::start().await;
-    server.stocked("A-1", 2).await;
-    server.stocked("B-1", 2).await;
-    let lines = json!([{"sku": "A-1", "units": 1}, {"sku": "B-1", "units": 2}]);
-    let body = json!({"lines": lines, "expires_in_s": 600});
-    let hold = server.post("/v1/holds", "h", &body).await;
-    assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.text);
-    assert_eq!(hold.json()["status"], "held");
-    let path = format!("/v1/holds/{}", hold.json()["hold"].as_str().unwrap());
-    assert_eq!(server.get(&path).await.json()["status"], "held");
-    let confirm = json!({"destination": {"country": "US"}});
-    let order = server.post(&format!("{path}/confirm"), "c", &confirm).await;
-    assert_eq!(order.status, StatusCode::CREATED, "{}", order.text);
-    server.committed("B-1", 2).await;
 }
 
 #[tokio::test]

@@ -3,23 +3,18 @@
 //! A hold's id says where it lives: `sku:{sku}:{units}:{hold}` or `order:holds:{hold}`. The hold itself is named
 //! by the caller and its Idempotency-Key, so that a repeat finds it.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
-use std::time::Duration as Wait;
-
-use crossdock_model::command::{OrderCommand, SkuCommand};
-use crossdock_model::v1::{Origin, Sale, Scope, Take, Tracking};
+use crossdock_model::command::{OrderCommand, RequestCommand, SkuCommand};
+use crossdock_model::v1::{OrderStatus, Origin, Sale, Scope, Take};
 use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, ExternalId, HoldId, OrderId, Rejection, SkuId,
     Timestamp,
 };
-use crossdock_runtime::Reply;
+use crossdock_runtime::{AskError, Reply};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::orders::{
-    How, NewLine, NewOrder, OrderAnswer, order_answer, place, put_buyer, status_name, summary,
+    How, NewLine, NewOrder, OrderAnswer, order_answer, place, sale_of, status_name, summary,
 };
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
@@ -31,7 +26,7 @@ use crate::wire::{LineText, LocationText, SkuText, Time};
 /// Longest life of a hold, in seconds.
 const EXPIRES_IN_S_MAX: u64 = 86_400;
 /// The channel of carts' holds.
-const CHANNEL: &str = "holds";
+pub(super) const CHANNEL: &str = "holds";
 
 /// Routes of holds.
 pub(super) fn routes() -> Vec<Route> {
@@ -102,12 +97,12 @@ pub(crate) struct HeldUnits {
     units: u32,
 }
 
-/// A hold that was given back.
+/// A hold that was given back, unless it has become an order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Released {
     /// Its id.
     hold: String,
-    /// `released`.
+    /// `released`, or the state of the order that a cart's hold became.
     status: &'static str,
 }
 
@@ -124,10 +119,12 @@ enum Place {
 
 impl Place {
     fn read(text: &str) -> Result<Self, ApiError> {
-        if let Some(order) = text.strip_prefix("order:") {
-            return Ok(Self::Order(read_id("hold", order)?));
-        }
         let wrong = || ApiError::invalid("hold", "not the id of a hold");
+        if let Some(order) = text.strip_prefix("order:") {
+            let order: OrderId = read_id("hold", order)?;
+            let held = order.channel.as_str() == CHANNEL;
+            return held.then_some(Self::Order(order)).ok_or_else(wrong);
+        }
         let rest = text.strip_prefix("sku:").ok_or_else(wrong)?;
         let (rest, hold) = rest.rsplit_once(':').ok_or_else(wrong)?;
         let (sku, units) = rest.rsplit_once(':').ok_or_else(wrong)?;
@@ -161,7 +158,7 @@ async fn create(asking: Asking, input: Input<NewHold>) -> Answered<Doc<HoldDoc>>
     if let [line] = lines.as_slice()
         && !asking.state.kits.is_kit(&asking, &line.sku.0).await?
     {
-        return hold_sku(&asking, line, expires_at).await;
+        return hold_sku(&asking, line, expires_at, input.hash).await;
     }
     let id = order_id(&asking)?;
     let order = NewOrder::of_lines(lines.into_iter().map(|one| (one.line, one.sku, one.units)));
@@ -188,7 +185,9 @@ async fn hold_sku(
     asking: &Asking,
     line: &HeldLine,
     expires_at: Timestamp,
+    hash: u64,
 ) -> Answered<Doc<HoldDoc>> {
+    let claim = claim_for(asking, hash).await?;
     let hold = HoldId::new(asking.key_digest()?)?;
     let take = line.location.as_ref().map(|location| Take {
         location: location.0.clone(),
@@ -210,7 +209,50 @@ async fn hold_sku(
         .ask_by(entity, Command::Sku(command), asking.by())
         .await?;
     let document = held(&place, &line.sku.0, &reply)?;
+    claim.keep(asking);
     Ok(Doc::of(&reply, document).created())
+}
+
+/// What a key stands for that holds units of one SKU: the hash of what it came with.
+struct Claim {
+    request: EntityId,
+    stands_for: OrderId,
+    hash: u64,
+}
+
+/// Looks whether the key stands for something else: then it is a conflict, and nothing is held.
+async fn claim_for(asking: &Asking, hash: u64) -> Result<Claim, ApiError> {
+    let claim = Claim {
+        request: EntityId::Request(asking.principal(), asking.need_key()?),
+        stands_for: OrderId {
+            channel: ChannelId::checked(CHANNEL)?,
+            external: ExternalId::new(format!("{hash:016x}"))?,
+        },
+        hash,
+    };
+    match asking.state.handle.read(claim.request.clone()).await {
+        Ok(known) => match known.answer {
+            Answer::Claimed { order, .. } if order == claim.stands_for => Ok(claim),
+            _ => Err(Rejection::KeyConflict.into()),
+        },
+        Err(AskError::Rejected(Rejection::NotFound(_))) => Ok(claim),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Claim {
+    /// Keeps the claim. Nobody waits for that, so that a hold is one flush: who uses the key again waits.
+    fn keep(self, asking: &Asking) {
+        let command = Command::Request(RequestCommand::Claim {
+            order: self.stands_for,
+            body_hash: self.hash,
+        });
+        let (handle, by) = (asking.state.handle.clone(), asking.by());
+        tokio::spawn(async move {
+            // What is lost here is a claim that a crash could have lost too: the hold itself stands.
+            let _ = handle.ask(self.request, command, by).await;
+        });
+    }
 }
 
 fn held(place: &Place, sku: &SkuId, reply: &Reply) -> Result<HoldDoc, ApiError> {
@@ -301,6 +343,7 @@ async fn confirm_sku(
         order.lines = NewOrder::of_lines([(None, SkuText(sku.clone()), *units)]).lines;
     }
     let made = order.id(&asking.key_digest()?)?;
+    sale_of(asking, &made.channel).await?;
     if asking
         .state
         .handle
@@ -316,26 +359,22 @@ async fn confirm_sku(
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 
-/// The cart's hold becomes an order of its own: buyer and destination, then it is let go.
+/// The cart's hold becomes the order that it is, by what the caller says of it; without lines it keeps those it holds.
 async fn confirm_order(
     asking: &Asking,
     order: OrderId,
     input: Input<NewOrder>,
 ) -> Answered<Doc<OrderAnswer>> {
+    let named = input.value.channel.is_some() || input.value.external_id.is_some();
+    if named {
+        let problem = format!("a cart's hold is the order {order} already: give it a name");
+        return Err(ApiError::invalid("external_id", problem));
+    }
+    summary(asking, &order).await?;
     let (facts, buyer) = input.value.read(&order, Sale::Asks, asking.now())?;
-    let entity = EntityId::Order(order.clone());
-    if let Some(buyer) = &buyer {
-        put_buyer(asking, &entity, Some(buyer)).await?;
-    }
-    if let Some(destination) = facts.destination {
-        let change = Command::Order(OrderCommand::ChangeDestination { destination });
-        let by = asking.keyed(input.hash, "/destination")?;
-        asking.ask_by(entity.clone(), change, by).await?;
-    }
-    let free = Command::Order(OrderCommand::Free);
-    let reply = asking.ask(entity, free, input.hash).await?;
-    let (now, _) = summary(asking, &order).await?;
-    Ok(Doc::of(&reply, order_answer(&now)).created())
+    let how = How::Stated(Origin::Api);
+    let placed = place(asking, input.hash, order, facts, buyer, how).await?;
+    Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 
 async fn release(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<Released>> {
@@ -346,16 +385,20 @@ async fn release(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<Rele
         ),
         Place::Order(order) => (
             EntityId::Order(order.clone()),
-            Command::Order(OrderCommand::Cancel {
-                reason: "the hold was given back".to_owned(),
-                lines: None,
-            }),
+            Command::Order(OrderCommand::ReleaseHold),
         ),
     };
     let reply = asking.ask_by(entity, command, asking.by()).await?;
+    let became = match &place {
+        Place::Sku { .. } => None,
+        Place::Order(order) => Some(summary(&asking, order).await?.0.status),
+    };
     let document = Released {
         hold: place.to_string(),
-        status: "released",
+        status: match became {
+            None | Some(OrderStatus::Cancelled) => "released",
+            Some(status) => status_name(status),
+        },
     };
     Ok(Doc::of(&reply, document))
 }
@@ -394,40 +437,6 @@ impl NewOrder {
     }
 }
 
-/// Which SKUs are kits, remembered for a short while: it is asked with every hold and changes with none.
-#[derive(Default)]
-pub(crate) struct Kits(RwLock<HashMap<SkuId, (bool, Instant)>>);
-
-/// How long it is remembered.
-const KIT_FRESH: Wait = Wait::from_secs(2);
-/// SKUs remembered at most.
-const KITS_MAX: usize = 100_000;
-
-impl Kits {
-    async fn is_kit(&self, asking: &Asking, sku: &SkuId) -> Result<bool, ApiError> {
-        if let Some(known) = self.known(sku) {
-            return Ok(known);
-        }
-        let view = match asking.read(EntityId::Sku(sku.clone())).await?.answer {
-            Answer::Stock(view) => view,
-            _ => return Err(Rejection::NotFound(format!("sku {sku}")).into()),
-        };
-        let kit = matches!(view.tracking, Tracking::Kit(_));
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KITS_MAX {
-            known.clear();
-        }
-        known.insert(sku.clone(), (kit, Instant::now()));
-        Ok(kit)
-    }
-
-    fn known(&self, sku: &SkuId) -> Option<bool> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (kit, at) = known.get(sku)?;
-        (at.elapsed() < KIT_FRESH).then_some(*kit)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,7 +449,7 @@ mod tests {
         let place = Place::read("sku:A:1:3:h1").unwrap();
         let sku = SkuId::new("A:1").unwrap();
         assert!(matches!(place, Place::Sku { sku: found, units: 3, .. } if found == sku));
-        for text in ["", "sku:A", "sku:A:x:h", "order:", "A:3:h"] {
+        for text in ["", "sku:A", "sku:A:x:h", "order:", "A:3:h", "order:shop:1"] {
             assert!(Place::read(text).is_err(), "{text}");
         }
     }

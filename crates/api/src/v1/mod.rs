@@ -10,6 +10,7 @@ mod exceptions;
 mod holds;
 mod imports;
 mod keys;
+mod kits;
 mod listings;
 mod locations;
 mod orders;
@@ -19,8 +20,8 @@ mod routing;
 mod skus;
 mod stock;
 
-pub(crate) use holds::Kits;
 pub(crate) use imports::Jobs;
+pub(crate) use kits::Kits;
 
 use crate::route::Route;
 

@@ -85,7 +85,8 @@ impl Folding<'_> {
             | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
             | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. } | E::DestinationChanged { .. }
             | E::ConflictSeen { .. } | E::HeldBack { .. } | E::HoldEnded { .. } | E::Freed | E::SplitAsked { .. }
-            | E::Noted { .. } | E::EffectDone { .. } | E::HoldTaken { .. } | E::TimePassed { .. } => Ok(()),
+            | E::Noted { .. } | E::EffectDone { .. } | E::HoldTaken { .. } | E::TimePassed { .. }
+            | E::Claimed { .. } => Ok(()),
         }
     }
 

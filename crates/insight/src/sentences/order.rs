@@ -74,7 +74,7 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::Noted { text } => ("note", text.clone()),
         E::ExceptionOpened(opened) => ("exception_opened", format!("Needs a person ({}): {}.", opened.key.kind, open_ended(&opened.cause))),
         E::ExceptionClosed(closed) => ("exception_closed", exception_closed(closed)),
-        E::EffectDone { .. } | E::TimePassed { .. } => return None,
+        E::EffectDone { .. } | E::TimePassed { .. } | E::Claimed { .. } => return None,
     })
 }
 

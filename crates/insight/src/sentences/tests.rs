@@ -8,7 +8,8 @@ use crossdock_model::v1::{
     Sale, Take, Tracking, TriedRule, Verdict,
 };
 use crossdock_model::{
-    HoldId, LineId, LocationId, RefundId, Rejection, ReturnId, ShipmentId, SkuId, Timestamp,
+    CommandKey, HoldId, LineId, LocationId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
+    Timestamp,
 };
 
 use super::{Told, order};
@@ -231,5 +232,6 @@ table! {
     (ExceptionOpened(ExceptionOpened { key: key(), cause: text("Two say different things."), evidence: Vec::new() }), "Needs a person (conflict): Two say different things."),
     (ExceptionClosed(ExceptionClosed { key: key(), how: text("looked at") }), "Settled (conflict): looked at."),
     (EffectDone { effect: 1 }, ""),
+    (Claimed { claim: CommandKey::new("k-1").unwrap() }, ""),
     (TimePassed { until: at() }, ""),
 }

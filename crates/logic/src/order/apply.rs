@@ -73,6 +73,7 @@ impl OrderState {
             | OrderEvent::RerouteAsked { .. }
             | OrderEvent::Noted { .. }
             | OrderEvent::HoldTaken { .. }
+            | OrderEvent::Claimed { .. }
             | OrderEvent::TimePassed { .. }
             | OrderEvent::ExceptionOpened(_)
             | OrderEvent::ExceptionClosed(_) => self.apply_rest(event),
@@ -104,6 +105,7 @@ impl OrderState {
             OrderEvent::HoldEnded { lines } => order.end_hold(lines),
             OrderEvent::Freed => order.freed = true,
             OrderEvent::HoldTaken { hold } => order.hold = Some(hold.clone()),
+            OrderEvent::Claimed { claim } => order.claims.push(claim.clone()),
             OrderEvent::SplitAsked { lines } => order.route.apart.extend(lines.iter().cloned()),
             OrderEvent::RerouteAsked { exclude } => {
                 order.route.excluded.extend(exclude.iter().cloned());

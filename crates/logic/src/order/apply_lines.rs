@@ -26,6 +26,7 @@ impl OrderState {
             facts: facts.clone(),
             origin,
             hold: None,
+            claims: Vec::new(),
             status: OrderStatus::Received,
             lines: lines.collect(),
             pieces: Vec::new(),

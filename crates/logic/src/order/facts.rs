@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::v1::{OrderEvent, OrderFacts, Origin};
-use crossdock_model::{Answer, HoldId, LineId, Rejection};
+use crossdock_model::{Answer, CommandKey, Duration, HoldId, LineId, Rejection};
 
 use super::cancel::{check_lines, too_many_lines};
 use super::draft::Draft;
@@ -13,13 +13,41 @@ use super::{Decided, LINES_MAX};
 const CONFLICT: &str = "conflict";
 
 impl Draft<'_> {
-    pub fn state_facts(
+    pub fn state_facts(mut self, facts: &OrderFacts, origin: Origin, settle: bool) -> Decided {
+        self.take_statement(facts, origin)?;
+        self.answer_statement(settle)
+    }
+
+    /// A caller of the API places the order, once: what changes it afterwards has commands of its own.
+    pub fn place_once(
         mut self,
         facts: &OrderFacts,
         origin: Origin,
         hold: Option<&HoldId>,
-        settle: bool,
+        claim: &CommandKey,
     ) -> Decided {
+        let known = self.order.order.as_deref();
+        let confirms = known.is_some_and(|order| order.expires_at().is_some()) && !is_hold(origin);
+        match known {
+            Some(order) if order.claims.contains(claim) => self.asked_again = true,
+            // It ran out: whoever confirms it is told so.
+            Some(order) if is_hold(order.origin) && order.refused.is_some() => {}
+            Some(_) if !confirms => {
+                return Err(Rejection::OrderExists(self.asked.id.to_string()));
+            }
+            Some(_) | None => {
+                self.take_statement(facts, origin)?;
+                let claim = claim.clone();
+                self.emit(OrderEvent::Claimed { claim });
+                if let Some(hold) = hold.cloned() {
+                    self.emit(OrderEvent::HoldTaken { hold });
+                }
+            }
+        }
+        self.answer_statement(true)
+    }
+
+    fn take_statement(&mut self, facts: &OrderFacts, origin: Origin) -> Result<(), Rejection> {
         self.asked_again = true;
         match self.order.order.as_deref() {
             None => {
@@ -28,9 +56,6 @@ impl Draft<'_> {
                     facts: Box::new(facts.clone()),
                     origin,
                 });
-                if let Some(hold) = hold.cloned() {
-                    self.emit(OrderEvent::HoldTaken { hold });
-                }
                 self.cancel_as_stated(facts);
             }
             Some(order) if order.is_over() => {}
@@ -39,10 +64,11 @@ impl Draft<'_> {
                 if facts.lines.is_empty() {
                     facts.lines.clone_from(&order.facts.lines);
                 }
+                // It follows the hold, whatever time it names.
+                let after = order.facts.updated_at + Duration::from_ms(1);
+                facts.updated_at = facts.updated_at.max(after);
                 check(&facts)?;
-                if facts.updated_at > order.facts.updated_at {
-                    self.merge(&facts);
-                }
+                self.merge(&facts);
                 // All of it in one decision: what was held is the order's without a moment in between.
                 self.emit(OrderEvent::Freed);
             }
@@ -66,7 +92,7 @@ impl Draft<'_> {
                 self.merge(facts);
             }
         }
-        self.answer_statement(settle)
+        Ok(())
     }
 
     /// The answer to a statement, also to one that changed nothing.

@@ -7,6 +7,7 @@ use super::Decided;
 use super::draft::Draft;
 use super::routes::no_line;
 use super::state::Order;
+use crate::decider::Decision;
 
 /// Longest note or reason kept, in bytes.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -100,6 +101,16 @@ impl Draft<'_> {
                 self.refuse(Rejection::HoldExpired { at });
             }
         }
+    }
+
+    /// A cart's hold is given back: it has run out as of now.
+    pub fn release_hold(mut self) -> Decision<OrderEvent> {
+        let order = self.order.order.as_deref();
+        if order.and_then(Order::expires_at).is_none() {
+            return self.unchanged();
+        }
+        self.refuse(Rejection::HoldExpired { at: self.asked.now });
+        self.done()
     }
 
     pub fn note(mut self, text: &str) -> Decided {

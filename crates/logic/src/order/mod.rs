@@ -29,7 +29,7 @@ mod waiting;
 mod tests;
 
 use crossdock_model::command::OrderCommand;
-use crossdock_model::v1::{OrderEvent, Origin};
+use crossdock_model::v1::OrderEvent;
 use crossdock_model::{Answer, Duration, EffectNumber, EntityId, Rejection, Timestamp};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
@@ -139,12 +139,13 @@ impl Draft<'_> {
                 facts,
                 origin,
                 settle,
-            } => self.state_facts(facts, *origin, None, *settle),
-            OrderCommand::StateHeld {
+            } => self.state_facts(facts, *origin, *settle),
+            OrderCommand::Place {
                 facts,
+                origin,
                 hold,
-                settle,
-            } => self.state_facts(facts, Origin::Api, Some(hold), *settle),
+                claim,
+            } => self.place_once(facts, *origin, hold.as_ref(), claim),
             OrderCommand::AskOutcome { sku, attempt } => Ok(self.ask_outcome(sku, *attempt)),
             _ if self.order.order.is_none() => Err(Rejection::NotFound(self.asked.id.to_string())),
             OrderCommand::Refund { .. }
@@ -161,6 +162,7 @@ impl Draft<'_> {
             } => self.hold(lines, reason, *until),
             OrderCommand::Unhold { lines } => self.unhold(lines),
             OrderCommand::Free => self.free(),
+            OrderCommand::ReleaseHold => Ok(self.release_hold()),
             OrderCommand::Note { text } => self.note(text),
             OrderCommand::Return { return_id, lines } => self.take_back(return_id, lines),
             OrderCommand::ResolveException { kind, how } => self.resolve(kind, how),

@@ -204,6 +204,9 @@ impl Draft<'_> {
         let full = order.effort.full.values().next().cloned();
         match (stock, full, unplaced.first().cloned()) {
             (_, Some(day), _) => self.refuse(Rejection::CapacityFull { day }),
+            (Some(stock), None, _) if stock.version == 0 => {
+                self.refuse(Rejection::NotFound(format!("sku {}", stock.sku)));
+            }
             (Some(stock), None, _) => self.refuse(Rejection::Short {
                 sku: stock.sku.clone(),
                 stock: Box::new(stock),

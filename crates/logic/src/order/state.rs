@@ -8,8 +8,8 @@ use crossdock_model::v1::{
     RequestLine, RequestNumber, Take,
 };
 use crossdock_model::{
-    HoldId, LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
-    Timestamp,
+    CommandKey, HoldId, LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId,
+    SkuId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,8 @@ pub(super) struct Order {
     pub origin: Origin,
     /// Units kept under this hold are its own.
     pub hold: Option<HoldId>,
+    /// Of who placed it, and of who confirmed it when it was a cart's hold.
+    pub claims: Vec<CommandKey>,
     pub status: OrderStatus,
     pub lines: BTreeMap<LineId, Line>,
     /// Units that are this order's and have not left, by where they are.

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::answer::StockView;
 use crate::rejection::Rejection;
-use crate::{HoldId, LineId, LocationId, RefundId, ReturnId, ShipmentId, SkuId, Timestamp};
+use crate::{
+    CommandKey, HoldId, LineId, LocationId, RefundId, ReturnId, ShipmentId, SkuId, Timestamp,
+};
 
 /// Events of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,6 +245,11 @@ pub enum OrderEvent {
         location: LocationId,
         day: String,
         acknowledge_by: Timestamp,
+    },
+    /// Placed, or a cart's hold confirmed, by the caller who holds this claim: who asks with it again asks for what
+    /// was done, and nobody else can place the order anew.
+    Claimed {
+        claim: CommandKey,
     },
 }
 

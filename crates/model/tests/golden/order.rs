@@ -4,7 +4,7 @@ use crossdock_model::v1::{
     AttemptEnd, OrderEvent, OrderStatus, Origin, ParcelTracking, RefundLine, RejectReason, Restock,
     ReturnLine,
 };
-use crossdock_model::{HoldId, RefundId, Rejection, ReturnId, ShipmentId};
+use crossdock_model::{CommandKey, HoldId, RefundId, Rejection, ReturnId, ShipmentId};
 
 use crate::sample::{
     allocation, at, attempt, bare_order_facts, destination, exception_closed, exception_opened,
@@ -156,4 +156,5 @@ samples!(events, OrderEvent {
             acknowledge_by: at(10),
         },
     ],
+    Claimed => [OrderEvent::Claimed { claim: CommandKey::new("k-1").expect("a key") }],
 });

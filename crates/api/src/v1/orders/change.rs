@@ -328,7 +328,7 @@ pub(super) async fn address(
         phone: known.as_ref().and_then(|buyer| buyer.phone.clone()),
         ship_to: Some(address.read()),
     };
-    put_buyer(&asking, &EntityId::Order(order.clone()), Some(&buyer)).await?;
+    put_buyer(&asking, &EntityId::Order(order.clone()), &buyer).await?;
     let change = OrderCommand::ChangeDestination { destination };
     command(&asking, order, change, input.hash).await
 }
@@ -395,7 +395,7 @@ pub(super) async fn refund(
 
 /// Lets an adopted order go to fulfilment.
 pub(super) async fn free(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc<OrderAnswer>> {
-    command(&asking, order, OrderCommand::Free, 0).await
+    command(&asking, order, OrderCommand::Free, asking.called).await
 }
 
 /// Erases the personal data of an order.

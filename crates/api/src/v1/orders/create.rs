@@ -6,7 +6,7 @@ use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{OrderCommand, RequestCommand};
 use crossdock_model::v1::{OrderFacts, Origin, Sale};
 use crossdock_model::{
-    Answer, ChannelId, Command, EntityId, HoldId, OrderId, Rejection, Timestamp,
+    Answer, ChannelId, Command, CommandKey, EntityId, HoldId, OrderId, Rejection,
 };
 use crossdock_runtime::{AskError, Reply, VaultEntry, VaultWrite};
 
@@ -16,6 +16,7 @@ use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::Input;
+use crate::state::ConnectorKind;
 
 /// An order that settled.
 pub(crate) struct Placed {
@@ -48,17 +49,23 @@ pub(super) async fn create(asking: Asking, input: Input<NewOrder>) -> Answered<D
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 
-async fn sale_of(asking: &Asking, channel: &ChannelId) -> Result<Sale, ApiError> {
-    match asking
-        .read(EntityId::Channel(channel.clone()))
-        .await?
-        .answer
-    {
-        Answer::Channel {
-            settings: Some(settings),
-            ..
-        } => Ok(settings.sale),
-        _ => Err(ApiError::not_found(format!("channel {channel}"))),
+/// How a channel sells through this API. One with a connector of its own states its orders itself.
+pub(crate) async fn sale_of(asking: &Asking, channel: &ChannelId) -> Result<Sale, ApiError> {
+    let read = asking.read(EntityId::Channel(channel.clone())).await?;
+    let Answer::Channel {
+        settings: Some(settings),
+        ..
+    } = read.answer
+    else {
+        return Err(ApiError::not_found(format!("channel {channel}")));
+    };
+    match settings.connector == ConnectorKind::Api.name() {
+        true => Ok(settings.sale),
+        false => {
+            let connector = settings.connector;
+            let problem = format!("{channel} gets its orders from {connector}, not from here");
+            Err(ApiError::invalid("channel", problem))
+        }
     }
 }
 
@@ -67,49 +74,40 @@ pub(crate) async fn place(
     asking: &Asking,
     hash: u64,
     id: OrderId,
-    mut facts: OrderFacts,
+    facts: OrderFacts,
     buyer: Option<Buyer>,
     how: How,
 ) -> Result<Placed, ApiError> {
-    let request = EntityId::Request(asking.principal(), asking.need_key()?);
-    let claim = RequestCommand::Claim {
-        order: id,
-        body_hash: hash,
+    let (order, _) = claim(asking, id, hash).await?;
+    let (origin, hold) = match how {
+        How::Stated(origin) => (origin, None),
+        How::Holding(hold) => (Origin::Api, Some(hold)),
     };
-    let claimed = asking
-        .ask_by(request, Command::Request(claim), asking.by())
-        .await?;
-    let Answer::Claimed { order, first } = claimed.answer else {
-        return Err(ApiError::internal(&"a claim was not answered as one"));
+    let state = OrderCommand::Place {
+        facts: Box::new(facts),
+        origin,
+        hold,
+        claim: CommandKey::new(asking.key_digest()?)?,
     };
-    let entity = EntityId::Order(order.clone());
-    let mut to_vault = buyer.as_ref();
-    if !first && exists(asking, &entity).await? {
-        // Older than all that is known of the order, so it changes nothing and only awaits the outcome.
-        facts.updated_at = Timestamp::default();
-        if has_buyer(asking, &entity).await? {
-            to_vault = None;
-        }
-    }
-    let facts = Box::new(facts);
-    let settle = true;
-    let state = match how {
-        How::Stated(origin) => OrderCommand::State {
-            facts,
-            origin,
-            settle,
-        },
-        How::Holding(hold) => OrderCommand::StateHeld {
-            facts,
-            hold,
-            settle,
-        },
-    };
+    let entity = EntityId::Order(order);
     let asked = asking.ask_by(entity.clone(), Command::Order(state), asking.by());
-    // Queued before the order hears of it, so in its first flush or in one before.
-    let (kept, reply) = tokio::join!(biased; put_buyer(asking, &entity, to_vault), asked);
-    kept?;
-    let reply = reply?;
+    let reply = match &buyer {
+        None => asked.await?,
+        // It may be somebody else's, and keeps the buyer it has.
+        Some(buyer) if stands(asking, &entity).await? => {
+            let reply = asked.await?;
+            if !has_buyer(asking, &entity).await? {
+                put_buyer(asking, &entity, buyer).await?;
+            }
+            reply
+        }
+        // Queued before the order hears of it, so in its first flush or in one before.
+        Some(buyer) => {
+            let (kept, reply) = tokio::join!(biased; put_buyer(asking, &entity, buyer), asked);
+            kept?;
+            reply?
+        }
+    };
     match &reply.answer {
         Answer::Order(summary) => {
             let summary = (**summary).clone();
@@ -119,9 +117,29 @@ pub(crate) async fn place(
     }
 }
 
-async fn exists(asking: &Asking, entity: &EntityId) -> Result<bool, ApiError> {
+/// Claims the caller's key and what it was sent with for that order: what the key stands for, and whether since now.
+pub(crate) async fn claim(
+    asking: &Asking,
+    order: OrderId,
+    body_hash: u64,
+) -> Result<(OrderId, bool), ApiError> {
+    let request = EntityId::Request(asking.principal(), asking.need_key()?);
+    let claim = Command::Request(RequestCommand::Claim { order, body_hash });
+    match asking.ask_by(request, claim, asking.by()).await?.answer {
+        Answer::Claimed { order, first } => Ok((order, first)),
+        other => Err(ApiError::internal(&format!(
+            "a claim was answered by {other:?}"
+        ))),
+    }
+}
+
+/// Whether there is an order already, and not a cart's hold that waits to become one.
+async fn stands(asking: &Asking, entity: &EntityId) -> Result<bool, ApiError> {
     match asking.state.handle.read(entity.clone()).await {
-        Ok(_) => Ok(true),
+        Ok(reply) => Ok(match reply.answer {
+            Answer::Order(summary) => summary.hold_expires_at.is_none(),
+            _ => true,
+        }),
         Err(AskError::Rejected(Rejection::NotFound(_))) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -137,13 +155,12 @@ async fn has_buyer(asking: &Asking, order: &EntityId) -> Result<bool, ApiError> 
     Ok(read.await?.is_some())
 }
 
-/// Puts a buyer, if there is one, into the vault.
+/// Puts a buyer into the vault.
 pub(crate) async fn put_buyer(
     asking: &Asking,
     order: &EntityId,
-    buyer: Option<&Buyer>,
+    buyer: &Buyer,
 ) -> Result<(), ApiError> {
-    let Some(buyer) = buyer else { return Ok(()) };
     let put = VaultWrite::Put {
         subject: order.to_string(),
         buyer: buyer.key.clone(),

@@ -12,7 +12,7 @@ use crate::route::Route;
 use crate::wire::Items;
 
 pub(super) use change::{ConditionName, command};
-pub(super) use create::{How, place, put_buyer};
+pub(super) use create::{How, place, sale_of};
 pub(super) use doc::{AddressDoc, OrderAnswer, order_answer, status_name, summary};
 pub(super) use input::{NewLine, NewOrder};
 

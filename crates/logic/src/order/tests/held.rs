@@ -1,7 +1,7 @@
 //! Orders that name a hold: its units become theirs, and are nobody else's in between.
 
 use crossdock_model::command::{OrderCommand, SkuCommand};
-use crossdock_model::v1::{AttemptId, OrderStatus, Sale};
+use crossdock_model::v1::{AttemptId, OrderStatus, Origin, Payment, Sale};
 use crossdock_model::{Answer, Command, Rejection, SkuId};
 use proptest::prelude::*;
 
@@ -9,10 +9,11 @@ use super::histories::World;
 use super::scene::*;
 
 fn stated_held(lines: &[crossdock_model::v1::LineFacts]) -> OrderCommand {
-    OrderCommand::StateHeld {
+    OrderCommand::Place {
         facts: Box::new(facts(Sale::Asks, lines)),
-        hold: id("h"),
-        settle: true,
+        origin: Origin::Api,
+        hold: Some(id("h")),
+        claim: id("k"),
     }
 }
 
@@ -136,6 +137,91 @@ fn a_hold_that_ran_out_is_worth_nothing() {
         matches!(settled, Some(Err(Rejection::Short { .. }))),
         "{settled:?}"
     );
+}
+
+/// As a caller of the API places it with that key.
+fn placed(claim: &str, origin: Origin, facts: crossdock_model::v1::OrderFacts) -> OrderCommand {
+    OrderCommand::Place {
+        facts: Box::new(facts),
+        origin,
+        hold: None,
+        claim: id(claim),
+    }
+}
+
+#[test]
+fn an_order_is_placed_by_one_claim_and_not_rewritten_by_another() {
+    let mut scene = Scene::new();
+    let first = facts(Sale::Asks, &[line("1", "A", 2)]);
+    scene.tell(placed("k", Origin::Api, first.clone()));
+    assert_eq!(scene.answer, Ok(Answer::Later));
+    let mut other = facts(Sale::Asks, &[line("1", "B", 7)]);
+    other.updated_at = ms(T0 + 1);
+    scene.tell(placed("other", Origin::Api, other.clone()));
+    assert!(matches!(scene.answer, Err(Rejection::OrderExists(_))));
+    // A repeat awaits the outcome and changes nothing, whatever it says.
+    scene.tell(placed("k", Origin::Api, other));
+    assert_eq!(scene.answer, Ok(Answer::Later));
+    let order = scene.order().order.as_deref().expect("an order");
+    assert_eq!(order.facts, first);
+    scene.check(OrderStatus::Received, &["plan 1/A:2"]);
+}
+
+/// A cart's hold of two units, reserved.
+fn cart() -> Scene {
+    let mut scene = Scene::new();
+    let expires_at = ms(T0 + 600_000);
+    let held = facts(Sale::Asks, &[line("1", "A", 2)]);
+    scene
+        .tell(placed("cart", Origin::Hold { expires_at }, held))
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Held, &[]);
+    scene
+}
+
+#[test]
+fn a_confirmed_cart_is_what_its_buyer_says() {
+    let mut scene = cart();
+    let mut bought = facts(Sale::Asks, &[]);
+    // Also one that was placed, by its own account, before the hold.
+    bought.updated_at = ms(0);
+    bought.payment = Payment::Pending;
+    bought.service_level = Some("express".to_owned());
+    scene.tell(placed("buy", Origin::Api, bought.clone()));
+    scene.check(OrderStatus::Reserved, &[]);
+    let order = scene.order().order.as_deref().expect("an order");
+    assert_eq!(order.facts.service_level.as_deref(), Some("express"));
+    let version = scene.entity.version();
+    let repeat = facts(Sale::Asks, &[line("1", "A", 2)]);
+    let expires_at = ms(T0 + 900_000);
+    scene
+        .tell(placed("buy", Origin::Api, bought.clone()))
+        .tell(placed("cart", Origin::Hold { expires_at }, repeat))
+        .tell(OrderCommand::ReleaseHold);
+    assert_eq!(scene.answer, Ok(Answer::Done));
+    scene.tell(placed("again", Origin::Api, bought));
+    assert!(matches!(scene.answer, Err(Rejection::OrderExists(_))));
+    scene.check(OrderStatus::Reserved, &[]);
+    assert_eq!(scene.entity.version(), version, "nothing was changed");
+}
+
+#[test]
+fn a_cart_that_was_given_back_is_over() {
+    let mut scene = cart();
+    scene.tell(OrderCommand::ReleaseHold);
+    let then = ["A settle1 reno 0/2", "reno free1"];
+    scene.check(OrderStatus::Cancelled, &then);
+    scene.tell(placed("buy", Origin::Api, facts(Sale::Asks, &[])));
+    assert!(matches!(
+        scene.answer,
+        Err(Rejection::HoldExpired { at }) if at == ms(T0)
+    ));
+    scene.tell(OrderCommand::ReleaseHold);
+    assert_eq!(scene.answer, Ok(Answer::Done));
+    scene.check(OrderStatus::Cancelled, &then);
 }
 
 #[test]

@@ -44,10 +44,11 @@ impl World {
         let sale = if asks { Sale::Asks } else { Sale::AlreadySold };
         let stated = match held {
             None => stated(facts(sale, &lines), Origin::Channel),
-            Some(_) => OrderCommand::StateHeld {
+            Some(_) => OrderCommand::Place {
                 facts: Box::new(facts(sale, &lines)),
-                hold: id("h"),
-                settle: true,
+                origin: Origin::Api,
+                hold: Some(id("h")),
+                claim: id("k"),
             },
         };
         let mut world = Self {
@@ -421,18 +422,19 @@ impl World {
     }
 
     fn newer(&mut self, how: u8) -> OrderCommand {
-        if let OrderCommand::State { facts, .. } | OrderCommand::StateHeld { facts, .. } =
+        let (OrderCommand::State { facts, .. } | OrderCommand::Place { facts, .. }) =
             &mut self.stated
-        {
-            facts.updated_at = ms(facts.updated_at.as_ms() + 1);
-            let index = usize::from(how) % facts.lines.len();
-            facts.lines[index].ordered_units = u32::from(how % 5) + 1;
-            facts.payment = match how % 3 {
-                0 => Payment::Pending,
-                _ => Payment::Ready,
-            };
-        }
-        self.stated.clone()
+        else {
+            panic!("an order is stated or placed")
+        };
+        facts.updated_at = ms(facts.updated_at.as_ms() + 1);
+        let index = usize::from(how) % facts.lines.len();
+        facts.lines[index].ordered_units = u32::from(how % 5) + 1;
+        facts.payment = match how % 3 {
+            0 => Payment::Pending,
+            _ => Payment::Ready,
+        };
+        stated((**facts).clone(), Origin::Channel)
     }
 
     pub fn the_order(&self) -> &Order {
