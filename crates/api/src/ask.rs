@@ -2,10 +2,10 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{Command, CommandKey, CredentialId, EntityId, Timestamp};
-use crossdock_runtime::{By, Reply};
+use crossdock_runtime::{By, Reply, body_hash};
 
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -20,6 +20,8 @@ const REASON_BYTES_MAX: usize = 500;
 pub(crate) struct Asking {
     pub state: ApiState,
     pub caller: Caller,
+    /// What is called, as a hash: with a key, it tells one call without a body from another.
+    pub called: u64,
     key: Option<String>,
     reason: Option<String>,
     trace: Option<TraceContext>,
@@ -36,11 +38,17 @@ impl FromRequestParts<ApiState> for Asking {
         Ok(Self {
             state: state.clone(),
             caller,
+            called: body_hash(&called(&parts.method, &parts.uri)),
             key,
             reason,
             trace: parts.extensions.get::<TraceContext>().copied(),
         })
     }
+}
+
+/// Method and path of a call: one key for two calls is a conflict, also where the bodies are alike.
+pub(crate) fn called(method: &Method, uri: &Uri) -> Vec<u8> {
+    format!("{method} {}\n", uri.path()).into_bytes()
 }
 
 fn text_header(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<String>, ApiError> {

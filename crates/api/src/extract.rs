@@ -9,6 +9,7 @@ use crossdock_model::IdError;
 use crossdock_runtime::body_hash;
 use serde::de::DeserializeOwned;
 
+use crate::ask::called;
 use crate::error::ApiError;
 
 /// A JSON body and the hash by which a repeat is told from a conflict.
@@ -26,9 +27,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(ApiError::new(status, "unsupported_media_type", detail));
         }
-        let called = format!("{} {}\n", request.method(), request.uri().path());
+        let called = called(request.method(), request.uri());
         let body = Bytes::from_request(request, state).await.map_err(unread)?;
-        let hash = body_hash(&[called.as_bytes(), &body].concat());
+        let hash = body_hash(&[&called[..], &body].concat());
         let value = from_json(&body)?;
         Ok(Self { value, hash })
     }

@@ -376,7 +376,8 @@ fn which(Two(order, request): Two) -> Result<(OrderId, u32), ApiError> {
 
 async fn acknowledge(asking: Asking, path: Two) -> Answered<Doc<OrderAnswer>> {
     let (order, request) = which(path)?;
-    command(&asking, order, OrderCommand::Acknowledge { request }, 0).await
+    let acknowledge = OrderCommand::Acknowledge { request };
+    command(&asking, order, acknowledge, asking.called).await
 }
 
 async fn reject(asking: Asking, path: Two, input: Input<Reject>) -> Answered<Doc<OrderAnswer>> {
