@@ -227,6 +227,16 @@ pub enum OrderCommand {
         shipment: ShipmentId,
         lines: Vec<LineUnits>,
     },
+    /// The channel says they were not sent after all.
+    UndoElsewhere {
+        shipment: ShipmentId,
+    },
+    /// The channel edited the order at that time, by its clock. What was taken out is known already; what was added
+    /// comes with its next statement.
+    Edited {
+        edited_at: Timestamp,
+        removed: Vec<LineUnits>,
+    },
     /// `None`: all that is left.
     Cancel {
         reason: String,

@@ -117,6 +117,22 @@ ids! {
     SourceId;
 }
 
+impl LineId {
+    const PROVISIONAL: &str = "export-";
+
+    /// An id made up for the `number`th line of an order whose source does not tell the channel's own.
+    #[must_use]
+    pub fn provisional(number: usize) -> Self {
+        Self(SmolStr::from(format!("{}{number}", Self::PROVISIONAL)))
+    }
+
+    /// Whether it was made up here.
+    #[must_use]
+    pub fn is_provisional(&self) -> bool {
+        self.0.starts_with(Self::PROVISIONAL)
+    }
+}
+
 impl ChannelId {
     /// A channel id that can stand in an entity's name, where `:` separates channel and order.
     ///

@@ -96,6 +96,18 @@ impl Folding<'_> {
         Ok(())
     }
 
+    pub(super) fn elsewhere_undone(
+        &self,
+        id: &str,
+        shipment: &ShipmentId,
+        lines: &[LineUnits],
+    ) -> Folded {
+        self.count_lines(id, "elsewhere", -1, lines)?;
+        let sql = "DELETE FROM shipments WHERE id = ?1 AND shipment = ?2";
+        self.run(sql, (id, shipment.as_str()))?;
+        Ok(())
+    }
+
     /// Refused: nothing of it is wanted any more.
     pub(super) fn all_cancelled(&self, id: &str) -> Folded {
         let sql = "UPDATE order_lines SET cancelled = max(ordered - elsewhere, 0) WHERE id = ?1";

@@ -2,8 +2,8 @@
 
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{
-    Allocation, AttemptEnd, Candidate, Destination, ExceptionClosed, Fallback, OrderEvent,
-    OrderFacts, Origin, ParcelTracking, Plan, RequestLine, ReturnLine, Take, Verdict,
+    Allocation, AttemptEnd, Candidate, Destination, ExceptionClosed, Fallback, LineUnits,
+    OrderEvent, OrderFacts, Origin, ParcelTracking, Plan, RequestLine, ReturnLine, Take, Verdict,
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 
@@ -55,6 +55,9 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::ShortPicked { request, lines } => ("short_picked", short_picked(*request, lines, told)),
         E::Shipped { request, shipment, lines, tracking, .. } => ("shipped", format!("Parcel {shipment} of request {request} left{} with {}{}.", from_location(told), request_lines(lines), tracked(tracking.as_ref()))),
         E::ShippedElsewhere { shipment, lines } => ("shipped_elsewhere", format!("{} says somebody else sent {} (shipment {shipment}).", told.channel, line_units(lines))),
+        E::ElsewhereUndone { shipment, lines } => ("elsewhere_undone", elsewhere_undone(shipment.as_str(), lines, &told.channel)),
+        E::EditSeen { edited_at } => ("edit_seen", format!("{} edited it at {}: its next statement says how in full.", told.channel, instant(*edited_at))),
+        E::LinesBound { lines } => ("lines_bound", lines_bound(lines, &told.channel)),
         E::RequestCancelAsked { request, lines } => ("cancel_asked", format!("Asked{} to stop {} of request {request}.", at_location(told), request_lines(lines))),
         E::RequestCancelled { request } => ("request_cancelled", format!("Request {request} was stopped{}.", by_location(told))),
         E::RequestCancelRefused { request } => ("cancel_refused", format!("Request {request} could not be stopped{} any more.", by_location(told))),
@@ -99,6 +102,29 @@ pub(crate) fn received(facts: &OrderFacts, origin: Origin, channel: &str) -> Str
     };
     let (lines, units) = (many(&facts.lines, "line"), count(units, "unit"));
     format!("{how} as {}: {lines}, {units}.{test}", facts.name)
+}
+
+fn elsewhere_undone(shipment: &str, lines: &[LineUnits], channel: &str) -> String {
+    match lines.is_empty() {
+        true => format!("{channel} says shipment {shipment} of somebody else is void."),
+        false => format!(
+            "{channel} says somebody else did not send {} after all (shipment {shipment}): ours to send again.",
+            line_units(lines)
+        ),
+    }
+}
+
+fn lines_bound(lines: &[(LineId, LineId)], channel: &str) -> String {
+    let named = lines
+        .iter()
+        .map(|(theirs, ours)| format!("{ours} is {theirs}"));
+    match lines.is_empty() {
+        true => format!("No line of the export is one that {channel} states."),
+        false => format!(
+            "Lines of the export, as {channel} calls them: {}.",
+            list(named)
+        ),
+    }
 }
 
 fn plan_requested(attempt: u32, excluded: &[LocationId]) -> String {

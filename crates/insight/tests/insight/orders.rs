@@ -276,8 +276,18 @@ fn units_sent_by_somebody_else_or_returned_are_told() {
     let elsewhere = OrderEvent::ShippedElsewhere { shipment, lines };
     check(
         Book::with_order(1),
-        vec![elsewhere],
+        vec![elsewhere.clone()],
         &["1 2 open", "2 1 shipped"],
+        &[],
+    );
+    let undone = OrderEvent::ElsewhereUndone {
+        shipment: ShipmentId::new("X").unwrap(),
+        lines: vec![units("2", 1)],
+    };
+    check(
+        Book::with_order(1),
+        vec![elsewhere.clone(), undone],
+        &["1 2 open", "2 1 open"],
         &[],
     );
     let back = ReturnLine {

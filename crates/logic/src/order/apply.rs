@@ -35,6 +35,8 @@ impl OrderState {
             | OrderEvent::Returned { .. }
             | OrderEvent::LinesEdited { .. }
             | OrderEvent::ShippedElsewhere { .. }
+            | OrderEvent::ElsewhereUndone { .. }
+            | OrderEvent::EditSeen { .. }
             | OrderEvent::Refused { .. } => self.apply_lines(event, at),
             OrderEvent::PlanRequested { .. }
             | OrderEvent::Planned { .. }
@@ -74,6 +76,7 @@ impl OrderState {
             | OrderEvent::Noted { .. }
             | OrderEvent::HoldTaken { .. }
             | OrderEvent::Claimed { .. }
+            | OrderEvent::LinesBound { .. }
             | OrderEvent::TimePassed { .. }
             | OrderEvent::ExceptionOpened(_)
             | OrderEvent::ExceptionClosed(_) => self.apply_rest(event),
@@ -104,6 +107,10 @@ impl OrderState {
             OrderEvent::HeldBack { lines, until, .. } => order.hold_back(lines, *until),
             OrderEvent::HoldEnded { lines } => order.end_hold(lines),
             OrderEvent::Freed => order.freed = true,
+            OrderEvent::LinesBound { lines } => {
+                require(order.seen.bound.is_none(), "lines were bound twice")?;
+                order.seen.bound = Some(lines.iter().cloned().collect());
+            }
             OrderEvent::HoldTaken { hold } => order.hold = Some(hold.clone()),
             OrderEvent::Claimed { claim } => order.claims.push(claim.clone()),
             OrderEvent::SplitAsked { lines } => order.route.apart.extend(lines.iter().cloned()),
@@ -179,6 +186,8 @@ impl OrderState {
         order.effort = super::state::Effort::default();
         order.offers.clear();
         order.requests.clear();
+        order.seen.elsewhere.clear();
+        order.seen.edit = None;
         order.route = super::state::Route::default();
         order.holds = super::state::Holds::default();
         if !self.is_confirming_any()

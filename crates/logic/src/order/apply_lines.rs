@@ -2,7 +2,7 @@
 
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin, Restock};
-use crossdock_model::{EntityId, Rejection, Timestamp};
+use crossdock_model::{EntityId, Rejection, ShipmentId, Timestamp};
 
 use super::apply::{Applied, illegal, require};
 use super::state::{Effort, Holds, Line, Order, OrderState, Placing, Route, Seen};
@@ -56,7 +56,7 @@ impl OrderState {
         Ok(())
     }
 
-    pub(super) fn apply_lines(&mut self, event: &OrderEvent, _at: Timestamp) -> Applied {
+    pub(super) fn apply_lines(&mut self, event: &OrderEvent, at: Timestamp) -> Applied {
         let order = self.order_mut()?;
         match event {
             OrderEvent::Merged { facts } => order.merged(facts),
@@ -89,18 +89,13 @@ impl OrderState {
                 Ok(())
             }
             OrderEvent::ShippedElsewhere { shipment, lines } => {
-                require(
-                    order.seen.shipments.insert(shipment.clone()),
-                    "shipped twice",
-                )?;
-                for LineUnits { line, units } in lines {
-                    let line = order.line_mut(line)?;
-                    line.elsewhere += units;
-                    require(
-                        line.cancelled.saturating_add(line.elsewhere) <= line.facts.ordered_units,
-                        "more sent elsewhere than ordered",
-                    )?;
-                }
+                order.shipped_elsewhere(shipment, lines)
+            }
+            OrderEvent::ElsewhereUndone { shipment, lines } => {
+                order.elsewhere_undone(shipment, lines)
+            }
+            OrderEvent::EditSeen { edited_at } => {
+                order.seen.edit = Some((*edited_at, at));
                 Ok(())
             }
             OrderEvent::Refused { why } => {
@@ -176,6 +171,33 @@ impl Order {
         Ok(())
     }
 
+    fn shipped_elsewhere(&mut self, shipment: &ShipmentId, lines: &[LineUnits]) -> Applied {
+        let new = self.seen.shipments.insert(shipment.clone());
+        require(new, "shipped twice")?;
+        for LineUnits { line, units } in lines {
+            let line = self.line_mut(line)?;
+            line.elsewhere = line.elsewhere.saturating_add(*units);
+            require(
+                line.cancelled.saturating_add(line.elsewhere) <= line.facts.ordered_units,
+                "more sent elsewhere than ordered",
+            )?;
+        }
+        let counted = (shipment.clone(), lines.to_vec());
+        self.seen.elsewhere.extend([counted]);
+        Ok(())
+    }
+
+    fn elsewhere_undone(&mut self, shipment: &ShipmentId, lines: &[LineUnits]) -> Applied {
+        self.seen.shipments.insert(shipment.clone());
+        self.seen.elsewhere.remove(shipment);
+        for LineUnits { line, units } in lines {
+            let line = self.line_mut(line)?;
+            let left = line.elsewhere.checked_sub(*units);
+            line.elsewhere = left.ok_or_else(|| illegal("undone beyond what was sent"))?;
+        }
+        Ok(())
+    }
+
     /// A newer statement of the channel. What an operator set stays.
     fn merged(&mut self, facts: &OrderFacts) -> Applied {
         require(
@@ -193,6 +215,8 @@ impl Order {
             self.route.destination.clone_from(&facts.destination);
         }
         self.facts = facts.clone();
+        let edit = self.seen.edit;
+        self.seen.edit = edit.filter(|(edited_at, _)| facts.updated_at < *edited_at);
         Ok(())
     }
 }

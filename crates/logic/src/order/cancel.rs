@@ -21,6 +21,8 @@ impl Draft<'_> {
             OrderCommand::ShippedElsewhere { shipment, lines } => {
                 self.shipped_elsewhere(shipment, lines)
             }
+            OrderCommand::UndoElsewhere { shipment } => self.undo_elsewhere(shipment),
+            OrderCommand::Edited { edited_at, removed } => self.edited(*edited_at, removed),
             other => Err(misrouted(other)),
         }
     }
@@ -54,15 +56,26 @@ impl Draft<'_> {
             return Ok(self.unchanged());
         }
         within(order.seen.refunds.len(), "refunds of an order")?;
+        let lines: Vec<RefundLine> = lines
+            .iter()
+            .map(|one| {
+                Ok(RefundLine {
+                    line: order.ours(&one.line)?,
+                    ..one.clone()
+                })
+            })
+            .collect::<Result<_, Rejection>>()?;
         self.emit(OrderEvent::Refunded {
             refund: refund.clone(),
-            lines: lines.to_vec(),
+            lines: lines.clone(),
         });
         let order = self.known()?;
         let concerned: BTreeSet<&LineId> = lines.iter().map(|one| &one.line).collect();
         let cancelled = concerned.into_iter().filter_map(|line| {
             let known = order.lines.get(line)?;
-            let units = known.refund_cancelled.saturating_sub(known.cancelled);
+            let gone = known.facts.cancelled_units;
+            let gone = gone.saturating_add(known.refund_cancelled);
+            let units = gone.saturating_sub(known.cancelled);
             Some(LineUnits {
                 line: line.clone(),
                 units: units.min(known.cancellable_units()),
@@ -113,7 +126,8 @@ impl Draft<'_> {
         Ok(self.done())
     }
 
-    /// Cancels what statements of lines say is cancelled beyond what is known.
+    /// Cancels what statements of lines say is cancelled beyond what is known. Refunded units are not in it: they
+    /// come by their own ids.
     pub fn cancel_stated(&mut self, lines: &[LineFacts], reason: &str) {
         let Some(order) = self.order.order.as_deref() else {
             return;
@@ -123,7 +137,8 @@ impl Draft<'_> {
                 .lines
                 .get(&one.line)
                 .filter(|known| known.facts == *one)?;
-            let units = one.cancelled_units.saturating_sub(known.cancelled);
+            let gone = one.cancelled_units.saturating_add(known.refund_cancelled);
+            let units = gone.saturating_sub(known.cancelled);
             Some(LineUnits {
                 line: one.line.clone(),
                 units: units.min(known.cancellable_units()),
@@ -143,21 +158,40 @@ impl Draft<'_> {
             return Ok(self.unchanged());
         }
         within(order.seen.shipments.len(), "shipments of an order")?;
-        let mut sums: BTreeMap<&LineId, u32> = BTreeMap::new();
-        for one in lines {
-            *sums.entry(&one.line).or_default() += one.units;
-        }
-        let ours = sums.into_iter().filter_map(|(line, units)| {
-            let known = order.lines.get(line)?;
-            Some(LineUnits {
-                line: line.clone(),
-                units: units.min(known.cancellable_units()),
-            })
-        });
-        let lines: Vec<_> = ours.filter(|one| one.units > 0).collect();
+        let lines = order.left_of(lines)?;
         let shipment = shipment.clone();
         self.emit(OrderEvent::ShippedElsewhere { shipment, lines });
         Ok(self.done())
+    }
+
+    /// It was not sent after all: its units are ours to send again. One that was never heard of is remembered, so
+    /// that a late statement of it does not count.
+    fn undo_elsewhere(mut self, shipment: &ShipmentId) -> Decided {
+        let order = self.known()?;
+        let counted = order.seen.elsewhere.get(shipment);
+        if order.is_over() || (counted.is_none() && order.seen.shipments.contains(shipment)) {
+            return Ok(self.unchanged());
+        }
+        within(order.seen.shipments.len(), "shipments of an order")?;
+        let (shipment, lines) = (shipment.clone(), counted.cloned().unwrap_or_default());
+        self.emit(OrderEvent::ElsewhereUndone { shipment, lines });
+        Ok(self.done())
+    }
+}
+
+impl Order {
+    /// Of these units, under our ids, those that have not left and are not cancelled.
+    pub(super) fn left_of(&self, lines: &[LineUnits]) -> Result<Vec<LineUnits>, Rejection> {
+        let mut sums: BTreeMap<LineId, u32> = BTreeMap::new();
+        for one in lines {
+            let units = sums.entry(self.ours(&one.line)?).or_default();
+            *units = units.saturating_add(one.units);
+        }
+        let left = sums.into_iter().filter_map(|(line, units)| {
+            let units = units.min(self.lines.get(&line)?.cancellable_units());
+            Some(LineUnits { line, units })
+        });
+        Ok(left.filter(|one| one.units > 0).collect())
     }
 }
 
@@ -200,10 +234,6 @@ pub(super) fn check_lines(lines: &[LineFacts]) -> Result<(), Rejection> {
         if !seen.insert(&line.line) {
             let problem = format!("{} is there twice", line.line);
             return Err(Rejection::invalid(field("line"), problem));
-        }
-        if line.ordered_units == 0 && line.cancelled_units == 0 {
-            let problem = "must be at least 1";
-            return Err(Rejection::invalid(field("ordered_units"), problem));
         }
         if line.ships && line.parts.is_empty() {
             let problem = "a line that is sent needs at least one SKU";

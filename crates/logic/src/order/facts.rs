@@ -49,6 +49,7 @@ impl Draft<'_> {
 
     fn take_statement(&mut self, facts: &OrderFacts, origin: Origin) -> Result<(), Rejection> {
         self.asked_again = true;
+        let facts = &*self.in_our_terms(facts);
         match self.order.order.as_deref() {
             None => {
                 check(facts)?;

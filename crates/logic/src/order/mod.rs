@@ -9,9 +9,11 @@ mod apply;
 mod apply_lines;
 mod apply_placing;
 mod apply_requests;
+mod bound;
 mod cancel;
 mod commit;
 mod draft;
+mod edited;
 mod effects;
 mod facts;
 mod holds;
@@ -65,6 +67,8 @@ const RESEND_AFTER: Duration = Duration::from_s(5);
 const RESEND_MAX: Duration = Duration::from_minutes(150);
 /// Deliveries of a request before a person is told.
 const DELIVERIES_MAX: u32 = 16;
+/// How long an edit of the channel may stand without the statement that says it in full.
+const EDIT_PATIENCE: Duration = Duration::from_minutes(10);
 /// How long a shipped order stays open for returns.
 const CLOSE_AFTER: Duration = Duration::from_days(30);
 
@@ -151,7 +155,9 @@ impl Draft<'_> {
             OrderCommand::Refund { .. }
             | OrderCommand::Cancel { .. }
             | OrderCommand::EditLines { .. }
-            | OrderCommand::ShippedElsewhere { .. } => self.change_lines(command),
+            | OrderCommand::ShippedElsewhere { .. }
+            | OrderCommand::UndoElsewhere { .. }
+            | OrderCommand::Edited { .. } => self.change_lines(command),
             OrderCommand::ChangeDestination { .. }
             | OrderCommand::Reroute { .. }
             | OrderCommand::Split { .. } => self.change_route(command),

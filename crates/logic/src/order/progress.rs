@@ -32,6 +32,7 @@ impl Draft<'_> {
             self.request();
             self.due_requests();
             self.watch_payment();
+            self.watch_edit();
             self.change_status();
             if self.events.len() == before {
                 return;
@@ -204,9 +205,13 @@ impl Draft<'_> {
         };
         const KIND: &str = "payment_voided";
         match order.facts.payment {
-            Payment::Voided => {
+            // What has left or is cancelled needs no money any more.
+            Payment::Voided if !order.cancellable().is_empty() => {
                 let cause = "its payment will not come, and nothing more is sent".to_owned();
                 self.open_exception(KIND, self.asked.id.to_string(), cause, Vec::new());
+            }
+            Payment::Voided => {
+                self.close_exception(KIND, None, "nothing of it is left to send");
             }
             Payment::Ready | Payment::Pending | Payment::OnHoldUntil(_) => {
                 self.close_exception(KIND, None, "the payment is not voided any more");

@@ -215,7 +215,13 @@ pub(super) struct Seen {
     pub refunds: BTreeSet<RefundId>,
     pub shipments: BTreeSet<ShipmentId>,
     pub returns: BTreeSet<ReturnId>,
+    /// What of shipments by others counts, so that it can be taken back.
+    pub elsewhere: BTreeMap<ShipmentId, Vec<LineUnits>>,
     pub tie_at: Option<Timestamp>,
+    /// An edit that no statement covers yet: when the channel made it, and when it was heard of.
+    pub edit: Option<(Timestamp, Timestamp)>,
+    /// Ours by the channel's ids, for lines that were adopted without those.
+    pub bound: Option<BTreeMap<LineId, LineId>>,
 }
 
 /// Openings of one (kind, subject).

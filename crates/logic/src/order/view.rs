@@ -7,7 +7,7 @@ use crossdock_model::v1::{OrderStatus, Payment};
 use crossdock_model::{Answer, Rejection, SkuId, Timestamp};
 
 use super::state::{OrderState, Phase, Placing, Request};
-use super::{CLOSE_AFTER, RETRY_ASKS_MAX};
+use super::{CLOSE_AFTER, EDIT_PATIENCE, RETRY_ASKS_MAX};
 
 impl OrderState {
     pub(super) fn summary(&self, version: u64) -> Option<OrderSummary> {
@@ -79,6 +79,11 @@ impl OrderState {
                 let late = request.is_awaited().then_some(request.acknowledge_by);
                 add(late, "acknowledge a request");
             }
+            let edit = order.seen.edit;
+            add(
+                edit.map(|(_, heard)| heard + EDIT_PATIENCE),
+                "state an edit",
+            );
             let shipped = order.shipped_at;
             let shipped = shipped.filter(|_| order.status == OrderStatus::Shipped);
             add(shipped.map(|at| at + CLOSE_AFTER), "close the order");

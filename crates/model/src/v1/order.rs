@@ -251,6 +251,20 @@ pub enum OrderEvent {
     Claimed {
         claim: CommandKey,
     },
+    /// What the channel calls lines that were adopted without its ids: (the channel's id, ours). Once.
+    LinesBound {
+        lines: Vec<(LineId, LineId)>,
+    },
+    /// The channel took back that somebody else sent units: they are ours to send again. Without lines: it never
+    /// said so before, and a late statement of it counts no more.
+    ElsewhereUndone {
+        shipment: ShipmentId,
+        lines: Vec<LineUnits>,
+    },
+    /// The channel edited the order; its next statement says how in full.
+    EditSeen {
+        edited_at: Timestamp,
+    },
 }
 
 /// Why an attempt was given up.

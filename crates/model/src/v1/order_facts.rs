@@ -105,7 +105,8 @@ pub struct LineFacts {
     pub line: LineId,
     pub title: String,
     pub ordered_units: u32,
-    /// Units the channel says are no longer wanted (removed by an edit, cancelled).
+    /// Units the channel says are no longer wanted (removed by an edit, cancelled). Refunded ones come by their
+    /// refunds and are not in it.
     pub cancelled_units: u32,
     pub parts: Vec<Part>,
     pub unit_price: Option<Money>,

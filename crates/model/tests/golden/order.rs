@@ -148,6 +148,11 @@ samples!(events, OrderEvent {
     RequestResent => [OrderEvent::RequestResent { request: 11, attempt: 2 }],
     RerouteAsked => [OrderEvent::RerouteAsked { exclude: vec![location("reno")] }],
     TimePassed => [OrderEvent::TimePassed { until: at(9) }],
+    LinesBound => [OrderEvent::LinesBound { lines: vec![(line("301"), line("export-1"))] }],
+    ElsewhereUndone => [
+        OrderEvent::ElsewhereUndone { shipment: shipment(), lines: vec![line_units(2)] },
+    ],
+    EditSeen => [OrderEvent::EditSeen { edited_at: at(11) }],
     SlotGranted => [
         OrderEvent::SlotGranted {
             attempt: 6,

@@ -324,6 +324,10 @@ impl NewOrder {
         if self.lines.len() > LINES_MAX {
             return Err(ApiError::invalid("lines", format!("at most {LINES_MAX}")));
         }
+        if let Some(at) = self.lines.iter().position(|line| line.units == 0) {
+            let field = format!("lines[{at}].units");
+            return Err(ApiError::invalid(&field, "must be at least 1"));
+        }
         let address = self.buyer.as_ref().and_then(|buyer| buyer.address.as_ref());
         let destination = self.destination.or_else(|| address?.destination());
         let version = u32::from(self.buyer.is_some());

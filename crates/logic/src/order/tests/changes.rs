@@ -422,12 +422,18 @@ fn a_refund_cancels_what_was_not_sent_once() {
         .tell(refund(Restock::Cancel))
         .tell(refund(Restock::No));
     scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
-    // The channel's own statement of the same cancellation.
+    // A statement counts refunded units apart: what it says is cancelled is another one.
     let mut after = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
     after.updated_at = ms(T0);
+    scene.tell(stated(after.clone(), Origin::Channel));
+    scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+    after.updated_at = ms(T0 + 1);
     after.lines[0].cancelled_units = 1;
     scene.tell(stated(after, Origin::Channel));
-    scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+    scene.check(
+        OrderStatus::Cancelled,
+        &["A settle1 reno 0/2", "reno free1"],
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of an order: what was given, what then is outstanding, and where the order is.
 
 mod changes;
+mod channel;
 mod flow;
 mod held;
 mod histories;
