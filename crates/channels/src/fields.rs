@@ -69,18 +69,17 @@ impl<'a> Part<'a> {
     }
 
     /// The elements of a list; none when it is absent.
-    pub fn list(&self, name: &str) -> Vec<Self> {
+    pub fn list(&self, name: &str) -> Result<Vec<Self>, MapError> {
         let Some(list) = self.get(name) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let element = |(at, value)| Self {
             value,
             path: format!("{}[{at}]", list.path),
         };
-        list.value
-            .as_array()
-            .map(|all| all.iter().enumerate().map(element).collect())
-            .unwrap_or_default()
+        let elements = list.value.as_array();
+        let elements = elements.ok_or_else(|| list.wrong("expected a list"))?;
+        Ok(elements.iter().enumerate().map(element).collect())
     }
 
     pub fn as_text(&self) -> Option<&'a str> {
@@ -133,14 +132,14 @@ impl<'a> Part<'a> {
             .ok_or_else(|| self.wrong("expected a whole number"))
     }
 
-    /// An exact amount, written as text or number.
+    /// An exact amount, written as text or number, in a currency written in letters of either case.
     pub fn money(&self, currency: &str) -> Result<Money, MapError> {
         let text = match self.value {
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
             _ => return Err(self.wrong("expected an amount")),
         };
-        Money::parse(&text, currency).map_err(|e| self.wrong(e.to_string()))
+        Money::parse(&text, &currency.to_ascii_uppercase()).map_err(|e| self.wrong(e.to_string()))
     }
 
     pub fn instant(&self) -> Result<Timestamp, MapError> {

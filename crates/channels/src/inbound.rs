@@ -106,10 +106,14 @@ pub enum Inbound {
         /// The channel's time of it.
         updated_at: Timestamp,
     },
-    /// The order changed in a way the payload does not tell in full: another payload follows, or it is re-read.
-    Reread {
+    /// The order was edited. What was added is told in full by the next statement of the order only.
+    Edit {
         /// The order.
         order: ExternalId,
+        /// When, by the channel's clock.
+        edited_at: Timestamp,
+        /// What was taken out.
+        removed: Vec<LineUnits>,
     },
     /// A topic we know and need not act on.
     Nothing {
@@ -151,6 +155,8 @@ pub struct ChannelOrder {
     pub refunds: Vec<(RefundId, Vec<RefundLine>)>,
     /// Shipments it carries that are not ours.
     pub shipped: Vec<(ShipmentId, Vec<LineUnits>)>,
+    /// Shipments it carries that did not happen after all.
+    pub unshipped: Vec<ShipmentId>,
 }
 
 /// A line as its channel states it.

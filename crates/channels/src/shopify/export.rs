@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_model::v1::{Destination, Payment};
+use crossdock_model::v1::Destination;
 use crossdock_model::{ExternalId, LineId, Money, Timestamp};
 use serde_json::Value;
 
@@ -108,7 +108,14 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
     };
     let placed_at = time("Created at")?.ok_or("column \"Created at\" is missing or empty")?;
     let external = ExternalId::new(need("Id")?).map_err(|e| e.to_string())?;
-    let currency = field(first, "Currency").unwrap_or("USD");
+    let currency = field(first, "Currency").map(str::to_ascii_uppercase);
+    let currency = currency.as_deref();
+    let status = field(first, "Financial Status").unwrap_or("pending");
+    let payment = order::payment_of(status);
+    let payment = payment.ok_or_else(|| format!("Financial Status: {status:?} is unknown"))?;
+    if status == "partially_refunded" {
+        return Err(untold("which units were refunded"));
+    }
     let lines: Result<Vec<ChannelLine>, String> = (1..)
         .zip(rows)
         .map(|(at, row)| csv_line(at, row, currency))
@@ -130,37 +137,47 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
             address_version: 1,
         }),
         service_level: field(first, "Shipping Method").map(str::to_lowercase),
-        payment: match field(first, "Financial Status") {
-            Some("pending") | None => Payment::Pending,
-            Some("voided" | "expired") => Payment::Voided,
-            Some(_) => Payment::Ready,
-        },
+        payment,
         cancelled,
-        total: field(first, "Total").and_then(|total| Money::parse(total, currency).ok()),
+        total: amount(first, "Total", currency)?,
         tags: Vec::new(),
         test: false,
         buyer: Some(csv_buyer(first, &external)),
         refunds: Vec::new(),
         shipped: Vec::new(),
+        unshipped: Vec::new(),
         external,
     })
 }
 
-fn csv_line(at: usize, row: &Row, currency: &str) -> Result<ChannelLine, String> {
+/// What only the shop's JSON says.
+fn untold(what: &str) -> String {
+    format!("the CSV does not say {what}: export this order as JSON (GET /admin/api/orders.json)")
+}
+
+fn amount(row: &Row, name: &str, currency: Option<&str>) -> Result<Option<Money>, String> {
+    let amount = field(row, name).zip(currency);
+    let read = amount.map(|(text, currency)| Money::parse(text, currency));
+    read.transpose().map_err(|e| format!("{name}: {e}"))
+}
+
+fn csv_line(at: usize, row: &Row, currency: Option<&str>) -> Result<ChannelLine, String> {
     let units = field(row, "Lineitem quantity").unwrap_or_default();
     let ordered_units: u32 = units
         .parse()
         .map_err(|_| format!("Lineitem quantity: {units:?} is no number"))?;
-    let sent = field(row, "Lineitem fulfillment status") == Some("fulfilled");
+    let sent = match field(row, "Lineitem fulfillment status") {
+        Some("partial") => return Err(untold("how many units were sent")),
+        status => status == Some("fulfilled"),
+    };
     Ok(ChannelLine {
-        line: LineId::new(format!("export-{at}")).map_err(|e| e.to_string())?,
+        line: LineId::provisional(at),
         listing: None,
         sku: field(row, "Lineitem sku").map(str::to_owned),
         title: field(row, "Lineitem name").unwrap_or("line").to_owned(),
         ordered_units,
         cancelled_units: if sent { ordered_units } else { 0 },
-        unit_price: field(row, "Lineitem price")
-            .and_then(|price| Money::parse(price, currency).ok()),
+        unit_price: amount(row, "Lineitem price", currency)?,
         ships: field(row, "Lineitem requires shipping") != Some("false"),
     })
 }

@@ -15,4 +15,6 @@ pub use topics::{TOPICS, map};
 pub use verify::{sign, verify};
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The REST order resource, as order webhooks carry it.
 
 use crossdock_model::v1::{Destination, LineUnits, Payment};
-use crossdock_model::{ExternalId, LineId, ListingId, ShipmentId};
+use crossdock_model::{ExternalId, LineId, ListingId, Money, ShipmentId};
 
 use super::refund;
 use crate::buyer::{Address, Buyer};
@@ -13,7 +13,7 @@ const POSTAL_PREFIX: usize = 3;
 
 /// Reads an order.
 pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
-    let currency = root.text("currency").unwrap_or_else(|| "USD".to_owned());
+    let currency = root.text("currency");
     let external = root.need("id")?.typed::<ExternalId>()?;
     let name = root.text("name").unwrap_or_else(|| external.to_string());
     let updated_at = root.need("updated_at")?.instant()?;
@@ -21,21 +21,23 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         Some(placed) => placed.instant()?,
         None => updated_at,
     };
-    let refunds: Result<Vec<_>, MapError> = root.list("refunds").iter().map(refund::read).collect();
+    let refunds: Result<Vec<_>, MapError> =
+        root.list("refunds")?.iter().map(refund::read).collect();
     let refunds = refunds?;
     let refunded = |line: &LineId| -> u32 {
         let lines = refunds
             .iter()
             .flat_map(|(_, lines)| lines)
             .filter(|refunded| refunded.line == *line);
-        lines.map(|refunded| refunded.units).sum()
+        lines.fold(0, |sum, refunded| sum.saturating_add(refunded.units))
     };
     let lines: Result<Vec<ChannelLine>, MapError> = root
-        .list("line_items")
+        .list("line_items")?
         .iter()
-        .map(|part| line(part, &currency, &refunded))
+        .map(|part| line(part, currency.as_deref(), &refunded))
         .collect();
-    let shipping = root.list("shipping_lines").into_iter().next();
+    let (shipped, unshipped) = fulfilments(root)?;
+    let shipping = root.list("shipping_lines")?.into_iter().next();
     let level = shipping.and_then(|line| line.text("code").or_else(|| line.text("title")));
     Ok(ChannelOrder {
         external,
@@ -47,21 +49,19 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         service_level: level.map(|level| level.to_lowercase()),
         payment: payment(root)?,
         cancelled: cancelled(root)?,
-        total: root
-            .get("total_price")
-            .map(|total| total.money(&currency))
-            .transpose()?,
+        total: price(root, "total_price", currency.as_deref())?,
         tags: tags(root),
         test: root.flag("test").unwrap_or(false),
         buyer: buyer(root),
         refunds,
-        shipped: shipped(root)?,
+        shipped,
+        unshipped,
     })
 }
 
 fn line(
     part: &Part<'_>,
-    currency: &str,
+    currency: Option<&str>,
     refunded: &dyn Fn(&LineId) -> u32,
 ) -> Result<ChannelLine, MapError> {
     let line = part.need("id")?.typed::<LineId>()?;
@@ -87,25 +87,37 @@ fn line(
             .unwrap_or_else(|| "line".to_owned()),
         ordered_units,
         cancelled_units,
-        unit_price: part
-            .get("price")
-            .map(|price| price.money(currency))
-            .transpose()?,
-        ships: part.flag("requires_shipping").unwrap_or(true) && !gift_card,
+        unit_price: price(part, "price", currency)?,
+        // A gift card made of plastic is sent as anything else is.
+        ships: part.flag("requires_shipping").unwrap_or(!gift_card),
     })
 }
 
+/// An amount of the order's currency. One without a currency is unknown: it is not money.
+fn price(part: &Part<'_>, name: &str, currency: Option<&str>) -> Result<Option<Money>, MapError> {
+    let amount = part.get(name).zip(currency);
+    amount
+        .map(|(amount, currency)| amount.money(currency))
+        .transpose()
+}
+
 fn payment(root: &Part<'_>) -> Result<Payment, MapError> {
-    let Some(status) = root.text("financial_status") else {
+    let Some(status) = root.get("financial_status") else {
         return Ok(Payment::Pending);
     };
-    match status.as_str() {
-        "authorized" | "paid" | "partially_paid" | "partially_refunded" | "refunded" => {
-            Ok(Payment::Ready)
-        }
-        "pending" => Ok(Payment::Pending),
-        "voided" | "expired" => Ok(Payment::Voided),
-        other => Err(root.wrong(format!("financial_status {other:?} is unknown"))),
+    let known = status.as_text().and_then(payment_of);
+    known.ok_or_else(|| status.wrong("is no financial status that is known"))
+}
+
+/// What a financial status means for goods that have not left. Part of the money is not the money. What was given
+/// back in full is not sent: units that are refunded are cancelled by their refund, and a refund of an amount alone
+/// is for a person to look at.
+pub(super) fn payment_of(status: &str) -> Option<Payment> {
+    match status {
+        "authorized" | "paid" | "partially_refunded" => Some(Payment::Ready),
+        "pending" | "partially_paid" => Some(Payment::Pending),
+        "voided" | "expired" | "refunded" => Some(Payment::Voided),
+        _ => None,
     }
 }
 
@@ -128,25 +140,36 @@ fn tags(root: &Part<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Fulfilments of the order: units that somebody else sent (ours are reported by us and known by their ids).
-fn shipped(root: &Part<'_>) -> Result<Vec<(ShipmentId, Vec<LineUnits>)>, MapError> {
-    let mut shipped = Vec::new();
-    for part in root.list("fulfillments") {
-        let good = matches!(part.text("status").as_deref(), Some("success") | None);
-        let ours = part.text("service").as_deref() == Some("crossdock");
-        if good && !ours {
-            let lines: Result<Vec<LineUnits>, MapError> =
-                part.list("line_items").iter().map(units).collect();
-            shipped.push((part.need("id")?.typed::<ShipmentId>()?, lines?));
+/// Shipments with their units, and those that did not happen after all.
+type Fulfilments = (Vec<(ShipmentId, Vec<LineUnits>)>, Vec<ShipmentId>);
+
+/// Fulfilments of the order: units that somebody else sent (ours are reported by us and known by their ids). One that
+/// is still being made says nothing yet.
+fn fulfilments(root: &Part<'_>) -> Result<Fulfilments, MapError> {
+    let (mut shipped, mut unshipped) = Fulfilments::default();
+    let fulfilments = root.list("fulfillments")?.into_iter();
+    let ours = |part: &Part<'_>| part.text("service").as_deref() == Some("crossdock");
+    for part in fulfilments.filter(|part| !ours(part)) {
+        let id = part.need("id")?.typed::<ShipmentId>()?;
+        match part.text("status").as_deref() {
+            Some("success") | None => {
+                let lines = part.list("line_items")?.into_iter();
+                let lines = lines.map(|line| units(&line, "quantity"));
+                shipped.push((id, lines.collect::<Result<_, _>>()?));
+            }
+            Some("cancelled" | "error" | "failure") => unshipped.push(id),
+            Some("pending" | "open") => {}
+            Some(other) => return Err(part.wrong(format!("status {other:?} is unknown"))),
         }
     }
-    Ok(shipped)
+    Ok((shipped, unshipped))
 }
 
-fn units(part: &Part<'_>) -> Result<LineUnits, MapError> {
+/// Units of a line.
+pub(super) fn units(part: &Part<'_>, count: &str) -> Result<LineUnits, MapError> {
     Ok(LineUnits {
         line: part.need("id")?.typed::<LineId>()?,
-        units: part.need("quantity")?.units()?,
+        units: part.need(count)?.units()?,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::fields::{MapError, Part};
 pub(super) fn read(root: &Part<'_>) -> Result<(RefundId, Vec<RefundLine>), MapError> {
     let refund = root.need("id")?.typed::<RefundId>()?;
     let lines: Result<Vec<RefundLine>, MapError> =
-        root.list("refund_line_items").iter().map(line).collect();
+        root.list("refund_line_items")?.iter().map(line).collect();
     Ok((refund, lines?))
 }
 

@@ -66,7 +66,7 @@ pub fn template(topic: &str, options: &TemplateOptions) -> Option<Vec<u8>> {
         }
         "orders/edited" => json!({ "order_edit": {
             "id": options.order_id() + 7, "order_id": options.order_id(), "created_at": options.updated_at,
-            "line_items": { "additions": [], "removals": [] }
+            "line_items": { "additions": [], "removals": [{ "id": line_id(options, 0), "delta": 1 }] }
         }}),
         "refunds/create" => refund(options),
         "inventory_levels/update" => json!({

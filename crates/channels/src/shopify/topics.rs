@@ -62,12 +62,7 @@ pub fn map(topic: &str, body: &[u8]) -> Result<Inbound, MapError> {
         serde_json::from_slice(body).map_err(|e| MapError::NotJson(e.to_string()))?;
     let root = Part::root(&value)?;
     match topic.as_str() {
-        "orders/edited" => {
-            let edit = root.need("order_edit")?;
-            Ok(Inbound::Reread {
-                order: edit.need("order_id")?.typed::<ExternalId>()?,
-            })
-        }
+        "orders/edited" => edit(&root.need("order_edit")?),
         "refunds/create" => {
             let order = root.need("order_id")?.typed::<ExternalId>()?;
             let (refund, lines) = refund::read(&root)?;
@@ -80,6 +75,23 @@ pub fn map(topic: &str, body: &[u8]) -> Result<Inbound, MapError> {
         "inventory_levels/update" => stock_level(&root),
         _ => Ok(Inbound::Order(Box::new(order::read(&root)?))),
     }
+}
+
+/// Ids of lines and by how many units each changed; what is added is stated in full with the order.
+fn edit(edit: &Part<'_>) -> Result<Inbound, MapError> {
+    let at = edit
+        .get("committed_at")
+        .map_or_else(|| edit.need("created_at"), Ok)?;
+    let changes = edit.get("line_items");
+    let removals = changes.map(|lines| lines.list("removals")).transpose()?;
+    let removals = removals.unwrap_or_default().into_iter();
+    Ok(Inbound::Edit {
+        order: edit.need("order_id")?.typed::<ExternalId>()?,
+        edited_at: at.instant()?,
+        removed: removals
+            .map(|line| order::units(&line, "delta"))
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 fn stock_level(root: &Part<'_>) -> Result<Inbound, MapError> {

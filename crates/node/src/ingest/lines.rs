@@ -124,7 +124,8 @@ fn parts(target: ListingTarget) -> Vec<Part> {
             .into_iter()
             .map(|c| Part {
                 sku: c.sku,
-                units_per_line_unit: c.units_per_kit * multiplier,
+                // More than fits is refused by the order, as any number of units beyond its limit is.
+                units_per_line_unit: c.units_per_kit.saturating_mul(multiplier),
             })
             .collect(),
     }

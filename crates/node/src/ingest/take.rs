@@ -56,10 +56,15 @@ impl Worker {
                 self.take_level(&source, &listing, &location, available, updated_at)
                     .await
             }
-            Inbound::Reread { order, .. } => {
+            Inbound::Edit {
+                order,
+                edited_at,
+                removed,
+            } => {
                 let id = order_id(&source.channel, &order);
-                *subject = Some(EntityId::Order(id).to_string());
-                Ok(())
+                *subject = Some(EntityId::Order(id.clone()).to_string());
+                self.tell_order(&source, id, OrderCommand::Edited { edited_at, removed })
+                    .await
             }
             Inbound::Nothing { .. } => Ok(()),
         }
@@ -150,6 +155,10 @@ impl Worker {
         }
         for (shipment, lines) in order.shipped {
             let command = OrderCommand::ShippedElsewhere { shipment, lines };
+            self.tell_order(source, id.clone(), command).await?;
+        }
+        for shipment in order.unshipped {
+            let command = OrderCommand::UndoElsewhere { shipment };
             self.tell_order(source, id.clone(), command).await?;
         }
         Ok(())
