@@ -466,10 +466,10 @@ fn mutate(value: &mut serde_json::Value, at: &mut usize, with: Option<&serde_jso
             }
         }
         Value::Array(elements) => {
-            for index in 0..elements.len() {
+            for element in elements {
                 match (is_here(at), with) {
-                    (true, with) => elements[index] = with.cloned().unwrap_or_default(),
-                    (false, _) => mutate(&mut elements[index], at, with),
+                    (true, with) => *element = with.cloned().unwrap_or_default(),
+                    (false, _) => mutate(element, at, with),
                 }
             }
         }
