@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::v1::{
-    BucketEvent, ChannelMode, ChannelSettings, Component, ListingTarget, LocationFacts,
-    OrderStatus, Scope, Take, Tracking,
+    BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, ListingTarget,
+    LocationFacts, OrderStatus, Scope, Take, Tracking,
 };
 use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, Timestamp};
 
@@ -141,6 +141,8 @@ pub enum Answer {
     Mapping(BucketEvent),
     /// A router's plan.
     Plan(Box<crate::v1::Plan>),
+    /// What became of a count.
+    Counted(CountOutcome),
 }
 
 /// An API key as stored: no secret.

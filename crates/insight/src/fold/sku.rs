@@ -41,6 +41,17 @@ impl Sum {
     }
 }
 
+/// A line of the ledger.
+struct Entry<'a> {
+    location: &'a LocationId,
+    effective_at: Timestamp,
+    /// Change of what is on hand, and of what of it is unavailable.
+    deltas: [i64; 2],
+    on_hand: i64,
+    reason: String,
+    reference: Option<String>,
+}
+
 impl Folding<'_> {
     /// Only dispatches.
     #[rustfmt::skip]
@@ -70,8 +81,9 @@ impl Folding<'_> {
             SkuEvent::OfferEnded { order } => self.offer_ended(sku, order),
             SkuEvent::ExceptionOpened(opened) => self.exception_opened(opened),
             SkuEvent::ExceptionClosed(closed) => self.exception_closed(closed),
-            // They move no unit: what follows from a count is a `Moved`, and a queue has none yet.
-            SkuEvent::Counted { .. } | SkuEvent::OutcomeAsked { .. } | SkuEvent::Queued { .. }
+            SkuEvent::Counted { .. } => self.counted(sku, number, event),
+            // They move no unit: a queue has none yet.
+            SkuEvent::OutcomeAsked { .. } | SkuEvent::Queued { .. }
             | SkuEvent::Unqueued { .. } | SkuEvent::AskedBack { .. } | SkuEvent::KeptBy { .. } => Ok(()),
         }
     }
@@ -112,22 +124,62 @@ impl Folding<'_> {
         self.shift(sku, location, Sum::Unavailable, *unavailable_delta)?;
         let on_hand = self.shift(sku, location, Sum::OnHand, *on_hand_delta)?;
         self.on_the_way(sku, location, *on_hand_delta, reason)?;
+        let entry = Entry {
+            location,
+            effective_at: *effective_at,
+            deltas: [*on_hand_delta, *unavailable_delta],
+            on_hand,
+            reason: sentences::movement(reason),
+            reference: sentences::reference(reason),
+        };
+        self.enter(sku, number, entry)
+    }
+
+    /// A count that balances follow shows as the movement that follows; one that they do not as an entry of nothing.
+    fn counted(&mut self, sku: &SkuId, number: usize, event: &SkuEvent) -> Folded {
+        let SkuEvent::Counted {
+            location,
+            source,
+            counted,
+            effective_at,
+            outcome,
+            ..
+        } = event
+        else {
+            return Ok(());
+        };
+        let Some(why) = sentences::not_applied(*outcome) else {
+            return Ok(());
+        };
+        let entry = Entry {
+            location,
+            effective_at: *effective_at,
+            deltas: [0, 0],
+            on_hand: self.shift(sku, location, Sum::OnHand, 0)?,
+            reason: format!("counted {counted} by {source}, not applied: {why}"),
+            reference: Some(source.to_string()),
+        };
+        self.enter(sku, number, entry)
+    }
+
+    fn enter(&mut self, sku: &SkuId, number: usize, entry: Entry<'_>) -> Folded {
         let sql = "INSERT INTO ledger (sku, number, at, effective_at, location, on_hand_delta,
             unavailable_delta, on_hand, reason, reference, principal)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let [on_hand_delta, unavailable_delta] = entry.deltas;
         self.run(
             sql,
             (
                 sku.as_str(),
                 self.number(number),
                 self.at(),
-                effective_at.as_ms(),
-                location.as_str(),
+                entry.effective_at.as_ms(),
+                entry.location.as_str(),
                 on_hand_delta,
                 unavailable_delta,
-                on_hand,
-                sentences::movement(reason),
-                sentences::reference(reason),
+                entry.on_hand,
+                entry.reason,
+                entry.reference,
                 self.principal(),
             ),
         )?;

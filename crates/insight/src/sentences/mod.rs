@@ -7,4 +7,4 @@ mod tests;
 mod words;
 
 pub(crate) use order::{Told, order, received};
-pub(crate) use sku::{movement, reference};
+pub(crate) use sku::{movement, not_applied, reference};

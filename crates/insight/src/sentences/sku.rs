@@ -1,6 +1,6 @@
 //! Why units of a SKU moved.
 
-use crossdock_model::v1::MoveReason;
+use crossdock_model::v1::{CountOutcome, MoveReason};
 
 /// Why, in a few words.
 pub(crate) fn movement(reason: &MoveReason) -> String {
@@ -24,6 +24,15 @@ pub(crate) fn movement(reason: &MoveReason) -> String {
         MoveReason::TransferLost { transfer, units } => {
             format!("{units} of transfer {transfer} never arrived")
         }
+    }
+}
+
+/// Why balances do not follow a count, if so.
+pub(crate) fn not_applied(outcome: CountOutcome) -> Option<&'static str> {
+    match outcome {
+        CountOutcome::Applied => None,
+        CountOutcome::OlderThanLast => Some("a later count is known"),
+        CountOutcome::TooOld => Some("it is older than a day"),
     }
 }
 

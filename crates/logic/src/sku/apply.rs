@@ -7,6 +7,7 @@ use crossdock_model::v1::{CountOutcome, ExceptionKey, MoveReason, SkuEvent, Take
 use crossdock_model::{EntityId, LocationId, Timestamp, TransferId};
 
 use super::closed::ClosedTransfer;
+use super::movements::Movement;
 use super::state::{Due, Incoming, LastCount, Master, Place, SkuState, Sums, Transfer};
 use crate::decider::IllegalHistory;
 
@@ -46,7 +47,7 @@ impl SkuState {
             SkuEvent::HoldConfirmed { hold, id } => self.hold_confirmed(hold, id, at),
             SkuEvent::Reserved { .. } => self.reserved(event),
             SkuEvent::OutcomeAsked { id, ask_at } => self.outcome_asked(id, *ask_at),
-            SkuEvent::Confirmed { id } => self.confirmed(id),
+            SkuEvent::Confirmed { id } => self.confirmed(id, at),
             SkuEvent::Released { id } => self.released(id, at),
             SkuEvent::Queued { .. } => self.queued(event),
             SkuEvent::Unqueued { id } => self.unqueued(id),
@@ -84,8 +85,8 @@ impl SkuState {
         change(&mut place.sums);
         if place.sums.covered() || untracked {
             place.kept.clear();
-            if let Some(asked) = place.asked.take() {
-                let due = Due::AskBackAgain(location.clone());
+            for (id, asked) in std::mem::take(&mut place.asked) {
+                let due = Due::AskBackAgain(location.clone(), id);
                 self.timers.remove(&(asked.ask_at, due));
             }
         }
@@ -162,9 +163,8 @@ impl SkuState {
             require(*marked >= 0, "fewer than no units unavailable")?;
         }
         if *on_hand_delta != 0 && !matches!(reason, MoveReason::Counted { .. }) {
-            let shipped = reason.is_of_allocated();
-            let log = &mut self.place(location).movements;
-            log.add(*effective_at, *on_hand_delta, shipped, at);
+            let moved = Movement::of_units(*on_hand_delta, reason.is_of_allocated());
+            self.place(location).movements.add(*effective_at, moved, at);
         }
         self.shift(location, |sums| {
             sums.on_hand += on_hand_delta;

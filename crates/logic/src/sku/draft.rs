@@ -9,7 +9,7 @@ use crossdock_model::command::{Command, Notice, OrderCommand, SkuCommand};
 use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
 use crossdock_model::{Answer, EntityId, HoldId, LocationId, OrderId, Rejection, SkuId, Timestamp};
 
-use super::state::{SkuState, Sums};
+use super::state::{AskedBack, SkuState, Sums};
 use super::{DUE_PER_DECISION, LOCATIONS_MAX};
 use crate::decider::{Asked, Decision};
 
@@ -37,6 +37,8 @@ pub(super) struct Draft<'a> {
     /// Change of what is owed to waiting orders, by the locations that may serve them.
     pub owed: BTreeMap<Vec<LocationId>, i64>,
     pub given_back: BTreeSet<(LocationId, AttemptId)>,
+    /// Orders that left a question for their units open, as they are once asked again.
+    pub asked_again: BTreeMap<(LocationId, AttemptId), AskedBack>,
     pub committed: BTreeSet<(LocationId, Timestamp, AttemptId)>,
     pub stirred: Stirred,
     /// The live hold that the order names which asks.
@@ -107,20 +109,19 @@ impl<'a> Draft<'a> {
             offers_begun: 0,
             owed: BTreeMap::new(),
             given_back: BTreeSet::new(),
+            asked_again: BTreeMap::new(),
             committed: BTreeSet::new(),
             stirred: Stirred::default(),
             own_hold: None,
         };
-        for (expires_at, hold) in &state.expiries {
-            if *expires_at > now {
-                break;
-            }
-            if draft.expired.len() < DUE_PER_DECISION {
-                draft.expired.push(hold.clone());
-            }
-            if let Some(hold) = state.holds.get(hold) {
-                draft.change_all(&hold.takes, |sums, units| sums.held -= units);
-            }
+        let due = state.expiries.until(now).take(DUE_PER_DECISION);
+        draft.expired.extend(due.cloned());
+        let (summed, left) = state.expiries.sums_until(now);
+        for (location, units) in summed {
+            draft.change(location, |sums| sums.held -= units);
+        }
+        for hold in left.filter_map(|hold| state.holds.get(hold)) {
+            draft.change_all(&hold.takes, |sums, units| sums.held -= units);
         }
         draft
     }

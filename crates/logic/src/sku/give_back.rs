@@ -2,19 +2,18 @@
 
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{AttemptId, SkuEvent};
-use crossdock_model::{Answer, LocationId};
+use crossdock_model::{Answer, LocationId, Timestamp};
 
 use super::draft::Draft;
 use super::state::Place;
-use super::{ASK_AFTER, ASK_PAUSE_MAX, SHORT, backoff};
+use super::{ASK_AFTER, ASK_BACK_PAUSE_MAX, ASKED_BACK_MAX, SHORT, backoff};
 use crate::decider::Decision;
 
 impl Draft<'_> {
     /// An order keeps its units: the next one is asked.
     pub fn kept(mut self, id: &AttemptId, location: &LocationId) -> Decision<SkuEvent> {
         let place = self.state.places.get(location);
-        let asked = place.and_then(|place| place.asked.as_ref());
-        if asked.is_none_or(|asked| asked.id != *id) {
+        if place.is_none_or(|place| !place.asked.contains_key(id)) {
             return Decision::unchanged(Answer::Done);
         }
         self.events.push(SkuEvent::KeptBy {
@@ -27,7 +26,7 @@ impl Draft<'_> {
     }
 
     /// At each location that the decision touches: asks the next order if units are missing, opens the
-    /// exception once nobody is left to ask, and closes it once all are covered.
+    /// exception once nobody is left to ask or somebody does not answer, and closes it once all are covered.
     pub fn ask_back(&mut self) {
         if self.state.is_untracked() {
             return;
@@ -41,16 +40,23 @@ impl Draft<'_> {
                 self.close_exception(SHORT, &location, place.short, how);
                 continue;
             }
-            let still_asked = place
-                .asked
-                .as_ref()
-                .is_some_and(|asked| !self.is_answered(&location, &asked.id));
-            if still_asked {
+            let open = place.asked.iter();
+            let open = open.filter(|(id, _)| !self.is_answered(&location, id));
+            let open = open.map(|(id, asked)| {
+                let again = self.asked_again.get(&(location.clone(), id.clone()));
+                again.unwrap_or(asked).is_silent()
+            });
+            let open: Vec<bool> = open.collect();
+            if open.contains(&false) {
                 continue;
             }
-            match self.last_promised(&location, place) {
-                Some(id) => self.ask_for(&location, &id, 0),
-                None => self.open_short(&location, place),
+            let next = self.last_promised(&location, place);
+            let next = next.filter(|_| open.len() < ASKED_BACK_MAX);
+            if next.is_none() || !open.is_empty() {
+                self.open_short(&location, place);
+            }
+            if let Some(id) = next {
+                self.ask_for(&location, &id, 0);
             }
         }
     }
@@ -63,7 +69,10 @@ impl Draft<'_> {
     fn last_promised(&self, location: &LocationId, place: &Place) -> Option<AttemptId> {
         let fresh = self.committed.iter().filter(|(at, _, _)| at == location);
         let fresh = fresh.map(|(_, promised_at, id)| (*promised_at, id)).max();
-        let open = |id: &&AttemptId| !place.kept.contains(*id) && !self.is_answered(location, id);
+        let open = |id: &&AttemptId| {
+            let asked = place.kept.contains(*id) || place.asked.contains_key(*id);
+            !asked && !self.is_answered(location, id)
+        };
         let known = place.by_promise.iter().rev();
         let known = known.map(|(promised_at, id)| (*promised_at, id));
         let known = known.into_iter().find(|(_, id)| open(id));
@@ -71,11 +80,12 @@ impl Draft<'_> {
         known.max(fresh).map(|(_, id)| id.clone())
     }
 
-    fn ask_for(&mut self, location: &LocationId, id: &AttemptId, asks: u32) {
+    fn ask_for(&mut self, location: &LocationId, id: &AttemptId, asks: u32) -> Timestamp {
+        let ask_at = self.now + backoff(ASK_AFTER, asks, ASK_BACK_PAUSE_MAX);
         self.events.push(SkuEvent::AskedBack {
             id: id.clone(),
             location: location.clone(),
-            ask_at: self.now + backoff(ASK_AFTER, asks, ASK_PAUSE_MAX),
+            ask_at,
         });
         let give_back = OrderCommand::GiveBack {
             sku: self.sku.clone(),
@@ -83,20 +93,24 @@ impl Draft<'_> {
             location: location.clone(),
         };
         self.tell(&id.order, give_back);
+        ask_at
     }
 
-    /// An order has not answered: it is asked again.
-    pub fn ask_back_again(&mut self, location: &LocationId) {
+    /// An order has not answered: it is asked again, and others with it once that was in vain for long.
+    pub fn ask_back_again(&mut self, location: &LocationId, id: &AttemptId) {
         let state = self.state;
         let place = state.places.get(location);
-        if let Some(asked) = place.and_then(|place| place.asked.as_ref()) {
-            self.ask_for(location, &asked.id, asked.asks.saturating_add(1));
+        if let Some(asked) = place.and_then(|place| place.asked.get(id)) {
+            let ask_at = self.ask_for(location, id, asked.asks.saturating_add(1));
+            let key = (location.clone(), id.clone());
+            self.asked_again.insert(key, asked.again(ask_at));
+            self.change(location, |_| {});
         }
     }
 
     fn open_short(&mut self, location: &LocationId, place: &Place) {
         let sums = self.sums(location);
-        let missing = sums.committed + sums.unavailable - sums.on_hand;
+        let missing = sums.lacking();
         let cause =
             format!("{missing} committed units are missing at {location}: no order gives any back");
         let evidence = vec![

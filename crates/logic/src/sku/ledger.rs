@@ -33,9 +33,53 @@ impl Draft<'_> {
             on_hand_delta: on_hand,
             unavailable_delta: unavailable,
             condition,
-            reason,
+            reason: reason.clone(),
             effective_at,
         });
+        if on_hand < 0 {
+            self.fit_unavailable(location, &reason, effective_at);
+            self.watch_below_zero(location);
+        }
+    }
+
+    /// Units that are not on hand any more are not unavailable any more either.
+    pub fn fit_unavailable(
+        &mut self,
+        location: &LocationId,
+        reason: &MoveReason,
+        effective_at: Timestamp,
+    ) {
+        let sums = self.sums(location);
+        let mut excess = sums.unavailable - sums.on_hand.max(0);
+        let marked = self.state.places.get(location);
+        for (condition, marked) in marked.iter().flat_map(|place| &place.unavailable) {
+            let gone = excess.min(*marked);
+            if gone <= 0 {
+                continue;
+            }
+            excess -= gone;
+            self.enter(SkuEvent::Moved {
+                location: location.clone(),
+                on_hand_delta: 0,
+                unavailable_delta: -gone,
+                condition: Some(*condition),
+                reason: reason.clone(),
+                effective_at,
+            });
+        }
+    }
+
+    /// More units left than were known to be there: whoever counts next is told.
+    fn watch_below_zero(&mut self, location: &LocationId) {
+        let on_hand = self.sums(location).on_hand;
+        if on_hand < 0 {
+            let cause = format!(
+                "{} more units left {location} than were on hand: count it",
+                on_hand.unsigned_abs()
+            );
+            let evidence = vec![("on_hand".to_owned(), on_hand.to_string())];
+            self.open_drift(location, cause, evidence);
+        }
     }
 
     fn correct_late(
@@ -51,7 +95,7 @@ impl Draft<'_> {
             .max(self.effective_at.since(counted_at));
         // A fresh movement right after a count is business as usual; one told of late may be in the count.
         if self.effective_at < self.now && gap <= COUNT_AMBIGUITY {
-            self.open_drift(location, counted_at);
+            self.open_count_drift(location, counted_at);
         }
         let shipped = reason.is_of_allocated();
         let unseen = shipped && last.basis == CountBasis::NetOfAllocated;
@@ -85,9 +129,8 @@ impl Draft<'_> {
         self.events.push(entry);
     }
 
-    pub fn open_drift(&mut self, location: &LocationId, counted_at: Timestamp) {
-        let state = self.state;
-        let known = state.places.get(location).map(|place| place.drift);
+    /// A count and a movement near it cannot be told apart.
+    pub fn open_count_drift(&mut self, location: &LocationId, counted_at: Timestamp) {
         let cause = format!("units moved at {location} so near to a count that they may be in it");
         let evidence = vec![
             ("counted_at_ms".to_owned(), counted_at.as_ms().to_string()),
@@ -96,6 +139,16 @@ impl Draft<'_> {
                 COUNT_AMBIGUITY.as_ms().to_string(),
             ),
         ];
+        self.open_drift(location, cause, evidence);
+    }
+
+    fn open_drift(
+        &mut self,
+        location: &LocationId,
+        cause: String,
+        evidence: Vec<(String, String)>,
+    ) {
+        let known = self.state.places.get(location).map(|place| place.drift);
         self.open_exception(DRIFT, location, known.unwrap_or_default(), cause, evidence);
     }
 
@@ -108,13 +161,14 @@ impl Draft<'_> {
         evidence: Vec<(String, String)>,
     ) {
         let key = self.exception_key(kind, location, known.count + 1);
-        let opened = SkuEvent::ExceptionOpened(ExceptionOpened {
-            key,
-            cause,
-            evidence,
-        });
-        if !known.open && !self.events.contains(&opened) {
-            self.events.push(opened);
+        let same =
+            |event: &SkuEvent| matches!(event, SkuEvent::ExceptionOpened(one) if one.key == key);
+        if !known.open && !self.events.iter().any(same) {
+            self.events.push(SkuEvent::ExceptionOpened(ExceptionOpened {
+                key,
+                cause,
+                evidence,
+            }));
         }
     }
 

@@ -9,10 +9,12 @@
 mod apply;
 mod closed;
 mod draft;
+mod expiries;
 mod give_back;
 mod hold;
 mod ledger;
 mod lines;
+mod movements;
 mod queue;
 mod reserve;
 mod state;
@@ -23,6 +25,8 @@ mod wake;
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -41,6 +45,12 @@ use draft::Draft;
 pub const ASK_AFTER: Duration = Duration::from_s(5);
 /// Longest pause between two such questions.
 pub const ASK_PAUSE_MAX: Duration = Duration::from_s(60);
+/// Questions an order may leave open until the next one is asked for its units too.
+pub const ASKS_UNTIL_NEXT: u32 = 3;
+/// Longest pause between two questions to one order for its units.
+pub const ASK_BACK_PAUSE_MAX: Duration = Duration::from_minutes(15);
+/// Most orders asked for their units at a location at once.
+pub const ASKED_BACK_MAX: usize = 64;
 /// How long a reservation may wait its turn.
 pub const QUEUE_DEADLINE: Duration = Duration::from_ms(500);
 /// Most reservations that wait their turn.
@@ -55,6 +65,9 @@ pub const OFFER_PAUSE_MIN: Duration = Duration::from_s(2);
 pub const OFFER_PAUSE_MAX: Duration = Duration::from_minutes(15);
 /// Most orders that wait for stock. Further ones ask again until there is room in the line.
 pub const WAITING_MAX: usize = 50_000;
+/// Most open reservations: past it whoever asks is told to come back. Those of sold orders are not lost: they come back
+/// by themselves.
+pub const RESERVATIONS_MAX: usize = 100_000;
 /// Most live holds.
 pub const HOLDS_MAX: usize = 100_000;
 /// Most closed attempts, holds, returns and transfers, each, remembered within the dedup window.
@@ -67,7 +80,7 @@ pub const UNITS_MAX: u32 = 1_000_000_000;
 pub const LOCATIONS_MAX: usize = 4_096;
 /// Most references of expected units at a location, and most open transfers of a SKU.
 pub const EXPECTED_MAX: usize = 1_000;
-/// Most instants of which movements are remembered per location; a count before those is recorded, not applied.
+/// Most instants of which movements are remembered per location; with more, older ones share instants.
 pub const MOVEMENTS_MAX: usize = 4_096;
 /// A count older than that is recorded, not applied.
 pub const COUNT_AGE_MAX: Duration = Duration::from_days(1);
@@ -189,7 +202,7 @@ impl Decider for SkuState {
     }
 
     fn next_deadline(&self) -> Option<(Timestamp, &'static str)> {
-        let expiry = self.expiries.first().map(|(at, _)| (*at, "hold expiry"));
+        let expiry = self.expiries.first().map(|at| (at, "hold expiry"));
         let timer = self.timers.first().map(|(at, due)| (*at, due.reason()));
         expiry.into_iter().chain(timer).min()
     }

@@ -6,7 +6,7 @@ use crossdock_model::{Answer, LocationId, Rejection, Timestamp};
 
 use super::draft::{Draft, Verdict};
 use super::state::{Reservation, Status};
-use super::{ASK_AFTER, QUEUE_DEADLINE, QUEUE_MAX, checked, same_takes};
+use super::{ASK_AFTER, QUEUE_DEADLINE, QUEUE_MAX, RESERVATIONS_MAX, checked, same_takes};
 use crate::decider::Decision;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
@@ -29,6 +29,9 @@ impl Draft<'_> {
             for take in takes {
                 self.admit(&take.location)?;
             }
+        }
+        if self.state.reservations.len() >= RESERVATIONS_MAX {
+            return Err(self.busy());
         }
         self.joined = Some(id.order.clone());
         self.close_older(id);
@@ -107,6 +110,13 @@ impl Draft<'_> {
         self.change_all(takes, |sums, units| sums.tentative += units);
     }
 
+    fn busy(&self) -> Rejection {
+        Rejection::Busy {
+            sku: self.sku.clone(),
+            retry_after_ms: QUEUE_DEADLINE.as_ms(),
+        }
+    }
+
     fn enqueue(
         mut self,
         id: &AttemptId,
@@ -115,10 +125,7 @@ impl Draft<'_> {
         promised_at: Timestamp,
     ) -> Decided {
         if self.state.queue.entries.len() >= QUEUE_MAX {
-            return Err(Rejection::Busy {
-                sku: self.sku.clone(),
-                retry_after_ms: QUEUE_DEADLINE.as_ms(),
-            });
+            return Err(self.busy());
         }
         let joins = SkuEvent::Queued {
             id: id.clone(),

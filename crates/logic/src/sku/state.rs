@@ -6,9 +6,11 @@ use crossdock_model::v1::{AttemptId, Condition, CountBasis, Sale, Take, Tracking
 use crossdock_model::{HoldId, LocationId, OrderId, SourceId, Timestamp, TransferId};
 use serde::{Deserialize, Serialize};
 
+use super::ASKS_UNTIL_NEXT;
 use super::closed::Closed;
+use super::expiries::Expiries;
 use super::lines::{Line, Queue};
-use super::{COUNT_AGE_MAX, MOVEMENTS_MAX};
+use super::movements::Movements;
 
 /// State of a SKU.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,8 +20,7 @@ pub struct SkuState {
     pub(super) transfers: BTreeMap<TransferId, Transfer>,
     pub(super) reservations: BTreeMap<AttemptId, Reservation>,
     pub(super) holds: BTreeMap<HoldId, Hold>,
-    /// Live holds by the instant at which their units are free again.
-    pub(super) expiries: BTreeSet<(Timestamp, HoldId)>,
+    pub(super) expiries: Expiries,
     pub(super) closed: Closed,
     pub(super) queue: Queue,
     pub(super) line: Line,
@@ -41,7 +42,7 @@ pub(super) enum Due {
     /// An order that let an offer pass gets its place in the line back.
     OfferAgain(OrderId),
     /// An order has not answered whether it gives units back.
-    AskBackAgain(LocationId),
+    AskBackAgain(LocationId, AttemptId),
 }
 
 /// Master data.
@@ -79,7 +80,13 @@ impl Sums {
 
     /// Whether every committed unit is there.
     pub fn covered(&self) -> bool {
-        self.on_hand - self.unavailable >= self.committed
+        self.lacking() == 0
+    }
+
+    /// Committed units that are not there.
+    pub fn lacking(&self) -> i64 {
+        let there = (self.on_hand - self.unavailable).max(0);
+        (self.committed - there).max(0)
     }
 }
 
@@ -94,7 +101,8 @@ pub(super) struct Place {
     pub movements: Movements,
     /// Confirmed reservations with open units here; the latest promise is asked to give back first.
     pub by_promise: BTreeSet<(Timestamp, AttemptId)>,
-    pub asked: Option<AskedBack>,
+    /// Orders that were asked to give units back and have not answered.
+    pub asked: BTreeMap<AttemptId, AskedBack>,
     /// Orders that keep their units though there are too few; forgotten once all are covered.
     pub kept: BTreeSet<AttemptId>,
     pub short: Episodes,
@@ -116,12 +124,26 @@ pub(super) struct LastCount {
     pub basis: CountBasis,
 }
 
-/// An order that was asked to give units back and has not answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// When an order is asked again to give units back, and how often it was before.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct AskedBack {
-    pub id: AttemptId,
     pub ask_at: Timestamp,
     pub asks: u32,
+}
+
+impl AskedBack {
+    /// It left so many questions open that others are asked too.
+    pub fn is_silent(&self) -> bool {
+        self.asks >= ASKS_UNTIL_NEXT
+    }
+
+    /// As it is once it is asked again then.
+    pub fn again(&self, ask_at: Timestamp) -> Self {
+        Self {
+            ask_at,
+            asks: self.asks.saturating_add(1),
+        }
+    }
 }
 
 /// Openings of one kind of exception.
@@ -129,56 +151,6 @@ pub(super) struct AskedBack {
 pub(super) struct Episodes {
     pub count: u32,
     pub open: bool,
-}
-
-/// Units that left or came at one instant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Movement {
-    pub units: i64,
-    /// The part that left as committed units: a count net of allocated ones has not seen them either way.
-    pub shipped: i64,
-}
-
-/// Movements of the last 24 h by the time they took effect: what a late count must be corrected by.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Movements {
-    log: BTreeMap<Timestamp, Movement>,
-    /// Movements up to here may be missing.
-    forgotten: Timestamp,
-}
-
-impl Movements {
-    pub fn add(&mut self, effective_at: Timestamp, units: i64, shipped: bool, at: Timestamp) {
-        let entry = self.log.entry(effective_at).or_default();
-        entry.units += units;
-        entry.shipped += if shipped { units } else { 0 };
-        while let Some((&first, _)) = self.log.first_key_value() {
-            if self.log.len() <= MOVEMENTS_MAX && at.since(first) <= COUNT_AGE_MAX {
-                break;
-            }
-            self.log.pop_first();
-            self.forgotten = self.forgotten.max(first);
-        }
-    }
-
-    /// Whether all movements after that instant are known.
-    pub fn know_since(&self, instant: Timestamp) -> bool {
-        instant >= self.forgotten
-    }
-
-    /// The sum of what took effect after that instant.
-    pub fn after(&self, instant: Timestamp) -> Movement {
-        let later = self.log.range(instant..).filter(|(at, _)| **at > instant);
-        later.fold(Movement::default(), |sum, (_, one)| Movement {
-            units: sum.units + one.units,
-            shipped: sum.shipped + one.shipped,
-        })
-    }
-
-    /// Whether anything took effect in that span.
-    pub fn any_within(&self, from: Timestamp, to: Timestamp) -> bool {
-        self.log.range(from..=to).next().is_some()
-    }
 }
 
 /// Units on their way between two locations.

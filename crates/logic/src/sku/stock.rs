@@ -15,7 +15,7 @@ impl Draft<'_> {
     pub fn stock(mut self, command: &SkuCommand) -> Decided {
         match command {
             SkuCommand::Define { title, tracking } => return self.define(title, tracking),
-            SkuCommand::Count { .. } => self.count(command)?,
+            SkuCommand::Count { .. } => return self.count(command),
             SkuCommand::Adjust {
                 location,
                 delta,
@@ -108,7 +108,7 @@ impl Draft<'_> {
         promised || (kit && state.places.values().any(stocked))
     }
 
-    fn count(&mut self, command: &SkuCommand) -> Result<(), Rejection> {
+    fn count(mut self, command: &SkuCommand) -> Decided {
         let SkuCommand::Count {
             location,
             source,
@@ -143,16 +143,15 @@ impl Draft<'_> {
         if outcome == CountOutcome::Applied {
             self.follow_count(location, source, *basis, *counted, counted_at);
         }
-        Ok(())
+        Ok(self.finish(Answer::Counted(outcome)))
     }
 
     fn count_outcome(&self, location: &LocationId, counted_at: Timestamp) -> CountOutcome {
         let place = self.state.places.get(location);
         let last = place.and_then(|place| place.last_count.as_ref());
-        let known = place.is_none_or(|place| place.movements.know_since(counted_at));
         if last.is_some_and(|last| last.effective_at > counted_at) {
             CountOutcome::OlderThanLast
-        } else if self.now.since(counted_at) > COUNT_AGE_MAX || !known {
+        } else if self.now.since(counted_at) > COUNT_AGE_MAX {
             CountOutcome::TooOld
         } else {
             CountOutcome::Applied
@@ -160,7 +159,7 @@ impl Draft<'_> {
     }
 
     /// Balances follow a count: what was counted and what moved after it. A count net of allocated units has
-    /// not seen committed ones, so their shipments change nothing of it and those still committed are added.
+    /// not seen those that were committed at that time, so they are added.
     fn follow_count(
         &mut self,
         location: &LocationId,
@@ -173,26 +172,29 @@ impl Draft<'_> {
         let moved = place.map(|place| place.movements.after(counted_at));
         let moved = moved.unwrap_or_default();
         let sums = self.sums(location);
-        let on_hand = i64::from(counted)
-            + match basis {
-                CountBasis::OnHand => moved.units,
-                CountBasis::NetOfAllocated => moved.units - moved.shipped + sums.committed,
-            };
+        let unseen = match basis {
+            CountBasis::OnHand => 0,
+            CountBasis::NetOfAllocated => sums.committed - moved.committed,
+        };
+        let on_hand = i64::from(counted) + unseen + moved.units;
+        let reason = MoveReason::Counted {
+            source: source.clone(),
+        };
         if on_hand != sums.on_hand {
-            let source = source.clone();
             self.enter(SkuEvent::Moved {
                 location: location.clone(),
                 on_hand_delta: on_hand - sums.on_hand,
                 unavailable_delta: 0,
                 condition: None,
-                reason: MoveReason::Counted { source },
+                reason: reason.clone(),
                 effective_at: counted_at,
             });
         }
+        self.fit_unavailable(location, &reason, counted_at);
         let (from, to) = (counted_at - COUNT_AMBIGUITY, counted_at + COUNT_AMBIGUITY);
         match place {
-            Some(place) if place.movements.any_within(from, to) => {
-                self.open_drift(location, counted_at);
+            Some(place) if place.movements.any_within(basis, from, to) => {
+                self.open_count_drift(location, counted_at);
             }
             Some(place) => {
                 let how = "a later count with no movement near it";
@@ -204,12 +206,14 @@ impl Draft<'_> {
 
     fn adjust(&mut self, location: &LocationId, delta: i64, reason: &str) -> Result<(), Rejection> {
         let max = u64::from(UNITS_MAX);
-        let on_hand = self.sums(location).on_hand;
-        if delta == 0 || delta.unsigned_abs() > max || (delta < 0 && on_hand + delta < 0) {
-            return Err(Rejection::invalid(
-                "delta",
-                format!("must not be 0, nor leave fewer than no units: {on_hand} are on hand"),
-            ));
+        let sums = self.sums(location);
+        let too_few = delta < 0 && sums.on_hand + delta < sums.unavailable;
+        if delta == 0 || delta.unsigned_abs() > max || too_few {
+            let (on_hand, unavailable) = (sums.on_hand, sums.unavailable);
+            let problem = format!(
+                "must not be 0, nor leave fewer units than are unavailable: {on_hand} are on hand, {unavailable} of them unavailable"
+            );
+            return Err(Rejection::invalid("delta", problem));
         }
         self.admit(location)?;
         let reason = reason.to_owned();

@@ -15,7 +15,7 @@ impl Due {
             Self::LeaveQueue(_) => "queue deadline",
             Self::EndOffer(_) => "end of an offer",
             Self::OfferAgain(_) => "offer again",
-            Self::AskBackAgain(_) => "ask back again",
+            Self::AskBackAgain(..) => "ask back again",
         }
     }
 }
@@ -35,7 +35,7 @@ impl Draft<'_> {
                     self.end_offer(order);
                 }
                 Due::OfferAgain(order) => self.resume(order),
-                Due::AskBackAgain(location) => self.ask_back_again(location),
+                Due::AskBackAgain(location, id) => self.ask_back_again(location, id),
             }
         }
         self.finish(Answer::Done)

@@ -2,7 +2,9 @@
 
 use crossdock_model::HoldId;
 use crossdock_model::answer::{Answer, EndpointView, KeyView, OrderSummary, QuarantineView};
-use crossdock_model::v1::{BucketEvent, ChannelMode, ListingTarget, OrderStatus, Scope};
+use crossdock_model::v1::{
+    BucketEvent, ChannelMode, CountOutcome, ListingTarget, OrderStatus, Scope,
+};
 
 use crate::others::{key, listing, location_facts, settings};
 use crate::sample::{at, location, order, plan, samples, sku, stock, take, text};
@@ -87,4 +89,5 @@ samples!(answers, Answer {
     ],
     Mapping => [Answer::Mapping(BucketEvent::Unmapped { listing: listing() })],
     Plan => [Answer::Plan(Box::new(plan()))],
+    Counted => [Answer::Counted(CountOutcome::OlderThanLast)],
 });

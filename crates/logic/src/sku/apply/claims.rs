@@ -3,6 +3,7 @@
 use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
 use crossdock_model::{HoldId, LocationId, Timestamp};
 
+use super::super::movements::Movement;
 use super::super::state::{AskedBack, Due, Hold, Reservation, SkuState, Status};
 use super::{Applied, illegal, require};
 use crate::decider::IllegalHistory;
@@ -11,7 +12,7 @@ impl SkuState {
     pub(super) fn held(&mut self, hold: &HoldId, takes: &[Take], expires_at: Timestamp) -> Applied {
         require(!self.holds.contains_key(hold), "held twice")?;
         self.shift_all(takes, |sums, units| sums.held += units);
-        self.expiries.insert((expires_at, hold.clone()));
+        self.expiries.insert(expires_at, hold.clone(), takes);
         let granted = Hold {
             takes: takes.to_vec(),
             expires_at,
@@ -22,7 +23,7 @@ impl SkuState {
 
     pub(super) fn end_hold(&mut self, hold: &HoldId) -> Option<Hold> {
         let ended = self.holds.remove(hold)?;
-        self.expiries.remove(&(ended.expires_at, hold.clone()));
+        self.expiries.remove(ended.expires_at, hold, &ended.takes);
         self.shift_all(&ended.takes, |sums, units| sums.held -= units);
         Some(ended)
     }
@@ -53,7 +54,7 @@ impl SkuState {
         self.is_new(id)?;
         self.closed.close_hold(hold, at, Some(id.clone()), at);
         let reservation = Reservation::new(&ended.takes, Sale::Asks, at, Status::Confirmed);
-        self.commit(id, &reservation);
+        self.commit(id, &reservation, at);
         self.reservations.insert(id.clone(), reservation);
         Ok(())
     }
@@ -63,12 +64,21 @@ impl SkuState {
     }
 
     /// Counts a reservation as committed.
-    pub(super) fn commit(&mut self, id: &AttemptId, reservation: &Reservation) {
+    pub(super) fn commit(&mut self, id: &AttemptId, reservation: &Reservation, at: Timestamp) {
         for part in &reservation.parts {
             let units = i64::from(part.open());
+            self.note_committed(&part.location, units, at);
             self.shift(&part.location, |sums| sums.committed += units);
             let promise = (reservation.promised_at, id.clone());
             self.place(&part.location).by_promise.insert(promise);
+        }
+    }
+
+    /// Notes when orders committed to units or let them go; of those that left the movement says it.
+    fn note_committed(&mut self, location: &LocationId, units: i64, at: Timestamp) {
+        if units != 0 {
+            let log = &mut self.place(location).movements;
+            log.add(at, Movement::of_committed(units), at);
         }
     }
 
@@ -117,7 +127,7 @@ impl SkuState {
         Ok(())
     }
 
-    pub(super) fn confirmed(&mut self, id: &AttemptId) -> Applied {
+    pub(super) fn confirmed(&mut self, id: &AttemptId, at: Timestamp) -> Applied {
         let reservation = self.tentative(id)?;
         let old = std::mem::replace(&mut reservation.status, Status::Confirmed);
         let reservation = reservation.clone();
@@ -125,24 +135,20 @@ impl SkuState {
             self.timers.remove(&(ask_at, Due::AskOutcome(id.clone())));
         }
         self.shift_all(&reservation.takes(), |sums, units| sums.tentative -= units);
-        self.commit(id, &reservation);
+        self.commit(id, &reservation, at);
         Ok(())
     }
 
     pub(super) fn released(&mut self, id: &AttemptId, at: Timestamp) -> Applied {
-        let queued = self.dequeue(id);
-        match self.reservations.remove(id) {
-            Some(reservation) => self.free(id, &reservation),
-            None => require(
-                queued || id.attempt > self.closed.attempt(&id.order),
-                "a closed attempt was released",
-            )?,
+        self.dequeue(id);
+        if let Some(reservation) = self.reservations.remove(id) {
+            self.free(id, &reservation, at);
         }
         self.closed.close_attempt(id, at);
         Ok(())
     }
 
-    pub(super) fn free(&mut self, id: &AttemptId, reservation: &Reservation) {
+    pub(super) fn free(&mut self, id: &AttemptId, reservation: &Reservation, at: Timestamp) {
         match reservation.status {
             Status::Tentative { ask_at, .. } => {
                 self.timers.remove(&(ask_at, Due::AskOutcome(id.clone())));
@@ -151,6 +157,7 @@ impl SkuState {
             Status::Confirmed => {
                 for part in &reservation.parts {
                     let units = i64::from(part.open());
+                    self.note_committed(&part.location, -units, at);
                     self.shift(&part.location, |sums| sums.committed -= units);
                     self.part_closed(id, &part.location, reservation.promised_at);
                 }
@@ -168,10 +175,16 @@ impl SkuState {
         let place = self.place(location);
         place.by_promise.remove(&(promised_at, id.clone()));
         place.kept.remove(id);
-        if let Some(asked) = place.asked.take_if(|asked| asked.id == *id) {
-            let due = Due::AskBackAgain(location.clone());
-            self.timers.remove(&(asked.ask_at, due));
-        }
+        self.end_asking(id, location);
+    }
+
+    /// Whether the order was being asked for its units.
+    fn end_asking(&mut self, id: &AttemptId, location: &LocationId) -> bool {
+        let Some(asked) = self.place(location).asked.remove(id) else {
+            return false;
+        };
+        let due = Due::AskBackAgain(location.clone(), id.clone());
+        self.timers.remove(&(asked.ask_at, due))
     }
 
     pub(super) fn settled(&mut self, event: &SkuEvent, at: Timestamp) -> Applied {
@@ -203,10 +216,12 @@ impl SkuState {
             "settled beyond what was reserved, or less than before",
         )?;
         let before = part.open();
+        let gone = (shipped_units - part.shipped) + (missing_units - part.missing);
         (part.shipped, part.released) = (*shipped_units, *released_units);
         part.missing = *missing_units;
         let (open, settled) = (part.open(), i64::from(before - part.open()));
         let done = known.parts.iter().all(|part| part.open() == 0);
+        self.note_committed(location, i64::from(gone) - settled, at);
         self.shift(location, |sums| sums.committed -= settled);
         if open == 0 {
             self.part_closed(id, location, promised_at);
@@ -231,18 +246,12 @@ impl SkuState {
             open.is_some_and(|part| part.open() > 0),
             "asked for units that are not there",
         )?;
-        let due = Due::AskBackAgain(location.clone());
-        let place = self.place(location);
-        let before = place.asked.take();
-        let asks = match &before {
-            Some(before) if before.id == *id => before.asks + 1,
-            _ => 0,
-        };
-        place.asked = Some(AskedBack {
-            id: id.clone(),
-            ask_at,
-            asks,
-        });
+        let due = Due::AskBackAgain(location.clone(), id.clone());
+        let asked = &mut self.place(location).asked;
+        let before = asked.get(id).copied();
+        let first = AskedBack { ask_at, asks: 0 };
+        let now = before.map_or(first, |before| before.again(ask_at));
+        asked.insert(id.clone(), now);
         if let Some(before) = before {
             self.timers.remove(&(before.ask_at, due.clone()));
         }
@@ -251,12 +260,8 @@ impl SkuState {
     }
 
     pub(super) fn kept_by(&mut self, id: &AttemptId, location: &LocationId) -> Applied {
-        let place = self.place(location);
-        let asked = place.asked.take_if(|asked| asked.id == *id);
-        let asked = asked.ok_or_else(|| illegal("the order was not asked"))?;
-        place.kept.insert(id.clone());
-        let due = Due::AskBackAgain(location.clone());
-        self.timers.remove(&(asked.ask_at, due));
+        require(self.end_asking(id, location), "the order was not asked")?;
+        self.place(location).kept.insert(id.clone());
         Ok(())
     }
 }

@@ -140,3 +140,32 @@ fn who_cannot_use_what_is_free_is_seldom_asked() {
         bench.records.len() - before
     );
 }
+
+/// One order that never answers keeps nobody else from giving back, and somebody sees that units are missing.
+#[test]
+fn an_order_that_does_not_answer_holds_up_nobody() {
+    let sold = |name, promised_ms| SkuCommand::Reserve {
+        id: attempt(name, 1),
+        takes: takes(&[("a", 1)]),
+        sale: AlreadySold,
+        promised_at: at(promised_ms),
+        queue: false,
+    };
+    check(vec![
+        Ask(receive("a", 2), "done"),
+        Ask(sold("early", 10), "reserved a:1"),
+        Ask(sold("late", 20), "reserved a:1"),
+        Ask(confirm("early", 1), "done"),
+        Ask(confirm("late", 1), "done"),
+        Ask(till(1), "done | late give back a?"),
+        Pass(15_000, "late give back a? | late give back a?"),
+        Exceptions(""),
+        Pass(20_000, "late give back a? | early give back a?"),
+        Exceptions("+short sku:A@a"),
+        Pass(5_000, "early give back a?"),
+        Ask(settle("early", "a", 0, 1), "done"),
+        Exceptions("+short sku:A@a, -short sku:A@a"),
+        See("a on_hand=1 committed=1"),
+        Pass(HOUR, ""),
+    ]);
+}
