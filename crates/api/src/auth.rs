@@ -122,6 +122,11 @@ impl KeyCache {
         }
     }
 
+    /// Who stands behind each key: the names that were given to them.
+    pub async fn names(&self, handle: &Handle) -> Result<Names, ApiError> {
+        Ok(Names(self.keys(handle).await?))
+    }
+
     /// The caller behind a key; `None` for anything that is not a live key.
     async fn caller(&self, handle: &Handle, shown: &str) -> Result<Option<Caller>, ApiError> {
         let Some(id) = key_id(shown) else {
@@ -134,6 +139,18 @@ impl KeyCache {
         let scope = key.scope;
         let live = live(key, shown, handle.now());
         Ok(live.then_some(Caller { id, scope }))
+    }
+}
+
+/// Names of persons and systems, by the keys they use.
+pub(crate) struct Names(Arc<HashMap<CredentialId, KeyView>>);
+
+impl Names {
+    /// The person or system behind a principal; a part of the server itself has no key, and is its own name.
+    pub fn of(&self, principal: String) -> String {
+        let id = CredentialId::new(&principal).ok();
+        let key = id.and_then(|id| self.0.get(&id));
+        key.map_or(principal, |key| key.name.clone())
     }
 }
 

@@ -150,6 +150,17 @@ pub(crate) fn read_id<T: std::str::FromStr<Err = IdError>>(
         .map_err(|error: IdError| ApiError::invalid(field, error.to_string()))
 }
 
+/// A text that is one of those known; another one is told them.
+pub(crate) fn one_of(field: &str, known: &[&str], text: &str) -> Result<String, ApiError> {
+    match known.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(ApiError::invalid(
+            field,
+            format!("expected one of {}", known.join(", ")),
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,10 +22,10 @@ use thiserror::Error;
 
 pub use catch_up::{Lag, Progress};
 pub use query::{
-    ChannelRow, ExceptionFilter, ExceptionRow, FeedEvent, FeedPage, LedgerRow, ListingRow,
-    LocationRow, OrderFilter, OrderRow, OrderSearch, PAGE_MAX, Page, RequestFilter, RequestRow,
-    RequestSummary, RuleSetRow, ShipmentRow, SkuRow, StockFilter, StockRow, StockSearch,
-    TimelineRow,
+    ChannelRow, ExceptionFilter, ExceptionRow, FeedEvent, FeedPage, HoldSummary, LedgerRow,
+    ListingRow, LocationRow, OrderFilter, OrderRow, OrderSearch, PAGE_MAX, Page, RequestFilter,
+    RequestRow, RequestSummary, RuleSetRow, ShipmentRow, SkuRow, StockFilter, StockRow,
+    StockSearch, TimelineRow,
 };
 
 /// Connections that answer questions side by side.

@@ -11,7 +11,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Version of the folded tables.
-const FOLDED: i64 = 3;
+const FOLDED: i64 = 4;
 /// Version of the kept tables; another one means a new file.
 const KEPT: i64 = 1;
 /// What `user_version` holds.
@@ -24,10 +24,14 @@ CREATE TABLE orders (
     id TEXT PRIMARY KEY, channel TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, origin TEXT NOT NULL,
     placed_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, last_change TEXT NOT NULL DEFAULT '',
     ship_by INTEGER, units INTEGER NOT NULL DEFAULT 0, total TEXT, payment TEXT NOT NULL, tags TEXT NOT NULL,
-    test INTEGER NOT NULL, backordered INTEGER NOT NULL DEFAULT 0);
+    test INTEGER NOT NULL, backordered INTEGER NOT NULL DEFAULT 0, payment_until INTEGER, service_level TEXT,
+    deliver_by INTEGER, destination TEXT);
 CREATE INDEX orders_placed ON orders (placed_at DESC, id DESC);
 CREATE INDEX orders_status ON orders (status, placed_at DESC, id DESC);
 CREATE INDEX orders_channel ON orders (channel, placed_at DESC, id DESC);
+CREATE INDEX orders_origin ON orders (origin, placed_at DESC, id DESC);
+CREATE TABLE order_holds (
+    id TEXT NOT NULL, line TEXT NOT NULL, reason TEXT NOT NULL, until INTEGER, PRIMARY KEY (id, line)) WITHOUT ROWID;
 CREATE TABLE order_lines (
     id TEXT NOT NULL, line TEXT NOT NULL, place INTEGER NOT NULL, title TEXT NOT NULL, ordered INTEGER NOT NULL,
     cancelled INTEGER NOT NULL DEFAULT 0, elsewhere INTEGER NOT NULL DEFAULT 0,
@@ -52,6 +56,11 @@ CREATE TABLE requests (
     PRIMARY KEY (id, number)) WITHOUT ROWID;
 CREATE INDEX requests_location ON requests (location, created_at, id, number);
 CREATE INDEX requests_created ON requests (created_at, id, number);
+CREATE INDEX requests_status ON requests (status, created_at, id, number);
+CREATE INDEX requests_open ON requests (created_at, id, number)
+    WHERE status NOT IN ('shipped', 'rejected', 'cancelled');
+CREATE INDEX requests_open_location ON requests (location, created_at, id, number)
+    WHERE status NOT IN ('shipped', 'rejected', 'cancelled');
 CREATE TABLE request_lines (
     id TEXT NOT NULL, number INTEGER NOT NULL, line TEXT NOT NULL, sku TEXT NOT NULL, asked INTEGER NOT NULL,
     open INTEGER NOT NULL, shipped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, number, line, sku)) WITHOUT ROWID;
@@ -64,6 +73,7 @@ CREATE TABLE stock (
     unavailable INTEGER NOT NULL DEFAULT 0, safety INTEGER NOT NULL DEFAULT 0,
     committed INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,
     tentative INTEGER NOT NULL DEFAULT 0, in_transit INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sku, location)) WITHOUT ROWID;
+CREATE INDEX stock_location ON stock (location, sku);
 CREATE TABLE holds (
     sku TEXT NOT NULL, location TEXT NOT NULL, hold TEXT NOT NULL, units INTEGER NOT NULL,
     expires_at INTEGER NOT NULL, PRIMARY KEY (sku, hold, location)) WITHOUT ROWID;
@@ -86,6 +96,7 @@ CREATE TABLE ledger (
     location TEXT NOT NULL, on_hand_delta INTEGER NOT NULL, unavailable_delta INTEGER NOT NULL,
     on_hand INTEGER NOT NULL, reason TEXT NOT NULL, reference TEXT, principal TEXT NOT NULL,
     PRIMARY KEY (sku, number)) WITHOUT ROWID;
+CREATE INDEX ledger_location ON ledger (sku, location, number);
 CREATE TABLE exceptions (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, episode INTEGER NOT NULL,
     entity TEXT NOT NULL, cause TEXT NOT NULL, evidence TEXT NOT NULL, opened_at INTEGER NOT NULL,

@@ -1,7 +1,9 @@
 //! Orders: their head, their plan and their timeline.
 
-use crossdock_model::OrderId;
-use crossdock_model::v1::{OrderEvent, OrderFacts, OrderStatus, Origin, Payment, Plan};
+use crossdock_model::v1::{
+    Destination, OrderEvent, OrderFacts, OrderStatus, Origin, Payment, Plan,
+};
+use crossdock_model::{LineId, OrderId, Timestamp};
 use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
 
@@ -44,6 +46,13 @@ fn origin_text(origin: Origin) -> &'static str {
     }
 }
 
+fn lines_or_whole(lines: &[LineId]) -> Vec<&str> {
+    match lines.is_empty() {
+        true => vec![""],
+        false => lines.iter().map(LineId::as_str).collect(),
+    }
+}
+
 impl Folding<'_> {
     /// Tells the event in the timeline, then only dispatches.
     #[rustfmt::skip]
@@ -78,14 +87,17 @@ impl Folding<'_> {
             E::RequestCancelAsked { request, lines } => self.cancel_asked(&id, *request, lines),
             E::RequestCancelled { request } => self.request_cancelled(&id, *request),
             E::RequestCancelRefused { request } => self.cancel_refused(&id, *request),
+            E::DestinationChanged { destination, .. } => self.destination(&id, Some(destination)),
+            E::HeldBack { lines, reason, until } => self.held_back(&id, lines, reason, *until),
+            E::HoldEnded { lines } => self.released_from_hold(&id, lines),
             E::ExceptionOpened(opened) => self.exception_opened(opened),
             E::ExceptionClosed(closed) => self.exception_closed(closed),
             // The timeline tells them; no other table shows them.
             E::TieSeen { .. } | E::EditSeen { .. } | E::LinesBound { .. } | E::PlanRequested { .. } | E::SkuReserved { .. }
             | E::SlotGranted { .. } | E::AttemptClosed { .. } | E::StockReturned { .. } | E::StockAsked { .. }
             | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
-            | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. } | E::DestinationChanged { .. }
-            | E::ConflictSeen { .. } | E::HeldBack { .. } | E::HoldEnded { .. } | E::Freed | E::SplitAsked { .. }
+            | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. }
+            | E::ConflictSeen { .. } | E::Freed | E::SplitAsked { .. }
             | E::Noted { .. } | E::EffectDone { .. } | E::HoldTaken { .. } | E::TimePassed { .. }
             | E::Claimed { .. } => Ok(()),
         }
@@ -173,6 +185,7 @@ impl Folding<'_> {
             ),
         )?;
         self.merged(id, facts)?;
+        self.destination(id, facts.destination.as_ref())?;
         let sentence = sentences::received(facts, origin, channel);
         let sql = "UPDATE orders SET last_change = ?2 WHERE id = ?1";
         self.run(sql, (id, sentence))?;
@@ -181,19 +194,61 @@ impl Folding<'_> {
     }
 
     fn merged(&self, id: &str, facts: &OrderFacts) -> Folded {
-        let sql = "UPDATE orders SET name = ?2, ship_by = ?3, total = ?4, tags = ?5, payment = ?6 WHERE id = ?1";
+        let sql = "UPDATE orders SET name = ?2, ship_by = ?3, total = ?4, tags = ?5, payment = ?6, payment_until = ?7,
+            service_level = ?8, deliver_by = ?9 WHERE id = ?1";
+        let until = match facts.payment {
+            Payment::OnHoldUntil(until) => Some(until),
+            Payment::Ready | Payment::Pending | Payment::Voided => None,
+        };
         self.run(
             sql,
             (
                 id,
                 &facts.name,
-                facts.ship_by.map(crossdock_model::Timestamp::as_ms),
+                facts.ship_by.map(Timestamp::as_ms),
                 facts.total.map(|total| total.to_string()),
                 serde_json::to_string(&facts.tags)?,
                 payment_text(facts.payment),
+                until.map(Timestamp::as_ms),
+                &facts.service_level,
+                facts.deliver_by.map(Timestamp::as_ms),
             ),
         )?;
         self.state_lines(id, &facts.lines)
+    }
+
+    fn destination(&self, id: &str, destination: Option<&Destination>) -> Folded {
+        let text = destination.map(serde_json::to_string).transpose()?;
+        let sql = "UPDATE orders SET destination = ?2 WHERE id = ?1";
+        self.run(sql, (id, text))?;
+        Ok(())
+    }
+
+    /// The hold of the whole order stands under no line.
+    fn held_back(
+        &self,
+        id: &str,
+        lines: &[LineId],
+        reason: &str,
+        until: Option<Timestamp>,
+    ) -> Folded {
+        let sql =
+            "INSERT OR REPLACE INTO order_holds (id, line, reason, until) VALUES (?1, ?2, ?3, ?4)";
+        for line in lines_or_whole(lines) {
+            self.run(sql, (id, line, reason, until.map(Timestamp::as_ms)))?;
+        }
+        Ok(())
+    }
+
+    fn released_from_hold(&self, id: &str, lines: &[LineId]) -> Folded {
+        if lines.is_empty() {
+            self.run("DELETE FROM order_holds WHERE id = ?1", [id])?;
+        }
+        for line in lines {
+            let sql = "DELETE FROM order_holds WHERE id = ?1 AND line = ?2";
+            self.run(sql, (id, line.as_str()))?;
+        }
+        Ok(())
     }
 
     fn status(&self, id: &str, to: OrderStatus) -> Folded {

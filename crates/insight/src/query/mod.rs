@@ -4,6 +4,8 @@ mod exceptions;
 mod feed;
 mod lines;
 mod orders;
+#[cfg(test)]
+mod plans;
 mod requests;
 mod settings;
 mod stock;
@@ -15,7 +17,9 @@ use rusqlite::{Connection, Row};
 
 pub use exceptions::{ExceptionFilter, ExceptionRow};
 pub use feed::{FeedEvent, FeedPage};
-pub use orders::{OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow};
+pub use orders::{
+    HoldSummary, OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow,
+};
 pub use requests::{RequestFilter, RequestRow};
 pub use settings::{ChannelRow, ListingRow, LocationRow, RuleSetRow};
 pub use stock::{LedgerRow, SkuRow, StockFilter, StockRow, StockSearch};
@@ -97,6 +101,17 @@ impl Wanted {
         }
     }
 
+    fn sql(&self, select: &str, order: &Order, limit: usize) -> String {
+        let turn = if order.descending { " DESC" } else { "" };
+        let by: Vec<String> = order
+            .columns
+            .iter()
+            .map(|column| format!("{column}{turn}"))
+            .collect();
+        let (clause, by, rows_max) = (self.clause(), by.join(", "), limit + 1);
+        format!("{select}{clause} ORDER BY {by} LIMIT {rows_max}")
+    }
+
     /// Runs `SELECT … FROM …` with the conditions, an order and a limit of one row more than the page.
     fn page<T>(
         self,
@@ -108,14 +123,7 @@ impl Wanted {
         key: impl Fn(&T) -> Vec<serde_json::Value>,
     ) -> Result<Page<T>, InsightError> {
         let limit = limit.clamp(1, PAGE_MAX);
-        let turn = if order.descending { " DESC" } else { "" };
-        let by: Vec<String> = order
-            .columns
-            .iter()
-            .map(|column| format!("{column}{turn}"))
-            .collect();
-        let (clause, by, rows_max) = (self.clause(), by.join(", "), limit + 1);
-        let sql = format!("{select}{clause} ORDER BY {by} LIMIT {rows_max}");
+        let sql = self.sql(select, order, limit);
         let mut statement = connection.prepare_cached(&sql)?;
         let rows = statement.query_map(rusqlite::params_from_iter(self.values), read)?;
         let mut rows: Vec<T> = rows.collect::<Result<_, _>>()?;

@@ -42,6 +42,8 @@ pub struct OrderSearch {
     pub tag: Option<String>,
     /// Tests of their channels (or none of them).
     pub test: Option<bool>,
+    /// Among these, `channel:external`: what a search by buyer found.
+    pub ids: Option<Vec<String>>,
 }
 
 /// A fulfilment request of an order, in short.
@@ -53,6 +55,17 @@ pub struct RequestSummary {
     pub location: String,
     /// Its state.
     pub status: String,
+}
+
+/// What keeps an order, or a line of it, from its location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldSummary {
+    /// The line; none: the whole order.
+    pub line: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Until when, milliseconds since 1970; none: until somebody ends it.
+    pub until: Option<i64>,
 }
 
 /// An order in a list.
@@ -82,6 +95,14 @@ pub struct OrderRow {
     pub total: Option<String>,
     /// `ready`, `pending`, `on_hold`, `voided`.
     pub payment: String,
+    /// When a payment on hold is ready, milliseconds since 1970.
+    pub payment_until: Option<i64>,
+    /// The service level as locations call it.
+    pub service_level: Option<String>,
+    /// Milliseconds since 1970.
+    pub deliver_by: Option<i64>,
+    /// Where it goes, as routing knows it; JSON.
+    pub destination: Value,
     /// Tags of the channel.
     pub tags: Vec<String>,
     /// Whether it is a test of its channel.
@@ -90,6 +111,8 @@ pub struct OrderRow {
     pub origin: String,
     /// Its fulfilment requests.
     pub requests: Vec<RequestSummary>,
+    /// What of it is on hold.
+    pub holds: Vec<HoldSummary>,
     /// Exceptions of its own that are open.
     pub open_exceptions: i64,
     /// Its lines: `line`, `title`, `units` wanted, `status`, and what became of each part.
@@ -136,13 +159,14 @@ pub struct ShipmentRow {
     pub lines: Value,
 }
 
-const PLACED: Order = Order::down(&["o.placed_at", "o.id"]);
+pub(super) const PLACED: Order = Order::down(&["o.placed_at", "o.id"]);
 const TOLD: Order = Order::up(&["number"]);
 
-const ORDER: &str =
+pub(super) const ORDER: &str =
     "SELECT o.id, o.channel, o.name, o.status, o.placed_at, o.changed_at, o.last_change, o.ship_by, o.units,
     o.backordered, o.total, o.payment, o.tags, o.test, o.origin, (SELECT count(*) FROM exceptions e
-    WHERE e.entity = 'order:' || o.id AND e.closed_at IS NULL) FROM orders o";
+    WHERE e.entity = 'order:' || o.id AND e.closed_at IS NULL), o.payment_until, o.service_level, o.deliver_by,
+    o.destination FROM orders o";
 
 fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
     let tags: String = row.get(12)?;
@@ -163,6 +187,13 @@ fn order_row(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         test: row.get(13)?,
         origin: row.get(14)?,
         open_exceptions: row.get(15)?,
+        payment_until: row.get(16)?,
+        service_level: row.get(17)?,
+        deliver_by: row.get(18)?,
+        destination: row
+            .get::<_, Option<String>>(19)?
+            .map_or(Value::Null, |text| json(&text)),
+        holds: Vec::new(),
         requests: Vec::new(),
         lines: Value::Null,
     })
@@ -180,8 +211,48 @@ fn complete(reader: &Connection, row: &mut OrderRow) -> Result<(), InsightError>
         })
     })?;
     row.requests = requests.collect::<Result<_, _>>()?;
+    let sql = "SELECT line, reason, until FROM order_holds WHERE id = ?1 ORDER BY line";
+    let mut statement = reader.prepare_cached(sql)?;
+    let holds = statement.query_map([&row.id], |found| {
+        Ok(HoldSummary {
+            line: Some(found.get::<_, String>(0)?).filter(|line| !line.is_empty()),
+            reason: found.get(1)?,
+            until: found.get(2)?,
+        })
+    })?;
+    row.holds = holds.collect::<Result<_, _>>()?;
     row.lines = lines::of(reader, &row.id, row.backordered_units > 0)?;
     Ok(())
+}
+
+impl OrderSearch {
+    pub(super) fn wanted(&self) -> Result<Wanted, InsightError> {
+        let (mut wanted, base) = (Wanted::default(), &self.base);
+        wanted.with("o.channel = ?", base.channel.clone());
+        wanted.with("o.status = ?", base.status.clone());
+        wanted.with("o.origin = ?", base.origin.clone());
+        wanted.with("o.placed_at >= ?", base.placed_from);
+        wanted.with("o.placed_at < ?", base.placed_to);
+        wanted.with("o.changed_at >= ?", self.changed_from);
+        wanted.with("o.changed_at < ?", self.changed_to);
+        wanted.with("(o.backordered > 0) = ?", self.backordered);
+        wanted.with("o.test = ?", self.test);
+        wanted.with(
+            "EXISTS (SELECT 1 FROM json_each(o.tags) t WHERE t.value = ?)",
+            self.tag.clone(),
+        );
+        wanted.with(
+            "(EXISTS (SELECT 1 FROM reserved p WHERE p.id = o.id AND p.location = ?)
+            OR EXISTS (SELECT 1 FROM requests r WHERE r.id = o.id AND r.location = ?))",
+            self.location.clone(),
+        );
+        if let Some(ids) = &self.ids {
+            let ids = serde_json::to_string(ids)?;
+            wanted.with("o.id IN (SELECT value FROM json_each(?))", Some(ids));
+        }
+        wanted.after(&PLACED, base.cursor.as_deref())?;
+        Ok(wanted)
+    }
 }
 
 impl Insight {
@@ -201,29 +272,11 @@ impl Insight {
     /// # Errors
     /// [`InsightError`].
     pub fn search_orders(&self, search: &OrderSearch) -> Result<Page<OrderRow>, InsightError> {
-        let (mut wanted, base) = (Wanted::default(), &search.base);
-        wanted.with("o.channel = ?", base.channel.clone());
-        wanted.with("o.status = ?", base.status.clone());
-        wanted.with("o.origin = ?", base.origin.clone());
-        wanted.with("o.placed_at >= ?", base.placed_from);
-        wanted.with("o.placed_at < ?", base.placed_to);
-        wanted.with("o.changed_at >= ?", search.changed_from);
-        wanted.with("o.changed_at < ?", search.changed_to);
-        wanted.with("(o.backordered > 0) = ?", search.backordered);
-        wanted.with("o.test = ?", search.test);
-        wanted.with(
-            "EXISTS (SELECT 1 FROM json_each(o.tags) t WHERE t.value = ?)",
-            search.tag.clone(),
-        );
-        wanted.with(
-            "(EXISTS (SELECT 1 FROM reserved p WHERE p.id = o.id AND p.location = ?)
-            OR EXISTS (SELECT 1 FROM requests r WHERE r.id = o.id AND r.location = ?))",
-            search.location.clone(),
-        );
-        wanted.after(&PLACED, base.cursor.as_deref())?;
+        let wanted = search.wanted()?;
         let reader = self.reader();
         let key = |row: &OrderRow| vec![value!(row.placed_at), value!(row.id)];
-        let mut page = wanted.page(&reader, ORDER, &PLACED, base.limit, order_row, key)?;
+        let limit = search.base.limit;
+        let mut page = wanted.page(&reader, ORDER, &PLACED, limit, order_row, key)?;
         for row in &mut page.rows {
             complete(&reader, row)?;
         }
@@ -243,17 +296,6 @@ impl Insight {
             complete(&reader, row)?;
         }
         Ok(found)
-    }
-
-    /// Orders by their entities' names (`order:channel:external`, as the vault finds them), in that order; what is
-    /// no order or not folded yet is left out.
-    ///
-    /// # Errors
-    /// [`InsightError`].
-    pub fn orders_by_names(&self, names: &[String]) -> Result<Vec<OrderRow>, InsightError> {
-        let ids = names.iter().filter_map(|name| name.strip_prefix("order:"));
-        let found: Result<Vec<_>, _> = ids.map(|id| self.order(id)).collect();
-        Ok(found?.into_iter().flatten().collect())
     }
 
     /// Everything that happened to an order, oldest first, up to 1,000 events.

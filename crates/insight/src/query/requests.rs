@@ -41,17 +41,42 @@ pub struct RequestRow {
     pub acknowledge_by: i64,
     /// Milliseconds since 1970.
     pub created_at: i64,
+    /// The service level of the order.
+    pub service_level: Option<String>,
+    /// When the order must leave, milliseconds since 1970.
+    pub ship_by: Option<i64>,
 }
 
-const CREATED: Order = Order::up(&["r.created_at", "r.id", "r.number"]);
+/// What has not ended. Indexes are made for this text as it stands.
+const OPEN: &str = "r.status NOT IN ('shipped', 'rejected', 'cancelled')";
+/// States that have ended.
+const ENDED: [&str; 3] = ["shipped", "rejected", "cancelled"];
 
-const REQUEST: &str = "SELECT r.id, o.name, r.number, r.location, r.status, (
+pub(super) const CREATED: Order = Order::up(&["r.created_at", "r.id", "r.number"]);
+
+pub(super) const REQUEST: &str = "SELECT r.id, o.name, r.number, r.location, r.status, (
     SELECT json_group_array(json_object('line', l.line, 'sku', l.sku,
         'units', iif(r.status IN ('shipped', 'rejected', 'cancelled'), l.asked, l.open),
         'asked_units', l.asked, 'shipped_units', l.shipped) ORDER BY l.line, l.sku)
     FROM request_lines l WHERE l.id = r.id AND l.number = r.number
         AND (l.open > 0 OR r.status IN ('shipped', 'rejected', 'cancelled'))),
-    r.acknowledge_by, r.created_at FROM requests r JOIN orders o ON o.id = r.id";
+    r.acknowledge_by, r.created_at, o.service_level, o.ship_by FROM requests r CROSS JOIN orders o ON o.id = r.id";
+
+impl RequestFilter {
+    pub(super) fn wanted(&self) -> Result<Wanted, InsightError> {
+        let mut wanted = Wanted::default();
+        wanted.with("r.id = ?", self.order.clone());
+        wanted.with("r.location = ?", self.location.clone());
+        let status = self.status.as_deref();
+        if status.is_some_and(|status| !ENDED.contains(&status)) {
+            wanted.conditions.push(OPEN.to_owned());
+        }
+        let exact = status.filter(|status| *status != "open");
+        wanted.with("r.status = ?", exact.map(str::to_owned));
+        wanted.after(&CREATED, self.cursor.as_deref())?;
+        Ok(wanted)
+    }
+}
 
 impl Insight {
     /// Fulfilment requests, oldest first.
@@ -59,16 +84,7 @@ impl Insight {
     /// # Errors
     /// [`InsightError`].
     pub fn requests(&self, filter: &RequestFilter) -> Result<Page<RequestRow>, InsightError> {
-        let mut wanted = Wanted::default();
-        wanted.with("r.id = ?", filter.order.clone());
-        wanted.with("r.location = ?", filter.location.clone());
-        match filter.status.as_deref() {
-            Some("open") => wanted
-                .conditions
-                .push("r.status NOT IN ('shipped', 'rejected', 'cancelled')".to_owned()),
-            other => wanted.with("r.status = ?", other.map(str::to_owned)),
-        }
-        wanted.after(&CREATED, filter.cursor.as_deref())?;
+        let wanted = filter.wanted()?;
         let read = |row: &Row<'_>| {
             Ok(RequestRow {
                 order: row.get(0)?,
@@ -79,6 +95,8 @@ impl Insight {
                 lines: json(&row.get::<_, String>(5)?),
                 acknowledge_by: row.get(6)?,
                 created_at: row.get(7)?,
+                service_level: row.get(8)?,
+                ship_by: row.get(9)?,
             })
         };
         let key = |row: &RequestRow| {

@@ -99,7 +99,7 @@ pub struct LedgerRow {
     pub principal: String,
 }
 
-const STOCK: Order = Order::up(&["sku", "location"]);
+pub(super) const STOCK: Order = Order::up(&["sku", "location"]);
 const SKU: Order = Order::up(&["k.sku"]);
 const LEDGER: Order = Order::down(&["number"]);
 
@@ -126,6 +126,35 @@ fn newest(reader: &Connection) -> Result<i64, rusqlite::Error> {
     reader.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
+impl StockSearch {
+    pub(super) fn wanted(&self, now: i64) -> Result<(String, Wanted), InsightError> {
+        let mut wanted = Wanted::default();
+        let now = wanted.bind(now);
+        let select = format!(
+            "SELECT sku, title, location, on_hand, unavailable, committed, held, tentative, incoming, in_transit,
+            safety, on_hand - unavailable - committed - held - tentative AS available FROM (
+            SELECT s.sku, s.location, s.on_hand, s.unavailable, s.committed, s.tentative, s.in_transit, s.safety,
+            coalesce(k.title, '') AS title, s.held - (SELECT coalesce(sum(h.units), 0) FROM holds h
+                WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at <= {now}) AS held,
+            (SELECT coalesce(sum(i.units), 0) FROM incoming i
+                WHERE i.sku = s.sku AND i.location = s.location) AS incoming
+            FROM stock s LEFT JOIN skus k ON k.sku = s.sku)"
+        );
+        wanted.with(
+            "sku >= ? AND sku < ? || char(1114111)",
+            self.base.prefix.clone(),
+        );
+        wanted.with("location = ?", self.base.location.clone());
+        wanted.with("instr(lower(title), lower(?)) > 0", self.title.clone());
+        wanted.with(
+            "on_hand - unavailable - committed - held - tentative < ?",
+            self.available_below,
+        );
+        wanted.after(&STOCK, self.base.cursor.as_deref())?;
+        Ok((select, wanted))
+    }
+}
+
 impl Insight {
     /// Stock by SKU and location, as of the newest record.
     ///
@@ -143,33 +172,14 @@ impl Insight {
     /// # Errors
     /// [`InsightError`].
     pub fn search_stock(&self, search: &StockSearch) -> Result<Page<StockRow>, InsightError> {
-        let (reader, base) = (self.reader(), &search.base);
+        let reader = self.reader();
         let now = match search.now {
             Some(now) => now,
             None => newest(&reader)?,
         };
-        let mut wanted = Wanted::default();
-        let now = wanted.bind(now);
-        let select = format!(
-            "SELECT sku, title, location, on_hand, unavailable, committed, held, tentative, incoming, in_transit,
-            safety, on_hand - unavailable - committed - held - tentative AS available FROM (
-            SELECT s.sku, s.location, s.on_hand, s.unavailable, s.committed, s.tentative, s.in_transit, s.safety,
-            coalesce(k.title, '') AS title, s.held - (SELECT coalesce(sum(h.units), 0) FROM holds h
-                WHERE h.sku = s.sku AND h.location = s.location AND h.expires_at <= {now}) AS held,
-            (SELECT coalesce(sum(i.units), 0) FROM incoming i
-                WHERE i.sku = s.sku AND i.location = s.location) AS incoming
-            FROM stock s LEFT JOIN skus k ON k.sku = s.sku)"
-        );
-        wanted.with("substr(sku, 1, length(?)) = ?", base.prefix.clone());
-        wanted.with("location = ?", base.location.clone());
-        wanted.with("instr(lower(title), lower(?)) > 0", search.title.clone());
-        wanted.with(
-            "on_hand - unavailable - committed - held - tentative < ?",
-            search.available_below,
-        );
-        wanted.after(&STOCK, base.cursor.as_deref())?;
+        let (select, wanted) = search.wanted(now)?;
         let key = |row: &StockRow| vec![value!(row.sku), value!(row.location)];
-        wanted.page(&reader, &select, &STOCK, base.limit, stock_row, key)
+        wanted.page(&reader, &select, &STOCK, search.base.limit, stock_row, key)
     }
 
     /// SKUs whose id begins with a text or whose title has it in it, in any case.
@@ -204,24 +214,11 @@ impl Insight {
         })
     }
 
-    /// Movements of a SKU, newest first.
-    ///
-    /// # Errors
-    /// [`InsightError`].
-    pub fn ledger(
-        &self,
-        sku: &str,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<LedgerRow>, InsightError> {
-        self.ledger_at(sku, None, cursor, limit)
-    }
-
     /// Movements of a SKU at one location (or at all), newest first.
     ///
     /// # Errors
     /// [`InsightError`].
-    pub fn ledger_at(
+    pub fn ledger(
         &self,
         sku: &str,
         location: Option<&str>,

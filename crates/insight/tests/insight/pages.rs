@@ -112,7 +112,8 @@ fn pages_have_no_gaps_and_no_doubles() {
     check("stock", 57 * 3 + 1, stock, |row| {
         format!("{:?}", (&row.sku, &row.location))
     });
-    let ledger = |cursor: Option<String>, limit| insight.ledger("a", cursor.as_deref(), limit);
+    let ledger =
+        |cursor: Option<String>, limit| insight.ledger("a", None, cursor.as_deref(), limit);
     check("ledger", 57, ledger, |row| row.number.to_string());
     let timeline =
         |cursor: Option<String>, limit| insight.timeline_page("shop:1", cursor.as_deref(), limit);

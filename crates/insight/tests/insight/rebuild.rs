@@ -105,7 +105,7 @@ fn shown(insight: &Insight) -> Vec<String> {
             ..Default::default()
         })
         .unwrap();
-    let ledger = insight.ledger("A", None, 200).unwrap().rows;
+    let ledger = insight.ledger("A", None, None, 200).unwrap().rows;
     let mut all = vec![
         format!("{requests:#?}"),
         format!("{stock:#?}"),

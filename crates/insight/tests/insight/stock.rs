@@ -89,13 +89,13 @@ fn a_ledger_sums_to_its_balances() {
     book.write("sku:A", vec![moved("reno", 5), moved("reno", -2)]);
     book.write("sku:A", vec![moved("austin", 1)]);
     let insight = folded(&book);
-    let ledger = insight.ledger("A", None, 10).unwrap().rows;
+    let ledger = insight.ledger("A", None, None, 10).unwrap().rows;
     let after: Vec<_> = ledger
         .iter()
         .map(|row| (row.location.as_str(), row.on_hand))
         .collect();
     assert_eq!(after, [("austin", 1), ("reno", 3), ("reno", 5)]);
-    let reno = insight.ledger_at("A", Some("reno"), None, 10).unwrap().rows;
+    let reno = insight.ledger("A", Some("reno"), None, 10).unwrap().rows;
     assert_eq!(
         (
             reno.len(),

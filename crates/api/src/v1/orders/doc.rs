@@ -1,15 +1,16 @@
 //! Orders as the API shows them.
 
 use crossdock_channels::{Address, Buyer};
-use crossdock_insight::{OrderRow, TimelineRow};
+use crossdock_insight::{OrderRow, ShipmentRow, TimelineRow};
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::v1::OrderStatus;
 use crossdock_model::{Answer, EntityId, OrderId};
 use crossdock_runtime::Reply;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ask::Asking;
+use crate::auth::Names;
 use crate::error::ApiError;
 use crate::state::ApiState;
 use crate::wire::Time;
@@ -91,7 +92,9 @@ pub(crate) struct OrderDoc {
     /// Who bought; not for keys that only read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buyer: Option<BuyerDoc>,
-    /// What happened, oldest first.
+    /// What left, in the order in which it did.
+    pub shipments: Vec<ShipmentDoc>,
+    /// What happened, oldest first: the first 1,000 steps.
     pub timeline: Vec<StepDoc>,
     /// The timeline does not tell yet how the order came to be where it is: ask again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -109,13 +112,72 @@ pub(crate) struct OrderFactsDoc {
     pub placed_at: Time,
     /// When it must leave.
     pub ship_by: Option<Time>,
+    /// When it must arrive.
+    pub deliver_by: Option<Time>,
+    /// The service level as locations call it.
+    pub service_level: Option<String>,
+    /// `ready`, `pending`, `on_hold`, `voided`.
+    pub payment: String,
+    /// When a payment on hold is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_until: Option<Time>,
     /// What the buyer pays.
     pub total: Option<String>,
     /// How it came in.
     pub origin: String,
+    /// Where it goes, as routing knows it.
+    pub destination: Option<DestinationDoc>,
+    /// Tags of its channel.
+    pub tags: Vec<String>,
+    /// What of it is on hold.
+    pub holds: Vec<HeldDoc>,
+    /// Exceptions of its own that are open.
+    pub open_exceptions: i64,
     /// A test of its channel.
     pub test: bool,
     /// Its lines.
+    pub lines: serde_json::Value,
+}
+
+/// Where an order goes, without personal data.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DestinationDoc {
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// ISO 3166-2 without the country.
+    pub state: Option<String>,
+    /// The first characters of the postal code.
+    pub postal_prefix: Option<String>,
+}
+
+/// What keeps an order, or a line of it, from its location.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct HeldDoc {
+    /// The line; absent: the whole order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Until when; until somebody ends it if absent.
+    pub until: Option<Time>,
+}
+
+/// A parcel of an order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ShipmentDoc {
+    /// What its location calls it.
+    pub shipment: String,
+    /// The request it belongs to; absent: somebody else sent it.
+    pub request: Option<i64>,
+    /// When it left.
+    pub shipped_at: Time,
+    /// Who carries it.
+    pub carrier: Option<String>,
+    /// Tracking number.
+    pub number: Option<String>,
+    /// Where it can be followed.
+    pub url: Option<String>,
+    /// What is in it.
     pub lines: serde_json::Value,
 }
 
@@ -128,7 +190,7 @@ pub(crate) struct StepDoc {
     pub kind: String,
     /// What happened.
     pub sentence: String,
-    /// Who did it.
+    /// Who did it: the name of a person or system.
     pub by: String,
     /// Why, in their words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,31 +295,72 @@ impl From<OrderRow> for OrderRowDoc {
 
 impl From<OrderRow> for OrderFactsDoc {
     fn from(row: OrderRow) -> Self {
+        let holds = row.holds.into_iter().map(|hold| HeldDoc {
+            line: hold.line,
+            reason: hold.reason,
+            until: hold.until.map(Time::from_ms),
+        });
         Self {
             channel: row.channel,
             name: row.name,
             placed_at: Time::from_ms(row.placed_at),
             ship_by: row.ship_by.map(Time::from_ms),
+            deliver_by: row.deliver_by.map(Time::from_ms),
+            service_level: row.service_level,
+            payment: row.payment,
+            payment_until: row.payment_until.map(Time::from_ms),
             total: row.total,
             origin: row.origin,
+            destination: serde_json::from_value(row.destination).unwrap_or_default(),
+            tags: row.tags,
+            holds: holds.collect(),
+            open_exceptions: row.open_exceptions,
             test: row.test,
             lines: row.lines,
         }
     }
 }
 
-impl From<TimelineRow> for StepDoc {
-    fn from(row: TimelineRow) -> Self {
+impl From<ShipmentRow> for ShipmentDoc {
+    fn from(row: ShipmentRow) -> Self {
         Self {
-            at: Time::from_ms(row.at),
-            kind: row.kind,
-            sentence: row.sentence,
-            by: row.principal,
-            reason: row.reason,
-            position: row.position,
+            shipment: row.shipment,
+            request: row.request,
+            shipped_at: Time::from_ms(row.at),
+            carrier: row.carrier,
+            number: row.number,
+            url: row.url,
+            lines: row.lines,
         }
     }
 }
+
+/// A step as the API shows it, by the name of who did it.
+pub(crate) fn step(row: TimelineRow, names: &Names) -> StepDoc {
+    StepDoc {
+        at: Time::from_ms(row.at),
+        kind: row.kind,
+        sentence: row.sentence,
+        by: names.of(row.principal),
+        reason: row.reason,
+        position: row.position,
+    }
+}
+
+/// Every state, as the API calls it.
+pub(crate) const STATUSES: [&str; 11] = [
+    "received",
+    "held",
+    "routed",
+    "reserved",
+    "requested",
+    "acknowledged",
+    "partly_shipped",
+    "shipped",
+    "closed",
+    "cancelled",
+    "backordered",
+];
 
 /// A state as the API calls it.
 pub(crate) fn status_name(status: OrderStatus) -> &'static str {

@@ -12,7 +12,7 @@ use crate::route::Route;
 use crate::wire::Items;
 
 pub(super) use change::{ConditionName, command};
-pub(super) use create::{How, place, sale_of};
+pub(super) use create::{How, claim, place, sale_of};
 pub(super) use doc::{AddressDoc, OrderAnswer, order_answer, status_name, summary};
 pub(super) use input::{NewLine, NewOrder};
 
@@ -44,6 +44,14 @@ fn whole() -> Vec<Route> {
         )
         .filters::<read::ShowQuery>()
         .answers::<doc::OrderDoc>(),
+        Route::get(
+            "/v1/orders/{order}/timeline",
+            read,
+            "Show what happened to an order, page by page",
+            read::timeline,
+        )
+        .filters::<read::TimelineQuery>()
+        .answers::<Items<doc::StepDoc>>(),
     ]
 }
 

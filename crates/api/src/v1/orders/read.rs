@@ -1,20 +1,25 @@
 //! Orders read: one with its timeline, lists, and a search by who bought.
 
-use crossdock_insight::{OrderFilter, OrderRow};
-use crossdock_model::OrderId;
+use std::collections::BTreeSet;
+
+use crossdock_insight::{OrderFilter, OrderSearch};
 use crossdock_model::v1::Scope;
+use crossdock_model::{OrderId, Rejection};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::doc::{BuyerDoc, OrderDoc, OrderRowDoc, buyer_of, order_answer, summary};
+use super::doc::{
+    BuyerDoc, OrderDoc, OrderRowDoc, STATUSES, StepDoc, buyer_of, order_answer, step, summary,
+};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
+use crate::auth::scope_name;
 use crate::error::ApiError;
-use crate::extract::{Filter, Id};
+use crate::extract::{Filter, Id, one_of};
 use crate::v1::consistent::{consistent, look, page, shows};
 use crate::wire::{Items, Time};
 
-/// Which orders.
+/// Which orders: those of which everything that is named is true.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrderQuery {
@@ -30,7 +35,21 @@ pub(crate) struct OrderQuery {
     /// Placed before.
     #[param(value_type = Option<String>)]
     placed_to: Option<Time>,
-    /// Bought by this e-mail address.
+    /// Changed at or after.
+    #[param(value_type = Option<String>)]
+    changed_from: Option<Time>,
+    /// Changed before.
+    #[param(value_type = Option<String>)]
+    changed_to: Option<Time>,
+    /// With units that wait for stock, or without.
+    backordered: Option<bool>,
+    /// With units reserved or requested at this location.
+    location: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// Tests of their channels, or none of them.
+    test: Option<bool>,
+    /// Bought by this e-mail address; as phone and name it needs scope operate.
     email: Option<String>,
     /// Bought by this telephone number.
     phone: Option<String>,
@@ -39,6 +58,21 @@ pub(crate) struct OrderQuery {
     /// Where the page begins.
     cursor: Option<String>,
     /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// How orders come in.
+const ORIGINS: [&str; 4] = ["channel", "api", "adopted", "hold"];
+
+/// A page of a timeline.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TimelineQuery {
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Steps of a page, 1 to 200.
     limit: Option<usize>,
     /// Show at least what stands at this `Crossdock-Position`.
     consistent_with: Option<String>,
@@ -67,9 +101,11 @@ pub(super) async fn show(
     };
     let id = order.to_string();
     let read = move |insight: &crossdock_insight::Insight| {
-        Ok((insight.order(&id)?, insight.timeline(&id)?))
+        let (row, parcels) = (insight.order(&id)?, insight.shipments(&id)?);
+        Ok((row, parcels, insight.timeline(&id)?))
     };
-    let (row, timeline) = look(state, read).await?;
+    let (row, parcels, timeline) = look(state, read).await?;
+    let names = state.keys.names(&state.handle).await?;
     let buyer = match asking.caller.scope >= Scope::Operate {
         true => buyer_of(state, &order).await?.map(BuyerDoc::from),
         false => None,
@@ -78,61 +114,93 @@ pub(super) async fn show(
         answer: order_answer(&now),
         facts: row.map(Into::into),
         buyer,
-        timeline: timeline.into_iter().map(Into::into).collect(),
+        shipments: parcels.into_iter().map(Into::into).collect(),
+        timeline: timeline.into_iter().map(|row| step(row, &names)).collect(),
         timeline_behind: !told,
     };
     Ok(Doc::of(&reply, document))
 }
 
-/// Lists orders.
+/// Shows what happened to an order, page by page.
+pub(super) async fn timeline(
+    asking: Asking,
+    Id(order): Id<OrderId>,
+    Filter(query): Filter<TimelineQuery>,
+) -> Answered<Doc<Items<StepDoc>>> {
+    let state = &asking.state;
+    consistent(state, query.consistent_with.as_deref()).await?;
+    let (id, limit) = (order.to_string(), page(query.limit)?);
+    let read = move |insight: &crossdock_insight::Insight| {
+        insight.timeline_page(&id, query.cursor.as_deref(), limit)
+    };
+    let rows = look(state, read).await?;
+    let names = state.keys.names(&state.handle).await?;
+    Ok(Doc::read(Items::of(rows, |row| step(row, &names))))
+}
+
+/// Lists orders, newest first.
 pub(super) async fn list(
     asking: Asking,
     Filter(query): Filter<OrderQuery>,
 ) -> Answered<Doc<Items<OrderRowDoc>>> {
     let state = &asking.state;
     consistent(state, query.consistent_with.as_deref()).await?;
+    let ids = bought_by(&asking, &query).await?;
+    let search = OrderSearch {
+        base: OrderFilter {
+            channel: query.channel,
+            status: known("status", &STATUSES, query.status)?,
+            origin: known("origin", &ORIGINS, query.origin)?,
+            placed_from: query.placed_from.map(|at| at.0.as_ms()),
+            placed_to: query.placed_to.map(|at| at.0.as_ms()),
+            cursor: query.cursor,
+            limit: page(query.limit)?,
+        },
+        changed_from: query.changed_from.map(|at| at.0.as_ms()),
+        changed_to: query.changed_to.map(|at| at.0.as_ms()),
+        backordered: query.backordered,
+        location: query.location,
+        tag: query.tag,
+        test: query.test,
+        ids,
+    };
+    let rows = look(state, move |insight| insight.search_orders(&search)).await?;
+    Ok(Doc::read(Items::of(rows, OrderRowDoc::from)))
+}
+
+/// Orders of one buyer that a search looks at, at most.
+const BOUGHT_MAX: usize = 10_000;
+
+/// Orders of the buyer who is named, found through the vault's keyed hashes; nothing where none is named. Whether
+/// somebody bought is personal data.
+async fn bought_by(asking: &Asking, query: &OrderQuery) -> Result<Option<Vec<String>>, ApiError> {
     let terms = [
         ("email", &query.email),
         ("phone", &query.phone),
         ("name", &query.name),
     ];
-    let limit = page(query.limit)?;
-    let searched = terms
-        .into_iter()
-        .find_map(|(field, term)| Some((field, term.clone()?)));
-    if let Some((field, term)) = searched {
-        let found = find(&asking, field, term, limit).await?;
-        return Ok(Doc::read(Items::all(found)));
-    }
-    let filter = OrderFilter {
-        channel: query.channel,
-        status: query.status,
-        origin: query.origin,
-        placed_from: query.placed_from.map(|at| at.0.as_ms()),
-        placed_to: query.placed_to.map(|at| at.0.as_ms()),
-        cursor: query.cursor,
-        limit,
-    };
-    let rows = look(state, move |insight| insight.orders(&filter)).await?;
-    Ok(Doc::read(Items::of(rows, OrderRowDoc::from)))
-}
-
-/// Orders of a buyer, found through the vault's keyed hashes.
-async fn find(
-    asking: &Asking,
-    field: &'static str,
-    term: String,
-    limit: usize,
-) -> Result<Vec<OrderRowDoc>, ApiError> {
-    let handle = &asking.state.handle;
-    let read = handle.journal_read(move |journal| journal.vault_find(field, &term, limit));
-    let subjects = read.await?;
-    let rows = look(&asking.state, move |insight| {
+    let mut found: Option<BTreeSet<String>> = None;
+    for (field, term) in terms {
+        let Some(term) = term.clone() else { continue };
+        if asking.caller.scope < Scope::Operate {
+            let needed = scope_name(Scope::Operate).to_owned();
+            return Err(Rejection::Forbidden { needed }.into());
+        }
+        let handle = &asking.state.handle;
+        let read = handle.journal_read(move |journal| journal.vault_find(field, &term, BOUGHT_MAX));
+        let subjects = read.await?;
         let ids = subjects
             .iter()
             .filter_map(|subject| subject.strip_prefix("order:"));
-        let rows: Result<Vec<Option<OrderRow>>, _> = ids.map(|id| insight.order(id)).collect();
-        Ok(rows?.into_iter().flatten().collect::<Vec<_>>())
-    });
-    Ok(rows.await?.into_iter().map(OrderRowDoc::from).collect())
+        let ids: BTreeSet<String> = ids.map(str::to_owned).collect();
+        found = Some(match found {
+            None => ids,
+            Some(known) => known.intersection(&ids).cloned().collect(),
+        });
+    }
+    Ok(found.map(|ids| ids.into_iter().collect()))
+}
+
+fn known(field: &str, names: &[&str], text: Option<String>) -> Result<Option<String>, ApiError> {
+    text.map(|text| one_of(field, names, &text)).transpose()
 }

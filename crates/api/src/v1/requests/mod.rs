@@ -1,6 +1,7 @@
 //! Fulfilment requests: what locations have to do, as JSON, CSV and a printable list, and what they answer.
 
-use axum::response::Response;
+mod sheet;
+
 use crossdock_channels::Buyer;
 use crossdock_insight::{RequestFilter, RequestRow};
 use crossdock_model::command::OrderCommand;
@@ -11,11 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::consistent::{consistent, look, page};
 use super::orders::{AddressDoc, OrderAnswer, command};
-use crate::answer::{self, Answered, Doc};
+use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
-use crate::cells;
 use crate::error::ApiError;
-use crate::extract::{Filter, Input, Two, read_id};
+use crate::extract::{Filter, Input, Two, one_of, read_id};
 use crate::route::Route;
 use crate::wire::{Items, LineText, SkuText, Time};
 
@@ -31,17 +31,17 @@ pub(super) fn routes() -> Vec<Route> {
             "/v1/fulfilment-requests.csv",
             operate,
             "The same as CSV, a line each",
-            table,
+            sheet::table,
         )
-        .filters::<RequestQuery>()
+        .filters::<SheetQuery>()
         .answers_text("text/csv"),
         Route::get(
             "/v1/fulfilment-requests.html",
             operate,
             "The same as a pick list to print",
-            pick_list,
+            sheet::pick_list,
         )
-        .filters::<RequestQuery>()
+        .filters::<SheetQuery>()
         .answers_text("text/html"),
         Route::post(
             "/v1/orders/{order}/requests/{request}/acknowledge",
@@ -85,6 +85,20 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// What a list can be asked for.
+const STATUSES: [&str; 10] = [
+    "open",
+    "created",
+    "sent",
+    "acknowledged",
+    "overdue",
+    "partly_shipped",
+    "cancelling",
+    "shipped",
+    "rejected",
+    "cancelled",
+];
+
 /// Which requests.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +117,22 @@ pub(crate) struct RequestQuery {
     consistent_with: Option<String>,
 }
 
+/// Which requests, all of them at once.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SheetQuery {
+    /// Of this order, `channel:external`.
+    order: Option<String>,
+    /// For this location.
+    location: Option<String>,
+    /// In this state; `open` for all that are not ended.
+    status: Option<String>,
+    /// Where it goes on, when the one before was cut.
+    cursor: Option<String>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
 /// A fulfilment request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct RequestRowDoc {
@@ -117,6 +147,10 @@ pub(crate) struct RequestRowDoc {
     lines: Vec<PickDoc>,
     acknowledge_by: Time,
     created_at: Time,
+    /// The service level the order asks for.
+    service_level: Option<String>,
+    /// When the order must leave.
+    ship_by: Option<Time>,
     /// Where it goes: personal data.
     ship_to: Option<AddressDoc>,
 }
@@ -214,6 +248,8 @@ fn doc(row: RequestRow, buyer: Option<Buyer>) -> RequestRowDoc {
         lines: serde_json::from_value(row.lines).unwrap_or_default(),
         acknowledge_by: Time::from_ms(row.acknowledge_by),
         created_at: Time::from_ms(row.created_at),
+        service_level: row.service_level,
+        ship_by: row.ship_by.map(Time::from_ms),
         ship_to: buyer.and_then(|buyer| buyer.ship_to).map(AddressDoc::from),
     }
 }
@@ -223,7 +259,10 @@ async fn rows(asking: &Asking, query: RequestQuery) -> Result<Items<RequestRowDo
     let filter = RequestFilter {
         order: query.order,
         location: query.location,
-        status: query.status,
+        status: query
+            .status
+            .map(|status| known_status(&status))
+            .transpose()?,
         cursor: query.cursor,
         limit: page(query.limit)?,
     };
@@ -248,123 +287,16 @@ async fn rows(asking: &Asking, query: RequestQuery) -> Result<Items<RequestRowDo
     })
 }
 
+/// A state as the read models call it.
+fn known_status(status: &str) -> Result<String, ApiError> {
+    one_of("status", &STATUSES, status)
+}
+
 async fn list(
     asking: Asking,
     Filter(query): Filter<RequestQuery>,
 ) -> Answered<Doc<Items<RequestRowDoc>>> {
     Ok(Doc::read(rows(&asking, query).await?))
-}
-
-const HEAD: [&str; 16] = [
-    "order",
-    "name",
-    "request",
-    "location",
-    "status",
-    "line",
-    "sku",
-    "units",
-    "acknowledge_by",
-    "ship_to_name",
-    "company",
-    "address1",
-    "address2",
-    "postal_code",
-    "city",
-    "country",
-];
-
-async fn table(asking: Asking, Filter(query): Filter<RequestQuery>) -> Answered<Response> {
-    let found = rows(&asking, query).await?;
-    let lines = found
-        .items
-        .iter()
-        .flat_map(|row| row.lines.iter().map(move |line| (row, line)));
-    let cells = lines.map(|(row, line)| {
-        let to = |read: fn(&AddressDoc) -> &Option<String>| {
-            row.ship_to
-                .as_ref()
-                .and_then(|to| read(to).clone())
-                .unwrap_or_default()
-        };
-        vec![
-            row.order.clone(),
-            row.name.clone(),
-            row.request.to_string(),
-            row.location.clone(),
-            row.status.clone(),
-            line.line.clone(),
-            line.sku.clone(),
-            line.units.to_string(),
-            row.acknowledge_by.to_string(),
-            to(|to| &to.name),
-            to(|to| &to.company),
-            to(|to| &to.address1),
-            to(|to| &to.address2),
-            to(|to| &to.postal_code),
-            to(|to| &to.city),
-            to(|to| &to.country),
-        ]
-    });
-    Ok(answer::text(
-        "text/csv; charset=utf-8",
-        cells::write(&HEAD, cells),
-    ))
-}
-
-async fn pick_list(asking: Asking, Filter(query): Filter<RequestQuery>) -> Answered<Response> {
-    let title = query
-        .location
-        .clone()
-        .unwrap_or_else(|| "all locations".to_owned());
-    let found = rows(&asking, query).await?;
-    let mut html = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Pick list</title>\
-         <style>body{{font-family:sans-serif}}table{{border-collapse:collapse;width:100%}}\
-         td,th{{border:1px solid #999;padding:4px;text-align:left;vertical-align:top}}</style>\
-         <h1>Pick list: {}</h1><table><tr><th>Order<th>Request<th>Location<th>Ship to<th>SKU<th>Units<th>Picked",
-        escaped(&title)
-    );
-    for row in &found.items {
-        for line in &row.lines {
-            let cells = [
-                row.name.clone(),
-                format!("{} / {}", row.order, row.request),
-                row.location.clone(),
-                row.ship_to.as_ref().map(one_line).unwrap_or_default(),
-                line.sku.clone(),
-                line.units.to_string(),
-                String::new(),
-            ];
-            html.push_str("<tr>");
-            for cell in cells {
-                html.push_str("<td>");
-                html.push_str(&escaped(&cell));
-            }
-        }
-    }
-    html.push_str("</table>");
-    Ok(answer::text("text/html; charset=utf-8", html))
-}
-
-fn one_line(to: &AddressDoc) -> String {
-    let parts = [
-        &to.name,
-        &to.company,
-        &to.address1,
-        &to.address2,
-        &to.postal_code,
-        &to.city,
-        &to.state,
-        &to.country,
-    ];
-    let filled: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-    filled.join(", ")
-}
-
-fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// The order and the number of its request, from the path.
