@@ -130,6 +130,12 @@ impl Asking {
         Ok(self.state.handle.ask(to, command, by).await?)
     }
 
+    /// Whether an entity would do it now: refused as the command would be, and nothing is changed.
+    pub async fn try_out(&self, to: EntityId, command: Command) -> Result<(), ApiError> {
+        let command = Command::Try(Box::new(command));
+        self.ask_by(to, command, self.by()).await.map(drop)
+    }
+
     /// An entity's view of itself.
     pub async fn read(&self, entity: EntityId) -> Result<Reply, ApiError> {
         Ok(self.state.handle.read(entity).await?)

@@ -50,6 +50,9 @@ macro_rules! kinds {
                     $((Self::$kind(state), Command::Read) => state.read(asked).map(Decision::unchanged),)*
                     $((Self::$kind(state), Command::$kind(command)) =>
                         Ok(lift(state.decide(asked, command)?, Event::$kind)),)*
+                    (state, Command::Try(command)) => {
+                        state.decide(asked, command).map(|_| Decision::unchanged(Answer::Done))
+                    }
                     (state, _) => Err(Rejection::invalid(
                         "command",
                         format!("not for an entity of kind {:?}", state.kind()),

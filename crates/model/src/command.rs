@@ -42,6 +42,8 @@ pub enum Command {
     Wake,
     /// A read: changes nothing. The answer is the entity's view (`Stock`, `Order`, `Location`, …).
     Read,
+    /// Decides and changes nothing: refused as the command would be, else *done*.
+    Try(Box<Command>),
 }
 
 /// Commands for `sku:{sku}`.

@@ -9,7 +9,8 @@ use crossdock_journal::{
 use crossdock_logic::router::CompiledRules;
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, EntityId, Meta, Rejection, ShardId, Timestamp,
+    Answer, Command, CommandKey, CredentialId, EntityId, LocationId, Meta, Rejection, ShardId,
+    Timestamp,
 };
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -263,6 +264,12 @@ impl Handle {
     #[must_use]
     pub fn known_locations(&self) -> Vec<crossdock_model::v1::LocationFacts> {
         self.0.board.locations()
+    }
+
+    /// What a location is, if there is one of that id.
+    #[must_use]
+    pub fn known_location(&self, id: &LocationId) -> Option<crossdock_model::v1::LocationFacts> {
+        self.0.board.location(id)
     }
 
     /// The journal, for blocking readers.

@@ -80,6 +80,10 @@ impl Board {
         locations.values().cloned().collect()
     }
 
+    pub fn location(&self, id: &LocationId) -> Option<LocationFacts> {
+        self.all_locations().get(id).cloned()
+    }
+
     fn rules(&self) -> Arc<CompiledRules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }

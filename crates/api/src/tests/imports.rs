@@ -84,3 +84,130 @@ async fn a_preview_changes_nothing() {
         .await;
     assert_eq!(listings.code(), "invalid");
 }
+
+/// What cannot be imported is told by a preview, line by line, in the words of the import.
+#[tokio::test]
+async fn a_preview_refuses_what_the_import_refuses() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let shop = serde_json::json!({"connector": "shopify", "sale": "already_sold"});
+    server.put("/v1/channels/shop", &shop).await;
+    let cases = [
+        (
+            "locations",
+            "location,name,time_zone,country\nok,Ok,UTC,US\nbad,Bad,Mars/Olympus,US\nok,Again,UTC,US\n",
+            vec![3, 4],
+        ),
+        (
+            "listings?channel=shop",
+            "listing,sku,multiplier\n1,A-1,1\n2,A-1,0\n",
+            vec![3],
+        ),
+        (
+            "stock",
+            "sku,location,on_hand\nA-1,reno,4\nNOBODY,reno,4\nA-1,mars,4\nA-1,reno,5\n",
+            vec![3, 4, 5],
+        ),
+        (
+            "skus",
+            "sku,tracking,components\nK-1,kit,K-2:1;A-1:1\nK-2,tracked,\nK-3,kit,NOBODY:1\nK-4,kit,K-4:1\nK-2,,\n",
+            vec![4, 5, 6],
+        ),
+    ];
+    for (number, (path, body, bad)) in cases.into_iter().enumerate() {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let preview = format!("{path}{mark}preview=true");
+        let lines = async |path: &str, key: String| {
+            let done = server.import(path, &key, "text/csv", body).await.json();
+            assert_eq!(done["state"], "done", "{path}: {done}");
+            let errors = done["errors"].as_array().unwrap().clone();
+            assert_eq!(done["bad"], errors.len(), "{done}");
+            errors
+        };
+        let told = lines(&preview, format!("p{number}")).await;
+        let numbers: Vec<u64> = told
+            .iter()
+            .map(|error| error["line"].as_u64().unwrap())
+            .collect();
+        assert_eq!(numbers, bad, "{path}: {told:?}");
+        assert_eq!(lines(path, format!("i{number}")).await, told, "{path}");
+    }
+    assert_eq!(server.get("/v1/stock/NOBODY").await.code(), "not_found");
+    assert_eq!(
+        server.get("/v1/stock/A-1").await.json()["locations"][0]["on_hand"],
+        4
+    );
+}
+
+#[tokio::test]
+async fn a_key_imports_one_file() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let file = |units: u32| format!("sku,location,on_hand\nA-1,reno,{units}\n");
+    let done = server
+        .import("stock", "k", "text/csv", &file(5))
+        .await
+        .json();
+    let again = server
+        .import("stock", "k", "text/csv", &file(5))
+        .await
+        .json();
+    assert_eq!((&again, &done["imported"]), (&done, &1.into()));
+    for (path, body) in [
+        ("stock", file(7)),
+        ("stock?preview=true", file(5)),
+        ("skus", file(5)),
+    ] {
+        let other = server.import(path, "k", "text/csv", &body).await;
+        assert_eq!(
+            other.code(),
+            "idempotency_conflict",
+            "{path}: {}",
+            other.text
+        );
+    }
+    assert_eq!(server.get("/v1/stock/A-1").await.json()["ats"], 5);
+}
+
+/// Whoever begins an import may go, at once or in the midst of it: it goes on, and tells how far it is.
+#[tokio::test]
+async fn an_import_goes_on_without_its_caller() {
+    let server = Server::start().await;
+    let lines: String = (0..500)
+        .map(|number| format!("S-{number},tracked\n"))
+        .collect();
+    let file = format!("sku,tracking\n{lines}");
+    let begun = server
+        .import("skus?wait=false", "k", "text/csv", &file)
+        .await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.text);
+    let other = format!("sku,tracking\n{}", lines.replace("S-", "T-"));
+    let gone = server.import("skus", "gone", "text/csv", &other);
+    let gone = tokio::time::timeout(std::time::Duration::from_millis(1), gone).await;
+    assert!(gone.is_err(), "it was too quick to be left");
+    let id = begun.json()["import"].as_str().unwrap().to_owned();
+    loop {
+        let now = server.get(&format!("/v1/imports/{id}")).await.json();
+        assert_eq!(
+            (&now["lines"], &now["bad"]),
+            (&500.into(), &0.into()),
+            "{now}"
+        );
+        if now["state"] == "done" {
+            assert_eq!(now["imported"], 500, "{now}");
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // A repeat finds the one that was left, and waits for its end.
+    let found = server
+        .import("skus", "gone", "text/csv", &other)
+        .await
+        .json();
+    assert_eq!(
+        (&found["state"], &found["imported"]),
+        (&"done".into(), &500.into()),
+        "{found}"
+    );
+    assert_eq!(server.get("/v1/stock/T-499").await.status, StatusCode::OK);
+}

@@ -75,6 +75,7 @@ async fn a_key_stands_for_one_call_also_without_a_body() {
             .post("/v1/orders", external, &order(external, 1))
             .await;
         assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text);
+        server.requested(&format!("api:{external}")).await;
     }
     let acknowledge = |order: &str| {
         let path = format!("/v1/orders/api:{order}/requests/1/acknowledge");

@@ -6,6 +6,9 @@ mod holds;
 mod imports;
 mod keys;
 mod observe;
+mod orders;
+mod requests;
+mod stock;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -225,6 +228,21 @@ impl Server {
             let stock = self.get(&format!("/v1/stock/{sku}")).await.json();
             if stock["locations"][0]["committed"] == units {
                 return stock;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// An order once a location is asked to send it, just after it was reserved.
+    async fn requested(&self, order: &str) -> Value {
+        loop {
+            self.catch_up();
+            let shown = self.get(&format!("/v1/orders/{order}")).await.json();
+            if shown["requests"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty())
+            {
+                return shown;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -3,6 +3,9 @@
 //! A hold's id says where it lives: `sku:{sku}:{units}:{hold}` or `order:holds:{hold}`. The hold itself is named
 //! by the caller and its Idempotency-Key, so that a repeat finds it.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use crossdock_model::command::{OrderCommand, RequestCommand, SkuCommand};
 use crossdock_model::v1::{OrderStatus, Origin, Sale, Scope, Take};
 use crossdock_model::{
@@ -13,6 +16,7 @@ use crossdock_runtime::{AskError, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::locations::known;
 use super::orders::{
     How, NewLine, NewOrder, OrderAnswer, order_answer, place, sale_of, status_name, summary,
 };
@@ -69,7 +73,7 @@ pub(crate) struct HeldLine {
     sku: SkuText,
     /// Units.
     units: u32,
-    /// Where; chosen if absent.
+    /// Where, for a hold of one SKU; chosen if absent.
     location: Option<LocationText>,
 }
 
@@ -160,6 +164,10 @@ async fn create(asking: Asking, input: Input<NewHold>) -> Answered<Doc<HoldDoc>>
     {
         return hold_sku(&asking, line, expires_at, input.hash).await;
     }
+    if lines.iter().any(|line| line.location.is_some()) {
+        let problem = "only a hold of one SKU can name where: a cart is placed as an order is";
+        return Err(ApiError::invalid("lines.location", problem));
+    }
     let id = order_id(&asking)?;
     let order = NewOrder::of_lines(lines.into_iter().map(|one| (one.line, one.sku, one.units)));
     let (facts, _) = order.read(&id, Sale::Asks, asking.now())?;
@@ -187,6 +195,9 @@ async fn hold_sku(
     expires_at: Timestamp,
     hash: u64,
 ) -> Answered<Doc<HoldDoc>> {
+    if let Some(location) = &line.location {
+        known(asking, &location.0)?;
+    }
     let claim = claim_for(asking, hash).await?;
     let hold = HoldId::new(asking.key_digest()?)?;
     let take = line.location.as_ref().map(|location| Take {
@@ -209,7 +220,7 @@ async fn hold_sku(
         .ask_by(entity, Command::Sku(command), asking.by())
         .await?;
     let document = held(&place, &line.sku.0, &reply)?;
-    claim.keep(asking);
+    claim.keep(asking).await;
     Ok(Doc::of(&reply, document).created())
 }
 
@@ -241,17 +252,19 @@ async fn claim_for(asking: &Asking, hash: u64) -> Result<Claim, ApiError> {
 }
 
 impl Claim {
-    /// Keeps the claim. Nobody waits for that, so that a hold is one flush: who uses the key again waits.
-    fn keep(self, asking: &Asking) {
+    /// Keeps the claim. Nobody waits until it is durable, so that a hold is one flush; but it is on its way before
+    /// the caller hears of the hold, and who uses the key again waits for it.
+    async fn keep(self, asking: &Asking) {
         let command = Command::Request(RequestCommand::Claim {
             order: self.stands_for,
             body_hash: self.hash,
         });
         let (handle, by) = (asking.state.handle.clone(), asking.by());
-        tokio::spawn(async move {
-            // What is lost here is a claim that a crash could have lost too: the hold itself stands.
-            let _ = handle.ask(self.request, command, by).await;
-        });
+        let mut asked = Box::pin(async move { handle.ask(self.request, command, by).await });
+        let sent = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_ready()));
+        if !sent.await {
+            tokio::spawn(asked);
+        }
     }
 }
 

@@ -202,7 +202,8 @@ fn which(Two(channel, listing): Two) -> Result<(ChannelId, ListingId), ApiError>
     Ok((channel_id(&channel)?, read_id("listing", &listing)?))
 }
 
-fn bucket(channel: &ChannelId, listing: &ListingId) -> EntityId {
+/// Where a listing's mapping lives.
+pub(super) fn bucket(channel: &ChannelId, listing: &ListingId) -> EntityId {
     EntityId::Bucket(channel.clone(), bucket_of(listing))
 }
 
@@ -226,7 +227,7 @@ async fn show(asking: Asking, path: Two) -> Answered<Doc<ListingDoc>> {
 }
 
 /// Maps a listing and puts what waited for it back to work.
-pub(super) async fn map_listing(
+async fn map_listing(
     asking: &Asking,
     channel: &ChannelId,
     listing: &ListingId,

@@ -175,6 +175,15 @@ fn cut_off(text: &str) -> Result<u16, ApiError> {
     read().ok_or_else(|| ApiError::invalid("cut_off", "expected a local time as 14:00"))
 }
 
+/// Refuses a location that nobody defined: stock there would never be sold.
+pub(super) fn known(asking: &Asking, location: &LocationId) -> Result<(), ApiError> {
+    let known = asking.state.handle.known_location(location);
+    let problem = || format!("there is no {location}: define it, or correct the name");
+    known
+        .map(drop)
+        .ok_or_else(|| ApiError::invalid("location", problem()))
+}
+
 async fn list(asking: Asking) -> Answered<Doc<Items<LocationDoc>>> {
     let known = asking.state.handle.known_locations();
     let items = known.into_iter().map(LocationDoc::from).collect();

@@ -1,26 +1,60 @@
 //! SKUs: what they are called, how their stock is kept, what kits are made of.
 
+use std::collections::BTreeSet;
+
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{Component, Scope, Tracking};
 use crossdock_model::{Answer, Command, EntityId, SkuId};
-use serde::Deserialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::stock::{StockDoc, stock_doc};
+use super::consistent::{consistent, look, page};
+use super::stock::{ComponentDoc, StockDoc, component_docs, stock_doc, tracking_name};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
-use crate::extract::{Id, Input};
+use crate::extract::{Filter, Id, Input};
 use crate::route::Route;
-use crate::wire::SkuText;
+use crate::wire::{Items, SkuText};
 
 /// Routes of SKUs.
 pub(super) fn routes() -> Vec<Route> {
     vec![
+        Route::get("/v1/skus", Scope::Read, "List SKUs", list)
+            .filters::<SkuQuery>()
+            .answers::<Items<SkuDoc>>(),
         Route::put("/v1/skus/{sku}", Scope::Operate, "Define a SKU", define)
             .takes::<SkuInput>()
             .answers::<StockDoc>(),
     ]
+}
+
+/// Which SKUs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SkuQuery {
+    /// That begin with this text, or have it in their title, in any case.
+    text: Option<String>,
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// A SKU in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SkuDoc {
+    sku: String,
+    title: String,
+    /// `tracked`, `untracked` or `kit`.
+    tracking: &'static str,
+    /// What a kit is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    components: Option<Vec<ComponentDoc>>,
+    /// Units that waiting orders lack.
+    waiting_units: i64,
 }
 
 /// What a SKU is.
@@ -91,12 +125,63 @@ impl SkuInput {
     }
 }
 
+async fn list(asking: Asking, Filter(query): Filter<SkuQuery>) -> Answered<Doc<Items<SkuDoc>>> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let limit = page(query.limit)?;
+    let read = move |insight: &crossdock_insight::Insight| {
+        insight.skus(query.text.as_deref(), query.cursor.as_deref(), limit)
+    };
+    let rows = look(&asking.state, read).await?;
+    Ok(Doc::read(Items::of(rows, |row| {
+        let tracking = serde_json::from_value(row.tracking).unwrap_or(Tracking::Tracked);
+        SkuDoc {
+            sku: row.sku,
+            title: row.title,
+            tracking: tracking_name(&tracking),
+            components: component_docs(&tracking),
+            waiting_units: row.waiting_units,
+        }
+    })))
+}
+
+/// Refuses a SKU that nobody defined.
+pub(super) async fn known(asking: &Asking, sku: &SkuId) -> Result<(), ApiError> {
+    asking.state.kits.is_kit(asking, sku).await.map(drop)
+}
+
+/// Refuses a kit of something that nobody defined. `also` is being defined with it.
+pub(super) async fn known_parts(
+    asking: &Asking,
+    command: &SkuCommand,
+    also: &BTreeSet<SkuId>,
+) -> Result<(), ApiError> {
+    let SkuCommand::Define {
+        tracking: Tracking::Kit(parts),
+        ..
+    } = command
+    else {
+        return Ok(());
+    };
+    for part in parts.iter().filter(|part| !also.contains(&part.sku)) {
+        let found = known(asking, &part.sku).await;
+        found.map_err(|error| match error.code() {
+            "not_found" => {
+                let problem = format!("there is no {}: define it first", part.sku);
+                ApiError::invalid("components", problem)
+            }
+            _ => error,
+        })?;
+    }
+    Ok(())
+}
+
 async fn define(
     asking: Asking,
     Id(sku): Id<SkuId>,
     input: Input<SkuInput>,
 ) -> Answered<Doc<StockDoc>> {
     let command = input.value.command(&sku)?;
+    known_parts(&asking, &command, &BTreeSet::new()).await?;
     let entity = EntityId::Sku(sku.clone());
     let asked = asking.ask(entity.clone(), Command::Sku(command), input.hash);
     let done = asked.await?;

@@ -1,11 +1,11 @@
 //! An import on its way: how far it is and which lines are bad.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
@@ -33,8 +33,12 @@ impl Default for Jobs {
 }
 
 impl Jobs {
-    /// Begins an import, unless too many run.
-    pub(super) fn begin(&self, job: &Arc<Job>) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// Begins an import, unless it is known or too many run.
+    pub(super) fn begin(&self, job: Job) -> Result<Begun, ApiError> {
+        let known = self.find(&job.id);
+        if let Some(job) = known.filter(|job| job.state() != State::Stopped) {
+            return Ok(Begun::Known(job));
+        }
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| {
             let detail = format!("{AT_ONCE} imports run already: try again");
             ApiError::later("overloaded", detail, 2000)
@@ -44,8 +48,9 @@ impl Jobs {
         if jobs.len() >= REMEMBERED {
             jobs.pop_front();
         }
-        jobs.push_back(Arc::clone(job));
-        Ok(turn)
+        let job = Arc::new(job);
+        jobs.push_back(Arc::clone(&job));
+        Ok(Begun::New(AtWork { job, turn }))
     }
 
     /// The import of that id.
@@ -55,6 +60,54 @@ impl Jobs {
     }
 }
 
+/// What came of beginning an import.
+pub(super) enum Begun {
+    /// It is to be done.
+    New(AtWork),
+    /// It is done already, or on its way.
+    Known(Arc<Job>),
+}
+
+/// An import at work. However the work ends, it has ended: nobody waits for it in vain.
+pub(super) struct AtWork {
+    pub job: Arc<Job>,
+    /// Others begin when it has ended.
+    #[allow(dead_code, reason = "held, not read")]
+    turn: OwnedSemaphorePermit,
+}
+
+impl AtWork {
+    /// Every line was worked on.
+    pub fn finish(self) {
+        self.job.state.send_replace(State::Done);
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let state = &self.job.state;
+        state.send_if_modified(|state| match state {
+            State::Running => {
+                *state = State::Stopped;
+                true
+            }
+            State::Done | State::Stopped => false,
+        });
+    }
+}
+
+/// How an import stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Lines are being worked on.
+    Running,
+    /// Every line was worked on.
+    Done,
+    /// It broke off: begin it again with the same key.
+    Stopped,
+}
+
 /// An import.
 pub(crate) struct Job {
     id: String,
@@ -62,7 +115,8 @@ pub(crate) struct Job {
     preview: bool,
     lines: AtomicU64,
     imported: AtomicU64,
-    ended: AtomicBool,
+    bad: AtomicU64,
+    state: watch::Sender<State>,
     errors: Mutex<Vec<LineError>>,
 }
 
@@ -75,13 +129,15 @@ pub(crate) struct ImportDoc {
     kind: &'static str,
     /// Whether lines were only checked.
     preview: bool,
-    /// `running` or `done`.
-    state: &'static str,
+    /// How it stands.
+    state: State,
     /// Lines of the file.
     lines: u64,
     /// Lines that are imported, or could be.
     imported: u64,
-    /// Lines that are not, by number.
+    /// Lines that are not.
+    bad: u64,
+    /// The first 10,000 of those, by number.
     errors: Vec<LineError>,
 }
 
@@ -119,7 +175,8 @@ impl Job {
             preview,
             lines: AtomicU64::new(0),
             imported: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
+            bad: AtomicU64::new(0),
+            state: watch::Sender::new(State::Running),
             errors: Mutex::default(),
         }
     }
@@ -137,14 +194,22 @@ impl Job {
     }
 
     pub fn failed(&self, error: LineError) {
+        self.bad.fetch_add(1, Ordering::Relaxed);
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if errors.len() < ERRORS_MAX {
             errors.push(error);
         }
     }
 
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
+    fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) {
+        let mut state = self.state.subscribe();
+        // The job has the sender, so it is not gone.
+        let _ = state.wait_for(|state| *state != State::Running).await;
     }
 
     /// How far it is.
@@ -156,12 +221,10 @@ impl Job {
             import: self.id.clone(),
             kind: self.kind,
             preview: self.preview,
-            state: match self.ended.load(Ordering::Relaxed) {
-                true => "done",
-                false => "running",
-            },
+            state: self.state(),
             lines: self.lines.load(Ordering::Relaxed),
             imported: self.imported.load(Ordering::Relaxed),
+            bad: self.bad.load(Ordering::Relaxed),
             errors,
         }
     }

@@ -1,8 +1,9 @@
 //! What a line of each kind of file is, and the commands it becomes.
 
-use crossdock_model::command::{LocationCommand, SkuCommand};
-use crossdock_model::v1::ListingTarget;
-use crossdock_model::v1::{CountBasis, LocationFacts};
+use std::collections::BTreeSet;
+
+use crossdock_model::command::{BucketCommand, LocationCommand, SkuCommand};
+use crossdock_model::v1::{CountBasis, ListingTarget, LocationFacts, Tracking};
 use crossdock_model::{
     ChannelId, Command, EntityId, ListingId, LocationId, SkuId, SourceId, Timestamp,
 };
@@ -15,9 +16,9 @@ use crate::cells::Column;
 use crate::error::ApiError;
 use crate::extract::{from_json, read_id};
 use crate::v1::channels::channel_id;
-use crate::v1::listings::{Mapping, map_listing};
-use crate::v1::locations::LocationDoc;
-use crate::v1::skus::{SkuInput, resume};
+use crate::v1::listings::{Mapping, bucket};
+use crate::v1::locations::{LocationDoc, known};
+use crate::v1::skus::{self, SkuInput, known_parts};
 use crate::v1::stock::truth_of;
 use crate::wire::{ListingText, LocationText, SkuText};
 
@@ -186,24 +187,54 @@ impl Line {
         }
     }
 
-    /// What can be said of a line without doing it.
-    pub fn check(&self, asking: &Asking) -> Result<(), ApiError> {
+    /// What it is about. Two lines of a file about the same would be done in any order.
+    pub fn about(&self) -> String {
         match self {
-            Self::Stock { location, .. } => known(asking, location),
-            Self::Sku(..) | Self::Location(_) | Self::Listing(..) => Ok(()),
+            Self::Sku(sku, _) => sku.to_string(),
+            Self::Stock { sku, location, .. } => format!("{sku} at {location}"),
+            Self::Location(facts) => facts.location.to_string(),
+            Self::Listing(_, listing, _) => listing.to_string(),
         }
     }
 
-    /// Does what a line says.
-    pub async fn write(self, asking: &Asking, number: u64, now: Timestamp) -> Result<(), ApiError> {
-        let part = format!("/{number}");
-        let by = |what: &str| asking.keyed(0, &format!("{part}{what}"));
+    /// The SKU it defines.
+    pub fn defines(&self) -> Option<&SkuId> {
+        match self {
+            Self::Sku(sku, _) => Some(sku),
+            Self::Stock { .. } | Self::Location(_) | Self::Listing(..) => None,
+        }
+    }
+
+    /// Whether it is a kit, which comes after what it is made of.
+    pub fn is_kit(&self) -> bool {
+        let Self::Sku(_, SkuCommand::Define { tracking, .. }) = self else {
+            return false;
+        };
+        matches!(tracking, Tracking::Kit(_))
+    }
+
+    /// What no entity can see by itself: whether what the line names is there. `defined` are SKUs of the same file.
+    pub async fn check(&self, asking: &Asking, defined: &BTreeSet<SkuId>) -> Result<(), ApiError> {
+        match self {
+            Self::Sku(_, command) => known_parts(asking, command, defined).await,
+            Self::Stock { sku, location, .. } => {
+                known(asking, location)?;
+                skus::known(asking, sku).await
+            }
+            Self::Location(_) | Self::Listing(..) => Ok(()),
+        }
+    }
+
+    /// What it says, to whom; each with what tells its key from the line's others.
+    pub fn commands(
+        &self,
+        asking: &Asking,
+        now: Timestamp,
+    ) -> Vec<(EntityId, Command, &'static str)> {
         match self {
             Self::Sku(sku, command) => {
-                let command = Command::Sku(command);
                 let entity = EntityId::Sku(sku.clone());
-                asking.ask_by(entity, command, by("")?).await?;
-                resume(asking, &sku).await?;
+                vec![(entity, Command::Sku(command.clone()), "")]
             }
             Self::Stock {
                 sku,
@@ -212,43 +243,47 @@ impl Line {
                 safety,
                 source,
             } => {
-                known(asking, &location)?;
-                let entity = EntityId::Sku(sku);
                 let count = SkuCommand::Count {
-                    truth: truth_of(asking, &location),
+                    truth: truth_of(asking, location),
                     location: location.clone(),
-                    source,
+                    source: source.clone(),
                     basis: CountBasis::OnHand,
-                    counted: on_hand,
+                    counted: *on_hand,
                     effective_at: now,
                 };
-                let counted = asking.ask_by(entity.clone(), Command::Sku(count), by("")?);
-                counted.await?;
-                if let Some(units) = safety {
-                    let safety = Command::Sku(SkuCommand::SetSafety { location, units });
-                    asking.ask_by(entity, safety, by("/safety")?).await?;
-                }
+                let safety = safety.map(|units| SkuCommand::SetSafety {
+                    location: location.clone(),
+                    units,
+                });
+                let entity = EntityId::Sku(sku.clone());
+                let counted = (entity.clone(), Command::Sku(count), "");
+                let safety = safety.map(|safety| (entity, Command::Sku(safety), "/safety"));
+                [Some(counted), safety].into_iter().flatten().collect()
             }
             Self::Location(facts) => {
                 let entity = EntityId::Location(facts.location.clone());
-                let define = Command::Location(LocationCommand::Define(facts));
-                asking.ask_by(entity, define, by("")?).await?;
+                let define = LocationCommand::Define(facts.clone());
+                vec![(entity, Command::Location(define), "")]
             }
             Self::Listing(channel, listing, target) => {
-                map_listing(asking, &channel, &listing, target, by("")?).await?;
+                let map = BucketCommand::Map {
+                    listing: listing.clone(),
+                    target: target.clone(),
+                };
+                vec![(bucket(channel, listing), Command::Bucket(map), "")]
             }
         }
-        Ok(())
     }
-}
 
-fn known(asking: &Asking, location: &LocationId) -> Result<(), ApiError> {
-    let locations = asking.state.handle.known_locations();
-    match locations.iter().any(|facts| facts.location == *location) {
-        true => Ok(()),
-        false => Err(ApiError::invalid(
-            "location",
-            format!("there is no {location}"),
-        )),
+    /// Puts to work what waited for it.
+    pub async fn resume(&self, asking: &Asking) -> Result<(), ApiError> {
+        match self {
+            Self::Sku(sku, _) => skus::resume(asking, sku).await,
+            Self::Listing(channel, listing, _) => {
+                let waited_for = format!("{channel}/{listing}");
+                Ok(asking.state.handle.unpark(&waited_for).await.map(drop)?)
+            }
+            Self::Stock { .. } | Self::Location(_) => Ok(()),
+        }
     }
 }

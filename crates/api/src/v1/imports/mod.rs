@@ -1,10 +1,13 @@
 //! Bulk import of SKUs, stock, locations and listings: CSV or JSON Lines, each line standing by itself.
 //!
-//! Importing a file again is safe: a line that says what holds already changes nothing.
+//! Importing a file again is safe: a line that says what holds already changes nothing. One key stands for one file:
+//! a repeat finds the import that it began, or goes on where that broke off.
 
 mod job;
 mod lines;
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -12,13 +15,15 @@ use axum::extract::Path;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, header};
 use crossdock_model::v1::Scope;
+use crossdock_model::{ChannelId, ExternalId, OrderId, SkuId, Timestamp};
+use crossdock_runtime::body_hash;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 use utoipa::IntoParams;
 
 pub(crate) use job::Jobs;
 
-use self::job::{ImportDoc, Job, LineError};
+use self::job::{AtWork, Begun, ImportDoc, Job, LineError};
 use self::lines::{Kind, Line};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
@@ -26,6 +31,7 @@ use crate::cells::{self, FileLine};
 use crate::error::ApiError;
 use crate::extract::{Filter, unread};
 use crate::route::Route;
+use crate::v1::orders::claim;
 
 /// Lines worked on at once.
 const AT_ONCE: usize = 64;
@@ -75,23 +81,44 @@ async fn start(
 ) -> Answered<Doc<ImportDoc>> {
     let kind = Kind::read(&kind, query.channel.as_deref())?;
     let body = body.map_err(unread)?;
-    let job = Arc::new(Job::new(asking.key_digest()?, kind.name(), query.preview));
-    let turn = asking.state.jobs.begin(&job)?;
-    let lines = read(&kind, &headers, &body);
-    job.found(lines.len());
-    let running = Arc::clone(&job);
-    let asking = Arc::new(asking);
-    let work = async move {
-        run(&asking, &kind, &running, lines).await;
-        running.end();
-        drop(turn);
+    let id = asking.key_digest()?;
+    let hash = hash_of(&kind, &query, &body);
+    claim(&asking, stands_for(&id)?, hash).await?;
+    let job = match asking
+        .state
+        .jobs
+        .begin(Job::new(id, kind.name(), query.preview))?
+    {
+        Begun::Known(job) => job,
+        Begun::New(at_work) => {
+            let job = Arc::clone(&at_work.job);
+            let lines = read(&kind, &headers, &body);
+            job.found(lines.len());
+            // On its own: a caller who hangs up does not break it off.
+            tokio::spawn(work(asking, hash, kind, at_work, lines));
+            job
+        }
     };
     if query.wait == Some(false) {
-        tokio::spawn(work);
         return Ok(Doc::read(job.doc()).accepted());
     }
-    work.await;
+    job.ended().await;
     Ok(Doc::read(job.doc()))
+}
+
+/// What a key is claimed for that imports a file.
+fn stands_for(id: &str) -> Result<OrderId, ApiError> {
+    Ok(OrderId {
+        channel: ChannelId::checked("imports")?,
+        external: ExternalId::new(id)?,
+    })
+}
+
+/// By what a repeat is told from another import: what is imported, and whether at all.
+fn hash_of(kind: &Kind, query: &ImportQuery, body: &[u8]) -> u64 {
+    let channel = query.channel.as_deref().unwrap_or_default();
+    let head = format!("{} {channel} {}\n", kind.name(), query.preview);
+    body_hash(&[head.as_bytes(), body].concat())
 }
 
 async fn show(asking: Asking, Path(id): Path<String>) -> Answered<Doc<ImportDoc>> {
@@ -109,34 +136,94 @@ fn read(kind: &Kind, headers: &HeaderMap, body: &[u8]) -> Vec<FileLine> {
     }
 }
 
-async fn run(asking: &Arc<Asking>, kind: &Kind, job: &Arc<Job>, lines: Vec<FileLine>) {
-    let mut working = JoinSet::new();
-    let now = asking.now();
+/// A file that is imported.
+struct Import {
+    asking: Asking,
+    hash: u64,
+    now: Timestamp,
+    job: Arc<Job>,
+    /// SKUs that its good lines define.
+    defined: BTreeSet<SkuId>,
+}
+
+async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec<FileLine>) {
+    let job = Arc::clone(&at_work.job);
+    let lines = good(&kind, &job, lines);
+    let defined = lines.iter().filter_map(|(_, line)| line.defines());
+    let import = Arc::new(Import {
+        hash,
+        now: asking.now(),
+        job,
+        defined: defined.cloned().collect(),
+        asking,
+    });
+    let (kits, plain): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, line)| line.is_kit());
+    for lines in [plain, kits] {
+        each(&import, lines).await;
+    }
+    at_work.finish();
+}
+
+/// The lines that can be read and say something of their own; the others are bad.
+fn good(kind: &Kind, job: &Job, lines: Vec<FileLine>) -> Vec<(u64, Line)> {
+    let (mut good, mut told) = (Vec::new(), BTreeMap::new());
     for (number, value) in lines {
         let line = value
             .map_err(|what| ApiError::invalid("line", what))
-            .and_then(|value| Line::read(kind, value));
-        let line = match line {
-            Ok(line) => line,
-            Err(error) => {
-                job.failed(LineError::of(number, &error));
-                continue;
-            }
-        };
+            .and_then(|value| Line::read(kind, value))
+            .and_then(|line| match told.entry(line.about()) {
+                Entry::Vacant(free) => {
+                    free.insert(number);
+                    Ok(line)
+                }
+                Entry::Occupied(known) => {
+                    let (about, first) = (known.key(), known.get());
+                    let what = format!("line {first} is about {about} already");
+                    Err(ApiError::invalid("line", what))
+                }
+            });
+        match line {
+            Ok(line) => good.push((number, line)),
+            Err(error) => job.failed(LineError::of(number, &error)),
+        }
+    }
+    good
+}
+
+async fn each(import: &Arc<Import>, lines: Vec<(u64, Line)>) {
+    let mut working = JoinSet::new();
+    for (number, line) in lines {
         if working.len() >= AT_ONCE {
             working.join_next().await;
         }
-        let (asking, job, preview) = (Arc::clone(asking), Arc::clone(job), job.is_preview());
+        let import = Arc::clone(import);
         working.spawn(async move {
-            let done = match preview {
-                true => line.check(&asking),
-                false => line.write(&asking, number, now).await,
-            };
-            match done {
-                Ok(()) => job.imported(),
-                Err(error) => job.failed(LineError::of(number, &error)),
+            let error = import.take(number, line).await.err();
+            match error {
+                None => import.job.imported(),
+                Some(error) => import.job.failed(LineError::of(number, &error)),
             }
         });
     }
     while working.join_next().await.is_some() {}
+}
+
+impl Import {
+    /// Does what a line says; a preview asks everybody concerned whether they would.
+    async fn take(&self, number: u64, line: Line) -> Result<(), ApiError> {
+        let asking = &self.asking;
+        line.check(asking, &self.defined).await?;
+        for (to, command, part) in line.commands(asking, self.now) {
+            if self.job.is_preview() {
+                asking.try_out(to, command).await?;
+            } else {
+                let by = asking.keyed(self.hash, &format!("/{number}{part}"))?;
+                asking.ask_by(to, command, by).await?;
+            }
+        }
+        match self.job.is_preview() {
+            true => Ok(()),
+            false => line.resume(asking).await,
+        }
+    }
 }

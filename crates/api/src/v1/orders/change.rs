@@ -14,6 +14,7 @@ use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Id, Input};
+use crate::v1::locations::known;
 use crate::wire::{LineText, LocationText, Time};
 
 /// What to cancel.
@@ -353,6 +354,9 @@ pub(super) async fn take_back(
         Some(id) => ReturnId::new(id)?,
         None => ReturnId::new(asking.key_digest()?)?,
     };
+    for line in &input.value.lines {
+        known(&asking, &line.location.0)?;
+    }
     let lines = input.value.lines.into_iter().map(|one| ReturnLine {
         line: one.line.0,
         units: one.units,
@@ -376,6 +380,14 @@ pub(super) async fn refund(
         Some(id) => RefundId::new(id)?,
         None => RefundId::new(asking.key_digest()?)?,
     };
+    for location in input
+        .value
+        .lines
+        .iter()
+        .filter_map(|line| line.location.as_ref())
+    {
+        known(&asking, &location.0)?;
+    }
     let lines = input.value.lines.into_iter().map(|one| RefundLine {
         line: one.line.0,
         units: one.units,

@@ -11,7 +11,9 @@ use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Id, Input, Two, read_id};
+use crate::v1::locations::known;
 use crate::v1::orders::ConditionName;
+use crate::v1::skus;
 use crate::wire::{LocationText, Time};
 
 /// The source of counts that name none.
@@ -141,6 +143,7 @@ async fn change(
     effective_at: Option<Time>,
 ) -> Answered<Doc<StockDoc>> {
     asking.need_key()?;
+    skus::known(asking, &sku).await?;
     let entity = EntityId::Sku(sku);
     let at = effective_at.map(|at| at.0);
     let asked = asking.ask_at(entity.clone(), Command::Sku(command), hash, at);
@@ -153,10 +156,7 @@ async fn change(
 
 /// The one source of stock truth that a location names.
 pub(crate) fn truth_of(asking: &Asking, location: &LocationId) -> Option<SourceId> {
-    let locations = asking.state.handle.known_locations();
-    let found = locations
-        .into_iter()
-        .find(|facts| facts.location == *location);
+    let found = asking.state.handle.known_location(location);
     found.and_then(|facts| facts.stock_source)
 }
 
@@ -166,6 +166,7 @@ pub(super) async fn count(
     input: Input<Count>,
 ) -> Answered<Doc<StockDoc>> {
     let count = input.value;
+    known(&asking, &count.location.0)?;
     let command = SkuCommand::Count {
         source: SourceId::new(count.source.as_deref().unwrap_or(API_SOURCE))?,
         truth: truth_of(&asking, &count.location.0),
@@ -185,6 +186,7 @@ pub(super) async fn adjust(
     Id(sku): Id<SkuId>,
     input: Input<Adjust>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::Adjust {
         location: input.value.location.0,
         delta: input.value.delta,
@@ -198,6 +200,7 @@ pub(super) async fn receive(
     Id(sku): Id<SkuId>,
     input: Input<Receive>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::Receive {
         location: input.value.location.0,
         units: input.value.units,
@@ -215,6 +218,9 @@ pub(super) async fn transfer(
         Some(id) => TransferId::new(id)?,
         None => TransferId::new(asking.key_digest()?)?,
     };
+    for location in [&input.value.from, &input.value.to] {
+        known(&asking, &location.0)?;
+    }
     let command = SkuCommand::TransferOut {
         transfer,
         from: input.value.from.0,
@@ -242,6 +248,7 @@ pub(super) async fn mark(
     Id(sku): Id<SkuId>,
     input: Input<Mark>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::MarkUnavailable {
         location: input.value.location.0,
         condition: input.value.condition.read(),
@@ -255,6 +262,7 @@ pub(super) async fn unmark(
     Id(sku): Id<SkuId>,
     input: Input<Mark>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::MakeAvailable {
         location: input.value.location.0,
         condition: input.value.condition.read(),
@@ -268,6 +276,7 @@ pub(super) async fn expect(
     Id(sku): Id<SkuId>,
     input: Input<Expect>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::Expect {
         location: input.value.location.0,
         reference: input.value.reference,
@@ -282,6 +291,7 @@ pub(super) async fn safety(
     Id(sku): Id<SkuId>,
     input: Input<Safety>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::SetSafety {
         location: input.value.location.0,
         units: input.value.units,
@@ -294,6 +304,7 @@ pub(super) async fn till_sale(
     Id(sku): Id<SkuId>,
     input: Input<TillSale>,
 ) -> Answered<Doc<StockDoc>> {
+    known(&asking, &input.value.location.0)?;
     let command = SkuCommand::SoldAtTill {
         location: input.value.location.0,
         units: input.value.units,

@@ -2,7 +2,7 @@
 
 mod change;
 
-use crossdock_insight::{LedgerRow, StockFilter, StockRow};
+use crossdock_insight::{LedgerRow, StockFilter, StockRow, StockSearch};
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{Scope, Tracking};
 use crossdock_model::{Answer, EntityId, SkuId};
@@ -151,6 +151,10 @@ pub(crate) struct StockQuery {
     prefix: Option<String>,
     /// At this location.
     location: Option<String>,
+    /// SKUs with this text in their title, in any case.
+    title: Option<String>,
+    /// With fewer units available than this.
+    available_below: Option<i64>,
     /// Where the page begins.
     cursor: Option<String>,
     /// Rows of a page, 1 to 200.
@@ -185,6 +189,18 @@ pub(crate) struct StockRowDoc {
     unavailable: i64,
     /// Units kept back from channels that ask.
     safety: i64,
+    /// Reserved for orders.
+    committed: i64,
+    /// Kept for holds.
+    held: i64,
+    /// Taken by orders that have not committed yet.
+    tentative: i64,
+    /// Expected.
+    incoming: i64,
+    /// On their way from another location.
+    in_transit: i64,
+    /// What an order that is sold already may take; below 0: short.
+    available: i64,
 }
 
 /// A movement.
@@ -203,7 +219,9 @@ pub(crate) struct MovementDoc {
     on_hand: i64,
     /// Why.
     reason: String,
-    /// Who recorded it.
+    /// What it refers to: an order, a transfer, a delivery note.
+    reference: Option<String>,
+    /// Who recorded it: the name of a person or system.
     by: String,
 }
 
@@ -254,20 +272,29 @@ pub(crate) struct LocationStockDoc {
     ats: u32,
 }
 
-/// Stock as the API shows it.
-pub(super) fn stock_doc(view: &StockView) -> StockDoc {
-    let tracking = match &view.tracking {
+/// How stock is kept, as the API calls it.
+pub(super) fn tracking_name(tracking: &Tracking) -> &'static str {
+    match tracking {
         Tracking::Tracked => "tracked",
         Tracking::Untracked => "untracked",
         Tracking::Kit(_) => "kit",
+    }
+}
+
+/// What a kit is made of.
+pub(super) fn component_docs(tracking: &Tracking) -> Option<Vec<ComponentDoc>> {
+    let Tracking::Kit(parts) = tracking else {
+        return None;
     };
-    let components = view.components().map(|all| {
-        let doc = |one: &crossdock_model::v1::Component| ComponentDoc {
-            sku: one.sku.to_string(),
-            units_per_kit: one.units_per_kit,
-        };
-        all.iter().map(doc).collect()
+    let parts = parts.iter().map(|one| ComponentDoc {
+        sku: one.sku.to_string(),
+        units_per_kit: one.units_per_kit,
     });
+    Some(parts.collect())
+}
+
+/// Stock as the API shows it.
+pub(super) fn stock_doc(view: &StockView) -> StockDoc {
     let locations = view.locations.iter().map(|stock| LocationStockDoc {
         location: stock.location.to_string(),
         on_hand: stock.on_hand,
@@ -284,11 +311,11 @@ pub(super) fn stock_doc(view: &StockView) -> StockDoc {
     StockDoc {
         sku: view.sku.to_string(),
         title: view.title.clone(),
-        tracking,
+        tracking: tracking_name(&view.tracking),
         version: view.version,
         ats: view.ats(),
         waiting_units: view.waiting_units,
-        components,
+        components: component_docs(&view.tracking),
         locations: locations.collect(),
     }
 }
@@ -298,13 +325,18 @@ async fn list(
     Filter(query): Filter<StockQuery>,
 ) -> Answered<Doc<Items<StockRowDoc>>> {
     consistent(&asking.state, query.consistent_with.as_deref()).await?;
-    let filter = StockFilter {
-        prefix: query.prefix,
-        location: query.location,
-        cursor: query.cursor,
-        limit: page(query.limit)?,
+    let search = StockSearch {
+        base: StockFilter {
+            prefix: query.prefix,
+            location: query.location,
+            cursor: query.cursor,
+            limit: page(query.limit)?,
+        },
+        title: query.title,
+        available_below: query.available_below,
+        now: Some(asking.now().as_ms()),
     };
-    let rows = look(&asking.state, move |insight| insight.stock(&filter)).await?;
+    let rows = look(&asking.state, move |insight| insight.search_stock(&search)).await?;
     let doc = |row: StockRow| StockRowDoc {
         sku: row.sku,
         title: row.title,
@@ -312,6 +344,12 @@ async fn list(
         on_hand: row.on_hand,
         unavailable: row.unavailable,
         safety: row.safety,
+        committed: row.committed,
+        held: row.held,
+        tentative: row.tentative,
+        incoming: row.incoming,
+        in_transit: row.in_transit,
+        available: row.available,
     };
     Ok(Doc::read(Items::of(rows, doc)))
 }
@@ -331,14 +369,13 @@ async fn ledger(
 ) -> Answered<Doc<Items<MovementDoc>>> {
     consistent(&asking.state, query.consistent_with.as_deref()).await?;
     let limit = page(query.limit)?;
-    let cursor = query.cursor;
     let read = move |insight: &crossdock_insight::Insight| {
-        insight.ledger(sku.as_str(), cursor.as_deref(), limit)
+        let (location, cursor) = (query.location.as_deref(), query.cursor.as_deref());
+        insight.ledger(sku.as_str(), location, cursor, limit)
     };
-    let mut rows = look(&asking.state, read).await?;
-    if let Some(location) = &query.location {
-        rows.rows.retain(|row| row.location == *location);
-    }
+    let state = &asking.state;
+    let rows = look(state, read).await?;
+    let names = state.keys.names(&state.handle).await?;
     let doc = |row: LedgerRow| MovementDoc {
         at: Time::from_ms(row.at),
         effective_at: Time::from_ms(row.effective_at),
@@ -347,7 +384,8 @@ async fn ledger(
         unavailable_delta: row.unavailable_delta,
         on_hand: row.on_hand,
         reason: row.reason,
-        by: row.principal,
+        reference: row.reference,
+        by: names.of(row.principal),
     };
     Ok(Doc::read(Items::of(rows, doc)))
 }

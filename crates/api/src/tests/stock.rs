@@ -1,0 +1,189 @@
+//! Stock over HTTP: every word that moves it, and what is listed.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::Server;
+
+#[tokio::test]
+async fn stock_moves_once_a_key() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let adjust = json!({"location": "reno", "delta": -3, "reason": "broken"});
+    let path = "/v1/stock/A-1/adjustments";
+    for _ in 0..3 {
+        let answer = server.post(path, "a1", &adjust).await;
+        assert_eq!(
+            answer.json()["locations"][0]["on_hand"],
+            7,
+            "{}",
+            answer.text
+        );
+    }
+    let other = json!({"location": "reno", "delta": -4, "reason": "broken"});
+    assert_eq!(
+        server.post(path, "a1", &other).await.code(),
+        "idempotency_conflict"
+    );
+    let keyless = server.call(Method::POST, path).json(&adjust).send().await;
+    assert_eq!(keyless.code(), "idempotency_key_missing");
+    let count = json!({"location": "reno", "counted": 12});
+    let counted = server.post("/v1/stock/A-1/counts", "c1", &count).await;
+    assert_eq!(
+        counted.json()["locations"][0]["on_hand"],
+        12,
+        "{}",
+        counted.text
+    );
+}
+
+/// (word, body, field at reno, its value then), one after the other.
+#[tokio::test]
+async fn every_word_moves_stock_where_it_says() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let place = json!({"name": "Austin", "time_zone": "America/Chicago", "country": "US"});
+    server.put("/v1/locations/austin", &place).await;
+    let steps = [
+        (
+            "unavailable",
+            json!({"location": "reno", "condition": "damaged", "units": 3}),
+            "unavailable",
+            3,
+        ),
+        (
+            "available",
+            json!({"location": "reno", "condition": "damaged", "units": 1}),
+            "unavailable",
+            2,
+        ),
+        (
+            "safety",
+            json!({"location": "reno", "units": 2}),
+            "safety",
+            2,
+        ),
+        (
+            "incoming",
+            json!({"location": "reno", "reference": "PO-1", "units": 7, "expected_at": "2030-01-01T00:00:00Z"}),
+            "incoming",
+            7,
+        ),
+        (
+            "till-sales",
+            json!({"location": "reno", "units": 1, "reference": "R-1"}),
+            "on_hand",
+            9,
+        ),
+        (
+            "adjustments",
+            json!({"location": "reno", "delta": -1, "reason": "broken"}),
+            "on_hand",
+            8,
+        ),
+        (
+            "receipts",
+            json!({"location": "reno", "units": 4}),
+            "on_hand",
+            12,
+        ),
+        (
+            "transfers",
+            json!({"transfer": "T1", "from": "reno", "to": "austin", "units": 5}),
+            "on_hand",
+            7,
+        ),
+    ];
+    let here = |answer: &Value, field: &str| {
+        let places = answer["locations"].as_array().unwrap();
+        let reno = places.iter().find(|place| place["location"] == "reno");
+        reno.unwrap()[field].clone()
+    };
+    for (word, body, field, units) in &steps {
+        let path = format!("/v1/stock/A-1/{word}");
+        let answer = server.post(&path, word, body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{word}: {}", answer.text);
+        assert_eq!(
+            here(&answer.json(), field),
+            json!(units),
+            "{word}: {}",
+            answer.text
+        );
+    }
+    let arrival = "/v1/stock/A-1/transfers/T1/arrival";
+    let arrived = server.post(arrival, "arrival", &json!({"units": 5})).await;
+    assert_eq!(arrived.status, StatusCode::OK, "{}", arrived.text);
+    server.catch_up();
+    let list = server
+        .get("/v1/stock?location=austin&prefix=A-")
+        .await
+        .json();
+    assert_eq!(list["items"][0]["on_hand"], 5, "{list}");
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+    let ledger = server
+        .get("/v1/stock/A-1/ledger?location=austin&limit=1")
+        .await
+        .json();
+    assert_eq!(
+        (&ledger["items"][0]["on_hand"], &ledger["items"][0]["by"]),
+        (&json!(5), &json!("admin")),
+        "{ledger}"
+    );
+}
+
+#[tokio::test]
+async fn stock_is_only_where_a_location_is_and_of_what_is_defined() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let typos = [
+        ("counts", json!({"location": "ren0", "counted": 3})),
+        (
+            "adjustments",
+            json!({"location": "ren0", "delta": 3, "reason": "found"}),
+        ),
+        ("receipts", json!({"location": "ren0", "units": 3})),
+        (
+            "transfers",
+            json!({"from": "reno", "to": "ren0", "units": 3}),
+        ),
+        (
+            "unavailable",
+            json!({"location": "ren0", "condition": "quality", "units": 1}),
+        ),
+        (
+            "available",
+            json!({"location": "ren0", "condition": "quality", "units": 1}),
+        ),
+        (
+            "incoming",
+            json!({"location": "ren0", "reference": "P", "units": 1, "expected_at": "2030-01-01T00:00:00Z"}),
+        ),
+        ("safety", json!({"location": "ren0", "units": 1})),
+        (
+            "till-sales",
+            json!({"location": "ren0", "units": 1, "reference": "R"}),
+        ),
+    ];
+    for (word, body) in &typos {
+        let answer = server
+            .post(&format!("/v1/stock/A-1/{word}"), word, body)
+            .await;
+        assert_eq!(answer.code(), "invalid", "{word}: {}", answer.text);
+        assert!(answer.text.contains("ren0"), "{word}: {}", answer.text);
+    }
+    let hold =
+        json!({"lines": [{"sku": "A-1", "units": 1, "location": "ren0"}], "expires_in_s": 60});
+    assert_eq!(server.post("/v1/holds", "h", &hold).await.code(), "invalid");
+    let receipt = json!({"location": "reno", "units": 3});
+    let phantom = server
+        .post("/v1/stock/NOBODY/receipts", "n", &receipt)
+        .await;
+    assert_eq!(phantom.code(), "not_found", "{}", phantom.text);
+    assert_eq!(server.get("/v1/stock/NOBODY").await.code(), "not_found");
+    let kit = json!({"tracking": "kit", "components": [{"sku": "NOBODY", "units_per_kit": 1}]});
+    assert_eq!(server.put("/v1/skus/K-1", &kit).await.code(), "invalid");
+    assert_eq!(server.get("/v1/stock/A-1").await.json()["ats"], 10);
+    server.catch_up();
+    let skus = server.get("/v1/skus?text=a-").await.json();
+    assert_eq!(skus["items"][0]["sku"], "A-1", "{skus}");
+}
