@@ -24,6 +24,7 @@ pub const CODES: &[(&str, &str)] = pages![
     "contended",
     "forbidden",
     "hold_expired",
+    "id_conflict",
     "idempotency_conflict",
     "idempotency_key_missing",
     "internal",
@@ -186,7 +187,8 @@ fn status_of(rejection: &Rejection) -> StatusCode {
         | Rejection::WrongState { .. }
         | Rejection::CapacityFull { .. }
         | Rejection::NotStockSource { .. }
-        | Rejection::OrderExists(_) => StatusCode::CONFLICT,
+        | Rejection::OrderExists(_)
+        | Rejection::IdConflict(_) => StatusCode::CONFLICT,
         Rejection::Contended { .. } | Rejection::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::Forbidden { .. } => StatusCode::FORBIDDEN,
     }

@@ -65,8 +65,8 @@ CREATE TABLE request_lines (
     id TEXT NOT NULL, number INTEGER NOT NULL, line TEXT NOT NULL, sku TEXT NOT NULL, asked INTEGER NOT NULL,
     open INTEGER NOT NULL, shipped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, number, line, sku)) WITHOUT ROWID;
 CREATE TABLE shipments (
-    id TEXT NOT NULL, shipment TEXT NOT NULL, request INTEGER, at INTEGER NOT NULL, carrier TEXT, number TEXT,
-    url TEXT, lines TEXT NOT NULL, PRIMARY KEY (id, shipment)) WITHOUT ROWID;
+    id TEXT NOT NULL, request INTEGER NOT NULL DEFAULT 0, shipment TEXT NOT NULL, at INTEGER NOT NULL, carrier TEXT,
+    number TEXT, url TEXT, lines TEXT NOT NULL, PRIMARY KEY (id, request, shipment)) WITHOUT ROWID;
 CREATE TABLE skus (sku TEXT PRIMARY KEY, title TEXT NOT NULL, tracking TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE stock (
     sku TEXT NOT NULL, location TEXT NOT NULL, on_hand INTEGER NOT NULL DEFAULT 0,

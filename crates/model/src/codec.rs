@@ -7,6 +7,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Why bytes are not a record of the expected kind.
 #[derive(Debug, Error)]
@@ -51,6 +52,13 @@ pub fn encode<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, CodecErro
     bincode::serde::encode_into_std_write(value, &mut bytes, config())
         .map_err(|e| CodecError::Unencodable(e.to_string()))?;
     Ok(bytes)
+}
+
+/// A short stand-in for a value, by which another value under the same id is told from a repeat.
+#[must_use]
+pub fn digest<T: Serialize>(value: &T) -> u64 {
+    let bytes = encode(0, value).unwrap_or_else(|why| why.to_string().into_bytes());
+    xxh3_64(&bytes)
 }
 
 /// Splits a blob into its version byte and the rest.

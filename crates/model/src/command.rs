@@ -10,9 +10,9 @@ use crate::answer::Answer;
 pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};
 use crate::rejection::Rejection;
 use crate::v1::{
-    AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, LineFacts,
-    LineUnits, ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason,
-    RequestLine, RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
+    AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, LineUnits,
+    ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason, RequestLine,
+    RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
 };
 use crate::{
     CommandKey, CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId,
@@ -200,6 +200,18 @@ pub enum SkuCommand {
     },
 }
 
+/// What an operator says of a line. What is not given stays as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineEdit {
+    pub line: crate::LineId,
+    /// Units ordered in all, with those that have left.
+    pub units: u32,
+    /// What one unit is; a line that is not known needs it.
+    pub sku: Option<SkuId>,
+    pub title: Option<String>,
+    pub unit_price: Option<crate::Money>,
+}
+
 /// Commands for `order:{channel}:{external id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OrderCommand {
@@ -246,7 +258,7 @@ pub enum OrderCommand {
     },
     /// New statements of the lines concerned; an unknown line is added.
     EditLines {
-        lines: Vec<LineFacts>,
+        lines: Vec<LineEdit>,
     },
     /// The address is in the vault already.
     ChangeDestination {

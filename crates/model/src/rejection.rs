@@ -102,6 +102,11 @@ pub enum Rejection {
         "{0} exists and was placed with another Idempotency-Key: change it by its own calls, or place another one"
     )]
     OrderExists(String),
+    /// What has this id is known and says something else.
+    #[error(
+        "{0} is known with other contents: a repeat says the same, anything else needs an id of its own"
+    )]
+    IdConflict(String),
 }
 
 impl Rejection {
@@ -124,6 +129,7 @@ impl Rejection {
             Self::Limit { .. } => "limit",
             Self::Forbidden { .. } => "forbidden",
             Self::OrderExists(_) => "order_exists",
+            Self::IdConflict(_) => "id_conflict",
         }
     }
 

@@ -10,7 +10,8 @@ pub(super) fn read(root: &Part<'_>) -> Result<(RefundId, Vec<RefundLine>), MapEr
     let refund = root.need("id")?.typed::<RefundId>()?;
     let lines: Result<Vec<RefundLine>, MapError> =
         root.list("refund_line_items")?.iter().map(line).collect();
-    Ok((refund, lines?))
+    let lines = lines?.into_iter().filter(|line| line.units > 0);
+    Ok((refund, lines.collect()))
 }
 
 fn line(part: &Part<'_>) -> Result<RefundLine, MapError> {

@@ -12,21 +12,20 @@ impl Folding<'_> {
         self.keep_lines(id, lines, false)
     }
 
-    /// An operator's statement says how many units are cancelled, too.
     pub(super) fn lines_edited(&self, id: &str, lines: &[LineFacts]) -> Folded {
         self.keep_lines(id, lines, true)?;
-        let sql = "UPDATE order_lines SET by_operator = 1, cancelled = min(?3, ordered) WHERE id = ?1 AND line = ?2";
+        let sql = "UPDATE order_lines SET by_operator = 1 WHERE id = ?1 AND line = ?2";
         for line in lines {
-            self.run(sql, (id, line.line.as_str(), line.cancelled_units))?;
+            self.run(sql, (id, line.line.as_str()))?;
         }
-        self.count_units(id)
+        Ok(())
     }
 
     fn keep_lines(&self, id: &str, lines: &[LineFacts], by_operator: bool) -> Folded {
         let sql = "INSERT INTO order_lines (id, line, place, title, ordered, unit_price, ships, parts)
             VALUES (?1, ?2, (SELECT count(*) FROM order_lines WHERE id = ?1), ?3, ?4, ?5, ?6, ?7)
-            ON CONFLICT (id, line) DO UPDATE SET title = ?3, ordered = ?4, unit_price = ?5, ships = ?6, parts = ?7,
-            cancelled = min(cancelled, max(?4 - elsewhere, 0)) WHERE ?8 OR NOT by_operator";
+            ON CONFLICT (id, line) DO UPDATE SET title = ?3, ordered = ?4, unit_price = ?5, ships = ?6, parts = ?7
+            WHERE ?8 OR NOT by_operator";
         for line in lines {
             let parts = line.parts.iter().map(
                 |part| json!({ "sku": part.sku, "units_per_line_unit": part.units_per_line_unit }),
@@ -103,7 +102,7 @@ impl Folding<'_> {
         lines: &[LineUnits],
     ) -> Folded {
         self.count_lines(id, "elsewhere", -1, lines)?;
-        let sql = "DELETE FROM shipments WHERE id = ?1 AND shipment = ?2";
+        let sql = "DELETE FROM shipments WHERE id = ?1 AND request = 0 AND shipment = ?2";
         self.run(sql, (id, shipment.as_str()))?;
         Ok(())
     }
@@ -128,7 +127,8 @@ impl Folding<'_> {
                 (one.line.as_str(), one.sku.as_str(), one.location.as_str());
             self.run(sql, (id, line, sku, location, one.units))?;
         }
-        let left: u32 = plan.unplaced.iter().map(|(_, _, units)| units).sum();
+        let left = plan.unplaced.iter();
+        let left = left.fold(0_u32, |sum, (_, _, units)| sum.saturating_add(*units));
         let sql = "UPDATE orders SET backordered = min(backordered, ?2) WHERE id = ?1";
         self.run(sql, (id, left))?;
         Ok(())

@@ -71,7 +71,7 @@ impl Folding<'_> {
             E::Released { lines, .. } => self.let_go(&id, lines),
             E::GaveBack { sku, take, .. } => self.gave_back(&id, sku, take),
             E::LinesCancelled { lines, .. } => self.count_lines(&id, "cancelled", 1, lines),
-            E::CancelUndone { lines } => self.count_lines(&id, "cancelled", -1, lines),
+            E::CancelUndone { lines, .. } => self.count_lines(&id, "cancelled", -1, lines),
             E::ElsewhereUndone { shipment, lines } => self.elsewhere_undone(&id, shipment, lines),
             E::ShippedElsewhere { shipment, lines } => self.shipped_elsewhere(&id, shipment, lines),
             E::Returned { lines, .. } => self.returned(&id, lines),
@@ -93,7 +93,8 @@ impl Folding<'_> {
             E::ExceptionOpened(opened) => self.exception_opened(opened),
             E::ExceptionClosed(closed) => self.exception_closed(closed),
             // The timeline tells them; no other table shows them.
-            E::TieSeen { .. } | E::EditSeen { .. } | E::LinesBound { .. } | E::PlanRequested { .. } | E::SkuReserved { .. }
+            E::TieSeen { .. } | E::CancelStated { .. } | E::EditSeen { .. } | E::LinesBound { .. }
+            | E::PlanRequested { .. } | E::SkuReserved { .. }
             | E::SlotGranted { .. } | E::AttemptClosed { .. } | E::StockReturned { .. } | E::StockAsked { .. }
             | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
             | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. }

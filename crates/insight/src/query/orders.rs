@@ -353,7 +353,7 @@ impl Insight {
     /// [`InsightError`].
     pub fn shipments(&self, id: &str) -> Result<Vec<ShipmentRow>, InsightError> {
         let sql =
-            "SELECT shipment, request, at, carrier, number, url, lines FROM shipments WHERE id = ?1
+            "SELECT shipment, nullif(request, 0), at, carrier, number, url, lines FROM shipments WHERE id = ?1
             ORDER BY at, shipment LIMIT 1000";
         let reader = self.reader();
         let mut statement = reader.prepare_cached(sql)?;

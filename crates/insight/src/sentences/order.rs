@@ -7,7 +7,9 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 
-use super::words::{count, instant, line_units, list, many, open_ended, refusal, request_lines};
+use super::words::{
+    count, instant, line_units, list, many, open_ended, refusal, request_lines, sum,
+};
 use crate::fold::status_text;
 
 /// What sentences need to know besides their event.
@@ -28,7 +30,8 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
     Some(match event {
         E::Received { facts, origin } => ("received", received(facts, *origin, &told.channel)),
         E::Merged { .. } => ("merged", format!("A newer statement of {} was taken over.", told.channel)),
-        E::TieSeen { updated_at } => ("tie", format!("Another statement as of {} came: it is read again from {}.", instant(*updated_at), told.channel)),
+        E::TieSeen { updated_at } => ("tie", format!("Another statement as of {} came, and which is newer cannot be told: what it cancels counts, the rest waits for the next one of {}.", instant(*updated_at), told.channel)),
+        E::CancelStated { updated_at, whole, lines } => ("cancel_stated", cancel_stated(*updated_at, whole.is_some(), lines, &told.channel)),
         E::StatusChanged { to } => ("status", format!("The order is {}.", status_text(*to).replace('_', " "))),
         E::PlanRequested { attempt, excluded } => ("plan_requested", plan_requested(*attempt, excluded)),
         E::Planned { plan, ordered, .. } => ("planned", planned(plan, *ordered)),
@@ -56,14 +59,14 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::Shipped { request, shipment, lines, tracking, .. } => ("shipped", format!("Parcel {shipment} of request {request} left{} with {}{}.", from_location(told), request_lines(lines), tracked(tracking.as_ref()))),
         E::ShippedElsewhere { shipment, lines } => ("shipped_elsewhere", format!("{} says somebody else sent {} (shipment {shipment}).", told.channel, line_units(lines))),
         E::ElsewhereUndone { shipment, lines } => ("elsewhere_undone", elsewhere_undone(shipment.as_str(), lines, &told.channel)),
-        E::EditSeen { edited_at } => ("edit_seen", format!("{} edited it at {}: its next statement says how in full.", told.channel, instant(*edited_at))),
+        E::EditSeen { edited_at, .. } => ("edit_seen", format!("{} edited it at {}: its next statement says how in full.", told.channel, instant(*edited_at))),
         E::LinesBound { lines } => ("lines_bound", lines_bound(lines, &told.channel)),
         E::RequestCancelAsked { request, lines } => ("cancel_asked", format!("Asked{} to stop {} of request {request}.", at_location(told), request_lines(lines))),
         E::RequestCancelled { request } => ("request_cancelled", format!("Request {request} was stopped{}.", by_location(told))),
         E::RequestCancelRefused { request } => ("cancel_refused", format!("Request {request} could not be stopped{} any more.", by_location(told))),
-        E::LinesCancelled { lines, reason } => ("cancelled", format!("Cancelled {}: {}.", line_units(lines), open_ended(reason))),
-        E::CancelUndone { lines } => ("cancel_undone", format!("{} had left all the same: no longer cancelled.", line_units(lines))),
-        E::Refunded { refund, lines } => ("refunded", format!("Refund {refund} over {}.", count(lines.iter().map(|line| line.units).sum(), "unit"))),
+        E::LinesCancelled { lines, reason, .. } => ("cancelled", format!("Cancelled {}: {}.", line_units(lines), open_ended(reason))),
+        E::CancelUndone { lines, reason } => ("cancel_undone", format!("{} no longer cancelled: {}.", line_units(lines), open_ended(reason))),
+        E::Refunded { refund, lines } => ("refunded", format!("Refund {refund} over {}.", count(sum(lines.iter().map(|line| line.units)), "unit"))),
         E::Returned { return_id, lines } => ("returned", returned(return_id.as_str(), lines)),
         E::LinesEdited { lines } => ("edited", format!("{} changed: {}.", many(lines, "line"), list(lines.iter().map(|line| &line.line)))),
         E::DestinationChanged { destination, by_operator } => ("address_changed", destination_changed(destination, *by_operator, &told.channel)),
@@ -83,7 +86,7 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
 
 /// How it came in. The channel is told by its id.
 pub(crate) fn received(facts: &OrderFacts, origin: Origin, channel: &str) -> String {
-    let units: u32 = facts.lines.iter().map(|line| line.ordered_units).sum();
+    let units = sum(facts.lines.iter().map(|line| line.ordered_units));
     let how = match origin {
         Origin::Channel => format!("Received from {channel}"),
         Origin::Api => format!("Received through the API for {channel}"),
@@ -125,6 +128,17 @@ fn lines_bound(lines: &[(LineId, LineId)], channel: &str) -> String {
             list(named)
         ),
     }
+}
+
+fn cancel_stated(at: Timestamp, whole: bool, lines: &[LineUnits], channel: &str) -> String {
+    let what = match whole {
+        true => "the order".to_owned(),
+        false => line_units(lines),
+    };
+    format!(
+        "{channel} cancelled {what}, by its statement as of {}.",
+        instant(at)
+    )
 }
 
 fn plan_requested(attempt: u32, excluded: &[LocationId]) -> String {
@@ -222,7 +236,7 @@ fn sku_reserved(sku: &SkuId, plan: Option<&Plan>) -> String {
 fn reserved(plan: Option<&Plan>) -> String {
     match plan.filter(|plan| !plan.unplaced.is_empty()) {
         Some(plan) => {
-            let units = plan.unplaced.iter().map(|(_, _, units)| units).sum();
+            let units = sum(plan.unplaced.iter().map(|(_, _, units)| *units));
             format!(
                 "What was planned is reserved for this order; {} found no place.",
                 count(units, "unit")

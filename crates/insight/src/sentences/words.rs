@@ -11,6 +11,11 @@ pub(super) fn count(number: u32, noun: &str) -> String {
     }
 }
 
+/// All of them together.
+pub(super) fn sum(numbers: impl IntoIterator<Item = u32>) -> u32 {
+    numbers.into_iter().fold(0, u32::saturating_add)
+}
+
 /// The length of a list with its noun.
 pub(super) fn many<T>(items: &[T], noun: &str) -> String {
     count(u32::try_from(items.len()).unwrap_or(u32::MAX), noun)

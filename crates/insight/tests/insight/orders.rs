@@ -172,6 +172,7 @@ fn cancelled_units_leave_lines_and_requests() {
             OrderEvent::LinesCancelled {
                 lines: gone,
                 reason,
+                by_channel: false,
             },
             OrderEvent::RequestCancelAsked {
                 request: 1,
@@ -310,9 +311,13 @@ fn units_sent_by_somebody_else_or_returned_are_told() {
     let undone = vec![
         OrderEvent::LinesCancelled {
             lines: gone.clone(),
+            reason: reason.clone(),
+            by_channel: true,
+        },
+        OrderEvent::CancelUndone {
+            lines: gone,
             reason,
         },
-        OrderEvent::CancelUndone { lines: gone },
     ];
     check(reserved(), undone, &["1 2 reserved", "2 1 reserved"], &[]);
     let refused = OrderEvent::Refused {

@@ -29,6 +29,7 @@ impl OrderState {
             _ if self.order.is_none() => Err(illegal("an order that was never received")),
             OrderEvent::StatusChanged { to } => self.status_changed(*to, at),
             OrderEvent::Merged { .. }
+            | OrderEvent::CancelStated { .. }
             | OrderEvent::LinesCancelled { .. }
             | OrderEvent::CancelUndone { .. }
             | OrderEvent::Refunded { .. }
@@ -173,14 +174,12 @@ impl OrderState {
         Ok(())
     }
 
-    /// A closed or cancelled order keeps its identity and final state; the rest is in the journal.
+    /// A closed or cancelled order keeps its identity, its final state and its lines, by which goods come back and
+    /// more can be sold; the rest is in the journal.
     fn forget_closed(&mut self) {
         let Some(order) = self.order.as_deref_mut().filter(|order| order.is_over()) else {
             return;
         };
-        order.facts.lines.clear();
-        order.facts.tags.clear();
-        order.lines.clear();
         order.slots.clear();
         order.placing = Placing::Idle;
         order.effort = super::state::Effort::default();
@@ -188,7 +187,11 @@ impl OrderState {
         order.requests.clear();
         order.seen.elsewhere.clear();
         order.seen.edit = None;
-        order.route = super::state::Route::default();
+        order.route = super::state::Route {
+            destination: order.route.destination.take(),
+            destination_by_operator: order.route.destination_by_operator,
+            ..super::state::Route::default()
+        };
         order.holds = super::state::Holds::default();
         if !self.is_confirming_any()
             && let Some(order) = self.order.as_deref_mut()

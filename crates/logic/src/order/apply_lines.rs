@@ -1,8 +1,12 @@
 //! How events change what an order needs.
 
+use std::collections::BTreeSet;
+
 use crossdock_model::command::SkuCommand;
-use crossdock_model::v1::{LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin, Restock};
-use crossdock_model::{EntityId, Rejection, ShipmentId, Timestamp};
+use crossdock_model::v1::{
+    LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin, RefundLine, Restock,
+};
+use crossdock_model::{EntityId, RefundId, Rejection, ShipmentId, Timestamp};
 
 use super::apply::{Applied, illegal, require};
 use super::state::{Effort, Holds, Line, Order, OrderState, Placing, Route, Seen};
@@ -39,6 +43,7 @@ impl OrderState {
             review_at: Timestamp::default(),
             offers: Default::default(),
             requests: Default::default(),
+            last_request: 0,
             route: Route {
                 destination: facts.destination.clone(),
                 ..Route::default()
@@ -60,8 +65,18 @@ impl OrderState {
         let order = self.order_mut()?;
         match event {
             OrderEvent::Merged { facts } => order.merged(facts),
-            OrderEvent::LinesCancelled { lines, .. } => order.lines_cancelled(lines),
-            OrderEvent::CancelUndone { lines } => {
+            OrderEvent::CancelStated { whole, lines, .. } => {
+                order.facts.cancelled = order.facts.cancelled.take().or_else(|| whole.clone());
+                for LineUnits { line, units } in lines {
+                    let cancels = &mut order.line_mut(line)?.cancels;
+                    cancels.stated = cancels.stated.max(*units);
+                }
+                Ok(())
+            }
+            OrderEvent::LinesCancelled {
+                lines, by_channel, ..
+            } => order.lines_cancelled(lines, *by_channel),
+            OrderEvent::CancelUndone { lines, .. } => {
                 for LineUnits { line, units } in lines {
                     let line = order.line_mut(line)?;
                     let left = line.cancelled.checked_sub(*units);
@@ -70,15 +85,7 @@ impl OrderState {
                 }
                 Ok(())
             }
-            OrderEvent::Refunded { refund, lines } => {
-                require(order.seen.refunds.insert(refund.clone()), "refunded twice")?;
-                for one in lines.iter().filter(|one| one.restock != Restock::Return) {
-                    if let Some(line) = order.lines.get_mut(&one.line) {
-                        line.refund_cancelled = line.refund_cancelled.saturating_add(one.units);
-                    }
-                }
-                Ok(())
-            }
+            OrderEvent::Refunded { refund, lines } => order.refunded(refund, lines),
             OrderEvent::Returned { .. } => self.returned(event),
             OrderEvent::LinesEdited { lines } => {
                 for facts in lines {
@@ -86,6 +93,7 @@ impl OrderState {
                     let line = line.or_insert_with(|| Line::new(facts));
                     line.edit(facts);
                 }
+                order.forget_lots();
                 Ok(())
             }
             OrderEvent::ShippedElsewhere { shipment, lines } => {
@@ -94,8 +102,12 @@ impl OrderState {
             OrderEvent::ElsewhereUndone { shipment, lines } => {
                 order.elsewhere_undone(shipment, lines)
             }
-            OrderEvent::EditSeen { edited_at } => {
+            OrderEvent::EditSeen { edited_at, removed } => {
                 order.seen.edit = Some((*edited_at, at));
+                for LineUnits { line, units } in removed {
+                    let cancels = &mut order.line_mut(line)?.cancels;
+                    cancels.stated = cancels.stated.saturating_add(*units);
+                }
                 Ok(())
             }
             OrderEvent::Refused { why } => {
@@ -104,6 +116,7 @@ impl OrderState {
                 order.refused = Some((**why).clone());
                 for line in order.lines.values_mut() {
                     line.cancelled = line.facts.ordered_units.saturating_sub(line.elsewhere);
+                    line.cancels.here = line.cancelled;
                 }
                 order.placing = Placing::Idle;
                 Ok(())
@@ -118,29 +131,27 @@ impl OrderState {
             return Err(illegal("not a return"));
         };
         let order = self.order_mut()?;
-        require(
-            order.seen.returns.insert(return_id.clone()),
-            "returned twice",
-        )?;
+        let digest = super::returns::digest(lines);
+        let known = order.seen.returns.insert(return_id.clone(), digest);
+        require(known.is_none(), "returned twice")?;
         let id = order.id.clone();
         let mut tell = Vec::new();
         for one in lines {
             let line = order.line_mut(&one.line)?;
+            let parts = line.parts_of_return(one.units);
             line.returned = line.returned.saturating_add(one.units);
-            require(
-                line.returned <= line.facts.ordered_units,
-                "more returned than ordered",
-            )?;
-            for (sku, per) in &line.made_of {
+            let sent = line.shipped_units().saturating_add(line.elsewhere);
+            require(line.returned <= sent, "more returned than sent")?;
+            for (sku, units) in parts {
                 let command = SkuCommand::Return {
                     order: id.clone(),
                     return_id: return_id.clone(),
                     part: u32::try_from(tell.len()).unwrap_or(u32::MAX),
                     location: one.location.clone(),
-                    units: one.units.saturating_mul(*per),
+                    units,
                     condition: one.condition,
                 };
-                tell.push((sku.clone(), command));
+                tell.push((sku, command));
             }
         }
         for (sku, command) in tell {
@@ -159,7 +170,8 @@ impl Order {
         known.ok_or_else(|| illegal(format!("the order has no line {line}")))
     }
 
-    fn lines_cancelled(&mut self, lines: &[LineUnits]) -> Applied {
+    /// What the channel wants cancelled is known from its own words; what was decided here is known from this.
+    fn lines_cancelled(&mut self, lines: &[LineUnits], by_channel: bool) -> Applied {
         for LineUnits { line, units } in lines {
             let line = self.line_mut(line)?;
             require(
@@ -167,6 +179,29 @@ impl Order {
                 "more cancelled than is left",
             )?;
             line.cancelled += units;
+            if !by_channel {
+                line.cancels.here = line.cancels.here.max(line.cancelled);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refunded units that had left stay with the buyer or come back; the others are not sent any more.
+    fn refunded(&mut self, refund: &RefundId, lines: &[RefundLine]) -> Applied {
+        let digest = super::cancel::digest(lines);
+        let known = self.seen.refunds.insert(refund.clone(), digest);
+        require(known.is_none(), "refunded twice")?;
+        for one in lines {
+            let line = self.line_mut(&one.line)?;
+            let sent = line.sent_units();
+            let cancels = &mut line.cancels;
+            let had_left = match one.restock {
+                Restock::Cancel => 0,
+                Restock::Return => one.units,
+                Restock::No => one.units.min(sent.saturating_sub(cancels.refunded_sent)),
+            };
+            cancels.refunded_sent = cancels.refunded_sent.saturating_add(had_left);
+            cancels.refunded = cancels.refunded.saturating_add(one.units - had_left);
         }
         Ok(())
     }
@@ -211,6 +246,13 @@ impl Order {
                 known.restate(line);
             }
         }
+        // A line that is not named any more is not wanted any more; one that is named again is.
+        let named: BTreeSet<_> = facts.lines.iter().map(|line| &line.line).collect();
+        let lines = self.lines.iter_mut();
+        for (_, line) in lines.filter(|(id, line)| !line.by_operator && !named.contains(id)) {
+            line.cancels.stated = line.facts.ordered_units;
+        }
+        self.forget_lots();
         if !self.route.destination_by_operator {
             self.route.destination.clone_from(&facts.destination);
         }
@@ -218,5 +260,16 @@ impl Order {
         let edit = self.seen.edit;
         self.seen.edit = edit.filter(|(edited_at, _)| facts.updated_at < *edited_at);
         Ok(())
+    }
+
+    fn forget_lots(&mut self) {
+        for (id, line) in self
+            .lines
+            .iter_mut()
+            .filter(|(_, line)| !line.earlier.is_empty())
+        {
+            let pieces = self.pieces.iter().filter(|piece| piece.line == *id);
+            line.forget_lots(&pieces.map(|piece| piece.sku.clone()).collect());
+        }
     }
 }

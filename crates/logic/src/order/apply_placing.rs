@@ -113,7 +113,7 @@ impl OrderState {
         require(!plan.allocations.is_empty(), "a plan without units")?;
         if let Ok(learned) = learned(order, plan) {
             for (line, made_of) in learned {
-                order.line_mut(&line)?.made_of = made_of;
+                order.line_mut(&line)?.lot.made_of = made_of;
             }
         }
         let mut slots: BTreeMap<LocationId, (u32, Step)> = BTreeMap::new();
@@ -429,11 +429,12 @@ impl Order {
             return;
         };
         for line in self.lines.values_mut() {
-            let Some(kits) = line.made_of.remove(&stock.sku) else {
+            let made_of = &mut line.lot.made_of;
+            let Some(kits) = made_of.remove(&stock.sku) else {
                 continue;
             };
             for one in components {
-                let units = line.made_of.entry(one.sku.clone()).or_default();
+                let units = made_of.entry(one.sku.clone()).or_default();
                 *units = units.saturating_add(kits.saturating_mul(one.units_per_kit));
             }
         }

@@ -7,7 +7,7 @@ use crossdock_model::v1::{Allocation, OrderEvent, RequestLine, Take};
 use crossdock_model::{LocationId, SkuId};
 
 use super::apply::{Applied, illegal, require};
-use super::state::{GrantKey, Order, OrderState, Phase, Piece, Request, Route};
+use super::state::{GrantKey, Order, OrderState, Parcel, Phase, Piece, Request, Route};
 use crate::IllegalHistory;
 
 impl OrderState {
@@ -96,8 +96,11 @@ impl OrderState {
             return Err(illegal("not a request"));
         };
         let order = self.order_mut()?;
-        let last = order.requests.last_key_value().map_or(0, |(last, _)| *last);
-        require(*request == last + 1, "requests are counted one by one")?;
+        require(
+            *request == order.last_request + 1,
+            "requests are counted one by one",
+        )?;
+        order.last_request = *request;
         for line in lines {
             order.attach(*request, location, line)?;
         }
@@ -226,6 +229,7 @@ impl OrderState {
             request: number,
             shipment,
             lines,
+            tracking,
             ..
         } = event
         else {
@@ -238,10 +242,10 @@ impl OrderState {
             one.phase = Phase::Acknowledged;
         }
         let order = self.order_mut()?;
-        require(
-            order.seen.shipments.insert(shipment.clone()),
-            "shipped twice",
-        )?;
+        let parcel = Parcel::of(lines, tracking.as_ref());
+        let known = (*number, shipment.clone());
+        let known = order.seen.parcels.insert(known, parcel);
+        require(known.is_none(), "shipped twice")?;
         let mut keys: BTreeSet<GrantKey> = BTreeSet::new();
         for piece in order.take_lines(*number, lines)? {
             let key = (piece.attempt, piece.sku.clone(), piece.location.clone());
@@ -249,7 +253,7 @@ impl OrderState {
             let grant = grant.ok_or_else(|| illegal("units that were never granted"))?;
             grant.shipped += piece.units;
             let line = order.line_mut(&piece.line)?;
-            *line.shipped.entry(piece.sku).or_default() += piece.units;
+            line.ship(&piece.sku, piece.units);
             keys.insert(key);
         }
         for key in &keys {

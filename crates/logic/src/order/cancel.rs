@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_model::command::OrderCommand;
-use crossdock_model::v1::{LineFacts, LineUnits, OrderEvent, RefundLine};
-use crossdock_model::{LineId, RefundId, Rejection, ShipmentId};
+use crossdock_model::command::{LineEdit, OrderCommand};
+use crossdock_model::v1::{LineFacts, LineUnits, OrderEvent, Part, RefundLine};
+use crossdock_model::{LineId, RefundId, Rejection, ShipmentId, codec};
 
 use super::draft::Draft;
 use super::requests::within;
 use super::routes::{misrouted, no_line};
-use super::state::Order;
+use super::state::{Digest, Line, Order};
 use super::{Decided, LINES_MAX};
 
 impl Draft<'_> {
@@ -43,70 +43,55 @@ impl Draft<'_> {
                 hint: "nothing of it is left to cancel: expect a return instead".to_owned(),
             });
         }
-        let reason = reason.to_owned();
-        self.emit(OrderEvent::LinesCancelled { lines, reason });
+        self.cancel_here(lines, reason);
         Ok(self.done())
     }
 
-    /// Units that were refunded and never sent are cancelled, whether or not the channel restocks them: the
-    /// buyer does not get them. Goods that come back are stock only when somebody says so.
+    /// Units that are refunded and have not left are cancelled, whether or not the channel restocks them: the buyer
+    /// does not get them. Goods that come back are stock only when somebody says so.
     fn refund(mut self, refund: &RefundId, lines: &[RefundLine]) -> Decided {
         let order = self.known()?;
-        if order.seen.refunds.contains(refund) {
-            return Ok(self.unchanged());
-        }
-        within(order.seen.refunds.len(), "refunds of an order")?;
-        let lines: Vec<RefundLine> = lines
-            .iter()
-            .map(|one| {
-                Ok(RefundLine {
-                    line: order.ours(&one.line)?,
-                    ..one.clone()
-                })
+        let ours = |one: &RefundLine| {
+            let line = order.ours(&one.line)?;
+            Ok(RefundLine {
+                line,
+                ..one.clone()
             })
-            .collect::<Result<_, Rejection>>()?;
+        };
+        let lines = lines.iter().map(ours);
+        let lines: Vec<RefundLine> = lines.collect::<Result<_, Rejection>>()?;
+        match order.seen.refunds.get(refund) {
+            Some(known) if *known == digest(&lines) => return Ok(self.unchanged()),
+            Some(_) => return Err(Rejection::IdConflict(format!("refund {refund}"))),
+            None => {}
+        }
+        order.check_refund(&lines)?;
+        within(order.seen.refunds.len(), "refunds of an order")?;
         self.emit(OrderEvent::Refunded {
             refund: refund.clone(),
-            lines: lines.clone(),
+            lines,
         });
-        let order = self.known()?;
-        let concerned: BTreeSet<&LineId> = lines.iter().map(|one| &one.line).collect();
-        let cancelled = concerned.into_iter().filter_map(|line| {
-            let known = order.lines.get(line)?;
-            let gone = known.facts.cancelled_units;
-            let gone = gone.saturating_add(known.refund_cancelled);
-            let units = gone.saturating_sub(known.cancelled);
-            Some(LineUnits {
-                line: line.clone(),
-                units: units.min(known.cancellable_units()),
-            })
-        });
-        let cancelled: Vec<_> = cancelled.filter(|one| one.units > 0).collect();
-        if !cancelled.is_empty() && !order.is_over() {
-            let reason = "refunded".to_owned();
-            let lines = cancelled;
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
-        }
+        self.recount("refunded", "");
         Ok(self.done())
     }
 
-    fn edit_lines(mut self, lines: &[LineFacts]) -> Decided {
+    fn edit_lines(mut self, edits: &[LineEdit]) -> Decided {
         let order = self.open()?;
-        if lines.is_empty() {
+        if edits.is_empty() {
             return Err(Rejection::invalid("lines", "name at least one line"));
         }
-        check_lines(lines)?;
+        let lines = edits.iter().map(|edit| edited(order, edit));
+        let lines: Vec<LineFacts> = lines.collect::<Result<_, _>>()?;
+        check_lines(&lines)?;
         let added = lines
             .iter()
             .filter(|one| !order.lines.contains_key(&one.line));
         if order.lines.len() + added.count() > LINES_MAX {
             return Err(too_many_lines());
         }
-        for one in lines {
-            let known = order.lines.get(&one.line);
-            let sent = known.map_or(0, |known| known.begun_units() + known.elsewhere);
-            let gone = sent.saturating_add(one.cancelled_units);
-            if one.ordered_units < gone {
+        for one in &lines {
+            let sent = order.lines.get(&one.line).map_or(0, Line::sent_units);
+            if one.ordered_units < sent {
                 let problem = format!("{sent} units of {} have left already", one.line);
                 return Err(Rejection::invalid("ordered_units", problem));
             }
@@ -114,40 +99,44 @@ impl Draft<'_> {
         let changed = |one: &LineFacts| {
             let known = order.lines.get(&one.line);
             known.is_none_or(|known| {
-                known.facts != *one || !known.by_operator || known.cancelled != one.cancelled_units
+                known.facts != *one || !known.by_operator || known.cancelled > 0
             })
         };
         if !lines.iter().any(changed) {
             return Ok(self.unchanged());
         }
-        self.emit(OrderEvent::LinesEdited {
-            lines: lines.to_vec(),
-        });
+        self.emit(OrderEvent::LinesEdited { lines });
+        self.recount("", "edited");
         Ok(self.done())
     }
 
-    /// Cancels what statements of lines say is cancelled beyond what is known. Refunded units are not in it: they
-    /// come by their own ids.
-    pub fn cancel_stated(&mut self, lines: &[LineFacts], reason: &str) {
+    /// Cancels units because it was decided here.
+    pub fn cancel_here(&mut self, lines: Vec<LineUnits>, reason: &str) {
+        self.emit(OrderEvent::LinesCancelled {
+            lines,
+            reason: reason.to_owned(),
+            by_channel: false,
+        });
+    }
+
+    /// Brings what is cancelled to what is to be, by all that was said of it: more for that reason, fewer for this.
+    pub fn recount(&mut self, more_for: &str, fewer_for: &str) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
-        let stated = lines.iter().filter_map(|one| {
-            let known = order
-                .lines
-                .get(&one.line)
-                .filter(|known| known.facts == *one)?;
-            let gone = one.cancelled_units.saturating_add(known.refund_cancelled);
-            let units = gone.saturating_sub(known.cancelled);
-            Some(LineUnits {
-                line: one.line.clone(),
-                units: units.min(known.cancellable_units()),
-            })
-        });
-        let lines: Vec<_> = stated.filter(|one| one.units > 0).collect();
-        if !lines.is_empty() {
-            let reason = reason.to_owned();
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
+        let (more, fewer) = order.recount();
+        if !more.is_empty() {
+            self.emit(OrderEvent::LinesCancelled {
+                lines: more,
+                reason: more_for.to_owned(),
+                by_channel: true,
+            });
+        }
+        if !fewer.is_empty() {
+            self.emit(OrderEvent::CancelUndone {
+                lines: fewer,
+                reason: fewer_for.to_owned(),
+            });
         }
     }
 
@@ -175,6 +164,7 @@ impl Draft<'_> {
         within(order.seen.shipments.len(), "shipments of an order")?;
         let (shipment, lines) = (shipment.clone(), counted.cloned().unwrap_or_default());
         self.emit(OrderEvent::ElsewhereUndone { shipment, lines });
+        self.recount("cancelled by the channel", "");
         Ok(self.done())
     }
 }
@@ -193,6 +183,73 @@ impl Order {
         });
         Ok(left.filter(|one| one.units > 0).collect())
     }
+}
+
+impl Order {
+    fn check_refund(&self, lines: &[RefundLine]) -> Result<(), Rejection> {
+        if lines.len() > LINES_MAX {
+            return Err(too_many_lines());
+        }
+        let mut sums: BTreeMap<&LineId, u32> = BTreeMap::new();
+        for one in lines {
+            let known = self.lines.get(&one.line);
+            let known = known.ok_or_else(|| no_line(&one.line))?;
+            let units = sums.entry(&one.line).or_default();
+            *units = units.saturating_add(one.units);
+            let max = self.units_sold(&one.line, known);
+            if one.units == 0 || *units > max {
+                let problem = format!("1 to {max} units of line {} can be refunded", one.line);
+                return Err(Rejection::invalid("units", problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// The most units of a line that were ever to be paid for, as far as is known.
+    fn units_sold(&self, id: &LineId, line: &Line) -> u32 {
+        let stated = self.facts.lines.iter().find(|one| one.line == *id);
+        let stated = stated.map_or(0, |one| one.ordered_units);
+        stated.max(line.facts.ordered_units)
+    }
+}
+
+/// Tells a repeat of a refund from another one.
+pub(super) fn digest(lines: &[RefundLine]) -> Digest {
+    codec::digest(&lines)
+}
+
+/// The line as it is with an operator's changes.
+fn edited(order: &Order, edit: &LineEdit) -> Result<LineFacts, Rejection> {
+    let known = order.lines.get(&edit.line).map(|known| &known.facts);
+    let is_made_of = |facts: &&LineFacts| match (&edit.sku, facts.parts.as_slice()) {
+        (Some(sku), [part]) => facts.ships && part.sku == *sku,
+        (sku, _) => sku.is_none(),
+    };
+    let as_before = known.filter(is_made_of);
+    let unit_price = edit.unit_price.or(known.and_then(|facts| facts.unit_price));
+    if let Some(facts) = as_before {
+        return Ok(LineFacts {
+            title: edit.title.clone().unwrap_or_else(|| facts.title.clone()),
+            ordered_units: edit.units,
+            cancelled_units: 0,
+            unit_price,
+            ..facts.clone()
+        });
+    }
+    let needed = || Rejection::invalid("sku", format!("{} is new and needs a SKU", edit.line));
+    let sku = edit.sku.clone().ok_or_else(needed)?;
+    Ok(LineFacts {
+        line: edit.line.clone(),
+        title: edit.title.clone().unwrap_or_else(|| sku.to_string()),
+        ordered_units: edit.units,
+        cancelled_units: 0,
+        parts: vec![Part {
+            sku,
+            units_per_line_unit: 1,
+        }],
+        unit_price,
+        ships: true,
+    })
 }
 
 /// Units to cancel, per line, none of which has left.

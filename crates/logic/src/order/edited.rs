@@ -23,11 +23,11 @@ impl Draft<'_> {
             let line = order.lines.get(&one.line);
             line.is_some_and(|line| !line.by_operator)
         });
-        self.emit(OrderEvent::EditSeen { edited_at });
-        if !lines.is_empty() {
-            let reason = "removed by the channel".to_owned();
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
-        }
+        self.emit(OrderEvent::EditSeen {
+            edited_at,
+            removed: lines,
+        });
+        self.recount("removed by the channel", "");
         Ok(self.done())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crossdock_model::v1::{OrderEvent, OrderFacts, Origin};
+use crossdock_model::v1::{LineUnits, OrderEvent, OrderFacts, Origin};
 use crossdock_model::{Answer, CommandKey, Duration, HoldId, LineId, Rejection};
 
 use super::cancel::{check_lines, too_many_lines};
@@ -57,9 +57,9 @@ impl Draft<'_> {
                     facts: Box::new(facts.clone()),
                     origin,
                 });
-                self.cancel_as_stated(facts);
+                self.recount(stated_why(facts), "");
             }
-            Some(order) if order.is_over() => {}
+            Some(order) if order.refused.is_some() => {}
             Some(order) if order.expires_at().is_some() && !is_hold(origin) => {
                 let mut facts = facts.clone();
                 if facts.lines.is_empty() {
@@ -73,12 +73,9 @@ impl Draft<'_> {
                 // All of it in one decision: what was held is the order's without a moment in between.
                 self.emit(OrderEvent::Freed);
             }
-            Some(order) if facts.updated_at < order.facts.updated_at => {}
-            Some(order) if facts.updated_at == order.facts.updated_at => {
-                let tie_known = order.seen.tie_at == Some(facts.updated_at);
-                if *facts != order.facts && !tie_known {
-                    let updated_at = facts.updated_at;
-                    self.emit(OrderEvent::TieSeen { updated_at });
+            Some(order) if facts.updated_at <= order.facts.updated_at => {
+                if !order.is_over() {
+                    self.hear_again(facts);
                 }
             }
             Some(order) => {
@@ -120,7 +117,6 @@ impl Draft<'_> {
             return;
         };
         let conflicts = conflicts(order, facts);
-        let gone = removed_lines(order, facts);
         let moved = facts.destination.clone().filter(|to| {
             !order.route.destination_by_operator && order.route.destination.as_ref() != Some(to)
         });
@@ -130,8 +126,7 @@ impl Draft<'_> {
         self.emit(OrderEvent::Merged {
             facts: Box::new(facts.clone()),
         });
-        self.cancel_stated(&facts.lines, "cancelled by the channel");
-        self.cancel_removed(&gone);
+        self.recount(stated_why(facts), "the channel wants it again");
         for (field, theirs) in conflicts {
             self.emit(OrderEvent::ConflictSeen {
                 field: field.clone(),
@@ -142,50 +137,54 @@ impl Draft<'_> {
             let evidence = vec![("field".to_owned(), field), ("theirs".to_owned(), theirs)];
             self.open_exception(CONFLICT, subject, cause, evidence);
         }
-        self.cancel_as_stated(facts);
     }
 
-    /// Lines that a newer statement does not name are not wanted any more.
-    fn cancel_removed(&mut self, gone: &BTreeSet<LineId>) {
+    /// A statement that is as old as the last one, or older. A tie is shown; what either cancels holds all the same,
+    /// but for lines of an older one: a newer one had its say about them.
+    fn hear_again(&mut self, facts: &OrderFacts) {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
-        let lines: Vec<_> = order
-            .cancellable()
-            .into_iter()
-            .filter(|one| gone.contains(&one.line))
+        let updated_at = facts.updated_at;
+        let tie = updated_at == order.facts.updated_at;
+        let shown = order.seen.tie_at == Some(updated_at);
+        let whole = facts.cancelled.clone();
+        let whole = whole.filter(|_| order.facts.cancelled.is_none());
+        let further = facts.lines.iter().filter(|one| {
+            let known = order.lines.get(&one.line);
+            known.is_some_and(|known| {
+                !known.by_operator && one.cancelled_units > known.cancels.stated
+            })
+        });
+        let lines: Vec<LineUnits> = further
+            .filter(|_| tie)
+            .map(|one| LineUnits {
+                line: one.line.clone(),
+                units: one.cancelled_units,
+            })
             .collect();
-        if !lines.is_empty() {
-            let reason = "removed by the channel".to_owned();
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
+        if tie && !shown && *facts != order.facts {
+            self.emit(OrderEvent::TieSeen { updated_at });
+        }
+        if whole.is_some() || !lines.is_empty() {
+            self.emit(OrderEvent::CancelStated {
+                updated_at,
+                whole,
+                lines,
+            });
+            self.recount(stated_why(facts), "");
         }
     }
+}
 
-    /// What a statement says is cancelled on the whole, and on arrival by line.
-    fn cancel_as_stated(&mut self, facts: &OrderFacts) {
-        self.cancel_stated(&facts.lines, "cancelled by the channel");
-        let Some((_, why)) = &facts.cancelled else {
-            return;
-        };
-        let order = self.order.order.as_deref();
-        let lines = order.map(Order::cancellable).unwrap_or_default();
-        if !lines.is_empty() {
-            let reason = why.clone();
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
-        }
-    }
+/// Why units are cancelled that a statement says are.
+fn stated_why(facts: &OrderFacts) -> &str {
+    let whole = facts.cancelled.as_ref();
+    whole.map_or("cancelled by the channel", |(_, why)| why)
 }
 
 fn is_hold(origin: Origin) -> bool {
     matches!(origin, Origin::Hold { .. })
-}
-
-/// Lines that the statement before named and this one does not; an operator's own lines stay.
-fn removed_lines(order: &Order, facts: &OrderFacts) -> BTreeSet<LineId> {
-    let named: BTreeSet<&LineId> = facts.lines.iter().map(|line| &line.line).collect();
-    let lines = order.lines.iter();
-    let gone = lines.filter(|(id, line)| !line.by_operator && !named.contains(id));
-    gone.map(|(id, _)| id.clone()).collect()
 }
 
 /// Fields that an operator set and that the channel now states otherwise than before: (field, theirs).
@@ -208,6 +207,18 @@ fn conflicts(order: &Order, facts: &OrderFacts) -> Vec<(String, String)> {
         if known.is_some_and(|known| known.facts != *line) && before != Some(line) {
             let field = format!("line {}", line.line);
             conflicts.push((field, format!("{} units", line.ordered_units)));
+        }
+    }
+    let named: BTreeSet<&LineId> = facts.lines.iter().map(|line| &line.line).collect();
+    for before in order
+        .facts
+        .lines
+        .iter()
+        .filter(|line| !named.contains(&line.line))
+    {
+        let known = order.lines.get(&before.line);
+        if known.is_some_and(|known| known.by_operator && known.open_units() > 0) {
+            conflicts.push((format!("line {}", before.line), "removed".to_owned()));
         }
     }
     conflicts

@@ -1,13 +1,12 @@
 //! Arithmetic of lines: what each needs, what it has, what is missing or too much.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crossdock_model::v1::{
-    LineFacts, LineUnits, OrderStatus, Origin, Part, Payment, RequestLine, Sale,
-};
+use crossdock_model::v1::{LineFacts, LineUnits, OrderStatus, Origin, Payment, RequestLine, Sale};
 use crossdock_model::{HoldId, LineId, SkuId, Timestamp};
 
-use super::state::{Line, Missing, Order, Piece, Request};
+use super::lots::made_of;
+use super::state::{Cancels, Line, Lot, Missing, Order, Piece, Request};
 
 impl Line {
     pub fn new(facts: &LineFacts) -> Self {
@@ -15,60 +14,59 @@ impl Line {
             facts: facts.clone(),
             by_operator: false,
             cancelled: 0,
-            refund_cancelled: 0,
+            cancels: Cancels {
+                stated: facts.cancelled_units,
+                ..Cancels::default()
+            },
             elsewhere: 0,
             returned: 0,
-            made_of: made_of(facts),
-            shipped: BTreeMap::new(),
+            lot: Lot::new(made_of(facts)),
+            earlier: Vec::new(),
         }
     }
 
     /// Takes a new statement over; what is known of kits stays while the parts are the same.
     pub fn restate(&mut self, facts: &LineFacts) {
         if self.facts.parts != facts.parts || self.facts.ships != facts.ships {
-            self.made_of = made_of(facts);
+            self.remake(made_of(facts));
         }
         self.facts = facts.clone();
-        let room = facts.ordered_units.saturating_sub(self.elsewhere);
-        let room = room.saturating_sub(self.begun_units());
-        self.cancelled = self.cancelled.min(room);
+        self.cancels.stated = facts.cancelled_units;
     }
 
-    /// An operator's statement says how many units are cancelled, too.
+    /// An operator's statement stands for all that was said before of what is cancelled.
     pub fn edit(&mut self, facts: &LineFacts) {
-        self.cancelled = facts.cancelled_units;
         self.restate(facts);
         self.by_operator = true;
+        self.cancels = Cancels {
+            stated: facts.cancelled_units,
+            refunded_sent: self.cancels.refunded_sent,
+            ..Cancels::default()
+        };
+    }
+
+    /// Units of which some part has left, from here or from elsewhere.
+    pub fn sent_units(&self) -> u32 {
+        self.begun_units().saturating_add(self.elsewhere)
+    }
+
+    /// Units that are to be cancelled, by all that was said; those that have left cannot be. `whole`: the order is.
+    fn to_cancel(&self, whole: bool) -> u32 {
+        let room = self.facts.ordered_units.saturating_sub(self.sent_units());
+        let Cancels {
+            stated,
+            refunded,
+            here,
+            ..
+        } = self.cancels;
+        let wanted = stated.saturating_add(refunded).max(here);
+        if whole { room } else { wanted.min(room) }
     }
 
     /// Units that somebody still expects from us, with those that have left.
     pub fn open_units(&self) -> u32 {
         let gone = self.cancelled.saturating_add(self.elsewhere);
         self.facts.ordered_units.saturating_sub(gone)
-    }
-
-    pub fn need(&self, sku: &SkuId) -> u32 {
-        let per = self.made_of.get(sku).copied().unwrap_or(0);
-        self.open_units().saturating_mul(per)
-    }
-
-    pub fn shipped_of(&self, sku: &SkuId) -> u32 {
-        self.shipped.get(sku).copied().unwrap_or(0)
-    }
-
-    /// Units of which at least one part has left.
-    pub fn begun_units(&self) -> u32 {
-        let begun = |(sku, units): (&SkuId, &u32)| match self.made_of.get(sku) {
-            Some(per) => units.div_ceil(*per),
-            None => 0,
-        };
-        self.shipped.iter().map(begun).max().unwrap_or(0)
-    }
-
-    /// Units of which every part has left.
-    pub fn shipped_units(&self) -> u32 {
-        let whole = |(sku, per): (&SkuId, &u32)| self.shipped_of(sku) / *per;
-        self.made_of.iter().map(whole).min().unwrap_or(0)
     }
 
     /// Units that have not left and are not cancelled.
@@ -81,28 +79,13 @@ impl Line {
 pub(super) fn add_units(lines: &mut Vec<RequestLine>, line: &LineId, sku: &SkuId, units: u32) {
     let same = |one: &&mut RequestLine| one.line == *line && one.sku == *sku;
     match lines.iter_mut().find(same) {
-        Some(one) => one.units += units,
+        Some(one) => one.units = one.units.saturating_add(units),
         None => lines.push(RequestLine {
             line: line.clone(),
             sku: sku.clone(),
             units,
         }),
     }
-}
-
-fn made_of(facts: &LineFacts) -> BTreeMap<SkuId, u32> {
-    let mut made_of: BTreeMap<SkuId, u32> = BTreeMap::new();
-    if facts.ships {
-        for Part {
-            sku,
-            units_per_line_unit,
-        } in &facts.parts
-        {
-            let units = made_of.entry(sku.clone()).or_default();
-            *units = units.saturating_add(*units_per_line_unit);
-        }
-    }
-    made_of
 }
 
 impl Order {
@@ -127,8 +110,8 @@ impl Order {
     fn had(&self) -> Missing {
         let mut had = Missing::new();
         for piece in &self.pieces {
-            *had.entry((piece.line.clone(), piece.sku.clone()))
-                .or_default() += piece.units;
+            let key = (piece.line.clone(), piece.sku.clone());
+            *had.entry(key).or_default() += piece.units;
         }
         had
     }
@@ -138,7 +121,7 @@ impl Order {
         let had = self.had();
         let mut missing = Missing::new();
         for (id, line) in &self.lines {
-            for sku in line.made_of.keys() {
+            for sku in line.skus() {
                 let key = (id.clone(), sku.clone());
                 let have = had.get(&key).copied().unwrap_or(0) + line.shipped_of(sku);
                 let units = line.need(sku).saturating_sub(have);
@@ -185,10 +168,7 @@ impl Order {
     }
 
     pub fn anything_shipped(&self) -> bool {
-        let ours = |line: &Line| line.shipped.values().any(|units| *units > 0);
-        self.lines
-            .values()
-            .any(|line| line.elsewhere > 0 || ours(line))
+        self.lines.values().any(|line| line.sent_units() > 0)
     }
 
     /// All lines' units that can be cancelled.
@@ -198,6 +178,21 @@ impl Order {
             units: one.cancellable_units(),
         });
         lines.filter(|line| line.units > 0).collect()
+    }
+
+    /// What has to change for as many units to be cancelled as are to be: more of these lines, fewer of those.
+    pub fn recount(&self) -> (Vec<LineUnits>, Vec<LineUnits>) {
+        let (mut more, mut fewer) = (Vec::new(), Vec::new());
+        for (id, line) in &self.lines {
+            let to_cancel = line.to_cancel(self.facts.cancelled.is_some());
+            let differ = |lines: &mut Vec<LineUnits>, units: u32| {
+                let line = id.clone();
+                lines.extend((units > 0).then_some(LineUnits { line, units }));
+            };
+            differ(&mut more, to_cancel.saturating_sub(line.cancelled));
+            differ(&mut fewer, line.cancelled.saturating_sub(to_cancel));
+        }
+        (more, fewer)
     }
 
     /// Whether its money is there as of now.

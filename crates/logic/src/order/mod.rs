@@ -18,6 +18,7 @@ mod effects;
 mod facts;
 mod holds;
 mod lines;
+mod lots;
 mod placing;
 mod progress;
 mod requests;

@@ -264,8 +264,7 @@ impl Draft<'_> {
         let over = matches!(order.placing, Placing::Busy { until, .. } if until <= now);
         let lines = order.cancellable();
         if over && !self.asked_again && !lines.is_empty() {
-            let reason = "busy, and nobody asked again".to_owned();
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
+            self.cancel_here(lines, "busy, and nobody asked again");
         }
     }
 
@@ -283,8 +282,7 @@ impl Draft<'_> {
             });
         }
         if !lines.is_empty() {
-            let reason = why.code().to_owned();
-            self.emit(OrderEvent::LinesCancelled { lines, reason });
+            self.cancel_here(lines, why.code());
         }
         self.emit(OrderEvent::Refused { why: Box::new(why) });
     }

@@ -20,7 +20,7 @@ impl Draft<'_> {
     pub fn progress(&mut self) {
         for _ in 0..ROUNDS_MAX {
             let before = self.events.len();
-            if self.is_broken() || self.known().map_or(true, Order::is_over) {
+            if self.is_broken() || !self.begin_again() {
                 return;
             }
             self.end_holds();
@@ -38,6 +38,22 @@ impl Draft<'_> {
                 return;
             }
         }
+    }
+
+    /// Whether anything of it is open, or is again: more was sold than it had when it was over.
+    fn begin_again(&mut self) -> bool {
+        let Ok(order) = self.known() else {
+            return false;
+        };
+        if !order.is_over() {
+            return true;
+        }
+        let lacks = !order.missing().is_empty();
+        if lacks {
+            let to = OrderStatus::Received;
+            self.emit(OrderEvent::StatusChanged { to });
+        }
+        lacks
     }
 
     /// Does what is due, and remembers that it looked, so that a deadline which leads to nothing now is not
@@ -172,7 +188,7 @@ impl Draft<'_> {
         let Some(order) = order.filter(|_| self.order.may_request(now)) else {
             return;
         };
-        let mut number = order.requests.last_key_value().map_or(0, |(last, _)| *last);
+        let mut number = order.last_request;
         let (mut made, mut unknown) = (Vec::new(), false);
         for ((location, _), (attempt, lines)) in grouped(order, &order.ready()) {
             let said = self.location_said.as_ref();
@@ -367,9 +383,11 @@ fn grouped(
     let mut groups: BTreeMap<(LocationId, bool), (u32, Vec<RequestLine>)> = BTreeMap::new();
     for piece in pieces {
         let per = order.lines.get(&piece.line);
-        let per = per.and_then(|line| line.made_of.get(&piece.sku));
+        let per = per
+            .map(|line| line.lot.per(&piece.sku))
+            .filter(|per| *per > 0);
         let wanted = apart.get(&piece.line).copied().unwrap_or(0);
-        let wanted = wanted.saturating_mul(per.copied().unwrap_or(1));
+        let wanted = wanted.saturating_mul(per.unwrap_or(1));
         let taken = groups.iter().filter(|((_, alone), _)| *alone);
         let taken = taken.flat_map(|(_, (_, lines))| lines);
         let taken = taken.filter(|line| line.line == piece.line && line.sku == piece.sku);

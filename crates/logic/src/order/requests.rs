@@ -1,14 +1,13 @@
 //! What locations say about the work they were given.
 
+use crossdock_model::codec::digest;
 use crossdock_model::command::{DeliveryKind, OrderCommand};
-use crossdock_model::v1::{
-    LineUnits, OrderEvent, ParcelTracking, RejectReason, RequestLine, RequestNumber,
-};
-use crossdock_model::{LineId, Rejection, ShipmentId, Timestamp};
+use crossdock_model::v1::{OrderEvent, ParcelTracking, RejectReason, RequestLine, RequestNumber};
+use crossdock_model::{Rejection, ShipmentId, Timestamp};
 
 use super::draft::Draft;
 use super::routes::misrouted;
-use super::state::{Order, Phase, Request};
+use super::state::{Order, Parcel, Phase, Request};
 use super::{DELIVERIES_MAX, Decided, IDS_MAX, RESEND_AFTER, RESEND_MAX, backoff};
 
 const ACK_OVERDUE: &str = "ack_overdue";
@@ -89,8 +88,16 @@ impl Draft<'_> {
         shipped_at: Timestamp,
     ) -> Decided {
         let order = self.known()?;
-        if order.seen.shipments.contains(shipment) {
-            return Ok(self.unchanged());
+        if let Some(parcel) = order.seen.parcels.get(&(request, shipment.clone())) {
+            let said = Parcel::of(lines, tracking);
+            let same = parcel.tracking == said.tracking
+                && (lines.is_empty() || parcel.lines == said.lines);
+            return match same {
+                true => Ok(self.unchanged()),
+                false => Err(Rejection::IdConflict(format!(
+                    "shipment {shipment} of request {request}"
+                ))),
+            };
         }
         open(order, request)?;
         let lines = match lines.is_empty() {
@@ -98,11 +105,7 @@ impl Draft<'_> {
             false => lines.to_vec(),
         };
         contained(order, request, &lines)?;
-        within(order.seen.shipments.len(), "shipments of an order")?;
-        let undone = order.sent_though_cancelled(&lines);
-        if !undone.is_empty() {
-            self.emit(OrderEvent::CancelUndone { lines: undone });
-        }
+        within(order.seen.parcels.len(), "shipments of an order")?;
         self.emit(OrderEvent::Shipped {
             request,
             shipment: shipment.clone(),
@@ -110,6 +113,7 @@ impl Draft<'_> {
             tracking: tracking.cloned(),
             shipped_at,
         });
+        self.recount("", "it had left all the same");
         self.close_about(ACK_OVERDUE, request, "it was shipped");
         self.close_about(UNDELIVERABLE, request, "it was shipped");
         Ok(self.done())
@@ -218,25 +222,14 @@ impl Request {
     }
 }
 
-impl Order {
-    /// Cancelled units of which parts leave with these lines.
-    fn sent_though_cancelled(&self, lines: &[RequestLine]) -> Vec<LineUnits> {
-        let mut after: std::collections::BTreeMap<&LineId, super::state::Line> = Default::default();
-        for one in lines {
-            if let Some(line) = self.lines.get(&one.line) {
-                let line = after.entry(&one.line).or_insert_with(|| line.clone());
-                *line.shipped.entry(one.sku.clone()).or_default() += one.units;
-            }
+impl Parcel {
+    pub fn of(lines: &[RequestLine], tracking: Option<&ParcelTracking>) -> Self {
+        let mut sorted = lines.to_vec();
+        sorted.sort();
+        Self {
+            lines: digest(&sorted),
+            tracking: digest(&tracking),
         }
-        let beyond = |line: &super::state::Line| {
-            let beyond = line.begun_units().saturating_sub(line.open_units());
-            beyond.min(line.cancelled)
-        };
-        let lines = after.into_iter().map(|(line, after)| LineUnits {
-            line: line.clone(),
-            units: beyond(&after),
-        });
-        lines.filter(|line| line.units > 0).collect()
     }
 }
 

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::v1::{OrderEvent, ReturnLine};
-use crossdock_model::{LineId, Rejection, ReturnId};
+use crossdock_model::{LineId, Rejection, ReturnId, codec};
 
 use super::Decided;
 use super::draft::Draft;
 use super::requests::within;
 use super::routes::no_line;
+use super::state::Digest;
 
 impl Draft<'_> {
     pub fn take_back(mut self, return_id: &ReturnId, lines: &[ReturnLine]) -> Decided {
         let order = self.known()?;
-        if order.seen.returns.contains(return_id) {
-            return Ok(self.unchanged());
+        match order.seen.returns.get(return_id) {
+            Some(known) if *known == digest(lines) => return Ok(self.unchanged()),
+            Some(_) => return Err(Rejection::IdConflict(format!("return {return_id}"))),
+            None => {}
         }
-        let order = self.open()?;
         within(order.seen.returns.len(), "returns of an order")?;
         if lines.is_empty() {
             return Err(Rejection::invalid("lines", "name at least one line"));
@@ -31,7 +33,7 @@ impl Draft<'_> {
         }
         for (line, units) in sums {
             let known = order.lines.get(line).ok_or_else(|| no_line(line))?;
-            let sent = known.shipped_units() + known.elsewhere;
+            let sent = known.shipped_units().saturating_add(known.elsewhere);
             let left = sent.saturating_sub(known.returned);
             if units > left {
                 return Err(Rejection::WrongState {
@@ -46,4 +48,9 @@ impl Draft<'_> {
         });
         Ok(self.done())
     }
+}
+
+/// Tells a repeat of a return from another one.
+pub(super) fn digest(lines: &[ReturnLine]) -> Digest {
+    codec::digest(&lines)
 }

@@ -37,14 +37,15 @@ pub(super) fn learned(
         let Some(line) = order.lines.get(line_id) else {
             continue;
         };
-        if sums.keys().all(|sku| line.made_of.contains_key(*sku)) {
+        let known = line.skus();
+        if sums.keys().all(|sku| known.contains(*sku)) {
             continue;
         }
         let wanted = |(sku, per): (&SkuId, &u32)| {
             let key = (line_id.clone(), sku.clone());
             missing.get(&key).copied().unwrap_or(0) / *per
         };
-        let counts: BTreeSet<u32> = line.made_of.iter().map(wanted).collect();
+        let counts: BTreeSet<u32> = line.lot.made_of.iter().map(wanted).collect();
         let units = counts.first().copied().filter(|_| counts.len() == 1);
         let rest = plan.unplaced.iter().any(|(line, _, _)| line == line_id);
         let divides = |units: u32| units > 0 && sums.values().all(|sum| sum % units == 0);
@@ -54,7 +55,7 @@ pub(super) fn learned(
                 learned.push((line_id.clone(), made_of.collect()));
             }
             None => {
-                let kits: Vec<_> = line.made_of.keys().collect();
+                let kits: Vec<_> = line.lot.made_of.keys().collect();
                 let absent = kits.iter().filter(|sku| !sums.contains_key(*sku));
                 let absent: BTreeSet<SkuId> = absent.map(|sku| (*sku).clone()).collect();
                 match absent.is_empty() {
@@ -84,7 +85,7 @@ pub(super) fn fits(order: &Order, plan: &Plan) -> bool {
             return false;
         };
         let wanted = missing.get(&(line.clone(), sku.clone()));
-        match known.made_of.contains_key(sku) {
+        match known.skus().contains(sku) {
             true => wanted.is_some_and(|wanted| wanted >= units),
             false => missing.keys().any(|(of, _)| of == line),
         }

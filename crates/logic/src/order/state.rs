@@ -51,6 +51,8 @@ pub(super) struct Order {
     pub review_at: Timestamp,
     pub offers: BTreeMap<SkuId, Offered>,
     pub requests: BTreeMap<RequestNumber, Request>,
+    /// Requests are counted on, also when the order was over in between.
+    pub last_request: RequestNumber,
     pub route: Route,
     pub holds: Holds,
     /// An adopted order was let go, or a cart's hold confirmed.
@@ -70,12 +72,34 @@ pub(super) struct Order {
 pub(super) struct Line {
     pub facts: LineFacts,
     pub by_operator: bool,
+    /// Units that are cancelled: what `cancels` comes to, of those that have not left.
     pub cancelled: u32,
-    /// The part of it that refunds cancelled.
-    pub refund_cancelled: u32,
+    pub cancels: Cancels,
     /// Sent by somebody else.
     pub elsewhere: u32,
     pub returned: u32,
+    /// Units as they are made now.
+    pub lot: Lot,
+    /// Units as they were made before the line was restated, where some have left or still may.
+    pub earlier: Vec<Lot>,
+}
+
+/// Who says how many units of a line are not wanted. Edits and refunds of a channel exclude each other; what is
+/// decided here and what the channel says later is the same wish.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cancels {
+    /// By the last statement of the line.
+    pub stated: u32,
+    pub refunded: u32,
+    /// Refunded units that had left: the buyer has them, or gives them back.
+    pub refunded_sent: u32,
+    /// At least so many in all, as decided here.
+    pub here: u32,
+}
+
+/// Units of a line that are made of the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Lot {
     /// What one unit is made of: its parts, kits by their components once those are known.
     pub made_of: BTreeMap<SkuId, u32>,
     /// Units that left, by SKU.
@@ -209,12 +233,25 @@ pub(super) struct Holds {
     pub lines: BTreeMap<LineId, Option<Timestamp>>,
 }
 
+/// Tells a repeat from something else under the same id.
+pub(super) type Digest = u64;
+
+/// What a location said of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Parcel {
+    pub lines: Digest,
+    pub tracking: Digest,
+}
+
 /// Ids of facts that came once and may come again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Seen {
-    pub refunds: BTreeSet<RefundId>,
+    pub refunds: BTreeMap<RefundId, Digest>,
+    /// Of others, as the channel calls them.
     pub shipments: BTreeSet<ShipmentId>,
-    pub returns: BTreeSet<ReturnId>,
+    /// Of locations: each numbers its parcels as it likes.
+    pub parcels: BTreeMap<(RequestNumber, ShipmentId), Parcel>,
+    pub returns: BTreeMap<ReturnId, Digest>,
     /// What of shipments by others counts, so that it can be taken back.
     pub elsewhere: BTreeMap<ShipmentId, Vec<LineUnits>>,
     pub tie_at: Option<Timestamp>,

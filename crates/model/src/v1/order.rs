@@ -25,7 +25,8 @@ pub enum OrderEvent {
     Merged {
         facts: Box<OrderFacts>,
     },
-    /// A different statement with the same time as the last: to be read again from the channel.
+    /// A different statement with the same time as the last: which of them is newer cannot be told. What it cancels
+    /// counts, the rest waits for the next one.
     TieSeen {
         updated_at: Timestamp,
     },
@@ -130,10 +131,12 @@ pub enum OrderEvent {
     RequestCancelRefused {
         request: RequestNumber,
     },
-    /// Units are no longer wanted.
+    /// Units are no longer wanted. `by_channel`: as the channel's statements, edits and refunds have it, which it may
+    /// take back; else it was decided here.
     LinesCancelled {
         lines: Vec<LineUnits>,
         reason: String,
+        by_channel: bool,
     },
     Refunded {
         refund: RefundId,
@@ -202,9 +205,10 @@ pub enum OrderEvent {
         attempt: u32,
         lines: Vec<Allocation>,
     },
-    /// Cancelled units were sent all the same.
+    /// Cancelled units were sent all the same, or are wanted again.
     CancelUndone {
         lines: Vec<LineUnits>,
+        reason: String,
     },
     /// The plan found no place for units of these SKUs: their durable stock is asked for before anything is
     /// concluded from that.
@@ -261,9 +265,17 @@ pub enum OrderEvent {
         shipment: ShipmentId,
         lines: Vec<LineUnits>,
     },
-    /// The channel edited the order; its next statement says how in full.
+    /// The channel edited the order and took out these units; its next statement says how in full.
     EditSeen {
         edited_at: Timestamp,
+        removed: Vec<LineUnits>,
+    },
+    /// A statement that is not newer than the last tells of cancellations: of the whole order, or so many units of
+    /// lines in all. They hold whenever they are heard of.
+    CancelStated {
+        updated_at: Timestamp,
+        whole: Option<(Timestamp, String)>,
+        lines: Vec<LineUnits>,
     },
 }
 

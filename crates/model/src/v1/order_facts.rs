@@ -59,7 +59,8 @@ impl OrderStatus {
             PartlyShipped => &[Held, Received, Routed, Reserved, Requested, Acknowledged, Backordered, Shipped, Closed, Cancelled],
             Shipped => &[Closed, PartlyShipped, Received],
             Backordered => &[Held, Received, Routed, Reserved, PartlyShipped, Shipped, Cancelled],
-            Closed | Cancelled => &[],
+            // More was sold: what it lacks is placed as in a new order.
+            Closed | Cancelled => &[Received],
         }
     }
 }
@@ -160,7 +161,7 @@ pub struct LineUnits {
 /// What happens to refunded goods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restock {
-    /// The buyer keeps them, or they are lost.
+    /// Not restocked. Units that had left stay with the buyer, or are lost; those that had not are cancelled.
     No,
     /// They were never sent: the units are cancelled and free.
     Cancel,

@@ -168,4 +168,5 @@ samples!(rejections, Rejection {
     Limit => [Rejection::Limit { what: text("live holds"), max: 100_000 }],
     Forbidden => [Rejection::Forbidden { needed: text("admin") }],
     OrderExists => [Rejection::OrderExists(text("order:api:1001"))],
+    IdConflict => [Rejection::IdConflict(text("refund 9"))],
 });

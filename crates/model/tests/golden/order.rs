@@ -93,7 +93,9 @@ samples!(events, OrderEvent {
     RequestCancelled => [OrderEvent::RequestCancelled { request: 9 }],
     RequestCancelRefused => [OrderEvent::RequestCancelRefused { request: 10 }],
     LinesCancelled => [
-        OrderEvent::LinesCancelled { lines: vec![line_units(1)], reason: text("customer") },
+        OrderEvent::LinesCancelled {
+            lines: vec![line_units(1)], reason: text("customer"), by_channel: true,
+        },
     ],
     Refunded => [
         OrderEvent::Refunded {
@@ -138,7 +140,7 @@ samples!(events, OrderEvent {
     ExceptionOpened => [OrderEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [OrderEvent::ExceptionClosed(exception_closed())],
     Released => [OrderEvent::Released { attempt: 5, lines: vec![allocation()] }],
-    CancelUndone => [OrderEvent::CancelUndone { lines: vec![line_units(4)] }],
+    CancelUndone => [OrderEvent::CancelUndone { lines: vec![line_units(4)], reason: text("it left") }],
     StockAsked => [OrderEvent::StockAsked { skus: vec![sku("A-1")] }],
     StockSeen => [OrderEvent::StockSeen { stock: Box::new(stock()) }],
     OfferSeen => [
@@ -152,7 +154,7 @@ samples!(events, OrderEvent {
     ElsewhereUndone => [
         OrderEvent::ElsewhereUndone { shipment: shipment(), lines: vec![line_units(2)] },
     ],
-    EditSeen => [OrderEvent::EditSeen { edited_at: at(11) }],
+    EditSeen => [OrderEvent::EditSeen { edited_at: at(11), removed: vec![line_units(1)] }],
     SlotGranted => [
         OrderEvent::SlotGranted {
             attempt: 6,
@@ -162,4 +164,9 @@ samples!(events, OrderEvent {
         },
     ],
     Claimed => [OrderEvent::Claimed { claim: CommandKey::new("k-1").expect("a key") }],
+    CancelStated => [
+        OrderEvent::CancelStated {
+            updated_at: at(11), whole: Some((at(12), text("fraud"))), lines: vec![line_units(1)],
+        },
+    ],
 });

@@ -1,6 +1,6 @@
 //! Orders changed: each call is one command for the order, answered with where the order is then.
 
-use crossdock_model::command::OrderCommand;
+use crossdock_model::command::{LineEdit, OrderCommand};
 use crossdock_model::v1::{Condition, RefundLine, Restock, ReturnLine};
 use crossdock_model::{Command, EntityId, OrderId, RefundId, ReturnId};
 use crossdock_runtime::VaultWrite;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::create::put_buyer;
 use super::doc::{OrderAnswer, buyer_of, order_answer, summary};
-use super::input::{AddressInput, DestinationInput, LineUnitsInput, NewLine, line_units};
+use super::input::{AddressInput, DestinationInput, LineUnitsInput, bounded, line_units};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -27,24 +27,25 @@ pub(crate) struct Cancel {
     lines: Option<Vec<LineUnitsInput>>,
 }
 
-/// New statements of lines; an unknown line is added.
+/// What to change of lines; an unknown line is added.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditLines {
     lines: Vec<EditedLine>,
 }
 
-/// The whole new statement of a line.
+/// A line as it is to be. What is absent stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditedLine {
     /// The line.
     line: LineText,
-    /// The SKU or kit.
-    sku: crate::wire::SkuText,
-    /// Units ordered.
+    /// The SKU or kit that one unit is from now on; a new line needs it. With the SKU it has already the line keeps
+    /// what its listing stands for, six of a SKU, say.
+    sku: Option<crate::wire::SkuText>,
+    /// Units ordered in all, with those that have left; 0: none any more.
     units: u32,
-    /// Its title; the SKU if absent.
+    /// Its title; the SKU if the SKU is new.
     title: Option<String>,
     /// Price of a unit.
     unit_price: Option<crate::wire::Amount>,
@@ -178,12 +179,12 @@ pub(crate) struct RefundedLine {
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RestockName {
-    /// The buyer keeps them, or they are lost.
+    /// Not restocked: units that had left stay with the buyer, or are lost; those that had not are cancelled.
     #[default]
     No,
-    /// They were never sent.
+    /// They have not left and are cancelled.
     Cancel,
-    /// They come back.
+    /// They had left and come back; those that have not left are still sent.
     Return,
 }
 
@@ -227,16 +228,16 @@ pub(super) async fn edit_lines(
     Id(order): Id<OrderId>,
     input: Input<EditLines>,
 ) -> Answered<Doc<OrderAnswer>> {
-    let edited = input.value.lines.into_iter().map(|line| {
-        let line = NewLine {
-            line: Some(line.line),
-            sku: line.sku,
-            units: line.units,
-            title: line.title,
-            unit_price: line.unit_price,
-            ships: true,
-        };
-        line.facts(0)
+    let edited = input.value.lines.into_iter().map(|edit| {
+        let title = edit.title.map(|title| bounded("title", title));
+        let price = edit.unit_price.map(|price| price.read());
+        Ok(LineEdit {
+            line: edit.line.0,
+            units: edit.units,
+            sku: edit.sku.map(|sku| sku.0),
+            title: title.transpose()?,
+            unit_price: price.transpose()?,
+        })
     });
     let lines = edited.collect::<Result<_, ApiError>>()?;
     command(

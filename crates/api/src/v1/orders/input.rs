@@ -179,6 +179,9 @@ pub(crate) fn line_units(lines: Vec<LineUnitsInput>) -> Vec<LineUnits> {
 impl NewLine {
     /// The line as a fact, the `number`th of its order.
     pub fn facts(self, number: usize) -> Result<LineFacts, ApiError> {
+        if self.units == 0 {
+            return Err(ApiError::invalid("units", "must be at least 1"));
+        }
         let named = || crossdock_model::LineId::new(number.to_string());
         let line = self.line.map_or_else(named, |line| Ok(line.0))?;
         let title = self.title.unwrap_or_else(|| self.sku.0.to_string());
@@ -290,7 +293,7 @@ impl PaymentInput {
     }
 }
 
-fn bounded(field: &str, text: String) -> Result<String, ApiError> {
+pub(crate) fn bounded(field: &str, text: String) -> Result<String, ApiError> {
     match text.len() <= TEXT_BYTES_MAX {
         true => Ok(text),
         false => Err(ApiError::invalid(

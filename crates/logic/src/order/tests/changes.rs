@@ -420,8 +420,10 @@ fn a_refund_cancels_what_was_not_sent_once() {
     };
     scene
         .tell(refund(Restock::Cancel))
-        .tell(refund(Restock::No));
+        .tell(refund(Restock::Cancel));
     scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+    scene.tell(refund(Restock::No));
+    assert!(matches!(scene.answer, Err(Rejection::IdConflict(_))));
     // A statement counts refunded units apart: what it says is cancelled is another one.
     let mut after = facts(Sale::AlreadySold, &[line("1", "A", 2)]);
     after.updated_at = ms(T0);
@@ -452,6 +454,9 @@ fn goods_come_back_once() {
     scene.tell(back(3));
     assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
     scene.tell(back(1)).tell(back(1));
+    assert_eq!(scene.answer, Ok(Answer::Done));
+    scene.tell(back(2));
+    assert!(matches!(scene.answer, Err(Rejection::IdConflict(_))));
     scene.check(OrderStatus::Shipped, &["A return reno:1"]);
 }
 
@@ -639,7 +644,7 @@ fn requested_units_that_are_split_are_asked_back_and_go_out_in_pieces() {
 fn edited_lines_are_placed_and_let_go() {
     let mut scene = reserved_on_hold();
     scene.tell(OrderCommand::EditLines {
-        lines: vec![line("1", "A", 1), line("2", "B", 1)],
+        lines: vec![edit("1", None, 1), edit("2", Some("B"), 1)],
     });
     scene.check(OrderStatus::Held, &["A settle1 reno 0/1", "plan 2/B:1"]);
 }

@@ -39,7 +39,7 @@ fn an_order_that_names_a_hold_reserves_with_it() {
     assert_eq!(taken.count(), 1);
     // What it needs later on is taken as any order takes it.
     scene.tell(OrderCommand::EditLines {
-        lines: vec![line("1", "A", 3)],
+        lines: vec![edit("1", None, 3)],
     });
     scene.answer("A confirm", Ok(Answer::Done));
     scene.plan(plan(&[("1", "A", "reno", 1)], &[]));

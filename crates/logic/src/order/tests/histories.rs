@@ -408,10 +408,10 @@ impl World {
                 lines: vec![request_line(one, "A", 1)],
             },
             11 => OrderCommand::EditLines {
-                lines: vec![line(
+                lines: vec![edit(
                     one,
-                    if one == "2" { "B" } else { "A" },
-                    u32::from(how % 4) + 1,
+                    [None, Some("A"), Some("B")][usize::from(how / 4) % 3],
+                    u32::from(how % 4),
                 )],
             },
             12 => self.newer(how),

@@ -1,7 +1,7 @@
 //! A scene: one order, and whoever it talks to played by the test.
 
 use crossdock_model::answer::{LocationStock, StockView};
-use crossdock_model::command::{DeliveryKind, LocationCommand, OrderCommand, SkuCommand};
+use crossdock_model::command::{DeliveryKind, LineEdit, LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
     Allocation, Connector, Destination, Fallback, LineFacts, LineUnits, LocationFacts, OrderFacts,
     OrderStatus, Origin, Part, Payment, Plan, PostalAddress, RequestLine, Sale, Take, Tracking,
@@ -425,6 +425,17 @@ pub fn stated(facts: OrderFacts, origin: Origin) -> OrderCommand {
         facts: Box::new(facts),
         origin,
         settle: true,
+    }
+}
+
+/// An operator's change of a line.
+pub fn edit(line: &str, sku: Option<&str>, units: u32) -> LineEdit {
+    LineEdit {
+        line: id(line),
+        units,
+        sku: sku.map(id),
+        title: None,
+        unit_price: None,
     }
 }
 
