@@ -56,7 +56,7 @@ impl StockView {
     #[must_use]
     pub fn components(&self) -> Option<&[Component]> {
         match &self.tracking {
-            Tracking::Kit(components) => Some(components),
+            Tracking::Kit(kit) => Some(&kit.components),
             Tracking::Tracked | Tracking::Untracked => None,
         }
     }

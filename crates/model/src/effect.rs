@@ -44,6 +44,9 @@ pub struct PlanRequest {
     pub tags: Vec<String>,
     /// Line, SKU (may be a kit), units of the SKU wanted.
     pub wanted: Vec<(crate::LineId, SkuId, u32)>,
+    /// What one unit of each line was stated to be: SKU (may be a kit) and units of it. What is wanted may name a kit's
+    /// components by now; this says what belongs together.
+    pub parts: Vec<(crate::LineId, SkuId, u32)>,
     /// Locations that may not be chosen at all (no capacity left, ruled out by an operator).
     pub excluded: Vec<LocationId>,
     /// What locations could not give to this order before: they rejected it, or found too little of it.

@@ -235,11 +235,8 @@ async fn ask_for_stock(shared: &Arc<Shared>, request: &PlanRequest) -> Stock {
 }
 
 fn wanted_skus(request: &PlanRequest) -> Vec<(SkuId, usize)> {
-    request
-        .wanted
-        .iter()
-        .map(|(_, sku, _)| (sku.clone(), 0))
-        .collect()
+    let wanted = request.wanted.iter().chain(&request.parts);
+    wanted.map(|(_, sku, _)| (sku.clone(), 0)).collect()
 }
 
 fn components(view: &StockView, depth: usize) -> Vec<(SkuId, usize)> {

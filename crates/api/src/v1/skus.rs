@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::command::SkuCommand;
-use crossdock_model::v1::{Component, Scope, Tracking};
+use crossdock_model::v1::{Component, Kit, Scope, Tracking};
 use crossdock_model::{Answer, Command, EntityId, SkuId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -69,6 +69,9 @@ pub(crate) struct SkuInput {
     /// What a kit is made of.
     #[serde(default)]
     pub components: Vec<ComponentInput>,
+    /// Whether a kit's components may leave from different locations.
+    #[serde(default)]
+    pub may_split: bool,
 }
 
 /// How stock is kept.
@@ -107,7 +110,10 @@ impl SkuInput {
     /// The command that says so.
     pub fn command(self, sku: &SkuId) -> Result<SkuCommand, ApiError> {
         let tracking = match (self.tracking, self.components.is_empty()) {
-            (TrackingName::Kit, false) => Tracking::Kit(components(self.components)),
+            (TrackingName::Kit, false) => Tracking::Kit(Kit {
+                components: components(self.components),
+                may_split: self.may_split,
+            }),
             (TrackingName::Kit, true) => {
                 return Err(ApiError::invalid(
                     "components",
@@ -156,13 +162,14 @@ pub(super) async fn known_parts(
     also: &BTreeSet<SkuId>,
 ) -> Result<(), ApiError> {
     let SkuCommand::Define {
-        tracking: Tracking::Kit(parts),
+        tracking: Tracking::Kit(kit),
         ..
     } = command
     else {
         return Ok(());
     };
-    for part in parts.iter().filter(|part| !also.contains(&part.sku)) {
+    let parts = kit.components.iter();
+    for part in parts.filter(|part| !also.contains(&part.sku)) {
         let found = known(asking, &part.sku).await;
         found.map_err(|error| match error.code() {
             "not_found" => {

@@ -6,7 +6,7 @@ use crossdock_model::answer::StockView;
 use crossdock_model::command::{Delivery, DeliveryKind, LocationCommand, PlanRequest, SkuCommand};
 use crossdock_model::v1::{AttemptId, LineUnits, Take};
 use crossdock_model::{
-    Command, Effect, EffectNumber, EntityId, LocationId, OrderId, SkuId, Timestamp,
+    Command, Effect, EffectNumber, EntityId, LineId, LocationId, OrderId, SkuId, Timestamp,
 };
 
 use super::REVIEW_AFTER;
@@ -365,7 +365,18 @@ fn plan_request(order: &Order) -> PlanRequest {
     let fresh = effort.fresh.values();
     let offers = order.offers.iter();
     let apart = order.route.apart.iter();
+    let lines: BTreeSet<&LineId> = missing.keys().map(|(line, _)| line).collect();
+    let lines = lines.into_iter().filter_map(|line| order.lines.get(line));
+    let parts = lines.flat_map(|line| {
+        let parts = line.facts.parts.iter();
+        parts.map(|part| {
+            let line = line.facts.line.clone();
+            (line, part.sku.clone(), part.units_per_line_unit)
+        })
+    });
+    let parts = parts.collect();
     PlanRequest {
+        parts,
         order: order.id.clone(),
         sale: order.sale(),
         destination: order.route.destination.clone(),

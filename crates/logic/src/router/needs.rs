@@ -21,6 +21,23 @@ pub(super) struct Need {
     pub counted: Option<usize>,
 }
 
+/// Units that leave together or not at all: one unit of a SKU, or a kit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bundle {
+    /// The number of its line among those that want something.
+    pub line: usize,
+    /// How many of it are wanted.
+    pub count: u64,
+    /// Which needs it is of, with the units of each in one.
+    pub parts: Vec<(usize, u64)>,
+}
+
+impl Bundle {
+    pub fn is_kit(&self) -> bool {
+        !matches!(self.parts.as_slice(), [(_, 1)])
+    }
+}
+
 /// A counted SKU: the units wanted of it in all, and where this order may take how many.
 struct Counted<'a> {
     sku: SkuId,
@@ -37,6 +54,8 @@ const ENOUGH: u64 = u32::MAX as u64;
 pub(super) struct Needs<'a> {
     /// By line, then by SKU.
     pub each: Vec<Need>,
+    /// The same, by what must leave together, in order of lines.
+    pub bundles: Vec<Bundle>,
     counted: Vec<Counted<'a>>,
     rejected: &'a [(LocationId, SkuId)],
 }
@@ -45,36 +64,76 @@ impl<'a> Needs<'a> {
     /// Takes kits apart and looks the stock up, each SKU once.
     pub fn new(request: &'a PlanRequest, stock: &'a BTreeMap<SkuId, StockView>) -> Self {
         let source = Source { request, stock };
-        let mut sums: BTreeMap<(LineId, SkuId), u64> = BTreeMap::new();
+        let mut lines: BTreeMap<&LineId, BTreeMap<SkuId, u64>> = BTreeMap::new();
         for (line, sku, units) in request.wanted.iter().filter(|(_, _, units)| *units > 0) {
+            let sums = lines.entry(line).or_default();
             source.take_apart(sku, u64::from(*units), 0, &mut |sku, units| {
-                let sum = sums.entry((line.clone(), sku.clone())).or_default();
+                let sum = sums.entry(sku.clone()).or_default();
                 *sum = sum.saturating_add(units);
             });
         }
         let mut needs = Self {
-            each: Vec::with_capacity(sums.len()),
+            each: Vec::with_capacity(lines.len()),
+            bundles: Vec::with_capacity(lines.len()),
             counted: Vec::new(),
             rejected: &request.rejected,
         };
         let mut known: BTreeMap<SkuId, Option<usize>> = BTreeMap::new();
-        for ((line, sku), units) in sums {
-            // An allocation cannot name more, and sums of it cannot overflow.
-            let units = units.min(u64::from(u32::MAX));
-            let counted = *known
-                .entry(sku.clone())
-                .or_insert_with(|| needs.count(&source, &sku));
-            if let Some(at) = counted {
-                needs.counted[at].wanted += units;
+        for (number, (line, sums)) in lines.into_iter().enumerate() {
+            let first = needs.each.len();
+            for (sku, units) in sums {
+                // An allocation cannot name more, and sums of it cannot overflow.
+                let units = units.min(u64::from(u32::MAX));
+                let counted = *known
+                    .entry(sku.clone())
+                    .or_insert_with(|| needs.count(&source, &sku));
+                if let Some(at) = counted {
+                    needs.counted[at].wanted += units;
+                }
+                let line = line.clone();
+                needs.each.push(Need {
+                    line,
+                    sku,
+                    units,
+                    counted,
+                });
             }
-            needs.each.push(Need {
-                line,
-                sku,
-                units,
-                counted,
-            });
+            needs.bundle(number, first, &source.together(line));
         }
         needs
+    }
+
+    /// Bundles what a line wants: as many as it can of what must leave together, the rest unit by unit.
+    fn bundle(&mut self, line: usize, first: usize, together: &BTreeMap<SkuId, u64>) {
+        let mut left: Vec<u64> = self.each[first..].iter().map(|need| need.units).collect();
+        let place = |sku: &SkuId| self.each[first..].iter().position(|need| need.sku == *sku);
+        let parts: Option<Vec<(usize, u64)>> = together
+            .iter()
+            .map(|(sku, per)| Some((place(sku)?, *per)))
+            .collect();
+        let parts = parts.unwrap_or_default();
+        let count = parts.iter().map(|(at, per)| left[*at] / per).min();
+        if let Some(count) = count.filter(|count| *count > 0) {
+            for (at, per) in &parts {
+                left[*at] -= count * per;
+            }
+            let parts = parts.iter().map(|(at, per)| (first + at, *per)).collect();
+            self.bundles.push(Bundle { line, count, parts });
+        }
+        let rest = left.into_iter().enumerate().filter(|(_, units)| *units > 0);
+        self.bundles.extend(rest.map(|(at, count)| Bundle {
+            line,
+            count,
+            parts: vec![(first + at, 1)],
+        }));
+    }
+
+    /// How many of a bundle a location with that much left can give.
+    pub fn fitting(&self, bundle: &Bundle, left: &[u64]) -> u64 {
+        let counted = bundle.parts.iter();
+        let counted = counted.filter_map(|(need, per)| Some((self.each[*need].counted?, per)));
+        let each = counted.map(|(sku, per)| left[sku] / per);
+        each.min().unwrap_or(bundle.count).min(bundle.count)
     }
 
     /// A SKU of which there is always enough is counted only where a location could not give it before.
@@ -168,8 +227,8 @@ impl<'a> Source<'a> {
 
     fn take_apart(&self, sku: &SkuId, units: u64, depth: usize, add: &mut impl FnMut(&SkuId, u64)) {
         match self.tracking(sku) {
-            Some(Tracking::Kit(components)) if depth < KIT_DEPTH_MAX => {
-                for component in components {
+            Some(Tracking::Kit(kit)) if depth < KIT_DEPTH_MAX => {
+                for component in &kit.components {
                     let units = units.saturating_mul(u64::from(component.units_per_kit));
                     self.take_apart(&component.sku, units, depth + 1, add);
                 }
@@ -178,6 +237,27 @@ impl<'a> Source<'a> {
                 add(sku, units);
             }
         }
+    }
+
+    /// Units of each SKU in one unit of a line that must leave from one location: a kit's, unless it may be split, and
+    /// those of a line that stands for several SKUs. Nothing: each unit may leave by itself.
+    fn together(&self, line: &LineId) -> BTreeMap<SkuId, u64> {
+        let parts = self.request.parts.iter();
+        let parts = parts.filter(|(of, _, units)| of == line && *units > 0);
+        let parts: Vec<(&SkuId, u32)> = parts.map(|(_, sku, units)| (sku, *units)).collect();
+        let whole = match parts.as_slice() {
+            [(sku, _)] => {
+                matches!(self.tracking(sku), Some(Tracking::Kit(kit)) if !kit.may_split)
+            }
+            parts => !parts.is_empty(),
+        };
+        let mut made_of = BTreeMap::new();
+        for (sku, units) in parts.into_iter().filter(|_| whole) {
+            self.take_apart(sku, units.into(), 0, &mut |sku, units| {
+                *made_of.entry(sku.clone()).or_default() += units;
+            });
+        }
+        made_of
     }
 
     /// What this order may take, with what is kept for it alone.

@@ -24,16 +24,22 @@ struct Case {
     lines: Vec<(usize, u32)>,
     shipments: u8,
     asks: bool,
+    /// Whether the kit may be split.
+    splits: bool,
 }
 
 fn cases(skus: usize, lines: usize) -> impl Strategy<Value = Case> {
     let on_hand = prop::array::uniform3(prop::array::uniform4(0..4_u32));
     let lines = prop::collection::vec((0..skus, 1..5_u32), 1..=lines);
-    (on_hand, lines, 1..=4_u8, any::<bool>()).prop_map(|(on_hand, lines, shipments, asks)| Case {
-        on_hand,
-        lines,
-        shipments,
-        asks,
+    let yes_or_no = any::<(bool, bool)>();
+    (on_hand, lines, 1..=4_u8, yes_or_no).prop_map(|(on_hand, lines, shipments, (asks, splits))| {
+        Case {
+            on_hand,
+            lines,
+            shipments,
+            asks,
+            splits,
+        }
     })
 }
 
@@ -51,7 +57,11 @@ impl Case {
             here.ats -= here.ats / 3;
         }
         let kit = SkuId::new("KIT").unwrap();
-        stock.insert(kit, view("KIT", super::tests::kit(&[("A", 2), ("B", 1)])));
+        let made_of = match self.splits {
+            true => super::tests::loose_kit(&[("A", 2), ("B", 1)]),
+            false => super::tests::kit(&[("A", 2), ("B", 1)]),
+        };
+        stock.insert(kit, view("KIT", made_of));
         stock
     }
 
@@ -190,7 +200,39 @@ proptest! {
     }
 
     #[test]
-    fn no_set_of_locations_places_more_or_needs_fewer(case in cases(4, 4)) {
+    fn whole_kits_leave_whole(mut case in cases(4, 4)) {
+        case.splits = false;
+        let plan = case.plan();
+        prop_assert!(used(&plan).len() <= usize::from(case.shipments));
+        for (number, (sku, _)) in case.lines.iter().enumerate().filter(|(_, (sku, _))| SKUS[*sku] == "KIT") {
+            let line = LineId::new(number.to_string()).unwrap();
+            for place in used(&plan) {
+                let units = |sku: &str| -> u32 {
+                    let here = plan.allocations.iter().filter(|one| one.line == line && one.location == *place);
+                    here.filter(|one| one.sku.as_str() == sku).map(|one| one.units).sum()
+                };
+                prop_assert_eq!(units("A"), 2 * units("B"), "{} at {}", SKUS[*sku], place);
+            }
+        }
+    }
+
+    /// One line that is a kit: as many as locations have whole, from the fewest.
+    #[test]
+    fn as_many_kits_leave_as_there_are(case in cases(3, 1), kits in 1..6_u32) {
+        let case = Case { lines: vec![(3, kits)], splits: false, ..case };
+        let (plan, stock) = (case.plan(), case.stock());
+        let mut at: Vec<u64> = Case::by_distance()
+            .iter()
+            .map(|place| (case.free(&stock, "A", place) / 2).min(case.free(&stock, "B", place)))
+            .collect();
+        at.sort_unstable();
+        let most: u64 = at.iter().rev().take(case.shipments.into()).sum();
+        prop_assert_eq!(placed(&plan), 3 * most.min(kits.into()));
+    }
+
+    #[test]
+    fn no_set_of_locations_places_more_or_needs_fewer(mut case in cases(4, 4)) {
+        case.splits = true;
         let plan = case.plan();
         prop_assert!(used(&plan).len() <= usize::from(case.shipments));
         prop_assert_eq!((placed(&plan), used(&plan).len()), case.best_by_enumeration());
@@ -243,6 +285,7 @@ fn the_kit_is_a_kit() {
         lines: vec![(3, 1)],
         shipments: 1,
         asks: false,
+        splits: false,
     };
     let kit = &case.stock()[&SkuId::new("KIT").unwrap()];
     assert!(matches!(kit.tracking, Tracking::Kit(_)));

@@ -5,13 +5,16 @@
 //! first: within [`SEARCHED_MAX`] locations the answer is exact. Beyond them the search looks at the most
 //! preferred ones, and a greedy choice over all of them is the floor below which the answer cannot fall.
 //!
-//! Exact in the number of split lines too, unless lines compete for the units of one SKU or are kits: there
-//! lines are given out in order, which may split one more than needed.
+//! What must leave together (a kit) leaves from one location or not at all. The answer is exact in the number of split
+//! lines too, unless lines compete for the units of one SKU or are kits: there lines are given out in order, which may
+//! split one more than needed, or place a kit less.
+
+use std::collections::BTreeMap;
 
 use crossdock_model::v1::Allocation;
 use crossdock_model::{LineId, LocationId, SkuId};
 
-use super::needs::{Need, Needs, clamp};
+use super::needs::{Bundle, Needs, clamp};
 
 /// Locations whose sets are searched.
 pub(super) const SEARCHED_MAX: usize = 16;
@@ -59,21 +62,17 @@ struct Choice {
 }
 
 impl Choice {
-    fn of(needs: &Needs<'_>, wanted: &[u64], able: &[&Source<'_>], at: &[usize]) -> Self {
+    fn of(needs: &Needs<'_>, able: &[&Source<'_>], at: &[usize]) -> Self {
         let from: Vec<&Source<'_>> = at.iter().map(|at| able[*at]).collect();
-        let sums = sums(wanted.len(), &from);
+        let split = give_out(needs, &from);
+        let unplaced = split.unplaced.iter().map(|(_, _, units)| u64::from(*units));
         Self {
-            missing: wanted.iter().sum::<u64>() - units_of(wanted, &sums),
+            missing: unplaced.sum(),
             shipments: at.len(),
-            split_lines: split_lines(&give_out(needs, &from)),
+            split_lines: split_lines(&split),
             at: at.to_vec(),
         }
     }
-}
-
-fn sums(skus: usize, from: &[&Source<'_>]) -> Vec<u64> {
-    let sum = |sku: usize| from.iter().map(|source| source.held[sku]).sum();
-    (0..skus).map(sum).collect()
 }
 
 /// Wanted units that are there.
@@ -107,7 +106,7 @@ impl<'a> Search<'a> {
             let most = |sku: usize| able[at].held[sku].max(most_from[at + 1][sku]);
             most_from[at] = (0..wanted.len()).map(most).collect();
         }
-        let best = Choice::of(needs, wanted, able, &[]);
+        let best = Choice::of(needs, able, &[]);
         let mut search = Search {
             needs,
             wanted,
@@ -132,7 +131,7 @@ impl<'a> Search<'a> {
             if (missing, size) > (self.best.missing, self.best.shipments) {
                 return;
             }
-            let choice = Choice::of(self.needs, self.wanted, self.able, at);
+            let choice = Choice::of(self.needs, self.able, at);
             if choice < self.best {
                 self.best = choice;
             }
@@ -189,7 +188,7 @@ fn greedy(needs: &Needs<'_>, wanted: &[u64], able: &[&Source<'_>], shipments: us
         at.push(next);
     }
     at.sort_unstable();
-    Choice::of(needs, wanted, able, &at)
+    Choice::of(needs, able, &at)
 }
 
 /// Lines that leave from more than one location.
@@ -201,71 +200,80 @@ fn split_lines(split: &Split) -> usize {
 }
 
 /// Gives the wanted units out over locations in order of preference. Lines that one location can give whole
-/// stay whole; of the others, components that one location can give whole; the rest is filled up in order.
+/// stay whole; of the others, kits and SKUs that one location can give whole; the rest is filled up in order.
 fn give_out(needs: &Needs<'_>, from: &[&Source<'_>]) -> Split {
-    let mut left: Vec<Vec<u64>> = from.iter().map(|source| source.held.to_vec()).collect();
-    let mut given: Vec<Vec<(usize, u64)>> = vec![Vec::new(); needs.each.len()];
-    let mut broken = Vec::new();
-    let mut first = 0;
-    for line in needs.each.chunk_by(|a, b| a.line == b.line) {
-        match left.iter().position(|left| holds(left, line)) {
-            Some(at) => line.iter().enumerate().for_each(|(number, need)| {
-                take(&mut left[at], need, need.units);
-                given[first + number].push((at, need.units));
-            }),
-            None => broken.extend(first..first + line.len()),
+    let mut hands = Hands {
+        needs,
+        left: from.iter().map(|source| source.held.to_vec()).collect(),
+        given: vec![BTreeMap::new(); needs.each.len()],
+    };
+    let mut broken: Vec<&Bundle> = Vec::new();
+    for line in needs.bundles.chunk_by(|a, b| a.line == b.line) {
+        match hands.whole(line) {
+            Some(at) => line.iter().for_each(|one| hands.give(one, one.count, at)),
+            None => broken.extend(line),
         }
-        first += line.len();
     }
-    let mut pieces = Vec::new();
-    for number in broken {
-        let need = &needs.each[number];
-        match left
-            .iter()
-            .position(|left| holds(left, std::slice::from_ref(need)))
-        {
-            Some(at) => {
-                take(&mut left[at], need, need.units);
-                given[number].push((at, need.units));
+    // A kit is harder to place than a unit, which fits wherever kits leave room.
+    let (kits, units) = broken.into_iter().partition(|one| one.is_kit());
+    hands.give_apart(kits);
+    hands.give_apart(units);
+    collect(needs, from, &hands.given)
+}
+
+/// What locations have left, and what they have given of each need.
+struct Hands<'a> {
+    needs: &'a Needs<'a>,
+    left: Vec<Vec<u64>>,
+    given: Vec<BTreeMap<usize, u64>>,
+}
+
+impl Hands<'_> {
+    /// The first location that can still give all of these.
+    fn whole(&self, bundles: &[Bundle]) -> Option<usize> {
+        let mut wanted: BTreeMap<usize, u64> = BTreeMap::new();
+        for bundle in bundles {
+            for (need, per) in &bundle.parts {
+                if let Some(sku) = self.needs.each[*need].counted {
+                    *wanted.entry(sku).or_default() += bundle.count * per;
+                }
             }
-            None => pieces.push(number),
+        }
+        let holds = |left: &Vec<u64>| wanted.iter().all(|(sku, units)| left[*sku] >= *units);
+        self.left.iter().position(holds)
+    }
+
+    /// Gives each from one location if any has it whole, and then the rest from several.
+    fn give_apart(&mut self, bundles: Vec<&Bundle>) {
+        let mut pieces = Vec::new();
+        for bundle in bundles {
+            match self.whole(std::slice::from_ref(bundle)) {
+                Some(at) => self.give(bundle, bundle.count, at),
+                None => pieces.push(bundle),
+            }
+        }
+        for bundle in pieces {
+            let mut missing = bundle.count;
+            for at in 0..self.left.len() {
+                let count = self.needs.fitting(bundle, &self.left[at]).min(missing);
+                self.give(bundle, count, at);
+                missing -= count;
+            }
         }
     }
-    for number in pieces {
-        let need = &needs.each[number];
-        given[number] = fill(need, &mut left);
-    }
-    collect(needs, from, &given)
-}
 
-/// Whether one location can still give all of these.
-fn holds(left: &[u64], needs: &[Need]) -> bool {
-    needs
-        .iter()
-        .all(|need| need.counted.is_none_or(|sku| left[sku] >= need.units))
-}
-
-fn take(left: &mut [u64], need: &Need, units: u64) {
-    if let Some(sku) = need.counted {
-        left[sku] -= units;
-    }
-}
-
-fn fill(need: &Need, left: &mut [Vec<u64>]) -> Vec<(usize, u64)> {
-    let mut missing = need.units;
-    let mut given = Vec::new();
-    for (at, left) in left.iter_mut().enumerate() {
-        let units = need.counted.map_or(0, |sku| left[sku]).min(missing);
-        if units > 0 {
-            take(left, need, units);
-            given.push((at, units));
-            missing -= units;
+    fn give(&mut self, bundle: &Bundle, count: u64, at: usize) {
+        for (need, per) in bundle.parts.iter().filter(|_| count > 0) {
+            let units = count * per;
+            if let Some(sku) = self.needs.each[*need].counted {
+                self.left[at][sku] -= units;
+            }
+            *self.given[*need].entry(at).or_default() += units;
         }
     }
-    given
 }
 
-fn collect(needs: &Needs<'_>, from: &[&Source<'_>], given: &[Vec<(usize, u64)>]) -> Split {
+fn collect(needs: &Needs<'_>, from: &[&Source<'_>], given: &[BTreeMap<usize, u64>]) -> Split {
     let mut split = Split::default();
     for (need, given) in needs.each.iter().zip(given) {
         let mut missing = need.units;

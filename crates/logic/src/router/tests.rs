@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{
-    Candidate, Component, Connector, Destination, LocationFacts, Plan, PostalAddress, Sale,
+    Candidate, Component, Connector, Destination, Kit, LocationFacts, Plan, PostalAddress, Sale,
     Tracking, Verdict,
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
@@ -49,7 +49,7 @@ pub(super) fn locations() -> BTreeMap<LocationId, LocationFacts> {
 }
 
 /// `A@london=2` and so on: what is on hand, all of it available to sell.
-pub(super) fn stock(text: &str) -> BTreeMap<SkuId, StockView> {
+pub(crate) fn stock(text: &str) -> BTreeMap<SkuId, StockView> {
     let mut stock: BTreeMap<SkuId, StockView> = BTreeMap::new();
     for word in text.split_whitespace() {
         let (sku, rest) = word.split_once('@').unwrap();
@@ -75,7 +75,7 @@ pub(super) fn stock(text: &str) -> BTreeMap<SkuId, StockView> {
     stock
 }
 
-pub(super) fn view(sku: &str, tracking: Tracking) -> StockView {
+pub(crate) fn view(sku: &str, tracking: Tracking) -> StockView {
     StockView {
         sku: SkuId::new(sku).unwrap(),
         version: 1,
@@ -97,7 +97,10 @@ pub(super) fn request(wanted: &str) -> PlanRequest {
             units.parse().unwrap(),
         )
     });
+    let wanted: Vec<(LineId, SkuId, u32)> = wanted.collect();
+    let part = |(line, sku, _): &(LineId, SkuId, u32)| (line.clone(), sku.clone(), 1);
     PlanRequest {
+        parts: wanted.iter().map(part).collect(),
         order: "shop:1".parse().unwrap(),
         sale: Sale::AlreadySold,
         destination: Some(Destination {
@@ -108,7 +111,7 @@ pub(super) fn request(wanted: &str) -> PlanRequest {
         service_level: None,
         ship_by: None,
         tags: Vec::new(),
-        wanted: wanted.collect(),
+        wanted,
         excluded: Vec::new(),
         rejected: Vec::new(),
         fresh: Vec::new(),
@@ -208,7 +211,13 @@ fn kits_come_apart_and_untracked_needs_no_stock() {
     let parts = [("A", 2), ("B", 1)].map(components).to_vec();
     kit.insert(
         SkuId::new("KIT").unwrap(),
-        view("KIT", Tracking::Kit(parts)),
+        view(
+            "KIT",
+            Tracking::Kit(Kit {
+                components: parts,
+                may_split: false,
+            }),
+        ),
     );
     kit.insert(
         SkuId::new("CARD").unwrap(),
@@ -315,12 +324,57 @@ fn a_rule_set_is_refused_with_every_problem() {
     );
 }
 
+#[test]
+fn kits_leave_whole_unless_they_may_be_split() {
+    let on_hand = || stock("A@london=1 A@paris=9 B@london=2 B@paris=1 A@reno=4 B@reno=3");
+    let plan_of = |asked: &PlanRequest, tracking: Tracking| {
+        let on_hand = with(on_hand(), "KIT", tracking);
+        summary(&plan(asked, &on_hand, &CompiledRules::default()))
+    };
+    let whole = || kit(&[("A", 2), ("B", 1)]);
+    let mut asked = request("1:KIT=2");
+    assert_eq!(plan_of(&asked, whole()), "1:A@reno=4 1:B@reno=2");
+    let loose = loose_kit(&[("A", 2), ("B", 1)]);
+    asked.wanted[0].2 = 3;
+    assert_eq!(
+        plan_of(&asked, loose.clone()),
+        "1:A@paris=6 1:B@london=2 1:B@paris=1"
+    );
+    // Three kits: one of Paris, two of Reno.
+    let three = "1:A@paris=2 1:A@reno=4 1:B@paris=1 1:B@reno=2";
+    assert_eq!(plan_of(&asked, whole()), three);
+    // The order knows the kit by its components by now, and some of one is missing besides.
+    let mut known = request("1:A=6 1:B=4");
+    let kit = (LineId::new("1").unwrap(), SkuId::new("KIT").unwrap(), 1);
+    known.parts = vec![kit];
+    let and_one = "1:A@paris=2 1:A@reno=4 1:B@paris=1 1:B@reno=3";
+    assert_eq!(plan_of(&known, whole()), and_one);
+    // A line that stands for several SKUs is a kit as well.
+    let mut listed = request("1:A=4 1:B=2");
+    let part = |sku, units| (LineId::new("1").unwrap(), SkuId::new(sku).unwrap(), units);
+    listed.parts = vec![part("A", 2), part("B", 1)];
+    assert_eq!(plan_of(&listed, loose), "1:A@reno=4 1:B@reno=2");
+}
+
+pub(super) fn loose_kit(parts: &[(&str, u32)]) -> Tracking {
+    match kit(parts) {
+        Tracking::Kit(kit) => Tracking::Kit(Kit {
+            may_split: true,
+            ..kit
+        }),
+        other => other,
+    }
+}
+
 pub(super) fn kit(parts: &[(&str, u32)]) -> Tracking {
     let component = |(sku, units_per_kit): &(&str, u32)| Component {
         sku: SkuId::new(sku).unwrap(),
         units_per_kit: *units_per_kit,
     };
-    Tracking::Kit(parts.iter().map(component).collect())
+    Tracking::Kit(Kit {
+        components: parts.iter().map(component).collect(),
+        may_split: false,
+    })
 }
 
 fn with(
@@ -343,7 +397,7 @@ fn kits_of_kits_end() {
         summary(&plan)
     };
     assert_eq!(plan_of("1:BOX=1"), "1:A@paris=6");
-    assert_eq!(plan_of("1:LOOP=1"), "1:A@paris=3 1:LOOP?1");
+    assert_eq!(plan_of("1:LOOP=1"), "1:A?3 1:LOOP?1");
     assert_eq!(plan_of("1:BOX=4294967295"), "1:A@paris=9 1:A?4294967286");
 }
 

@@ -12,6 +12,7 @@ mod draft;
 mod expiries;
 mod give_back;
 mod hold;
+mod kit;
 mod ledger;
 mod lines;
 mod movements;
@@ -36,6 +37,7 @@ use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{SkuEvent, Take, Tracking};
 use crossdock_model::{Answer, Duration, EntityId, Rejection, Timestamp};
 
+pub use kit::kit_ats;
 pub use state::SkuState;
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};

@@ -1,7 +1,9 @@
 //! What people, tills and warehouses say about stock.
 
 use crossdock_model::command::SkuCommand;
-use crossdock_model::v1::{Condition, CountBasis, CountOutcome, MoveReason, SkuEvent, Tracking};
+use crossdock_model::v1::{
+    Condition, CountBasis, CountOutcome, Kit, MoveReason, SkuEvent, Tracking,
+};
 use crossdock_model::{Answer, LocationId, Rejection, SourceId, Timestamp, TransferId};
 
 use super::draft::{Draft, misrouted};
@@ -70,7 +72,7 @@ impl Draft<'_> {
         if master.is_some_and(|known| known.title == title && known.tracking == *tracking) {
             return Ok(Decision::unchanged(Answer::Done));
         }
-        if let Tracking::Kit(components) = tracking {
+        if let Tracking::Kit(Kit { components, .. }) = tracking {
             let mut seen = std::collections::BTreeSet::new();
             let sound = components
                 .iter()

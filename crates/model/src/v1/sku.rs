@@ -13,7 +13,15 @@ pub enum Tracking {
     /// There is always enough (services, digital goods).
     Untracked,
     /// Has no stock of its own: reserved by component.
-    Kit(Vec<Component>),
+    Kit(Kit),
+}
+
+/// What a kit is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kit {
+    pub components: Vec<Component>,
+    /// Whether its components may leave from different locations. If not, each kit leaves whole from one.
+    pub may_split: bool,
 }
 
 /// A part of a kit.

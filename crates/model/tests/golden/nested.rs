@@ -1,7 +1,7 @@
 //! Samples of the enums within events.
 
 use crossdock_model::v1::{
-    AttemptEnd, ChannelMode, Condition, Connector, CountBasis, CountOutcome, Fallback,
+    AttemptEnd, ChannelMode, Condition, Connector, CountBasis, CountOutcome, Fallback, Kit,
     ListingTarget, MoveReason, OrderStatus, Origin, Payment, RejectReason, Restock, Sale, Scope,
     Tracking, Verdict,
 };
@@ -12,7 +12,7 @@ use crate::sample::{at, component, location, order, samples, sku, stock, text};
 samples!(trackings, Tracking {
     Tracked => [Tracking::Tracked],
     Untracked => [Tracking::Untracked],
-    Kit => [Tracking::Kit(vec![component(1), component(2)])],
+    Kit => [Tracking::Kit(Kit { components: vec![component(1), component(2)], may_split: true })],
 });
 
 samples!(conditions, Condition {

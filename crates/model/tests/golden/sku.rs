@@ -1,7 +1,7 @@
 //! Samples of a SKU's events.
 
 use crossdock_model::v1::{
-    Condition, CountBasis, CountOutcome, MoveReason, Sale, SkuEvent, Tracking,
+    Condition, CountBasis, CountOutcome, Kit, MoveReason, Sale, SkuEvent, Tracking,
 };
 use crossdock_model::{HoldId, SourceId};
 
@@ -21,7 +21,7 @@ fn source() -> SourceId {
 samples!(events, SkuEvent {
     Defined => [
         SkuEvent::Defined { title: text("Mug"), tracking: Tracking::Tracked },
-        SkuEvent::Defined { title: text("Set"), tracking: Tracking::Kit(vec![component(2)]) },
+        SkuEvent::Defined { title: text("Set"), tracking: Tracking::Kit(Kit { components: vec![component(2)], may_split: false }) },
     ],
     Moved => [
         SkuEvent::Moved {

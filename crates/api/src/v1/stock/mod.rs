@@ -283,10 +283,10 @@ pub(super) fn tracking_name(tracking: &Tracking) -> &'static str {
 
 /// What a kit is made of.
 pub(super) fn component_docs(tracking: &Tracking) -> Option<Vec<ComponentDoc>> {
-    let Tracking::Kit(parts) = tracking else {
+    let Tracking::Kit(kit) = tracking else {
         return None;
     };
-    let parts = parts.iter().map(|one| ComponentDoc {
+    let parts = kit.components.iter().map(|one| ComponentDoc {
         sku: one.sku.to_string(),
         units_per_kit: one.units_per_kit,
     });

@@ -1,8 +1,8 @@
 //! Attempts to place units: short, contended, busy, lost and late answers, waiting for stock.
 
 use crossdock_model::command::{OrderCommand, SkuCommand};
-use crossdock_model::v1::{AttemptEnd, Component, OrderStatus, Origin, Sale, Tracking};
-use crossdock_model::{Answer, Command, Rejection, Timestamp};
+use crossdock_model::v1::{AttemptEnd, Component, Kit, OrderStatus, Origin, Sale, Tracking};
+use crossdock_model::{Answer, Command, Effect, Rejection, Timestamp};
 
 use super::scene::*;
 
@@ -355,6 +355,27 @@ fn a_sku_that_asks_hears_what_became_of_its_attempt() {
 }
 
 #[test]
+fn the_router_is_told_what_belongs_together() {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "K", 2)]));
+    let parts = [("1", "A", "reno", 2), ("1", "B", "reno", 4)];
+    scene.plan(plan(&parts, &[])).contended("A");
+    let pending = scene.pending();
+    let asked = pending.iter().find_map(|(_, effect)| match effect {
+        Effect::Plan(request) => Some(request),
+        _ => None,
+    });
+    let asked = asked.expect("a plan is asked for");
+    let wanted: Vec<&str> = asked
+        .wanted
+        .iter()
+        .map(|(_, sku, _)| sku.as_str())
+        .collect();
+    assert_eq!(wanted, ["A", "B"]);
+    assert_eq!(asked.parts, [(id("1"), id("K"), 1)]);
+}
+
+#[test]
 fn a_kit_is_known_by_what_the_plan_made_of_it() {
     let mut scene = Scene::new();
     scene.tell(sold(&[line("1", "K", 2)]));
@@ -383,7 +404,10 @@ fn a_kit_that_finds_no_place_waits_for_its_components() {
         sku: id(sku),
         units_per_kit,
     };
-    kit.tracking = Tracking::Kit(vec![component("A", 1), component("B", 2)]);
+    kit.tracking = Tracking::Kit(Kit {
+        components: vec![component("A", 1), component("B", 2)],
+        may_split: false,
+    });
     scene.stock(kit);
     scene.check(OrderStatus::Received, &["plan 1/A:2,1/B:4"]);
     scene.plan(plan(&[], &[("1", "A", 2), ("1", "B", 4)]));

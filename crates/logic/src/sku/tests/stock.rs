@@ -170,10 +170,13 @@ fn unavailable_expected_and_returned_units() {
 #[test]
 fn untracked_skus_have_always_enough_and_kits_no_stock() {
     let kit = |units_per_kit| {
-        Tracking::Kit(vec![Component {
-            sku: SkuId::new("B").unwrap(),
-            units_per_kit,
-        }])
+        Tracking::Kit(Kit {
+            components: vec![Component {
+                sku: SkuId::new("B").unwrap(),
+                units_per_kit,
+            }],
+            may_split: false,
+        })
     };
     check(vec![
         Ask(define(Tracking::Untracked), "done"),

@@ -2,8 +2,8 @@
 
 use crossdock_model::command::{LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Component, Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin,
-    Part, Payment, PostalAddress, Sale, Tracking,
+    Component, Connector, Destination, Kit, LineFacts, LocationFacts, OrderFacts, OrderStatus,
+    Origin, Part, Payment, PostalAddress, Sale, Tracking,
 };
 use crossdock_model::{
     Answer, ChannelId, Command, CommandKey, CredentialId, EntityId, ExternalId, HoldId, IdError,
@@ -203,7 +203,10 @@ async fn set(handle: &Handle, scene: &Scene) -> Outcome {
         define(
             handle,
             kit,
-            Tracking::Kit(components.map_err(anyhow::Error::from)?),
+            Tracking::Kit(Kit {
+                components: components.map_err(anyhow::Error::from)?,
+                may_split: false,
+            }),
         )
         .await?;
     }

@@ -1,0 +1,169 @@
+//! What can be sold of a kit, which has no stock of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::answer::StockView;
+use crossdock_model::v1::{Kit, Tracking};
+use crossdock_model::{LocationId, SkuId};
+
+use super::UNTRACKED_UNITS;
+
+/// Depth to which kits of kits are taken apart. Of one below it there is nothing.
+pub const KIT_DEPTH_MAX: usize = 3;
+
+/// Kits available to sell, by the stock of their components (and of the components' components) at locations that are
+/// open to work. A kit that leaves whole is counted location by location.
+#[must_use]
+pub fn kit_ats(
+    kit: &Kit,
+    stock: &BTreeMap<SkuId, StockView>,
+    is_open: &dyn Fn(&LocationId) -> bool,
+) -> u64 {
+    let shelves = Shelves { stock, is_open };
+    shelves.kits(kit, 0)
+}
+
+struct Shelves<'a> {
+    stock: &'a BTreeMap<SkuId, StockView>,
+    is_open: &'a dyn Fn(&LocationId) -> bool,
+}
+
+impl Shelves<'_> {
+    fn kits(&self, kit: &Kit, depth: usize) -> u64 {
+        if kit.may_split {
+            let each = kit.components.iter().map(|one| {
+                let units = self.units(&one.sku, depth);
+                units / u64::from(one.units_per_kit.max(1))
+            });
+            return each.min().unwrap_or(0);
+        }
+        let mut parts = BTreeMap::new();
+        if !self.take_apart(kit, 1, depth, &mut parts) {
+            return 0;
+        }
+        let counted = parts.iter().filter_map(|(sku, per)| {
+            let view = self.stock.get(*sku)?;
+            (view.tracking != Tracking::Untracked).then_some((view, *per))
+        });
+        let counted: Vec<(&StockView, u64)> = counted.collect();
+        if counted.is_empty() {
+            return UNTRACKED_UNITS.into();
+        }
+        let locations = counted.iter().flat_map(|(view, _)| &view.locations);
+        let locations: BTreeSet<&LocationId> = locations.map(|here| &here.location).collect();
+        let open = locations.into_iter().filter(|at| (self.is_open)(at));
+        let whole = |at| {
+            let each = counted.iter().map(|(view, per)| ats_at(view, at) / per);
+            each.min().unwrap_or(0)
+        };
+        open.map(whole).sum()
+    }
+
+    /// Units of a SKU, or kits, over all open locations.
+    fn units(&self, sku: &SkuId, depth: usize) -> u64 {
+        let Some(view) = self.stock.get(sku) else {
+            return 0;
+        };
+        match &view.tracking {
+            Tracking::Untracked => UNTRACKED_UNITS.into(),
+            Tracking::Kit(kit) if depth + 1 < KIT_DEPTH_MAX => self.kits(kit, depth + 1),
+            Tracking::Kit(_) => 0,
+            Tracking::Tracked => {
+                let open = view.locations.iter();
+                let open = open.filter(|here| (self.is_open)(&here.location));
+                open.map(|here| u64::from(here.ats)).sum()
+            }
+        }
+    }
+
+    /// Units of each SKU in that many kits; `false` if one is unknown, or a kit of kits goes too deep.
+    fn take_apart<'k>(
+        &'k self,
+        kit: &'k Kit,
+        kits: u64,
+        depth: usize,
+        parts: &mut BTreeMap<&'k SkuId, u64>,
+    ) -> bool {
+        depth < KIT_DEPTH_MAX
+            && kit.components.iter().all(|one| {
+                let units = kits.saturating_mul(one.units_per_kit.max(1).into());
+                match self.stock.get(&one.sku).map(|view| &view.tracking) {
+                    None => false,
+                    Some(Tracking::Kit(inner)) => self.take_apart(inner, units, depth + 1, parts),
+                    Some(Tracking::Tracked | Tracking::Untracked) => {
+                        *parts.entry(&one.sku).or_default() += units;
+                        true
+                    }
+                }
+            })
+    }
+}
+
+fn ats_at(view: &StockView, location: &LocationId) -> u64 {
+    let here = view
+        .locations
+        .iter()
+        .find(|here| here.location == *location);
+    here.map_or(0, |here| here.ats.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crossdock_model::SkuId;
+    use crossdock_model::answer::StockView;
+    use crossdock_model::v1::{Component, Kit, Tracking};
+
+    use super::kit_ats;
+    use crate::router::tests::{stock, view};
+
+    fn kit(parts: &[(&str, u32)], may_split: bool) -> Kit {
+        let component = |(sku, units_per_kit): &(&str, u32)| Component {
+            sku: SkuId::new(*sku).unwrap(),
+            units_per_kit: *units_per_kit,
+        };
+        Kit {
+            components: parts.iter().map(component).collect(),
+            may_split,
+        }
+    }
+
+    fn with(
+        mut all: BTreeMap<SkuId, StockView>,
+        sku: &str,
+        tracking: Tracking,
+    ) -> BTreeMap<SkuId, StockView> {
+        all.insert(SkuId::new(sku).unwrap(), view(sku, tracking));
+        all
+    }
+
+    #[test]
+    fn kits_are_counted_where_all_of_one_is() {
+        let on_hand = stock("A@paris=5 B@paris=1 A@reno=1 B@reno=9 A@london=4 B@london=4");
+        let on_hand = with(on_hand, "CARD", Tracking::Untracked);
+        let on_hand = with(on_hand, "TWO", Tracking::Kit(kit(&[("A", 2)], false)));
+        let on_hand = with(on_hand, "LOOP", Tracking::Kit(kit(&[("LOOP", 1)], true)));
+        let cases: [(&[(&str, u32)], bool, u64); 10] = [
+            (&[("A", 2), ("B", 1)], false, 1 + 2),
+            (&[("A", 2), ("B", 1)], true, 5),
+            (&[("A", 1), ("CARD", 3)], false, 10),
+            (&[("CARD", 2)], false, 1_000_000),
+            (&[("CARD", 2)], true, 500_000),
+            (&[("TWO", 1), ("B", 1)], false, 1 + 2),
+            (&[("TWO", 1), ("B", 1)], true, 4),
+            (&[("A", 1), ("UNKNOWN", 1)], false, 0),
+            (&[("A", 1), ("UNKNOWN", 1)], true, 0),
+            (&[("LOOP", 1)], false, 0),
+        ];
+        for (parts, may_split, expected) in cases {
+            let kit = kit(parts, may_split);
+            let found = kit_ats(&kit, &on_hand, &|_| true);
+            assert_eq!(found, expected, "{parts:?}, {may_split}");
+        }
+        let open = |at: &crossdock_model::LocationId| at.as_str() != "london";
+        let kit = |may_split| kit(&[("A", 2), ("B", 1)], may_split);
+        assert_eq!(kit_ats(&kit(false), &on_hand, &open), 1);
+        assert_eq!(kit_ats(&kit(true), &on_hand, &open), 3);
+    }
+}
