@@ -107,15 +107,20 @@ impl Decider for SystemState {
                     command_hash,
                     cause,
                     since: at,
+                    skipped: false,
                 };
                 self.quarantine.insert((entity, command_hash), view);
             }
             SystemEvent::QuarantineLifted {
                 entity,
                 command_hash,
-                ..
+                skipped,
             } => {
-                self.quarantine.remove(&(entity, command_hash));
+                let mark = (entity, command_hash);
+                match self.quarantine.get_mut(&mark) {
+                    Some(known) if skipped && mark.1.is_some() => known.skipped = true,
+                    _ => drop(self.quarantine.remove(&mark)),
+                }
             }
             SystemEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(&opened),
             SystemEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(&closed),
@@ -171,12 +176,16 @@ impl SystemState {
                 entity,
                 command_hash,
                 ..
-            } => self.is_marked(entity, *command_hash),
+            } => self
+                .mark(entity, *command_hash)
+                .is_some_and(|mark| !mark.skipped),
             SystemCommand::LiftQuarantine {
                 entity,
                 command_hash,
-                ..
-            } => !self.is_marked(entity, *command_hash),
+                skipped,
+            } => self
+                .mark(entity, *command_hash)
+                .is_none_or(|mark| mark.skipped && *skipped),
             SystemCommand::ReadRuleSet
             | SystemCommand::ReadKeys
             | SystemCommand::ReadEndpoints
@@ -186,9 +195,8 @@ impl SystemState {
         }
     }
 
-    fn is_marked(&self, entity: &str, command_hash: Option<u64>) -> bool {
-        let mark = (entity.to_owned(), command_hash);
-        self.quarantine.contains_key(&mark)
+    fn mark(&self, entity: &str, command_hash: Option<u64>) -> Option<&QuarantineView> {
+        self.quarantine.get(&(entity.to_owned(), command_hash))
     }
 
     /// Whether there is room for what the command would change, and sense in it.
@@ -433,5 +441,41 @@ mod tests {
         };
         let hashes = marks.iter().map(|mark| mark.command_hash);
         assert_eq!(hashes.collect::<Vec<_>>(), [Some(4)]);
+    }
+
+    /// What is skipped stays known, so that the next start refuses it too; an entity cannot be skipped.
+    #[test]
+    fn a_skipped_command_stays_refused_until_it_may_come_again() {
+        let mark = |command_hash| SystemCommand::Quarantine {
+            entity: "sku:A".to_owned(),
+            command_hash,
+            cause: "It crashed three times.".to_owned(),
+        };
+        let lift = |command_hash, skipped| SystemCommand::LiftQuarantine {
+            entity: "sku:A".to_owned(),
+            command_hash,
+            skipped,
+        };
+        let table = [
+            (mark(None), vec![(None, false)]),
+            (mark(Some(4)), vec![(None, false), (Some(4), false)]),
+            (lift(None, true), vec![(Some(4), false)]),
+            (lift(Some(4), true), vec![(Some(4), true)]),
+            (lift(Some(4), true), vec![(Some(4), true)]),
+            (mark(Some(4)), vec![(Some(4), false)]),
+            (lift(Some(4), true), vec![(Some(4), true)]),
+            (lift(Some(4), false), vec![]),
+        ];
+        let mut system = Scene::new("system:0");
+        for (command, expected) in table {
+            let asked = system.ask(Command::System(command.clone()));
+            assert_eq!(asked, Ok(Answer::Done), "{command:?}");
+            let read = Command::System(SystemCommand::ReadQuarantine);
+            let Ok(Answer::Quarantine(marks)) = system.ask(read) else {
+                panic!("no marks");
+            };
+            let marks = marks.iter().map(|mark| (mark.command_hash, mark.skipped));
+            assert_eq!(marks.collect::<Vec<_>>(), expected, "{command:?}");
+        }
     }
 }

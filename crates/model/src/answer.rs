@@ -172,4 +172,6 @@ pub struct QuarantineView {
     pub command_hash: Option<u64>,
     pub cause: String,
     pub since: Timestamp,
+    /// A person gave the command up: it stays refused.
+    pub skipped: bool,
 }

@@ -92,7 +92,10 @@ impl Folding<'_> {
                     *command_hash,
                     u32::try_from(self.record.version).unwrap_or(u32::MAX),
                 ),
-                cause: format!("Repeated crashes: {cause}"),
+                cause: match (entity.starts_with("sku:"), command_hash) {
+                    (true, None) => format!("{cause} Its stock counts as 0 and its orders wait."),
+                    _ => cause.clone(),
+                },
                 evidence: vec![("entity".to_owned(), entity.clone())],
             }),
             SystemEvent::QuarantineLifted {

@@ -48,7 +48,7 @@ pub enum SystemEvent {
         command_hash: Option<u64>,
         cause: String,
     },
-    /// A quarantine was lifted by a person: the command is tried again or skipped.
+    /// A person decided: what was put aside may come again, or (`skipped`) that command stays refused for good.
     QuarantineLifted {
         entity: String,
         command_hash: Option<u64>,

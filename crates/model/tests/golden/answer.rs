@@ -85,6 +85,7 @@ samples!(answers, Answer {
             command_hash: Some(4),
             cause: text("It crashed three times."),
             since: at(4),
+            skipped: true,
         }]),
     ],
     Mapping => [Answer::Mapping(BucketEvent::Unmapped { listing: listing() })],
