@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use crossdock_model::v1::TraceContext;
-use crossdock_model::{Command, CommandKey, CredentialId, EntityId, Timestamp};
+use crossdock_model::{Class, Command, CommandKey, CredentialId, EntityId, Timestamp};
 use crossdock_runtime::{By, Reply, body_hash};
 
 use crate::auth::Caller;
@@ -25,6 +25,7 @@ pub(crate) struct Asking {
     key: Option<String>,
     reason: Option<String>,
     trace: Option<TraceContext>,
+    class: Class,
 }
 
 impl FromRequestParts<ApiState> for Asking {
@@ -42,6 +43,7 @@ impl FromRequestParts<ApiState> for Asking {
             key,
             reason,
             trace: parts.extensions.get::<TraceContext>().copied(),
+            class: Class::AskFirst,
         })
     }
 }
@@ -66,11 +68,17 @@ fn text_header(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<Str
 }
 
 impl Asking {
+    /// The same request, whose work is of another class than that of a buyer who waits.
+    pub fn of(self, class: Class) -> Self {
+        Self { class, ..self }
+    }
+
     /// The caller without a key.
     pub fn by(&self) -> By {
         By {
             reason: self.reason.clone(),
             trace: self.trace,
+            class: self.class,
             ..By::new(self.caller.id.clone())
         }
     }

@@ -1,15 +1,16 @@
 //! Gathers what entities decided into batches, and releases what each batch made durable.
 //!
-//! Frames of a shard keep their order; classes share a batch by weighted round robin. One batch is in flight
-//! at a time. When a shard's part of a batch is refused, every undurable step of the lives concerned is lost
+//! Frames of a shard keep their order; classes of work share a batch by weighted round robin (`lanes`). One
+//! batch is in flight at a time. When a shard's part of a batch is refused, every undurable step of the lives concerned is lost
 //! with it: nothing that was computed from it leaves.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crossdock_model::{Class, EntityId, EntityKind, ShardId};
+use crossdock_model::{EntityId, ShardId};
 
 use crate::batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
 use crate::core::{Release, Step, StepKind};
+use crate::lanes::Lanes;
 
 #[derive(Debug, Clone, Default)]
 struct Shard {
@@ -51,7 +52,7 @@ struct InFlight<T, D> {
 /// The order of everything durable on one node.
 pub struct Committer<T, X, D> {
     shards: BTreeMap<ShardId, Shard>,
-    queues: [VecDeque<Step<T>>; CLASSES.len()],
+    lanes: Lanes<T>,
     others: VecDeque<Other<X, D>>,
     in_flight: Option<InFlight<T, D>>,
     /// Lives that ended by a lost append: steps that still come from them are lost too.
@@ -60,26 +61,6 @@ pub struct Committer<T, X, D> {
     checkpoints: BTreeMap<EntityId, usize>,
     batch_steps_max: usize,
     batch_bytes_max: usize,
-}
-
-/// Classes with their share of a batch, in order of service.
-const CLASSES: [(Class, usize); 5] = [
-    (Class::AskFirst, 8),
-    (Class::ChannelOrder, 8),
-    (Class::Location, 4),
-    (Class::Announcement, 2),
-    (Class::Import, 1),
-];
-
-/// The class of an entity's work. One class an entity: its records must keep their order.
-fn class_of(kind: EntityKind) -> usize {
-    match kind {
-        EntityKind::Sku | EntityKind::Request => 0,
-        EntityKind::Order => 1,
-        EntityKind::Location => 2,
-        EntityKind::Channel | EntityKind::Bucket => 3,
-        EntityKind::System => 4,
-    }
 }
 
 impl<T, X, D> Committer<T, X, D> {
@@ -105,13 +86,22 @@ impl<T, X, D> Committer<T, X, D> {
             .collect();
         Self {
             shards,
-            queues: Default::default(),
+            lanes: Lanes::default(),
             others: VecDeque::new(),
             in_flight: None,
             ended: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
             batch_steps_max,
             batch_bytes_max,
+        }
+    }
+
+    /// An entity has records of before that its checkpoint does not cover: (version, sequence) of each, in order.
+    /// They hold their shard's position back until a later checkpoint of it is durable.
+    pub fn uncover(&mut self, entity: &EntityId, records: impl IntoIterator<Item = (u64, u64)>) {
+        if let Some(shard) = self.shards.get_mut(&entity.shard()) {
+            let uncovered = shard.uncovered.entry(entity.clone()).or_default();
+            uncovered.extend(records);
         }
     }
 
@@ -130,7 +120,7 @@ impl<T, X, D> Committer<T, X, D> {
         if let StepKind::Checkpoint { .. } = step.kind {
             *self.checkpoints.entry(step.entity.clone()).or_default() += 1;
         }
-        self.queues[class_of(step.entity.kind())].push_back(step);
+        self.lanes.push(step);
         Ok(())
     }
 
@@ -150,7 +140,7 @@ impl<T, X, D> Committer<T, X, D> {
     /// Steps and writes that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queues.iter().map(VecDeque::len).sum::<usize>() + self.others.len()
+        self.lanes.len() + self.others.len()
     }
 
     /// Whether a batch is at the journal.
@@ -165,7 +155,7 @@ impl<T, X, D> Committer<T, X, D> {
         if self.in_flight.is_some() || self.waiting() == 0 {
             return None;
         }
-        let mut steps = self.take_steps();
+        let mut steps = self.lanes.take(self.batch_steps_max, self.batch_bytes_max);
         let mut batch: BTreeMap<ShardId, ShardBatch<X>> = BTreeMap::new();
         for step in &mut steps {
             let id = step.entity.shard();
@@ -213,31 +203,6 @@ impl<T, X, D> Committer<T, X, D> {
         Some(Batch {
             shards: batch.into_values().collect(),
         })
-    }
-
-    /// Weighted round robin over the classes, bounded in steps and bytes.
-    fn take_steps(&mut self) -> Vec<Step<T>> {
-        let mut steps = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let before = steps.len();
-            for (queue, (_, share)) in self.queues.iter_mut().zip(CLASSES) {
-                for _ in 0..share * 16 {
-                    if steps.len() >= self.batch_steps_max || bytes >= self.batch_bytes_max {
-                        return steps;
-                    }
-                    let Some(step) = queue.pop_front() else { break };
-                    bytes += match &step.kind {
-                        StepKind::Record(body) | StepKind::Checkpoint { body, .. } => body.len(),
-                        StepKind::Barrier => 0,
-                    };
-                    steps.push(step);
-                }
-            }
-            if steps.len() == before {
-                return steps;
-            }
-        }
     }
 
     /// The journal's word on the batch in flight.
@@ -329,18 +294,8 @@ impl<T, X, D> Committer<T, X, D> {
 
     /// Later steps of lives that have ended are lost with them.
     fn lose_queued(&mut self, completed: &mut Completed<T, D>) {
-        if completed.ended.is_empty() {
-            return;
-        }
-        for class in 0..self.queues.len() {
-            let queued = std::mem::take(&mut self.queues[class]);
-            let (lost, kept): (VecDeque<_>, VecDeque<_>) = queued.into_iter().partition(|step| {
-                self.ended
-                    .get(&step.entity)
-                    .is_some_and(|life| *life >= step.life)
-            });
-            self.queues[class] = kept;
-            for step in lost {
+        for (_, life) in &completed.ended {
+            for step in self.lanes.lose(*life) {
                 self.checkpoint_ended(&step);
                 completed.lost.push(step.release);
             }
@@ -385,9 +340,7 @@ impl<T, X, D> Committer<T, X, D> {
         self.in_flight = None;
         self.others.clear();
         self.checkpoints.clear();
-        for queue in &mut self.queues {
-            queue.clear();
-        }
+        self.lanes = Lanes::default();
     }
 
     /// Where to read the records of an entity that its checkpoint does not cover: after this sequence.

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use crossdock_logic::{Announcement, Entity, IllegalHistory, Outcome};
 use crossdock_model::codec::CodecError;
 use crossdock_model::{
-    Answer, Command, Duration, Effect, EffectNumber, EntityId, Meta, Notice, Rejection, ShardId,
-    Timestamp,
+    Answer, Class, Command, Duration, Effect, EffectNumber, EntityId, Meta, Notice, Rejection,
+    ShardId, Timestamp,
 };
+
+use crate::lanes::own_class;
 
 /// Limits of every live entity.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,8 @@ pub struct Message<T> {
     pub meta: Meta,
     /// Who gets the answer.
     pub reply: ReplyTo<T>,
+    /// The class of the work that it belongs to, by where that work came from.
+    pub class: Class,
     /// For an answer to an effect: the life that asked. It means nothing to any other life.
     pub life: Option<u64>,
 }
@@ -84,6 +88,8 @@ pub struct Lost;
 pub struct Outgoing {
     /// The effect, as its answer will name it.
     pub from: Asker,
+    /// The class of the work that it belongs to.
+    pub class: Class,
     /// What to do.
     pub effect: Effect,
 }
@@ -91,6 +97,8 @@ pub struct Outgoing {
 /// What leaves once a step is durable.
 #[derive(Debug)]
 pub struct Release<T> {
+    /// The class of the work: what leaves goes on in it.
+    pub class: Class,
     /// Answers for callers and entities.
     pub answers: Vec<(ReplyTo<T>, Result<Answer, Rejection>)>,
     /// Effects that began.
@@ -106,6 +114,7 @@ pub struct Release<T> {
 impl<T> Default for Release<T> {
     fn default() -> Self {
         Self {
+            class: Class::Import,
             answers: Vec::new(),
             effects: Vec::new(),
             notices: Vec::new(),
@@ -180,7 +189,7 @@ pub struct Core<T> {
 
 impl<T> Core<T> {
     /// A live entity as recovered: `checkpointed` is the version its checkpoint has (0: none). `life` must be
-    /// higher than in any earlier activation within this process.
+    /// higher than in any earlier activation of any entity within this process.
     #[must_use]
     pub fn new(entity: Entity, checkpointed: u64, life: u64, limits: Limits) -> Self {
         let begun = entity.pending().last();
@@ -243,6 +252,7 @@ impl<T> Core<T> {
             command,
             meta,
             reply,
+            class,
             life,
         } = message;
         if life.is_some_and(|life| life != self.life) {
@@ -262,6 +272,7 @@ impl<T> Core<T> {
             }) => (Some(record), Ok(answer), notices),
         };
         let mut release = Release {
+            class,
             notices,
             ..Release::default()
         };
@@ -329,7 +340,7 @@ impl<T> Core<T> {
         for (number, effect) in pending.iter().filter(|(number, _)| *number > after) {
             let again_at = now + self.limits.resend_after;
             self.sent.insert(number, Sent { tries: 1, again_at });
-            let outgoing = self.outgoing(number, effect);
+            let outgoing = self.outgoing(number, effect, release.class);
             match is_tentative(effect) {
                 true => at_once.push(outgoing),
                 false => release.effects.push(outgoing),
@@ -337,7 +348,7 @@ impl<T> Core<T> {
         }
     }
 
-    fn outgoing(&self, number: EffectNumber, effect: &Effect) -> Outgoing {
+    fn outgoing(&self, number: EffectNumber, effect: &Effect, class: Class) -> Outgoing {
         let from = Asker {
             entity: self.entity.id().clone(),
             life: self.life,
@@ -345,13 +356,14 @@ impl<T> Core<T> {
         };
         Outgoing {
             from,
+            class,
             effect: effect.clone(),
         }
     }
 
     /// Sends again what has been outstanding for too long; after a recovery that is everything.
     fn resend(&mut self, now: Timestamp, steps: &mut Vec<Step<T>>, at_once: &mut Vec<Outgoing>) {
-        let mut release = Release::default();
+        let mut release = self.own_release();
         for (number, effect) in self.entity.pending().iter() {
             let sent = self.sent.entry(number).or_insert(Sent {
                 tries: 0,
@@ -366,7 +378,7 @@ impl<T> Core<T> {
                 tries: sent.tries.saturating_add(1),
                 again_at: now + wait,
             };
-            let outgoing = self.outgoing(number, effect);
+            let outgoing = self.outgoing(number, effect, release.class);
             match is_tentative(effect) {
                 true => at_once.push(outgoing),
                 false => release.effects.push(outgoing),
@@ -382,10 +394,18 @@ impl<T> Core<T> {
             StepKind::Barrier,
             Release {
                 announcement,
-                ..Release::default()
+                ..self.own_release()
             },
             steps,
         );
+    }
+
+    /// What the entity does by itself.
+    fn own_release(&self) -> Release<T> {
+        Release {
+            class: own_class(self.entity.id().kind()),
+            ..Release::default()
+        }
     }
 
     /// A barrier that follows a step of the same version joins it.
@@ -397,6 +417,7 @@ impl<T> Core<T> {
         if let (StepKind::Barrier, Some(last)) = (&kind, steps.last_mut())
             && last.version == version
         {
+            last.release.class = last.release.class.min(release.class);
             last.release.answers.extend(release.answers);
             last.release.effects.extend(release.effects);
             last.release.notices.extend(release.notices);

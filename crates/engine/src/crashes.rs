@@ -16,14 +16,17 @@ const ENTITIES_SWEPT_AT: usize = 1024;
 pub const UNKNOWN: u64 = 0;
 
 /// What to do after a crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Recover and go on.
     Restart,
     /// This command crashes it again and again: put the command aside.
     QuarantineCommand,
-    /// Several commands crash it: put the entity aside.
-    QuarantineEntity,
+    /// Several commands crash it: put the entity aside, and those commands that are known.
+    QuarantineEntity {
+        /// Hashes of the commands.
+        commands: Vec<u64>,
+    },
 }
 
 /// Crashes of entities, by the hash of the command they happened in.
@@ -58,9 +61,11 @@ impl Crashes {
             recent.retain(|(_, hash)| ![command_hash, UNKNOWN].contains(hash));
             return Verdict::QuarantineCommand;
         }
-        if recent.len() > CRASHES_MAX {
+        if recent.len() >= CRASHES_MAX {
+            let mut commands: Vec<u64> = recent.iter().map(|(_, hash)| *hash).collect();
+            commands.retain(|hash| *hash != UNKNOWN);
             self.recent.remove(entity);
-            return Verdict::QuarantineEntity;
+            return Verdict::QuarantineEntity { commands };
         }
         Verdict::Restart
     }
@@ -91,28 +96,22 @@ mod tests {
     }
 
     #[test]
-    fn the_third_crash_of_a_command_within_a_minute_is_poison() {
+    fn the_third_crash_within_a_minute_is_poison() {
         use Verdict::{QuarantineCommand, QuarantineEntity, Restart};
-        assert_eq!(
-            verdicts(&[(0, 1), (1, 1), (2, 1)]),
-            [Restart, Restart, QuarantineCommand]
-        );
-        assert_eq!(
-            verdicts(&[(0, 1), (1, 1), (61_000, 1)]),
-            [Restart, Restart, Restart]
-        );
-        assert_eq!(
-            verdicts(&[(0, 1), (1, 2), (2, 3), (3, 4)]),
-            [Restart, Restart, Restart, QuarantineEntity]
-        );
-        assert_eq!(
-            verdicts(&[(0, UNKNOWN), (1, 1), (2, 1)]),
-            [Restart, Restart, QuarantineCommand]
-        );
-        assert_eq!(
-            verdicts(&[(0, UNKNOWN), (1, UNKNOWN), (2, UNKNOWN), (3, UNKNOWN)]),
-            [Restart, Restart, Restart, QuarantineEntity],
-            "there is no command to put aside"
-        );
+        let aside = |commands: &[u64]| QuarantineEntity {
+            commands: commands.to_vec(),
+        };
+        let table: [(&[(i64, u64)], Verdict); 6] = [
+            (&[(0, 1), (1, 1), (2, 1)], QuarantineCommand),
+            (&[(0, 1), (1, 1), (61_000, 1)], Restart),
+            (&[(0, 1), (1, 2), (2, 3)], aside(&[1, 2, 3])),
+            (&[(0, UNKNOWN), (1, 1), (2, 1)], QuarantineCommand),
+            (&[(0, UNKNOWN), (1, 1), (2, 2)], aside(&[1, 2])),
+            // There is no command to put aside.
+            (&[(0, UNKNOWN), (1, UNKNOWN), (2, UNKNOWN)], aside(&[])),
+        ];
+        for (crashes, last) in table {
+            assert_eq!(verdicts(crashes), [Restart, Restart, last], "{crashes:?}");
+        }
     }
 }

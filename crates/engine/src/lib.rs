@@ -4,21 +4,41 @@
 //! spawns, awaits, reads a clock or does I/O: `crossdock-runtime` is one shell around it, the simulator another.
 //!
 //! - [`Core`] is one live entity: it decides in memory and hands what it decided to the committer, in order.
+//! - [`Queue`] holds what waits at an entity, and finds the command that crashes it.
 //! - [`Committer`] gathers what all entities decided into batches and releases what each batch made durable.
+//! - [`Loads`] brings passive entities to life in their turn, [`who_goes`] says which live ones become passive.
+//! - [`route`] sends effects where they belong, [`Calls`] holds those to connectors.
+//! - [`Door`] says what is let in while much waits.
 //! - [`Wheel`] knows which entity must be woken when.
-//! - [`Crashes`] decides when a command or an entity is poison.
-//! - [`recover`] folds a shard's log onto its checkpoints.
+//! - [`Crashes`] decides when a command or an entity is poison, [`Quarantine`] knows what is put aside.
+//! - [`recover`] builds one entity from what is stored, [`Folding`] a whole shard when a node takes it over.
 
+mod admission;
 mod batch;
 mod committer;
 mod core;
 mod crashes;
+mod dispatch;
+mod fold;
+mod lanes;
+mod loads;
+mod passivation;
+mod quarantine;
+mod queue;
 mod recovery;
 mod wheel;
 
+pub use admission::Door;
 pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
 pub use committer::Committer;
 pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
-pub use crashes::{CRASH_WINDOW, Crashes, UNKNOWN, Verdict};
+pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
+pub use dispatch::{CALL_MAX, Call, Calls, Destination, Planning, answer, route};
+pub use fold::{Folded, Folding, Unfolded, fold};
+pub use lanes::own_class;
+pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};
+pub use passivation::{CHECKPOINTS_MAX, IDLE, UNCOVERED_RECORDS_MAX, who_goes};
+pub use quarantine::{Poison, Quarantine, answer_of_one_aside};
+pub use queue::{BATCH_MAX, OUTSIDE_QUEUE_MAX, Pushed, QUEUE_MAX, Queue, Taken};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use wheel::Wheel;

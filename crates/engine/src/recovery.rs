@@ -1,4 +1,4 @@
-//! Folds a shard's log onto its checkpoints. Recovery is replay, never repair.
+//! Builds an entity from its checkpoint and its records. Recovery is replay, never repair.
 
 use crossdock_logic::{Entity, IllegalHistory};
 use crossdock_model::codec::CodecError;

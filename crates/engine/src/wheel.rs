@@ -29,6 +29,14 @@ impl Wheel {
         }
     }
 
+    /// Sets a deadline, unless a nearer one is known.
+    pub fn set_earlier(&mut self, entity: &EntityId, at: Timestamp) {
+        let known = self.by_entity.get(entity);
+        if known.is_none_or(|known| at < *known) {
+            self.set(entity, Some(at));
+        }
+    }
+
     /// Number of deadlines.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -79,5 +87,16 @@ mod tests {
         wheel.set(&b, None);
         assert_eq!(wheel.due(at(9), 10), [a]);
         assert_eq!(wheel.next(), None);
+    }
+
+    #[test]
+    fn a_deadline_found_late_does_not_hide_a_nearer_one() {
+        let entity: EntityId = "sku:a".parse().unwrap();
+        let at = Timestamp::from_ms;
+        let mut wheel = Wheel::default();
+        for (found, next) in [(7, 7), (9, 7), (5, 5)] {
+            wheel.set_earlier(&entity, at(found));
+            assert_eq!(wheel.next(), Some(at(next)));
+        }
     }
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test target")]
 
 use crossdock_engine::{
-    Asker, Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, Step,
-    StepKind, recover,
+    Asker, Batch, Committer, Completed, Core, Destination, Limits, Message, ReplyTo, ShardOutcome,
+    Step, StepKind, answer, recover, route,
 };
 use crossdock_logic::Entity;
 use crossdock_model::command::{BucketCommand, OrderCommand};
@@ -11,8 +11,8 @@ use crossdock_model::v1::{
     Fallback, LineFacts, ListingTarget, OrderFacts, Origin, Part, Payment, Plan, Sale,
 };
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, EntityId, LineId, ListingId, Meta, ShardId, SkuId,
-    Timestamp,
+    Answer, Class, Command, CommandKey, CredentialId, EntityId, LineId, ListingId, Meta, ShardId,
+    SkuId, Timestamp,
 };
 
 type Engine = Committer<u32, (), u32>;
@@ -43,6 +43,7 @@ fn map(caller: u32, listing: &str) -> Message<u32> {
         command: Command::Bucket(BucketCommand::Map { listing, target }),
         meta: meta(None),
         reply: ReplyTo::Caller(caller),
+        class: Class::AskFirst,
         life: None,
     }
 }
@@ -52,6 +53,7 @@ fn read(caller: u32) -> Message<u32> {
         command: Command::Read,
         meta: meta(None),
         reply: ReplyTo::Caller(caller),
+        class: Class::AskFirst,
         life: None,
     }
 }
@@ -292,6 +294,7 @@ fn sold(units: u32) -> Message<u32> {
         command,
         meta: meta(None),
         reply: ReplyTo::Nobody,
+        class: Class::AskFirst,
         life: None,
     }
 }
@@ -317,6 +320,7 @@ fn planned(asker: &Asker) -> Message<u32> {
         command,
         meta: meta(None),
         reply: ReplyTo::Nobody,
+        class: Class::AskFirst,
         life: Some(asker.life),
     }
 }
@@ -390,4 +394,34 @@ fn callers_that_have_gone_keep_no_entity_live() {
     assert!(!core.is_idle(), "the other one still waits");
     core.forget_gone(|_| true);
     assert!(core.is_idle());
+}
+
+/// A SKU serves buyers and imports alike: what it does for whom is of the class of who asked.
+#[test]
+fn work_keeps_the_class_that_it_came_in() {
+    let order: EntityId = "order:shop:7".parse().unwrap();
+    for class in [Class::ChannelOrder, Class::AskFirst, Class::Import] {
+        let mut core = Core::new(Entity::new(order.clone()), 0, 1, Limits::default());
+        let message = Message { class, ..sold(1) };
+        let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        let now = Timestamp::from_ms(1);
+        core.handle([message], now, &mut steps, &mut at_once)
+            .unwrap();
+        let classes = steps.iter().map(|step| step.release.class);
+        assert!(classes.eq([class]), "{steps:?}");
+        let asked = at_once.remove(0);
+        assert_eq!(asked.class, class);
+        let Destination::Router(planning) = route::<u32>(asked, meta(None)) else {
+            panic!("an order asks for a plan first");
+        };
+        assert_eq!(planning.class, class);
+        let back = answer::<u32>(
+            &planning.from,
+            order.clone(),
+            Ok(Answer::Done),
+            class,
+            meta(None),
+        );
+        assert_eq!((back.class, back.life), (class, Some(1)));
+    }
 }

@@ -9,7 +9,7 @@ use crossdock_engine::{
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::ListingTarget;
 use crossdock_model::{
-    Command, CredentialId, EntityId, ListingId, Meta, ShardId, SkuId, Timestamp,
+    Class, Command, CredentialId, EntityId, ListingId, Meta, ShardId, SkuId, Timestamp,
 };
 
 /// A live entity with the record of each of its versions, durable or not.
@@ -173,6 +173,7 @@ fn message(caller: u32, changes: bool) -> Message<u32> {
         },
         meta,
         reply: ReplyTo::Caller(caller),
+        class: Class::AskFirst,
         life: None,
     }
 }

@@ -1,6 +1,6 @@
 //! What a node needs before it serves: connected channels, the saved rules in force, a first key, seeds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use crossdock_logic::router::{CompiledRules, parse_rules};
 use crossdock_model::command::{ChannelCommand, SystemCommand};
 use crossdock_model::v1::{ChannelSettings, Sale};
 use crossdock_model::{Answer, ChannelId, Command, CredentialId, EntityId};
-use crossdock_runtime::{By, Handle};
+use crossdock_runtime::{AskError, By, Handle};
 
 use crate::config::{ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
@@ -29,10 +29,10 @@ pub async fn prepare(handle: &Handle, config: &Config) -> anyhow::Result<Option<
     first_key(handle, &config.data.dir).await
 }
 
-/// Tells each configured channel its settings; unchanged ones record nothing.
+/// Tells each configured channel its settings; unchanged ones record nothing. One that is put aside is passed over.
 ///
 /// # Errors
-/// When a channel's entity cannot be asked.
+/// When a channel's entity cannot be asked for another reason.
 async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()> {
     for (name, channel) in &config.channels {
         let connector = match channel.kind {
@@ -50,10 +50,14 @@ async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()
         };
         let entity = EntityId::Channel(ChannelId::checked(name)?);
         let connect = Command::Channel(ChannelCommand::Connect(settings));
-        handle
-            .ask(entity, connect, by()?)
-            .await
-            .with_context(|| format!("connecting channel {name}"))?;
+        match handle.ask(entity, connect, by()?).await {
+            Ok(_) => {}
+            // The way out of a quarantine needs a server that runs.
+            Err(error @ AskError::Quarantined { .. }) => {
+                tracing::error!(channel = %name, %error, "a channel keeps the settings it had");
+            }
+            Err(error) => return Err(error).context(format!("connecting channel {name}")),
+        }
     }
     Ok(())
 }
@@ -75,11 +79,7 @@ async fn load_rules(handle: &Handle) -> anyhow::Result<()> {
     let set = parse_rules(&document)
         .map_err(anyhow::Error::msg)
         .context("the saved rule set")?;
-    let known: BTreeSet<_> = handle
-        .known_locations()
-        .into_iter()
-        .map(|facts| facts.location)
-        .collect();
+    let known = handle.location_ids();
     let compiled = CompiledRules::compile(version, &set, &known).map_err(|problems| {
         let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(

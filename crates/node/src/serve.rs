@@ -14,7 +14,7 @@ use crossdock_insight::Insight;
 use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
 use crossdock_journal::{Journal, JournalError, MasterKey};
 use crossdock_model::Duration;
-use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock};
+use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock, last_commit_at};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -63,8 +63,7 @@ impl Server {
         let channels = http::channels(&config)?;
         let listener = listen(&config.server.listen).await?;
         let addr = listener.local_addr()?;
-        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-        let journal = open_journal(&config, &clock).await?;
+        let (journal, clock) = open_journal(&config).await?;
         if config.seed.is_some() && journal.tails()?.is_empty() {
             seed::plan(&config.data.dir)?;
         }
@@ -143,11 +142,9 @@ fn serve(listener: TcpListener, state: ApiState, stopped: oneshot::Receiver<()>)
     })
 }
 
-async fn open_journal(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Arc<SqliteJournal>> {
-    let (data, now) = (config.data.clone(), clock.now());
+/// The journal, and a clock that is not behind it.
+async fn open_journal(config: &Config) -> anyhow::Result<(Arc<SqliteJournal>, Arc<dyn Clock>)> {
+    let data = config.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&data.dir)
             .with_context(|| format!("making {}", data.dir.display()))?;
@@ -157,9 +154,12 @@ async fn open_journal(
             Synchronous::Normal => crossdock_journal::sqlite::Synchronous::Normal,
             Synchronous::Off => crossdock_journal::sqlite::Synchronous::Off,
         };
-        anyhow::Ok(SqliteJournal::open(&data.dir, options, now)?)
+        let now = RealClock::default().now();
+        let journal = SqliteJournal::open(&data.dir, options, now)?;
+        let clock = RealClock::anchored(last_commit_at(&journal)?);
+        anyhow::Ok((Arc::new(journal), Arc::new(clock) as Arc<dyn Clock>))
     });
-    Ok(Arc::new(opened.await??))
+    opened.await?
 }
 
 fn node_options(config: &Config) -> anyhow::Result<crossdock_runtime::Options> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crossdock_engine::{Core, Message, ReplyTo};
+use crossdock_engine::{Core, Message, Poison, ReplyTo};
 use crossdock_model::{Command, Duration, Rejection, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use xxhash_rust::xxh3::xxh3_64;
@@ -12,9 +12,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::ask::{Answered, Caller};
 use crate::directory::{Mailbox, Queued};
 use crate::shared::Shared;
-
-/// Messages handled in one go before others get their turn.
-const BATCH_MAX: usize = 512;
 
 /// Time until an entity is woken again that did nothing when it was woken.
 const IDLE_WAKE_PAUSE: Duration = Duration::from_s(1);
@@ -66,10 +63,10 @@ impl Actor for EntityActor {
 
     async fn post_start(
         &self,
-        myself: ActorRef<Poke>,
+        _myself: ActorRef<Poke>,
         living: &mut Living,
     ) -> Result<(), ActorProcessingErr> {
-        living.work(&myself)
+        living.work()
     }
 
     async fn handle(
@@ -79,7 +76,7 @@ impl Actor for EntityActor {
         living: &mut Living,
     ) -> Result<(), ActorProcessingErr> {
         match poke {
-            Poke::Work => living.work(&myself),
+            Poke::Work => living.work(),
             Poke::Checkpoint => living.checkpoint().map(drop),
             Poke::Passivate => living.passivate(&myself),
             Poke::Lost { life } if life >= living.core.life() => Err(LOST.into()),
@@ -92,27 +89,16 @@ impl Actor for EntityActor {
 pub(crate) const LOST: &str = "undurable state lost";
 
 impl Living {
-    fn work(&mut self, myself: &ActorRef<Poke>) -> Result<(), ActorProcessingErr> {
-        self.mailbox.unpoke();
-        let suspect = self.mailbox.is_suspect(self.shared.clock.now());
-        let max = if suspect { 1 } else { BATCH_MAX };
-        let (batch, left) = {
-            let mut queue = self.mailbox.queue();
-            let count = queue.items.len().min(max);
-            let batch: Vec<Queued> = queue.items.drain(..count).collect();
-            (batch, !queue.items.is_empty())
-        };
-        self.handle(
-            batch,
-            suspect || self.mailbox.poisoned.load(Ordering::Relaxed),
-        )?;
-        if left {
-            let _ = myself.cast(Poke::Work);
+    fn work(&mut self) -> Result<(), ActorProcessingErr> {
+        let taken = self.mailbox.queue().take(self.shared.clock.now());
+        self.handle(taken.batch, taken.watched)?;
+        if taken.wake {
+            self.mailbox.cast(Poke::Work);
         }
         Ok(())
     }
 
-    fn handle(&mut self, batch: Vec<Queued>, looks: bool) -> Result<(), ActorProcessingErr> {
+    fn handle(&mut self, batch: Vec<Queued>, watched: bool) -> Result<(), ActorProcessingErr> {
         let started = Instant::now();
         let count = batch.len() as u64;
         let metrics = &self.shared.metrics;
@@ -126,11 +112,10 @@ impl Living {
                 .queue_wait
                 .observe(started.duration_since(queued_at).as_secs_f64());
             woken |= message.command == Command::Wake;
-            if looks && !self.clear_of_suspicion(&message) {
-                refuse_poison(message);
-                continue;
+            match if watched { self.watch(&message) } else { None } {
+                Some(poison) => self.refuse(message, poison),
+                None => messages.push(message),
             }
-            messages.push(message);
         }
         self.shared.maybe_crash(&self.mailbox.entity, &messages);
         let now = self.shared.clock.now();
@@ -152,11 +137,34 @@ impl Living {
         Ok(())
     }
 
-    /// Notes what is handled now, so that a crash can be pinned on it; refuses what is put aside already.
-    fn clear_of_suspicion(&self, message: &Message<Caller>) -> bool {
+    /// Notes what is handled now, so that a crash can be pinned on it, and whether it is poison already.
+    fn watch(&self, message: &Message<Caller>) -> Option<Poison> {
         let hash = command_hash(&message.command);
-        self.mailbox.current_hash.store(hash, Ordering::Relaxed);
-        !self.shared.quarantine.is_poison(&self.mailbox.entity, hash)
+        let now = self.shared.clock.now();
+        self.mailbox.queue().handling(hash, now);
+        self.shared.quarantine().poison(&self.mailbox.entity, hash)
+    }
+
+    /// Refuses what crashed this entity. An entity that asks is told once a person has given the command up; until
+    /// then it asks again, and is served when the command may come again.
+    fn refuse(&self, message: Message<Caller>, poison: Poison) {
+        let what = match poison {
+            Poison::Aside => "this command crashed its entity and is quarantined",
+            Poison::Skipped => "this command crashed its entity and was given up",
+        };
+        let result = Err(Rejection::invalid("command", what));
+        let class = message.class;
+        match (message.reply, poison) {
+            (ReplyTo::Caller(caller), _) => {
+                let position = None;
+                let _ = caller.send(Answered { result, position });
+            }
+            (ReplyTo::Entity(asker), Poison::Skipped) => {
+                let from = self.mailbox.entity.clone();
+                self.shared.answer_entity(&asker, from, result, class);
+            }
+            (ReplyTo::Entity(_), Poison::Aside) | (ReplyTo::Nobody, _) => {}
+        }
     }
 
     fn checkpoint(&mut self) -> Result<bool, ActorProcessingErr> {
@@ -199,17 +207,6 @@ fn wake_at(at: Option<Timestamp>, now: Timestamp, idle: bool) -> Option<Timestam
 /// Hash of a command, by which a poison command is known again.
 pub(crate) fn command_hash(command: &Command) -> u64 {
     xxh3_64(format!("{command:?}").as_bytes()).max(1)
-}
-
-fn refuse_poison(message: Message<Caller>) {
-    if let ReplyTo::Caller(caller) = message.reply {
-        let what = "this command crashed its entity and is quarantined".to_owned();
-        let result = Err(Rejection::invalid("command", what));
-        let _ = caller.send(Answered {
-            result,
-            position: None,
-        });
-    }
 }
 
 /// Restarts entities whose actors crashed or lost their state.

@@ -1,5 +1,6 @@
 //! The door to the entities for everything outside: ask, read, receive.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossdock_engine::{Message, ReplyTo};
@@ -9,8 +10,8 @@ use crossdock_journal::{
 use crossdock_logic::router::CompiledRules;
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, EntityId, LocationId, Meta, Rejection, ShardId,
-    Timestamp,
+    Answer, Class, Command, CommandKey, CredentialId, Duration, EntityId, LocationId, Meta,
+    Rejection, ShardId, Timestamp,
 };
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -46,10 +47,12 @@ pub struct By {
     pub effective_at: Option<Timestamp>,
     /// The trace it belongs to.
     pub trace: Option<TraceContext>,
+    /// The class of the work, by where it comes from.
+    pub class: Class,
 }
 
 impl By {
-    /// A caller without a key.
+    /// A caller without a key, who waits for the answer before something is sold.
     #[must_use]
     pub fn new(principal: CredentialId) -> Self {
         Self {
@@ -60,7 +63,14 @@ impl By {
             issued_at: None,
             effective_at: None,
             trace: None,
+            class: Class::AskFirst,
         }
+    }
+
+    /// The same caller with work of another class.
+    #[must_use]
+    pub fn of(self, class: Class) -> Self {
+        Self { class, ..self }
     }
 
     /// The same caller with a key and the hash of its body.
@@ -128,7 +138,7 @@ pub enum AskError {
     /// The journal cannot write: disk full.
     #[error("{0}")]
     Unavailable(String),
-    /// The entity is put aside after repeated crashes.
+    /// The entity is put aside: it crashed again and again, or cannot be recovered.
     #[error("{entity} is quarantined: {cause}; see `crossdock quarantine show {entity}`")]
     Quarantined {
         /// The entity.
@@ -156,11 +166,12 @@ impl Handle {
         let (reply, answered) = oneshot::channel();
         let message = Message {
             command,
+            class: by.class,
             meta: by.meta(shared.clock.now()),
             reply: ReplyTo::Caller(reply),
             life: None,
         };
-        if shared.send(&to, message, true).is_err() {
+        if shared.send(&to, message).is_err() {
             shared.admit(&to)?;
             shared.metrics.shed.inc();
             return Err(AskError::Overloaded {
@@ -272,6 +283,19 @@ impl Handle {
         self.0.board.location(id)
     }
 
+    /// Every location there is, also those that are put aside.
+    #[must_use]
+    pub fn location_ids(&self) -> BTreeSet<LocationId> {
+        let known = self.known_locations().into_iter();
+        let known = known.map(|facts| facts.location);
+        let quarantine = self.0.quarantine();
+        let aside = quarantine.entities().filter_map(|entity| match entity {
+            EntityId::Location(location) => Some(location.clone()),
+            _ => None,
+        });
+        known.chain(aside).collect()
+    }
+
     /// The journal, for blocking readers.
     #[must_use]
     pub fn journal(&self) -> Arc<dyn Journal> {
@@ -282,6 +306,11 @@ impl Handle {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Waits on the node's clock.
+    pub async fn sleep(&self, time: Duration) {
+        self.0.clock.sleep(time).await;
     }
 
     /// The node's figures.
@@ -325,8 +354,13 @@ impl Handle {
         self.0.trouble()
     }
 
-    /// Lifts a quarantine: the entity is recovered, a quarantined command may come again.
+    /// Lifts a quarantine: the entity is recovered, a quarantined or skipped command may come again.
     pub fn lift_quarantine(&self, entity: &EntityId, command_hash: Option<u64>) {
         self.0.lift_quarantine(entity, command_hash);
+    }
+
+    /// Gives a quarantined command up: it stays refused, also for entities that ask.
+    pub fn skip_quarantined(&self, entity: &EntityId, command_hash: u64) {
+        self.0.skip_quarantined(entity, command_hash);
     }
 }

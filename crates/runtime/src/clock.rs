@@ -1,16 +1,63 @@
-//! The one clock: an anchor plus monotonic progress, so that no deadline sees the wall clock jump.
+//! The one clock: an anchor plus monotonic progress, so that no deadline sees the wall clock jump. Every wait and
+//! time-out of the node runs on it, so that tests stop time or let it fly. What paces the disk and the end of the
+//! process runs on the machine's own.
 
 use std::fmt::Debug;
-use std::sync::Mutex;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration as Wait;
 
+use crossdock_journal::{Journal, JournalError};
 use crossdock_model::{Duration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+
+/// A wait.
+pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Where `now` comes from. Every wait, budget and time-out asks the same clock.
 pub trait Clock: Send + Sync + Debug {
     /// The present time; never falls.
     fn now(&self) -> Timestamp;
+
+    /// Ends when this time has come.
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_>;
+
+    /// Ends after this time.
+    fn sleep(&self, time: Duration) -> Sleep<'_> {
+        self.sleep_until(self.now() + time)
+    }
+
+    /// How far it is ahead of the wall clock, in milliseconds.
+    fn ahead_ms(&self) -> i64 {
+        0
+    }
+}
+
+/// What a future comes to, or `None` when it takes longer than this.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        done = future => Some(done),
+        () = clock.sleep(limit) => None,
+    }
+}
+
+/// The time of the newest record in a journal. A clock that is behind it would let what has run out live again.
+///
+/// # Errors
+/// [`JournalError`] when the journal cannot be read.
+pub fn last_commit_at(journal: &dyn Journal) -> Result<Option<Timestamp>, JournalError> {
+    let mut last = None;
+    for (shard, seq) in journal.tails()? {
+        let newest = journal.read(shard, seq - 1, 1)?;
+        last = last.max(newest.last().map(|stored| stored.at));
+    }
+    Ok(last)
 }
 
 /// Largest correction per second of progress, in milliseconds: a wall-clock step is slewed, not followed.
@@ -25,7 +72,8 @@ struct Anchor {
     alarmed: bool,
 }
 
-/// Anchored on the wall clock at start and advanced by `CLOCK_BOOTTIME`, which also counts suspended time.
+/// Anchored on the wall clock at start, or on the journal where that is ahead, and advanced by `CLOCK_BOOTTIME`, which
+/// also counts suspended time.
 #[derive(Debug)]
 pub struct RealClock {
     anchor: Mutex<Anchor>,
@@ -34,13 +82,24 @@ pub struct RealClock {
 
 impl Default for RealClock {
     fn default() -> Self {
-        let anchor = Anchor {
-            now_ms: wall_ms(),
+        Self::anchored(None)
+    }
+}
+
+impl RealClock {
+    /// A clock that is not behind what is recorded. Should it be ahead of the wall clock, it falls back slowly.
+    #[must_use]
+    pub fn anchored(recorded: Option<Timestamp>) -> Self {
+        let wall_ms = wall_ms();
+        let now_ms = recorded.map_or(wall_ms, |at| at.as_ms().max(wall_ms));
+        let mut anchor = Anchor {
+            now_ms,
             boot_ms: boot_ms(),
             alarmed: false,
         };
+        anchor.alarm(wall_ms - now_ms);
         Self {
-            last_ms: AtomicI64::new(anchor.now_ms),
+            last_ms: AtomicI64::new(now_ms),
             anchor: Mutex::new(anchor),
         }
     }
@@ -48,10 +107,7 @@ impl Default for RealClock {
 
 impl Clock for RealClock {
     fn now(&self) -> Timestamp {
-        let mut anchor = self
-            .anchor
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boot_ms();
         let passed = (boot - anchor.boot_ms).max(0);
         let mut now = anchor.now_ms + passed;
@@ -61,11 +117,30 @@ impl Clock for RealClock {
         }
         Timestamp::from_ms(self.last_ms.fetch_max(now, Ordering::Relaxed).max(now))
     }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            // The clock may run a little slower than the machine's while it is corrected.
+            while let left @ 1.. = at.since(self.now()).as_ms() {
+                tokio::time::sleep(Wait::from_millis(left)).await;
+            }
+        })
+    }
+
+    fn ahead_ms(&self) -> i64 {
+        self.now().as_ms() - wall_ms()
+    }
 }
 
 impl Anchor {
     /// The correction towards the wall clock for the time that passed, in milliseconds.
     fn slew(&mut self, off_ms: i64, passed_ms: i64) -> i64 {
+        self.alarm(off_ms);
+        let most = passed_ms * SLEW_MS_PER_S_MAX / 1000;
+        off_ms.clamp(-most, most)
+    }
+
+    fn alarm(&mut self, off_ms: i64) {
         let large = off_ms.abs() >= STEP_ALARM_MS;
         if large && !self.alarmed {
             tracing::warn!(
@@ -74,8 +149,6 @@ impl Anchor {
             );
         }
         self.alarmed = large;
-        let most = passed_ms * SLEW_MS_PER_S_MAX / 1000;
-        off_ms.clamp(-most, most)
     }
 }
 
@@ -91,32 +164,75 @@ fn boot_ms() -> i64 {
 
 /// Stands still until it is told to go on.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct PausedClock(watch::Sender<Timestamp>);
 
-impl ManualClock {
+impl PausedClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.as_ms()))
+        Self(watch::Sender::new(now))
     }
 
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(
-            i64::try_from(by.as_ms()).unwrap_or(i64::MAX),
-            Ordering::SeqCst,
-        );
+        self.0.send_modify(|now| *now = *now + by);
     }
 }
 
-impl Clock for ManualClock {
+impl Clock for PausedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        let mut told = self.0.subscribe();
+        Box::pin(async move {
+            // Its sender is this clock, which the wait borrows.
+            let _ = told.wait_for(|now| *now >= at).await;
+        })
+    }
+}
+
+/// Runs some times as fast as the machine's own clock.
+#[derive(Debug)]
+pub struct FastClock {
+    began: Timestamp,
+    boot_ms: i64,
+    times: u32,
+}
+
+impl FastClock {
+    /// A clock that begins at `now`.
+    #[must_use]
+    pub fn new(now: Timestamp, times: u32) -> Self {
+        Self {
+            began: now,
+            boot_ms: boot_ms(),
+            times,
+        }
+    }
+}
+
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        let passed = u64::try_from(boot_ms() - self.boot_ms).unwrap_or(0);
+        self.began + Duration::from_ms(passed * u64::from(self.times))
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            while let left @ 1.. = at.since(self.now()).as_ms() {
+                let left = left.div_ceil(u64::from(self.times.max(1)));
+                tokio::time::sleep(Wait::from_millis(left)).await;
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -142,5 +258,43 @@ mod tests {
             assert!(now >= last);
             last = now;
         }
+    }
+
+    #[test]
+    fn a_clock_is_not_behind_what_is_recorded() {
+        let wall = RealClock::default();
+        let hour = Duration::from_minutes(60);
+        for (recorded, ahead_ms) in [(wall.now() + hour, 3_600_000), (Timestamp::default(), 0)] {
+            let clock = RealClock::anchored(Some(recorded));
+            assert!(clock.now() >= recorded);
+            assert!((clock.ahead_ms() - ahead_ms).abs() < 1_000);
+        }
+    }
+
+    #[tokio::test]
+    async fn waits_end_when_a_paused_clock_is_told_to_go_on() {
+        let clock = Arc::new(PausedClock::new(Timestamp::default()));
+        let waiting = {
+            let clock = Arc::clone(&clock);
+            tokio::spawn(async move {
+                let never = std::future::pending::<()>();
+                within(&*clock, Duration::from_minutes(1), never).await
+            })
+        };
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_s(59));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        clock.advance(Duration::from_s(1));
+        assert_eq!(waiting.await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_hour_passes_in_a_moment_on_a_fast_clock() {
+        let began = std::time::Instant::now();
+        let clock = FastClock::new(Timestamp::default(), 100_000);
+        clock.sleep(Duration::from_minutes(60)).await;
+        assert!(clock.now().as_ms() >= 3_600_000);
+        assert!(began.elapsed() < Wait::from_secs(20));
     }
 }

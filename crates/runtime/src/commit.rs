@@ -8,12 +8,14 @@ use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutco
 use crossdock_journal::{
     CommitOutcome, InboxInsert, InboxMark, JournalError, OwnerId, Refusal, VaultWrite,
 };
-use crossdock_model::ShardId;
+use crossdock_model::{Duration, ShardId, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::ask::{Answered, Caller};
 use crate::batch::to_journal;
+use crate::inbox::Storing;
 use crate::shared::Shared;
+use crate::takeover::Taken;
 
 /// Steps of one commit at most.
 const BATCH_STEPS_MAX: usize = 4096;
@@ -25,9 +27,9 @@ const BATCH_INBOX_MAX: usize = 1024;
 const FULL_PAUSE: Wait = Wait::from_millis(250);
 /// How long work is refused after a write failed. Then some is let in again to try: if all were refused until a write
 /// succeeds, nobody would be left to write.
-const TROUBLE_LASTS: Wait = Wait::from_secs(1);
+const TROUBLE_LASTS: Duration = Duration::from_s(1);
 /// How long the node says it is not ready, for the same reason: whoever shares out work looks every few seconds.
-const UNREADY_LASTS: Wait = Wait::from_secs(30);
+const UNREADY_LASTS: Duration = Duration::from_s(30);
 
 /// How long what nobody outside waits for may wait for company. An order's first record releases nothing: what it
 /// asked of SKUs has left already, and their records share its flush. So do its buyer's data and a delivery's mark.
@@ -55,7 +57,7 @@ type Core = Committer<Caller, OtherWrite, oneshot::Sender<()>>;
 
 struct Work {
     core: Core,
-    inbox: Vec<(InboxInsert, Stored)>,
+    inbox: Storing,
     /// Something is queued that releases an answer, an effect or a delivery.
     urgent: bool,
     stopping: bool,
@@ -64,7 +66,7 @@ struct Work {
     /// Counts finished batches: whoever waits for what is in flight waits for the next number.
     finished: u64,
     /// Why the last write failed, and when.
-    trouble: Option<(String, Instant)>,
+    trouble: Option<(String, Timestamp)>,
 }
 
 impl Work {
@@ -72,9 +74,9 @@ impl Work {
         self.core.waiting() > 0 || !self.inbox.is_empty()
     }
 
-    fn trouble(&self, lasts: Wait) -> Option<String> {
+    fn trouble(&self, lasts: Duration, now: Timestamp) -> Option<String> {
         let (what, since) = self.trouble.as_ref()?;
-        (self.ended || since.elapsed() < lasts).then(|| what.clone())
+        (self.ended || now.since(*since) < lasts).then(|| what.clone())
     }
 }
 
@@ -90,18 +92,22 @@ pub(crate) struct CommitQueue {
 }
 
 impl CommitQueue {
-    pub fn new(states: &[crossdock_journal::ShardState], owner: OwnerId) -> Self {
+    pub fn new(taken: &Taken, owner: OwnerId) -> Self {
+        let states = &taken.states;
         let shards = states
             .iter()
             .map(|s| (s.shard, s.next_seq, s.checkpoint_seq));
-        let core = Committer::new(shards, BATCH_STEPS_MAX, BATCH_BYTES_MAX);
+        let mut core = Committer::new(shards, BATCH_STEPS_MAX, BATCH_BYTES_MAX);
+        for (entity, unfolded) in &taken.unfolded {
+            core.uncover(entity, unfolded.uncovered.iter().copied());
+        }
         let mut epochs = vec![0; usize::from(crossdock_model::SHARD_COUNT)];
         for state in states {
             epochs[usize::from(state.shard.number())] = state.epoch;
         }
         let work = Work {
             core,
-            inbox: Vec::new(),
+            inbox: Storing::default(),
             urgent: false,
             stopping: false,
             ended: false,
@@ -142,15 +148,18 @@ impl CommitQueue {
         self.filled.notify_one();
     }
 
-    pub fn push_inbox(&self, insert: InboxInsert, stored: Stored) {
+    /// Takes a delivery to be stored; `false`: too much waits.
+    pub fn push_inbox(&self, insert: InboxInsert, stored: Stored) -> bool {
         let mut work = self.lock();
         if work.ended {
-            return;
+            // The reply channel is dropped: the caller is told *unknown*.
+            return true;
         }
-        work.inbox.push((insert, stored));
-        work.urgent = true;
+        let pushed = work.inbox.push(insert, stored);
+        work.urgent |= pushed;
         drop(work);
         self.filled.notify_one();
+        pushed
     }
 
     pub fn push_other(&self, other: crossdock_engine::Other<OtherWrite, oneshot::Sender<()>>) {
@@ -176,10 +185,6 @@ impl CommitQueue {
         self.lock().core.begin_life(entity, life);
     }
 
-    pub fn inbox_waiting(&self) -> usize {
-        self.lock().inbox.len()
-    }
-
     /// Whether nothing waits and nothing is at the journal.
     pub fn is_quiet(&self) -> bool {
         let work = self.lock();
@@ -187,16 +192,16 @@ impl CommitQueue {
     }
 
     /// Why the node is not ready, if so.
-    pub fn trouble(&self) -> Option<String> {
-        self.lock().trouble(UNREADY_LASTS)
+    pub fn trouble(&self, now: Timestamp) -> Option<String> {
+        self.lock().trouble(UNREADY_LASTS, now)
     }
 
     /// Why nothing can be written to that shard now, if so.
-    pub fn trouble_of(&self, shard: ShardId) -> Option<String> {
+    pub fn trouble_of(&self, shard: ShardId, now: Timestamp) -> Option<String> {
         let work = self.lock();
         let lost = || format!("shard {shard} is written by another process");
         let lost = (!work.core.owns(shard)).then(lost);
-        work.trouble(TROUBLE_LASTS).or(lost)
+        work.trouble(TROUBLE_LASTS, now).or(lost)
     }
 
     pub fn owns(&self, shard: ShardId) -> bool {
@@ -278,7 +283,7 @@ impl CommitQueue {
         let mut work = self.lock();
         work.ended = true;
         work.core.abandon();
-        work.inbox.clear();
+        work.inbox = Storing::default();
         drop(work);
         self.done.notify_all();
     }
@@ -301,8 +306,7 @@ pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
             .core
             .next_batch()
             .unwrap_or(Batch { shards: Vec::new() });
-        let count = work.inbox.len().min(BATCH_INBOX_MAX);
-        let (inserts, stored): (Vec<_>, Vec<_>) = work.inbox.drain(..count).unzip();
+        let (inserts, stored) = work.inbox.take(BATCH_INBOX_MAX, BATCH_BYTES_MAX);
         work.urgent = work.is_waiting();
         queue.steps.store(work.core.waiting(), Ordering::Relaxed);
         drop(work);
@@ -394,7 +398,7 @@ fn finish(
                 .completed(|shard| outcome_of(outcome.refused.get(&shard)))
         }
         Err(error) => {
-            work.trouble = Some((error.to_string(), Instant::now()));
+            work.trouble = Some((error.to_string(), shared.clock.now()));
             if !matches!(error, JournalError::Full { .. }) {
                 return None;
             }
@@ -440,6 +444,7 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
     drop(completed.lost);
     for (from, release) in completed.released {
         let Release {
+            class,
             answers,
             effects,
             notices,
@@ -453,16 +458,20 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
                 ReplyTo::Caller(caller) => {
                     let _ = caller.send(Answered { result, position });
                 }
-                ReplyTo::Entity(asker) => shared.answer_entity(&asker, from.clone(), result),
+                ReplyTo::Entity(asker) => {
+                    shared.answer_entity(&asker, from.clone(), result, class);
+                }
             }
         }
         for outgoing in effects {
             shared.dispatch_effect(outgoing);
         }
         for notice in notices {
-            shared.send_internal(&notice.to, notice.command);
+            shared.send_internal(&notice.to, notice.command, class);
         }
-        if let Some(announcement) = announcement {
+        if let Some(announcement) = announcement
+            && !shared.is_aside(&from)
+        {
             shared.board.announce(announcement);
         }
     }

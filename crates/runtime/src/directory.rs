@@ -1,51 +1,33 @@
-//! Which entities are live, and the bounded queue each of them owns.
+//! Which entities are live, and the queue that each of them owns.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crossdock_engine::{CRASH_WINDOW, Message};
-use crossdock_model::{EntityId, SHARD_COUNT, ShardId, Timestamp};
+use crossdock_engine::{Message, Pushed, Queue};
+use crossdock_model::{EntityId, SHARD_COUNT, ShardId};
 use ractor::ActorRef;
 
 use crate::actor::Poke;
 use crate::ask::Caller;
 
-/// Commands from outside that may wait at one entity.
-pub(crate) const OUTSIDE_QUEUE_MAX: usize = 16_384;
-/// Messages of any origin that may wait at one entity; entities send again what is shed.
-pub(crate) const QUEUE_MAX: usize = 65_536;
-
 /// A message with the time it was queued, for the contention figures.
+#[derive(Debug)]
 pub(crate) struct Queued {
     pub message: Message<Caller>,
     pub queued_at: Instant,
 }
 
-/// What waits at an entity.
-#[derive(Default)]
-pub(crate) struct Queue {
-    pub items: VecDeque<Queued>,
-    /// No actor will come for this queue any more: look the entity up again.
-    pub closed: bool,
-}
-
 /// A live entity as others see it. Outlives its actor's crashes: what is queued is not lost.
 pub(crate) struct Mailbox {
     pub entity: EntityId,
-    queue: Mutex<Queue>,
-    poked: AtomicBool,
+    queue: Mutex<Queue<Queued>>,
     pub actor: Mutex<Option<ActorRef<Poke>>>,
+    /// No actor is there yet, or not any more.
+    is_loading: AtomicBool,
     /// Last time it was asked something, in milliseconds of the node's clock.
     pub used_at_ms: AtomicI64,
-    /// Hash of the command being handled, while the entity is suspected of crashing.
-    pub current_hash: AtomicU64,
-    /// Until when it is suspected of crashing again, in milliseconds of the node's clock: messages are handled one
-    /// at a time meanwhile, to find the poison.
-    suspect_until_ms: AtomicI64,
-    /// Whether commands of it are put aside: each one is then looked at.
-    pub poisoned: AtomicBool,
     /// Time spent handling, in nanoseconds: the share of it is how hot the entity is.
     pub busy_ns: AtomicU64,
     /// Messages handled.
@@ -57,43 +39,16 @@ impl Mailbox {
         Self {
             entity,
             queue: Mutex::default(),
-            poked: AtomicBool::new(false),
             actor: Mutex::default(),
+            is_loading: AtomicBool::new(true),
             used_at_ms: AtomicI64::new(0),
-            current_hash: AtomicU64::new(0),
-            suspect_until_ms: AtomicI64::new(i64::MIN),
-            poisoned: AtomicBool::new(false),
             busy_ns: AtomicU64::new(0),
             handled: AtomicU64::new(0),
         }
     }
 
-    pub fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub fn queue(&self) -> MutexGuard<'_, Queue<Queued>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it crashed a short while ago.
-    pub fn is_suspect(&self, now: Timestamp) -> bool {
-        now.as_ms() <= self.suspect_until_ms.load(Ordering::Relaxed)
-    }
-
-    /// It crashed. Suspicion ends with the time for which a crash counts: one crash does not slow it down for ever.
-    pub fn suspect(&self, now: Timestamp) {
-        let until = now + CRASH_WINDOW;
-        self.suspect_until_ms
-            .store(until.as_ms(), Ordering::Relaxed);
-    }
-
-    /// Tells the actor that something waits; one wake at a time is under way.
-    pub fn poke(&self) {
-        if !self.poked.swap(true, Ordering::AcqRel) {
-            self.cast(Poke::Work);
-        }
-    }
-
-    /// The actor is about to look into the queue.
-    pub fn unpoke(&self) {
-        self.poked.store(false, Ordering::Release);
     }
 
     pub fn cast(&self, poke: Poke) {
@@ -116,17 +71,23 @@ impl Mailbox {
     }
 
     pub fn set_actor(&self, actor: Option<ActorRef<Poke>>) {
+        self.is_loading.store(actor.is_none(), Ordering::Relaxed);
         *self.actor.lock().unwrap_or_else(PoisonError::into_inner) = actor;
     }
 }
 
-/// Why a message was not queued.
+/// A message was not queued: too much waits, or the entity is put aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shed {
-    /// Too much waits there.
-    Full,
-    /// The entity is put aside: nobody may ask it anything.
-    Aside,
+pub(crate) struct Shed;
+
+/// For whom a message was queued.
+pub(crate) enum Sent {
+    /// For an entity that is passive: it must be brought to life.
+    New(Arc<Mailbox>),
+    /// For one that is being brought to life.
+    Loading,
+    /// For one that is live.
+    Live,
 }
 
 type Live = Mutex<HashMap<EntityId, Arc<Mailbox>>>;
@@ -151,53 +112,48 @@ impl Directory {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message, for a live entity or one that `activate` is then called for.
+    /// Queues a message.
     pub fn send(
         &self,
         to: &EntityId,
         message: Message<Caller>,
-        outside: bool,
+        room: usize,
         now_ms: i64,
-        activate: impl Fn(Arc<Mailbox>),
-    ) -> Result<(), Shed> {
-        let max = if outside {
-            OUTSIDE_QUEUE_MAX
-        } else {
-            QUEUE_MAX
+    ) -> Result<Sent, Shed> {
+        let mut queued = Queued {
+            message,
+            queued_at: Instant::now(),
         };
-        let shard = to.shard();
         loop {
-            let (mailbox, new) = {
-                let mut live = self.live(shard);
-                match live.get(to) {
-                    Some(mailbox) => (Arc::clone(mailbox), false),
-                    None => {
-                        let mailbox = Arc::new(Mailbox::new(to.clone()));
-                        live.insert(to.clone(), Arc::clone(&mailbox));
-                        (mailbox, true)
-                    }
-                }
-            };
-            {
-                let mut queue = mailbox.queue();
-                if queue.closed {
+            let (mailbox, new) = self.mailbox(to);
+            let pushed = mailbox.queue().push(queued, room);
+            match pushed {
+                Pushed::Closed(message) => {
+                    queued = message;
                     continue;
                 }
-                if queue.items.len() >= max {
-                    return Err(Shed::Full);
-                }
-                queue.items.push_back(Queued {
-                    message,
-                    queued_at: Instant::now(),
-                });
+                Pushed::Full(_) => return Err(Shed),
+                Pushed::Wake => mailbox.cast(Poke::Work),
+                Pushed::Waits => {}
             }
             mailbox.used_at_ms.store(now_ms, Ordering::Relaxed);
-            match new {
-                true => activate(mailbox),
-                false => mailbox.poke(),
-            }
-            return Ok(());
+            return Ok(match (new, mailbox.is_loading.load(Ordering::Relaxed)) {
+                (true, _) => Sent::New(mailbox),
+                (false, true) => Sent::Loading,
+                (false, false) => Sent::Live,
+            });
         }
+    }
+
+    /// An entity's mailbox, and whether it is a new one, whose entity must be brought to life.
+    fn mailbox(&self, of: &EntityId) -> (Arc<Mailbox>, bool) {
+        let mut live = self.live(of.shard());
+        if let Some(mailbox) = live.get(of) {
+            return (Arc::clone(mailbox), false);
+        }
+        let mailbox = Arc::new(Mailbox::new(of.clone()));
+        live.insert(of.clone(), Arc::clone(&mailbox));
+        (mailbox, true)
     }
 
     /// The mailbox of a live entity.
@@ -208,24 +164,20 @@ impl Directory {
     /// Takes an entity out, if nothing waits for it. Later messages find a new mailbox.
     pub fn close_if_empty(&self, mailbox: &Mailbox) -> bool {
         let mut live = self.live(mailbox.entity.shard());
-        let mut queue = mailbox.queue();
-        if !queue.items.is_empty() {
-            return false;
+        let closed = mailbox.queue().close_if_empty();
+        if closed {
+            live.remove(&mailbox.entity);
         }
-        queue.closed = true;
-        live.remove(&mailbox.entity);
-        true
+        closed
     }
 
     /// Takes an entity out with all that waits for it, in one go: what comes later finds a new mailbox, and nothing
     /// is left in this one, to which nobody would come. Callers are told *unknown*.
     pub fn close(&self, mailbox: &Mailbox) {
         let mut live = self.live(mailbox.entity.shard());
-        let mut queue = mailbox.queue();
-        queue.closed = true;
+        let waiting = mailbox.queue().close();
         live.remove(&mailbox.entity);
-        let waiting = std::mem::take(&mut queue.items);
-        drop((queue, live));
+        drop(live);
         drop(waiting);
     }
 
@@ -239,21 +191,5 @@ impl Directory {
     /// Number of live entities.
     pub fn len(&self) -> usize {
         ShardId::all().map(|shard| self.live(shard).len()).sum()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suspicion_ends_with_the_time_for_which_a_crash_counts() {
-        let mailbox = Mailbox::new("sku:a".parse().unwrap());
-        let now = Timestamp::from_ms(1_000);
-        assert!(!mailbox.is_suspect(now));
-        mailbox.suspect(now);
-        assert!(mailbox.is_suspect(now + CRASH_WINDOW));
-        let later = now + CRASH_WINDOW + crossdock_model::Duration::from_ms(1);
-        assert!(!mailbox.is_suspect(later));
     }
 }

@@ -2,30 +2,104 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration as Wait;
 
 use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState};
-use crossdock_model::ShardId;
+use crossdock_model::{Duration, SHARD_COUNT, ShardId};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, oneshot};
 
 use crate::ask::AskError;
+use crate::commit::Stored;
 use crate::shared::Shared;
 
 /// Deliveries that may wait to be stored.
 const STORING_MAX: usize = 8192;
+/// Bytes of deliveries that may wait to be stored.
+const STORING_BYTES_MAX: usize = 64 << 20;
 /// Deliveries kept in memory to be worked on; the rest is found in the journal by its state.
 const READY_MAX: usize = 16_384;
+/// Bytes of deliveries kept in memory to be worked on.
+const READY_BYTES_MAX: usize = 64 << 20;
+/// Open deliveries of a shard looked up in one sweep, that all shards together fill the memory there is for them.
+const OPEN_PAGE: usize = READY_MAX / SHARD_COUNT as usize;
+/// Parked deliveries of a shard looked up in one sweep.
+const PARKED_PAGE: usize = 256;
 /// How often open deliveries are looked up in the journal.
-const SWEEP: Wait = Wait::from_secs(10);
+const SWEEP: Duration = Duration::from_s(10);
 /// Sweeps for open deliveries to one for parked ones: five minutes.
 const SWEEPS_PER_PARKED: u64 = 30;
 
 #[derive(Default)]
 struct Ready {
     rows: VecDeque<InboxRow>,
+    /// Bytes of the bodies in `rows`.
+    bytes: usize,
     /// Deliveries that are in `rows` or being worked on.
     taken: HashSet<InboxId>,
+}
+
+impl Ready {
+    fn has_room(&self) -> bool {
+        self.rows.len() < READY_MAX && self.bytes < READY_BYTES_MAX
+    }
+
+    fn push(&mut self, row: InboxRow) {
+        if self.has_room() && self.taken.insert(row.delivery.id.clone()) {
+            self.bytes += row.delivery.body.len();
+            self.rows.push_back(row);
+        }
+    }
+
+    fn pop(&mut self) -> Option<InboxRow> {
+        let row = self.rows.pop_front()?;
+        self.bytes -= row.delivery.body.len();
+        Some(row)
+    }
+}
+
+/// Deliveries that wait to be stored.
+#[derive(Default)]
+pub(crate) struct Storing {
+    rows: VecDeque<(InboxInsert, Stored)>,
+    bytes: usize,
+}
+
+impl Storing {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Takes one in, if there is room.
+    pub fn push(&mut self, insert: InboxInsert, stored: Stored) -> bool {
+        let room = self.rows.len() < STORING_MAX && self.bytes < STORING_BYTES_MAX;
+        if room {
+            self.bytes += insert.body.len();
+            self.rows.push_back((insert, stored));
+        }
+        room
+    }
+
+    /// The oldest, at most so many and, but for the first, so many bytes.
+    pub fn take(&mut self, rows_max: usize, bytes_max: usize) -> (Vec<InboxInsert>, Vec<Stored>) {
+        let (mut bytes, mut count) = (0, 0);
+        for (insert, _) in self.rows.iter().take(rows_max) {
+            bytes += insert.body.len();
+            if count > 0 && bytes > bytes_max {
+                break;
+            }
+            count += 1;
+        }
+        let (inserts, stored): (Vec<InboxInsert>, Vec<Stored>) = self.rows.drain(..count).unzip();
+        self.bytes -= inserts
+            .iter()
+            .map(|insert| insert.body.len())
+            .sum::<usize>();
+        (inserts, stored)
+    }
 }
 
 /// Deliveries to be worked on.
@@ -50,14 +124,13 @@ impl Inbox {
     }
 
     pub async fn receive(&self, shared: &Shared, delivery: InboxInsert) -> Result<bool, AskError> {
-        if shared.commits.inbox_waiting() >= STORING_MAX {
+        let (stored, told) = oneshot::channel();
+        if !shared.commits.push_inbox(delivery.clone(), stored) {
             shared.metrics.shed.inc();
             return Err(AskError::Overloaded {
                 retry_after_ms: 1000,
             });
         }
-        let (stored, told) = oneshot::channel();
-        shared.commits.push_inbox(delivery.clone(), stored);
         let new = match told.await {
             Ok(Ok(new)) => new,
             Ok(Err(trouble)) => return Err(AskError::Unavailable(trouble)),
@@ -81,9 +154,7 @@ impl Inbox {
     pub fn offer(&self, rows: impl IntoIterator<Item = InboxRow>) {
         let mut ready = self.lock();
         for row in rows {
-            if ready.rows.len() < READY_MAX && ready.taken.insert(row.delivery.id.clone()) {
-                ready.rows.push_back(row);
-            }
+            ready.push(row);
         }
         self.open.set(ready.taken.len() as i64);
         drop(ready);
@@ -94,7 +165,7 @@ impl Inbox {
     pub async fn next(&self) -> InboxRow {
         loop {
             let filled = self.filled.notified();
-            if let Some(row) = self.lock().rows.pop_front() {
+            if let Some(row) = self.lock().pop() {
                 return row;
             }
             filled.await;
@@ -119,19 +190,22 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             sweep(&shared, InboxState::Parked).await;
         }
         sweeps += 1;
-        tokio::time::sleep(SWEEP).await;
+        shared.clock.sleep(SWEEP).await;
     }
 }
 
 async fn sweep(shared: &Arc<Shared>, state: InboxState) {
     let sweeper = Arc::clone(shared);
+    let page = match state {
+        InboxState::Parked => PARKED_PAGE,
+        _ => OPEN_PAGE,
+    };
     let found = tokio::task::spawn_blocking(move || {
         for shard in ShardId::all() {
-            let room = READY_MAX.saturating_sub(sweeper.inbox.lock().rows.len());
-            if room == 0 {
+            if !sweeper.inbox.lock().has_room() {
                 break;
             }
-            let found = sweeper.journal.inbox(shard, state, room.min(1024))?;
+            let found = sweeper.journal.inbox(shard, state, page)?;
             sweeper.inbox.offer(found);
         }
         Ok::<_, crossdock_journal::JournalError>(())
@@ -139,5 +213,57 @@ async fn sweep(shared: &Arc<Shared>, state: InboxState) {
     .await;
     if let Ok(Err(error)) = found {
         tracing::error!(%error, "deliveries cannot be read; tried again with the next sweep");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossdock_model::{ChannelId, Timestamp};
+
+    fn delivery(number: usize, bytes: usize) -> InboxInsert {
+        InboxInsert {
+            id: InboxId {
+                channel: ChannelId::checked("shop").unwrap(),
+                delivery: number.to_string(),
+            },
+            received_at: Timestamp::default(),
+            topic: String::new(),
+            headers: Vec::new(),
+            body: vec![0; bytes],
+        }
+    }
+
+    #[test]
+    fn large_deliveries_wait_in_few_rows() {
+        let mut storing = Storing::default();
+        let wait = |storing: &mut Storing, number| {
+            storing.push(delivery(number, 1 << 20), oneshot::channel().0)
+        };
+        let taken = (0..STORING_MAX).take_while(|number| wait(&mut storing, *number));
+        assert_eq!(taken.count(), 64);
+        assert_eq!(storing.take(1024, 8 << 20).0.len(), 8);
+        assert_eq!(storing.take(3, 8 << 20).0.len(), 3);
+        assert_eq!(storing.take(1024, 1).0.len(), 1, "one goes, however large");
+        assert!(wait(&mut storing, 99), "what was taken makes room");
+        assert_eq!(storing.take(1024, usize::MAX).0.len(), 64 - 12 + 1);
+        assert_eq!(storing.bytes, 0);
+    }
+
+    #[test]
+    fn large_deliveries_are_worked_on_in_few_rows() {
+        let mut ready = Ready::default();
+        for number in 0..100 {
+            ready.push(InboxRow {
+                delivery: delivery(number, 1 << 20),
+                state: InboxState::Open,
+                parked_on: None,
+                subject: None,
+                attempts: 0,
+            });
+        }
+        assert_eq!((ready.rows.len(), ready.taken.len()), (64, 64));
+        while ready.pop().is_some() {}
+        assert_eq!(ready.bytes, 0);
     }
 }

@@ -21,6 +21,7 @@ mod passivation;
 mod quarantine;
 mod router;
 mod shared;
+mod takeover;
 mod timers;
 
 pub use crossdock_engine::Limits;
@@ -29,6 +30,6 @@ pub use crossdock_logic::bucket::bucket_of;
 pub use crossdock_logic::router::{CompiledRules, parse_rules};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
-pub use clock::{Clock, ManualClock, RealClock};
+pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
 pub use metrics::Metrics;
 pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};

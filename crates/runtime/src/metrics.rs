@@ -1,5 +1,7 @@
 //! Figures of a node: contention, commits, shedding. Registered under the prefix `crossdock`.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub live: Gauge,
     /// Steps waiting for the committer.
     pub waiting_steps: Gauge,
+    /// How far the node's clock is ahead of the wall clock, in seconds.
+    pub clock_ahead: Gauge<f64, AtomicU64>,
     /// Deliveries stored for the first time.
     pub deliveries: Counter,
     /// Deliveries in memory that are waiting or worked on.
@@ -55,6 +59,7 @@ impl Default for Metrics {
             disk_full: Counter::default(),
             live: Gauge::default(),
             waiting_steps: Gauge::default(),
+            clock_ahead: Gauge::default(),
             deliveries: Counter::default(),
             deliveries_open: Gauge::default(),
         }
@@ -76,6 +81,12 @@ impl Metrics {
             "mailbox_batch_messages",
             "Messages handled in one go",
             self.handled_batch.clone(),
+        );
+        reg.register_with_unit(
+            "clock_ahead",
+            "How far the node's clock is ahead of the wall clock: a step of that one is followed slowly",
+            s.clone(),
+            self.clock_ahead.clone(),
         );
         reg.register_with_unit(
             "journal_commit",

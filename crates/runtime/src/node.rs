@@ -1,15 +1,16 @@
 //! A node: claims its shards, recovers them, runs the actors, and stops in order.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration as Wait;
 
-use crossdock_engine::Limits;
+use crossdock_engine::{Limits, Unfolded};
 use crossdock_journal::{Journal, JournalError, OwnerId};
 use crossdock_model::command::{Delivery, SystemCommand};
-use crossdock_model::{Answer, Command, CredentialId, EntityId, IdError, ShardId};
+use crossdock_model::{Answer, Command, CredentialId, EntityId, IdError};
 use ractor::Actor;
 use thiserror::Error;
 
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::directory::Mailbox;
 use crate::router::Router;
 use crate::shared::Shared;
+use crate::takeover::take_over;
 use crate::{commit, inbox, loading, passivation, timers};
 
 /// Time for queues to run dry when the node stops.
@@ -79,7 +81,7 @@ pub enum StartError {
     /// The journal refuses.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// An entity's history does not fold.
+    /// A shard's log has a gap or was taken meanwhile, or the system's own documents do not fold.
     #[error("recovery stopped: {0}")]
     Recovery(String),
     /// A thread or actor could not be started.
@@ -101,7 +103,7 @@ impl Node {
     /// is unknown then, and the process must exit and recover from disk.
     ///
     /// # Errors
-    /// [`StartError`] when the journal cannot be claimed or an entity's history does not fold.
+    /// [`StartError`] when the journal cannot be claimed or read. An entity that does not fold is put aside.
     pub async fn start(
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
@@ -113,22 +115,26 @@ impl Node {
         let owner = OwnerId(options.owner);
         let claiming = Arc::clone(&journal);
         let window = options.limits.dedup_window;
-        let states = tokio::task::spawn_blocking(move || recover_all(&*claiming, owner, window))
+        let taking = tokio::task::spawn_blocking(move || take_over(&*claiming, owner, window));
+        let taken = taking
             .await
             .map_err(|e| StartError::Start(e.to_string()))??;
         let shared = Arc::new(Shared::new(
-            journal, clock, connector, &states, system, &options,
+            journal, clock, connector, &taken, system, &options,
         ));
         let committer = start_committer(&shared, on_fatal)?;
         let node = Self {
             shared,
             committer: Some(committer),
         };
-        node.start_actors().await?;
+        node.start_actors(&taken.unfolded).await?;
         Ok(node)
     }
 
-    async fn start_actors(&self) -> Result<(), StartError> {
+    async fn start_actors(
+        &self,
+        unfolded: &BTreeMap<EntityId, Unfolded>,
+    ) -> Result<(), StartError> {
         let failed = |e: ractor::SpawnErr| StartError::Start(e.to_string());
         let shared = &self.shared;
         let (supervisor, _) = Actor::spawn(None, Supervisor, Arc::clone(shared))
@@ -140,6 +146,10 @@ impl Node {
             .map_err(failed)?;
         let _ = shared.router.set(router);
         self.restore_quarantine().await?;
+        for (entity, Unfolded { cause, .. }) in unfolded {
+            tracing::error!(%entity, cause, "an entity cannot be recovered");
+            shared.put_aside(entity, None, &loading::unrecoverable(cause));
+        }
         self.find_locations().await?;
         tokio::spawn(timers::run(Arc::clone(shared)));
         tokio::spawn(passivation::run(Arc::clone(shared)));
@@ -158,9 +168,7 @@ impl Node {
         if let Ok(Answer::Quarantine(marks)) = reply.map(|r| r.answer) {
             for mark in marks {
                 let entity: EntityId = mark.entity.parse()?;
-                self.shared
-                    .quarantine
-                    .put_aside(&entity, mark.command_hash, &mark.cause);
+                self.shared.go_by(&entity, &mark);
             }
         }
         Ok(())
@@ -226,7 +234,7 @@ impl Node {
         let mut quiet = 0;
         while quiet < 2 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Wait::from_millis(5)).await;
-            let idle = |mailbox: &Arc<Mailbox>| mailbox.queue().items.is_empty();
+            let idle = |mailbox: &Arc<Mailbox>| mailbox.queue().is_empty();
             match shared.commits.is_quiet() && shared.directory.all().iter().all(idle) {
                 true => quiet += 1,
                 false => quiet = 0,
@@ -254,16 +262,4 @@ fn start_committer(
             }
         });
     spawned.map_err(|e| StartError::Start(e.to_string()))
-}
-
-/// Claims all shards and folds their logs onto the checkpoints, so that every entity is passive and whole.
-fn recover_all(
-    journal: &dyn Journal,
-    owner: OwnerId,
-    window: crossdock_model::Duration,
-) -> Result<Vec<crossdock_journal::ShardState>, StartError> {
-    let shards: Vec<ShardId> = ShardId::all().collect();
-    let mut states = journal.claim(owner, &shards)?;
-    loading::fold_logs(journal, owner, &mut states, window)?;
-    Ok(states)
 }

@@ -2,30 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration as Wait;
 
-use crossdock_model::Duration;
+use crossdock_engine::{CHECKPOINTS_MAX, UNCOVERED_RECORDS_MAX, who_goes};
+use crossdock_model::{Duration, Timestamp};
 
 use crate::actor::Poke;
+use crate::directory::Mailbox;
 use crate::shared::Shared;
 
 /// How often live entities are looked over.
-const SWEEP: Wait = Wait::from_secs(1);
-/// An entity that nobody asked for so long becomes passive.
-const IDLE: Duration = Duration::from_s(120);
-/// Records of a shard that are not covered by checkpoints before its oldest entities are asked for some.
-const UNCOVERED_RECORDS_MAX: u64 = 4096;
-/// Checkpoints asked for in one sweep.
-const CHECKPOINTS_MAX: usize = 512;
-
+const SWEEP: Duration = Duration::from_s(1);
 /// Looks over live entities until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut tick = tokio::time::interval(SWEEP);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !shared.is_stopping() {
-        tick.tick().await;
         sweep(&shared);
         maintain(&shared).await;
+        shared.clock.sleep(SWEEP).await;
     }
 }
 
@@ -38,7 +30,7 @@ fn sweep(shared: &Arc<Shared>) {
             mailbox.cast(Poke::Checkpoint);
         }
     }
-    let mut live = shared.directory.all();
+    let live = shared.directory.all();
     shared
         .metrics
         .live
@@ -47,17 +39,17 @@ fn sweep(shared: &Arc<Shared>) {
         .metrics
         .waiting_steps
         .set(i64::try_from(shared.commits.waiting()).unwrap_or(i64::MAX));
-    let now_ms = shared.clock.now().as_ms();
-    let idle_ms = i64::try_from(IDLE.as_ms()).unwrap_or(i64::MAX);
-    let over = live.len().saturating_sub(shared.live_max);
-    if over > 0 {
-        // Cached: the times move while they are sorted by, and a sort may panic on keys that do.
-        live.sort_by_cached_key(|mailbox| mailbox.used_at_ms.load(Ordering::Relaxed));
-    }
-    for (rank, mailbox) in live.iter().enumerate() {
-        if rank < over || now_ms - mailbox.used_at_ms.load(Ordering::Relaxed) >= idle_ms {
-            mailbox.cast(Poke::Passivate);
-        }
+    shared
+        .metrics
+        .clock_ahead
+        .set(shared.clock.ahead_ms() as f64 / 1000.0);
+    let used_at = |mailbox: Arc<Mailbox>| {
+        let used_at_ms = mailbox.used_at_ms.load(Ordering::Relaxed);
+        (Timestamp::from_ms(used_at_ms), mailbox)
+    };
+    let live = live.into_iter().map(used_at).collect();
+    for mailbox in who_goes(live, shared.live_max, shared.clock.now()) {
+        mailbox.cast(Poke::Passivate);
     }
 }
 

@@ -8,16 +8,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crossdock_engine::{Asker, Outgoing};
+use crossdock_engine::Planning;
 use crossdock_logic::Announcement;
 use crossdock_logic::router::{CompiledRules, route};
 use crossdock_model::answer::StockView;
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{LocationFacts, Tracking};
-use crossdock_model::{Answer, Effect, EntityId, LocationId, SkuId};
+use crossdock_model::{Answer, Class, Command, EntityId, LocationId, SkuId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use crate::ask::Handle;
+use crate::ask::{By, Handle};
 use crate::shared::Shared;
 
 /// SKUs whose stock is kept on the board at most; others are asked when needed.
@@ -40,13 +40,9 @@ impl Board {
     pub fn announce(&self, announcement: Announcement) {
         match announcement {
             Announcement::Stock(view) => self.announce_stock(*view),
-            Announcement::Location(facts) => {
-                let mut locations = self
-                    .locations
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                Arc::make_mut(&mut locations).insert(facts.location.clone(), *facts);
-            }
+            Announcement::Location(facts) => self.change_locations(|known| {
+                known.insert(facts.location.clone(), *facts);
+            }),
         }
     }
 
@@ -58,6 +54,44 @@ impl Board {
             Some(_) | None => {}
         }
         stock.insert(view.sku.clone(), Arc::new(view));
+    }
+
+    /// An entity is put aside: a SKU has nothing, at a version above any that it can still announce; a location gets
+    /// no orders.
+    pub fn put_aside(&self, entity: &EntityId) {
+        match entity {
+            EntityId::Sku(sku) => {
+                let tracking = match self.stock(sku).map(|view| view.tracking.clone()) {
+                    Some(kit @ Tracking::Kit(_)) => kit,
+                    Some(Tracking::Tracked | Tracking::Untracked) | None => Tracking::Tracked,
+                };
+                self.announce_stock(StockView {
+                    version: u64::MAX,
+                    tracking,
+                    ..nothing(sku)
+                });
+            }
+            EntityId::Location(location) => self.change_locations(|known| {
+                known.remove(location);
+            }),
+            _ => {}
+        }
+    }
+
+    /// An entity works again: what it announces counts.
+    pub fn lift(&self, entity: &EntityId) {
+        if let EntityId::Sku(sku) = entity {
+            let mut stock = self.stock.write().unwrap_or_else(PoisonError::into_inner);
+            stock.remove(sku);
+        }
+    }
+
+    fn change_locations(&self, change: impl FnOnce(&mut BTreeMap<LocationId, LocationFacts>)) {
+        let mut locations = self
+            .locations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut locations));
     }
 
     fn stock(&self, sku: &SkuId) -> Option<Arc<StockView>> {
@@ -99,7 +133,7 @@ impl Board {
 }
 
 /// Gives the router a plan to make.
-pub(crate) fn ask(shared: &Arc<Shared>, outgoing: Outgoing) {
+pub(crate) fn ask(shared: &Arc<Shared>, planning: Planning) {
     let Some(router) = shared.router.get() else {
         return;
     };
@@ -108,20 +142,20 @@ pub(crate) fn ask(shared: &Arc<Shared>, outgoing: Outgoing) {
         shared.planning.fetch_sub(1, Ordering::Relaxed);
         return;
     }
-    let planning = Planning {
+    let asked = Asked {
         shared: Arc::clone(shared),
-        asked: outgoing,
+        planning,
     };
-    let _ = router.cast(planning);
+    let _ = router.cast(asked);
 }
 
 /// A plan under way. It counts until it is dropped, also by a panic.
-pub(crate) struct Planning {
+pub(crate) struct Asked {
     shared: Arc<Shared>,
-    asked: Outgoing,
+    planning: Planning,
 }
 
-impl Drop for Planning {
+impl Drop for Asked {
     fn drop(&mut self) {
         self.shared.planning.fetch_sub(1, Ordering::Relaxed);
     }
@@ -131,13 +165,13 @@ impl Drop for Planning {
 pub(crate) struct Router;
 
 impl Actor for Router {
-    type Msg = Planning;
+    type Msg = Asked;
     type State = Arc<Shared>;
     type Arguments = Arc<Shared>;
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Planning>,
+        _myself: ActorRef<Asked>,
         shared: Arc<Shared>,
     ) -> Result<Arc<Shared>, ActorProcessingErr> {
         Ok(shared)
@@ -145,18 +179,18 @@ impl Actor for Router {
 
     async fn handle(
         &self,
-        _myself: ActorRef<Planning>,
-        planning: Planning,
+        _myself: ActorRef<Asked>,
+        asked: Asked,
         _shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
         // Nothing is shared between plans, so one that panics leaves nothing half done. The router must outlive it:
         // the order that cannot be planned waits and asks again, all others are planned.
-        let at_once = AssertUnwindSafe(|| plan_from_board(&planning));
+        let at_once = AssertUnwindSafe(|| plan_from_board(&asked));
         match catch_unwind(at_once) {
             Ok(true) => {}
-            Ok(false) => drop(tokio::spawn(plan_from_skus(planning))),
+            Ok(false) => drop(tokio::spawn(plan_from_skus(asked))),
             Err(_) => {
-                let order = &planning.asked.from.entity;
+                let order = &asked.planning.from.entity;
                 tracing::error!(%order, "planning this order crashed");
             }
         }
@@ -165,32 +199,27 @@ impl Actor for Router {
 }
 
 /// Plans if everything the plan needs is on the board.
-fn plan_from_board(planning: &Planning) -> bool {
-    let Effect::Plan(request) = &planning.asked.effect else {
-        return true;
-    };
-    let stock = announced(&planning.shared, request);
+fn plan_from_board(asked: &Asked) -> bool {
+    let stock = announced(&asked.shared, &asked.planning.request);
     if let Some(stock) = &stock {
-        answer(&planning.shared, &planning.asked.from, request, stock);
+        answer(asked, stock);
     }
     stock.is_some()
 }
 
-async fn plan_from_skus(planning: Planning) {
-    if let Effect::Plan(request) = &planning.asked.effect {
-        let stock = ask_for_stock(&planning.shared, request).await;
-        answer(&planning.shared, &planning.asked.from, request, &stock);
-    }
+async fn plan_from_skus(asked: Asked) {
+    let stock = ask_for_stock(&asked.shared, &asked.planning.request).await;
+    answer(&asked, &stock);
 }
 
 type Stock = BTreeMap<SkuId, StockView>;
 
-fn answer(shared: &Arc<Shared>, asker: &Asker, request: &PlanRequest, stock: &Stock) {
-    let board = &shared.board;
-    let now = shared.clock.now();
+fn answer(Asked { shared, planning }: &Asked, stock: &Stock) {
+    let (board, now) = (&shared.board, shared.clock.now());
+    let request = &planning.request;
     let plan = route(request, stock, &board.all_locations(), &board.rules(), now);
-    let result = Ok(Answer::Plan(Box::new(plan)));
-    shared.answer_entity(asker, asker.entity.clone(), result);
+    let (asker, result) = (&planning.from, Ok(Answer::Plan(Box::new(plan))));
+    shared.answer_entity(asker, asker.entity.clone(), result, planning.class);
 }
 
 /// Everything the plan needs from the board, or `None` when something is not on it.
@@ -210,6 +239,7 @@ fn announced(shared: &Shared, request: &PlanRequest) -> Option<Stock> {
 
 async fn ask_for_stock(shared: &Arc<Shared>, request: &PlanRequest) -> Stock {
     let handle = Handle(Arc::clone(shared));
+    let by = By::new(shared.system.clone()).of(Class::ChannelOrder);
     let mut stock = Stock::new();
     let mut wanted: Vec<(SkuId, usize)> = wanted_skus(request);
     while let Some((sku, depth)) = wanted.pop() {
@@ -218,8 +248,9 @@ async fn ask_for_stock(shared: &Arc<Shared>, request: &PlanRequest) -> Stock {
         }
         let view = match shared.board.stock(&sku) {
             Some(view) => StockView::clone(&view),
+            // Others' reads are shed before what is sold waits for a plan.
             None => match handle
-                .read(EntityId::Sku(sku.clone()))
+                .ask(EntityId::Sku(sku.clone()), Command::Read, by.clone())
                 .await
                 .map(|r| r.answer)
             {
@@ -257,5 +288,36 @@ fn nothing(sku: &SkuId) -> StockView {
         tracking: Tracking::Tracked,
         locations: Vec::new(),
         waiting_units: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_aside_has_nothing_until_it_works_again() {
+        let (board, sku) = (Board::default(), SkuId::new("A").unwrap());
+        let version = |board: &Board| board.stock(&sku).map(|view| view.version);
+        let announce = |title: &str| {
+            let title = title.to_owned();
+            let view = StockView {
+                version: 7,
+                title,
+                tracking: Tracking::Untracked,
+                ..nothing(&sku)
+            };
+            board.announce(Announcement::Stock(Box::new(view)));
+        };
+        announce("known");
+        board.put_aside(&EntityId::Sku(sku.clone()));
+        announce("was on its way");
+        let aside = board.stock(&sku).unwrap();
+        assert_eq!((aside.ats(), &aside.tracking), (0, &Tracking::Tracked));
+        assert!(aside.version > 7);
+        board.lift(&EntityId::Sku(sku.clone()));
+        assert_eq!(version(&board), None);
+        announce("works again");
+        assert_eq!(version(&board), Some(7));
     }
 }

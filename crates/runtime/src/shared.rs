@@ -2,36 +2,32 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crossdock_engine::{
-    Asker, Crashes, Limits, Message, Other, Outgoing, ReplyTo, Step, UNKNOWN, Verdict,
+    Asker, Cause, Crashes, Destination, Door, LOADING_MAX, Limits, Message, OUTSIDE_QUEUE_MAX,
+    Other, Outgoing, QUEUE_MAX, Quarantine, ReplyTo, Step, answer, answer_of_one_aside, own_class,
+    route,
 };
-use crossdock_journal::{Journal, OwnerId, ShardState};
-use crossdock_model::command::SystemCommand;
+use crossdock_journal::{Journal, OwnerId};
 use crossdock_model::v1::Meta;
-use crossdock_model::{Answer, Command, CredentialId, Effect, EntityId, Rejection, ShardId};
+use crossdock_model::{Answer, Class, Command, CredentialId, EntityId, Rejection, ShardId};
 use ractor::{ActorCell, ActorId, ActorRef};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::actor::LOST;
 use crate::ask::{AskError, Caller};
 use crate::clock::Clock;
 use crate::commit::{CommitQueue, OtherWrite};
 use crate::deliveries::{self, Deliveries};
-use crate::directory::{Directory, Mailbox, Shed};
+use crate::directory::{Directory, Mailbox, Sent, Shed};
 use crate::inbox::Inbox;
-use crate::loading;
+use crate::loading::{self, Loads};
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
-use crate::quarantine::Quarantine;
 use crate::router::{self, Board};
+use crate::takeover::Taken;
 use crate::timers::Timers;
-
-/// Entities loading at once.
-const LOADS_MAX: usize = 256;
-/// Entities that may wait to be loaded before commands for further ones are shed.
-const LOADING_MAX: usize = 16_384;
 
 /// What the parts of a node share.
 pub(crate) struct Shared {
@@ -41,22 +37,20 @@ pub(crate) struct Shared {
     pub limits: Limits,
     pub live_max: usize,
     steps_max: usize,
-    /// Entities that wait to be loaded or are being loaded.
-    pub loading: AtomicUsize,
+    pub loads: Loads,
     pub directory: Directory,
     pub commits: CommitQueue,
     pub timers: Timers,
     pub board: Board,
     pub inbox: Inbox,
-    pub loads: Arc<Semaphore>,
     pub system: CredentialId,
     pub deliveries: Deliveries,
     lives: AtomicU64,
     actors: Mutex<HashMap<ActorId, (Arc<Mailbox>, u64)>>,
     crashes: Mutex<Crashes>,
-    pub quarantine: Quarantine,
+    pub(crate) quarantine: RwLock<Quarantine>,
     crash_on: Option<fn(&EntityId, &Command) -> bool>,
-    pub router: OnceLock<ActorRef<router::Planning>>,
+    pub router: OnceLock<ActorRef<router::Asked>>,
     /// Plans that are asked for and not answered.
     pub planning: AtomicUsize,
     pub supervisor: OnceLock<ActorCell>,
@@ -73,7 +67,7 @@ impl Shared {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
         connector: Arc<dyn Connector>,
-        states: &[ShardState],
+        taken: &Taken,
         system: CredentialId,
         options: &Options,
     ) -> Self {
@@ -86,18 +80,17 @@ impl Shared {
             limits: options.limits,
             live_max: options.live_max,
             steps_max: options.steps_max,
-            loading: AtomicUsize::new(0),
+            loads: Loads::default(),
             directory: Directory::default(),
-            commits: CommitQueue::new(states, OwnerId(options.owner)),
+            commits: CommitQueue::new(taken, OwnerId(options.owner)),
             timers: Timers::default(),
             board: Board::default(),
-            loads: Arc::new(Semaphore::new(LOADS_MAX)),
             system,
             deliveries: Deliveries::new(connector),
             lives: AtomicU64::new(0),
             actors: Mutex::default(),
             crashes: Mutex::default(),
-            quarantine: Quarantine::default(),
+            quarantine: RwLock::default(),
             crash_on: options.crash_on,
             router: OnceLock::new(),
             planning: AtomicUsize::new(0),
@@ -107,52 +100,74 @@ impl Shared {
         }
     }
 
-    /// Queues a message for an entity, bringing it to life when needed.
-    pub fn send(
+    /// Queues a message from outside for an entity, bringing it to life when needed.
+    pub fn send(self: &Arc<Self>, to: &EntityId, message: Message<Caller>) -> Result<(), Shed> {
+        let door = Door::of(&message.command, message.class);
+        if self.is_aside(to) || self.is_overloaded(to, door) {
+            return Err(Shed);
+        }
+        self.queue(to, message, door.room(OUTSIDE_QUEUE_MAX))
+    }
+
+    fn queue(
         self: &Arc<Self>,
         to: &EntityId,
         message: Message<Caller>,
-        outside: bool,
+        room: usize,
     ) -> Result<(), Shed> {
-        if self.quarantine.is_aside(to) {
-            return Err(Shed::Aside);
-        }
-        if outside && self.is_overloaded(to) {
-            return Err(Shed::Full);
-        }
         let now_ms = self.clock.now().as_ms();
-        self.directory
-            .send(to, message, outside, now_ms, |mailbox| {
-                loading::activate(self, mailbox)
-            })
+        let cause = match message.command {
+            Command::Wake => Cause::Deadline,
+            _ => Cause::Traffic,
+        };
+        let sent = self.directory.send(to, message, room, now_ms)?;
+        match sent {
+            Sent::New(mailbox) => loading::activate(self, mailbox, cause),
+            Sent::Loading if cause == Cause::Traffic => self.loads.hurry(to),
+            Sent::Loading | Sent::Live => {}
+        }
+        Ok(())
     }
 
-    /// Whether so much waits that nothing more is taken in from outside. What entities tell each other follows from
-    /// what was taken in.
-    fn is_overloaded(&self, to: &EntityId) -> bool {
-        let crowded = self.loading.load(Ordering::Relaxed) >= LOADING_MAX;
-        self.commits.steps_waiting() >= self.steps_max
+    /// Whether so much waits that nothing more is taken in through that door. What entities tell each other follows
+    /// from what was taken in.
+    fn is_overloaded(&self, to: &EntityId, door: Door) -> bool {
+        let crowded = self.loads.len() >= door.room(LOADING_MAX);
+        self.commits.steps_waiting() >= door.room(self.steps_max)
             || (crowded && self.directory.get(to).is_none())
     }
 
     /// A message between entities. When it is shed, whoever needs it sends it again.
-    pub fn send_internal(self: &Arc<Self>, to: &EntityId, command: Command) {
+    pub fn send_internal(self: &Arc<Self>, to: &EntityId, command: Command, class: Class) {
         let message = Message {
             command,
             meta: self.internal_meta(),
             reply: ReplyTo::Nobody,
+            class,
             life: None,
         };
         self.send_or_shed(to, message);
     }
 
-    fn send_or_shed(self: &Arc<Self>, to: &EntityId, message: Message<Caller>) {
-        if self.send(to, message, false).is_err() {
+    /// An entity's deadline has passed, or it works again.
+    pub fn wake(self: &Arc<Self>, entity: &EntityId) {
+        self.send_internal(entity, Command::Wake, own_class(entity.kind()));
+    }
+
+    pub fn send_or_shed(self: &Arc<Self>, to: &EntityId, message: Message<Caller>) {
+        if self.is_aside(to) {
+            self.metrics.shed.inc();
+            if let (ReplyTo::Entity(asker), Some(busy)) =
+                (&message.reply, answer_of_one_aside(&message.command, to))
+            {
+                self.answer_entity(asker, to.clone(), Err(busy), message.class);
+            }
+        } else if self.queue(to, message, QUEUE_MAX).is_err() {
             self.metrics.shed.inc();
         }
     }
 
-    fn internal_meta(&self) -> Meta {
+    pub fn internal_meta(&self) -> Meta {
         crate::ask::By::new(self.system.clone()).meta(self.clock.now())
     }
 
@@ -162,35 +177,18 @@ impl Shared {
         to: &Asker,
         from: EntityId,
         result: Result<Answer, Rejection>,
+        class: Class,
     ) {
-        let command = Command::Answered {
-            effect: to.effect,
-            from,
-            result,
-        };
-        let message = Message {
-            command,
-            meta: self.internal_meta(),
-            reply: ReplyTo::Nobody,
-            life: Some(to.life),
-        };
+        let message = answer(to, from, result, class, self.internal_meta());
         self.send_or_shed(&to.entity, message);
     }
 
     /// Carries out an effect; its answer returns to the entity as a command.
     pub fn dispatch_effect(self: &Arc<Self>, outgoing: Outgoing) {
-        match outgoing.effect {
-            Effect::Tell { to, command, .. } => {
-                let message = Message {
-                    command: *command,
-                    meta: self.internal_meta(),
-                    reply: ReplyTo::Entity(outgoing.from),
-                    life: None,
-                };
-                self.send_or_shed(&to, message);
-            }
-            Effect::Plan(_) => router::ask(self, outgoing),
-            Effect::Deliver(delivery) => deliveries::deliver(self, outgoing.from, *delivery),
+        match route(outgoing, self.internal_meta()) {
+            Destination::Entity { to, message } => self.send_or_shed(&to, message),
+            Destination::Router(asked) => router::ask(self, asked),
+            Destination::Connector(call) => deliveries::deliver(self, call),
         }
     }
 
@@ -233,14 +231,18 @@ impl Shared {
     }
 
     pub fn register_actor(&self, id: ActorId, mailbox: Arc<Mailbox>, life: u64) {
-        let poisoned = self.quarantine.has_commands(&mailbox.entity);
-        mailbox.poisoned.store(poisoned, Ordering::Relaxed);
+        let has_poison = self.quarantine().has_commands(&mailbox.entity);
+        mailbox.queue().set_poison(has_poison);
         self.commits.begin_life(&mailbox.entity, life);
         lock(&self.actors).insert(id, (mailbox, life));
     }
 
     pub fn forget_actor(&self, id: ActorId) {
         lock(&self.actors).remove(&id);
+    }
+
+    pub fn crashes(&self) -> std::sync::MutexGuard<'_, Crashes> {
+        lock(&self.crashes)
     }
 
     /// An actor died: its life is ended, its queue is kept, and it is recovered; poison is put aside.
@@ -255,50 +257,12 @@ impl Shared {
         let shared = Arc::clone(self);
         self.tokio.spawn_blocking(move || {
             shared.commits.end_life(&mailbox.entity, life);
-            mailbox.unpoke();
             let lost = !shared.commits.owns(mailbox.entity.shard());
-            match lost || shared.quarantine.is_aside(&mailbox.entity) {
+            match lost || shared.is_aside(&mailbox.entity) {
                 true => shared.directory.close(&mailbox),
-                false => loading::activate(&shared, mailbox),
+                false => loading::activate(&shared, mailbox, Cause::Traffic),
             }
         });
-    }
-
-    fn count_crash(self: &Arc<Self>, mailbox: &Mailbox, error: &str) {
-        self.metrics.crashes.inc();
-        let now = self.clock.now();
-        let hash = match mailbox.is_suspect(now) {
-            true => mailbox.current_hash.load(Ordering::Relaxed),
-            false => UNKNOWN,
-        };
-        mailbox.suspect(now);
-        let verdict = lock(&self.crashes).record(&mailbox.entity, hash, now);
-        tracing::error!(entity = %mailbox.entity, error, ?verdict, "an actor crashed");
-        let command_hash = match verdict {
-            Verdict::Restart => return,
-            Verdict::QuarantineCommand => Some(hash),
-            Verdict::QuarantineEntity => None,
-        };
-        let mark = SystemCommand::Quarantine {
-            entity: mailbox.entity.to_string(),
-            command_hash,
-            cause: error.to_owned(),
-        };
-        self.quarantine
-            .put_aside(&mailbox.entity, command_hash, error);
-        self.send_internal(&EntityId::System(0), Command::System(mark));
-    }
-
-    /// Takes a mark back. An entity that was put aside is woken: its deadlines have been passed over meanwhile.
-    pub fn lift_quarantine(self: &Arc<Self>, entity: &EntityId, command_hash: Option<u64>) {
-        self.quarantine.lift(entity, command_hash);
-        if let Some(mailbox) = self.directory.get(entity) {
-            let poisoned = self.quarantine.has_commands(entity);
-            mailbox.poisoned.store(poisoned, Ordering::Relaxed);
-        }
-        if command_hash.is_none() {
-            self.send_internal(entity, Command::Wake);
-        }
     }
 
     /// Whether an entity may be asked now.
@@ -306,13 +270,13 @@ impl Shared {
         if self.is_stopping() {
             return Err(AskError::ShuttingDown);
         }
-        if let Some(trouble) = self.commits.trouble_of(entity.shard()) {
+        if let Some(trouble) = self.commits.trouble_of(entity.shard(), self.clock.now()) {
             return Err(AskError::Unavailable(trouble));
         }
-        match self.quarantine.cause(entity) {
+        match self.quarantine().cause(entity) {
             Some(cause) => Err(AskError::Quarantined {
                 entity: entity.to_string(),
-                cause,
+                cause: cause.to_owned(),
             }),
             None => Ok(()),
         }
@@ -321,7 +285,7 @@ impl Shared {
     pub fn trouble(&self) -> Option<String> {
         match self.is_stopping() {
             true => Some("shutting down".to_owned()),
-            false => self.commits.trouble(),
+            false => self.commits.trouble(self.clock.now()),
         }
     }
 

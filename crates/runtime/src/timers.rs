@@ -2,15 +2,14 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration as Wait;
 
 use crossdock_engine::Wheel;
-use crossdock_model::{Command, Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
+use crossdock_model::{Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
 
 use crate::shared::Shared;
 
 /// How often wheels are looked at.
-const TICK: Wait = Wait::from_millis(5);
+const TICK: Duration = Duration::from_ms(5);
 /// Wake-ups of passive entities are kept in memory this far ahead; later ones are found by the next sweep.
 pub(crate) const HORIZON: Duration = Duration::from_minutes(10);
 /// How often wake-ups of passive entities are looked up in the journal.
@@ -18,9 +17,7 @@ const SWEEP: Duration = Duration::from_minutes(5);
 /// Entities woken per shard and tick.
 const DUE_MAX: usize = 256;
 
-/// Entities being loaded from which on passive ones are woken later: what is asked for goes first.
-const LOADING_MAX: usize = 512;
-/// How much later.
+/// How much later passive ones are woken while much waits to be loaded.
 const LATER: Duration = Duration::from_s(2);
 
 #[derive(Default)]
@@ -48,9 +45,19 @@ impl Default for Timers {
 
 impl Timers {
     pub fn set(&self, entity: &EntityId, at: Option<Timestamp>) {
-        let slot = &self.slots[usize::from(entity.shard().number())];
+        self.change(entity.shard(), |wheel| wheel.set(entity, at));
+    }
+
+    /// Notes the deadline of an entity's checkpoint. The entity may have come to life since the checkpoint was
+    /// read, and have a nearer one.
+    fn find(&self, entity: &EntityId, at: Timestamp) {
+        self.change(entity.shard(), |wheel| wheel.set_earlier(entity, at));
+    }
+
+    fn change(&self, shard: ShardId, change: impl FnOnce(&mut Wheel)) {
+        let slot = &self.slots[usize::from(shard.number())];
         let mut wheel = slot.wheel.lock().unwrap_or_else(PoisonError::into_inner);
-        wheel.set(entity, at);
+        change(&mut wheel);
         slot.next_ms.store(
             wheel.next().map_or(i64::MAX, Timestamp::as_ms),
             Ordering::Release,
@@ -94,17 +101,15 @@ impl Timers {
 
 /// Wakes entities that are due, until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut tick = tokio::time::interval(TICK);
     let mut swept_at = Timestamp::default();
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !shared.is_stopping() {
-        tick.tick().await;
+        shared.clock.sleep(TICK).await;
         let now = shared.clock.now();
         for entity in shared.timers.due(now) {
-            let crowded = shared.loading.load(Ordering::Relaxed) >= LOADING_MAX;
-            match crowded && shared.directory.get(&entity).is_none() {
+            let put_off = shared.loads.puts_off_due() && shared.directory.get(&entity).is_none();
+            match put_off {
                 true => shared.timers.set(&entity, Some(now + LATER)),
-                false => shared.send_internal(&entity, Command::Wake),
+                false => shared.wake(&entity),
             }
         }
         if now.since(swept_at) >= SWEEP {
@@ -124,7 +129,7 @@ async fn sweep(shared: &Arc<Shared>, until: Timestamp) {
                 let page = shared.journal.due(shard, until, after.take(), 1024)?;
                 for (at, entity) in &page {
                     if shared.directory.get(entity).is_none() {
-                        shared.timers.set(entity, Some(*at));
+                        shared.timers.find(entity, *at);
                     }
                 }
                 match page.last() {
@@ -159,5 +164,15 @@ mod tests {
         timers.set(&near, Some(now + HORIZON));
         timers.pass_on(&near, Some(now + HORIZON), now);
         assert_eq!(timers.due(now + HORIZON), [near]);
+    }
+
+    /// An entity came to life while its checkpoint's deadline was on its way from the journal.
+    #[test]
+    fn a_checkpoint_s_deadline_does_not_replace_a_nearer_one() {
+        let (timers, at) = (Timers::default(), Timestamp::from_ms);
+        let entity: EntityId = "sku:a".parse().unwrap();
+        timers.set(&entity, Some(at(5)));
+        timers.find(&entity, at(9));
+        assert_eq!(timers.due(at(5)), [entity]);
     }
 }

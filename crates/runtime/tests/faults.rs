@@ -1,58 +1,21 @@
 //! A node whose actors crash, whose disk fills up, whose shards are taken: nothing hangs, nothing grows.
 #![allow(clippy::unwrap_used, reason = "a test target")]
 
-use std::sync::Arc;
+mod support;
+
 use std::time::Duration as Wait;
 
 use crossdock_journal::memory::Fault;
-use crossdock_journal::{Journal, MemoryJournal};
-use crossdock_model::command::{Command, OrderCommand, SkuCommand};
-use crossdock_model::v1::{LineFacts, OrderFacts, Origin, Part, Payment, Sale, Tracking};
-use crossdock_model::{CredentialId, EntityId, LineId, LocationId, SkuId, Timestamp};
-use crossdock_runtime::{
-    AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected, VaultWrite,
-};
+use crossdock_model::command::Command;
+use crossdock_model::{Class, EntityId};
+use crossdock_runtime::{AskError, Options, Reply, VaultWrite};
+use support::{adjust, ask, by, define, journal, sku, sold, start};
 
-fn by() -> By {
-    By::new(CredentialId::new("test").unwrap())
-}
-
-fn journal() -> Arc<MemoryJournal> {
-    Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)))
-}
-
-async fn start(journal: &Arc<MemoryJournal>, options: Options) -> Node {
-    let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-    let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
-    Node::start(journal, clock, Arc::new(Unconnected), options, |_| {})
-        .await
-        .unwrap()
-}
-
-fn sku(number: usize) -> EntityId {
-    EntityId::Sku(SkuId::new(format!("S{number}")).unwrap())
-}
-
-/// A delta of 13 crashes the actor where a test plants that.
-fn adjust(delta: i64) -> Command {
-    Command::Sku(SkuCommand::Adjust {
-        location: LocationId::new("reno").unwrap(),
-        delta,
-        reason: "test".to_owned(),
-    })
-}
-
+/// A delta of 13 crashes the actor.
 fn crashing() -> Options {
     let mut options = Options::new(1);
     options.crash_on = Some(|_, command| *command == adjust(13));
     options
-}
-
-/// An answer within ten seconds, whatever it says.
-async fn ask(handle: &Handle, to: EntityId, command: Command) -> Result<Reply, AskError> {
-    tokio::time::timeout(Wait::from_secs(10), handle.ask(to, command, by()))
-        .await
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,43 +88,6 @@ async fn a_poison_command_stays_aside_after_a_restart() {
     assert!(rejected(&ask(&handle, sku(0), adjust(13)).await));
     assert_eq!(handle.metrics().crashes.get(), 0);
     node.stop().await;
-}
-
-/// An order of one unit, which is sold already.
-fn sold(number: usize) -> Command {
-    let line = LineFacts {
-        line: LineId::new("1").unwrap(),
-        title: "A".to_owned(),
-        ordered_units: 1,
-        cancelled_units: 0,
-        parts: vec![Part {
-            sku: SkuId::new(format!("S{number}")).unwrap(),
-            units_per_line_unit: 1,
-        }],
-        unit_price: None,
-        ships: true,
-    };
-    let facts = OrderFacts {
-        name: "#1".to_owned(),
-        placed_at: Timestamp::from_ms(1),
-        updated_at: Timestamp::from_ms(1),
-        sale: Sale::AlreadySold,
-        lines: vec![line],
-        destination: None,
-        service_level: None,
-        ship_by: None,
-        deliver_by: None,
-        payment: Payment::Ready,
-        cancelled: None,
-        total: None,
-        tags: Vec::new(),
-        test: false,
-    };
-    Command::Order(OrderCommand::State {
-        facts: Box::new(facts),
-        origin: Origin::Api,
-        settle: false,
-    })
 }
 
 /// The only write fails that anybody wanted: work is let in again though nobody has written since.
@@ -272,9 +198,42 @@ async fn commands_are_shed_when_the_disk_does_not_follow() {
     node.stop().await;
 }
 
-fn define(number: usize) -> Command {
-    Command::Sku(SkuCommand::Define {
-        title: number.to_string(),
-        tracking: Tracking::Tracked,
-    })
+/// While the disk does not follow, doors close one after the other: what is sold is still taken in when nobody else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sold_already_is_shed_last() {
+    let journal = journal();
+    let mut options = Options::new(1);
+    options.steps_max = 100;
+    let node = start(&journal, options).await;
+    let handle = node.handle();
+    for number in 0..101 {
+        ask(&handle, sku(number), define(0)).await.unwrap();
+    }
+    journal.set_flush(Wait::from_secs(5));
+    let classes = [Class::Import, Class::AskFirst, Class::ChannelOrder];
+    let mut taken_in = Vec::new();
+    let mut waiting = Vec::new();
+    for class in classes {
+        for number in 1..=101 {
+            let (handle, entity) = (handle.clone(), sku(waiting.len()));
+            let asked =
+                tokio::spawn(
+                    async move { handle.ask(entity, define(number), by().of(class)).await },
+                );
+            tokio::time::sleep(Wait::from_millis(1)).await;
+            if asked.is_finished() {
+                let shed = asked.await.unwrap();
+                assert!(matches!(shed, Err(AskError::Overloaded { .. })), "{shed:?}");
+                break;
+            }
+            waiting.push(asked);
+        }
+        taken_in.push(waiting.len());
+    }
+    assert!(taken_in.is_sorted() && taken_in[0] < taken_in[1] && taken_in[1] < taken_in[2]);
+    journal.set_flush(Wait::ZERO);
+    for asked in waiting {
+        asked.await.unwrap().unwrap();
+    }
+    node.stop().await;
 }

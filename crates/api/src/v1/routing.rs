@@ -82,8 +82,7 @@ fn compiled(asking: &Asking, version: u32, document: &str) -> Result<CompiledRul
         ApiError::new(status, "rules_invalid", detail).with_problems(problems)
     };
     let rules = parse_rules(document).map_err(|problem| wrong(vec![problem.to_string()]))?;
-    let known = asking.state.handle.known_locations();
-    let locations = known.into_iter().map(|facts| facts.location).collect();
+    let locations = asking.state.handle.location_ids();
     CompiledRules::compile(version, &rules, &locations)
         .map_err(|problems| wrong(problems.iter().map(ToString::to_string).collect()))
 }

@@ -5,8 +5,8 @@ use crossdock_journal::{InboxRow, VaultEntry, VaultWrite};
 use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{ChannelSettings, CountBasis, OrderFacts, Origin};
 use crossdock_model::{
-    Answer, ChannelId, Command, CredentialId, EntityId, ExternalId, ListingId, OrderId, SourceId,
-    Timestamp,
+    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, ListingId, OrderId,
+    SourceId, Timestamp,
 };
 use crossdock_runtime::{AskError, By, Handle, Reply};
 
@@ -91,7 +91,7 @@ impl Worker {
             adopt_older_than,
             by: By {
                 trace: self.trace,
-                ..By::new(principal)
+                ..By::new(principal).of(Class::ChannelOrder)
             },
         })
     }

@@ -1,15 +1,13 @@
 //! One delivery's way: worked on until it is done, parked under an open exception, or left for later.
 
-use std::time::Duration as Wait;
-
 use crossdock_journal::{InboxMark, InboxRow, InboxState};
 use crossdock_model::command::ChannelCommand;
 use crossdock_model::v1::TraceContext;
-use crossdock_model::{ChannelId, Command, CredentialId, EntityId};
+use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityId};
 use crossdock_runtime::{AskError, By, Handle};
 
 /// Pause before a delivery that met an overloaded or unavailable entity is tried again.
-const RETRY: Wait = Wait::from_millis(250);
+const RETRY: Duration = Duration::from_ms(250);
 /// Tries of one delivery in a row before it waits for the next sweep of the inbox.
 const TRIES: u32 = 5;
 
@@ -146,7 +144,9 @@ impl Worker {
             match self.take_in(row, subject).await {
                 Err(Stuck::Later(_)) if tries < TRIES => {
                     tries += 1;
-                    tokio::time::sleep(RETRY * tries).await;
+                    self.handle
+                        .sleep(Duration::from_ms(RETRY.as_ms() * u64::from(tries)))
+                        .await;
                 }
                 settled => return settled,
             }
@@ -184,9 +184,11 @@ impl Worker {
             return;
         };
         let entity = EntityId::Channel(channel.clone());
-        let asked = self
-            .handle
-            .ask(entity, Command::Channel(command), By::new(principal));
+        let asked = self.handle.ask(
+            entity,
+            Command::Channel(command),
+            By::new(principal).of(Class::ChannelOrder),
+        );
         if let Err(error) = asked.await {
             tracing::warn!(%channel, %error, "an exception could not be recorded; the delivery stays parked");
         }

@@ -15,7 +15,7 @@ use axum::extract::Path;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, header};
 use crossdock_model::v1::Scope;
-use crossdock_model::{ChannelId, ExternalId, OrderId, SkuId, Timestamp};
+use crossdock_model::{ChannelId, Class, ExternalId, OrderId, SkuId, Timestamp};
 use crossdock_runtime::body_hash;
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -95,7 +95,7 @@ async fn start(
             let lines = read(&kind, &headers, &body);
             job.found(lines.len());
             // On its own: a caller who hangs up does not break it off.
-            tokio::spawn(work(asking, hash, kind, at_work, lines));
+            tokio::spawn(work(asking.of(Class::Import), hash, kind, at_work, lines));
             job
         }
     };

@@ -6,7 +6,7 @@ use crossdock_channels::Buyer;
 use crossdock_insight::{RequestFilter, RequestRow};
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{ParcelTracking, RejectReason, RequestLine, Scope};
-use crossdock_model::{OrderId, ShipmentId};
+use crossdock_model::{Class, OrderId, ShipmentId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -309,7 +309,8 @@ fn which(Two(order, request): Two) -> Result<(OrderId, u32), ApiError> {
 async fn acknowledge(asking: Asking, path: Two) -> Answered<Doc<OrderAnswer>> {
     let (order, request) = which(path)?;
     let acknowledge = OrderCommand::Acknowledge { request };
-    command(&asking, order, acknowledge, asking.called).await
+    let called = asking.called;
+    command(&asking.of(Class::Location), order, acknowledge, called).await
 }
 
 async fn reject(asking: Asking, path: Two, input: Input<Reject>) -> Answered<Doc<OrderAnswer>> {
@@ -321,7 +322,7 @@ async fn reject(asking: Asking, path: Two, input: Input<Reject>) -> Answered<Doc
         RejectName::Other => RejectReason::Other(input.value.text.unwrap_or_default()),
     };
     let reject = OrderCommand::Reject { request, reason };
-    command(&asking, order, reject, input.hash).await
+    command(&asking.of(Class::Location), order, reject, input.hash).await
 }
 
 async fn short_pick(
@@ -332,7 +333,7 @@ async fn short_pick(
     let (order, request) = which(path)?;
     let lines = picked(input.value.lines);
     let short = OrderCommand::ShortPick { request, lines };
-    command(&asking, order, short, input.hash).await
+    command(&asking.of(Class::Location), order, short, input.hash).await
 }
 
 async fn ship(asking: Asking, path: Two, input: Input<Ship>) -> Answered<Doc<OrderAnswer>> {
@@ -354,7 +355,7 @@ async fn ship(asking: Asking, path: Two, input: Input<Ship>) -> Answered<Doc<Ord
         tracking,
         shipped_at: ship.shipped_at.map_or(asking.now(), |at| at.0),
     };
-    command(&asking, order, ship, input.hash).await
+    command(&asking.of(Class::Location), order, ship, input.hash).await
 }
 
 async fn answer_cancel(
@@ -365,5 +366,5 @@ async fn answer_cancel(
     let (order, request) = which(path)?;
     let accepted = input.value.accepted;
     let answer = OrderCommand::AnswerCancel { request, accepted };
-    command(&asking, order, answer, input.hash).await
+    command(&asking.of(Class::Location), order, answer, input.hash).await
 }
