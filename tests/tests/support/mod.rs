@@ -223,6 +223,21 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// SIGTERM, as an init system sends it; the exit code, once the process has ended by itself.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.unwrap().success());
+        let started = Instant::now();
+        loop {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return ended.code();
+            }
+            assert!(started.elapsed() < WAIT_MAX, "it does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// A way in that others may keep.
     pub fn door(&self) -> Door {
         self.door.clone()

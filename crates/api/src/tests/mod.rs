@@ -7,6 +7,7 @@ mod imports;
 mod keys;
 mod observe;
 mod orders;
+mod quarantine;
 mod requests;
 mod stock;
 mod webhooks;
@@ -105,6 +106,10 @@ impl Call<'_> {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(Options::new(1)).await
+    }
+
+    async fn start_with(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let insight = Arc::new(Insight::open(&dir.path().join("insight.db")).unwrap());
         let clock = Arc::new(RealClock::default());
@@ -115,7 +120,7 @@ impl Server {
             Arc::clone(&journal) as Arc<dyn Journal>,
             clock,
             Arc::new(Unconnected),
-            Options::new(1),
+            options,
             fatal,
         );
         let node = started.await.unwrap();

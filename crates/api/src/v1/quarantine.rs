@@ -41,7 +41,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post(
             "/v1/quarantine/{entity}/skip",
             Scope::Admin,
-            "Let it work again without what crashed it",
+            "Let it work again, and keep refusing what crashed it",
             skip,
         )
         .answers::<Lifted>(),
@@ -56,13 +56,15 @@ pub(crate) struct QuarantineDoc {
     command_hash: Option<String>,
     cause: String,
     since: Time,
+    /// A person gave the command up: it stays refused.
+    skipped: bool,
 }
 
-/// Something that works again.
+/// What works again.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Lifted {
     entity: String,
-    /// Marks that were lifted.
+    /// Marks that were decided on.
     lifted: usize,
 }
 
@@ -72,6 +74,7 @@ fn doc(view: &QuarantineView) -> QuarantineDoc {
         command_hash: view.command_hash.map(|hash| format!("{hash:016x}")),
         cause: view.cause.clone(),
         since: Time(view.since),
+        skipped: view.skipped,
     }
 }
 
@@ -111,16 +114,18 @@ async fn show(asking: Asking, Id(entity): Id<EntityId>) -> Answered<Doc<Quaranti
 }
 
 async fn retry(asking: Asking, Id(entity): Id<EntityId>) -> Answered<Doc<Lifted>> {
-    lift(&asking, &entity, false).await
+    decide(&asking, &entity, false).await
 }
 
 async fn skip(asking: Asking, Id(entity): Id<EntityId>) -> Answered<Doc<Lifted>> {
-    lift(&asking, &entity, true).await
+    decide(&asking, &entity, true).await
 }
 
+/// Lets what is put aside come again; with `skipped` the entity works again and its commands stay refused.
 /// Durably first, then on this node.
-async fn lift(asking: &Asking, entity: &EntityId, skipped: bool) -> Answered<Doc<Lifted>> {
-    let found = marks_of(asking, entity).await?;
+async fn decide(asking: &Asking, entity: &EntityId, skipped: bool) -> Answered<Doc<Lifted>> {
+    let mut found = marks_of(asking, entity).await?;
+    found.retain(|mark| !(skipped && mark.skipped));
     for mark in &found {
         let command = Command::System(SystemCommand::LiftQuarantine {
             entity: mark.entity.clone(),
@@ -130,10 +135,11 @@ async fn lift(asking: &Asking, entity: &EntityId, skipped: bool) -> Answered<Doc
         asking
             .ask_by(EntityId::System(0), command, asking.by())
             .await?;
-        asking
-            .state
-            .handle
-            .lift_quarantine(entity, mark.command_hash);
+        let handle = &asking.state.handle;
+        match mark.command_hash {
+            Some(hash) if skipped => handle.skip_quarantined(entity, hash),
+            hash => handle.lift_quarantine(entity, hash),
+        }
     }
     Ok(Doc::read(Lifted {
         entity: entity.to_string(),
