@@ -228,7 +228,9 @@ pub(crate) async fn healthz() -> &'static str {
 
 /// The node takes work.
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str, ApiError> {
-    match state.handle.trouble() {
+    // A read model that stands still shows what is no longer so.
+    let trouble = state.handle.trouble().or_else(|| state.insight.trouble());
+    match trouble {
         None => Ok("ready"),
         Some(trouble) => {
             let detail = "the node takes no work now; its log says why";

@@ -52,6 +52,16 @@ impl Insight {
         journal: &dyn Journal,
         budget_records: usize,
     ) -> Result<Progress, InsightError> {
+        let folded = self.fold_within(journal, budget_records);
+        self.note_trouble(folded.as_ref().err().map(ToString::to_string));
+        folded
+    }
+
+    fn fold_within(
+        &self,
+        journal: &dyn Journal,
+        budget_records: usize,
+    ) -> Result<Progress, InsightError> {
         let mut writer = self.writer();
         let work = writer.transaction()?;
         let tails = journal.tails()?;

@@ -22,10 +22,10 @@ use thiserror::Error;
 
 pub use catch_up::{Lag, Progress};
 pub use query::{
-    ChannelRow, ExceptionFilter, ExceptionRow, FeedEvent, FeedPage, HoldSummary, LedgerRow,
-    ListingRow, LocationRow, OrderFilter, OrderRow, OrderSearch, PAGE_MAX, Page, RequestFilter,
-    RequestRow, RequestSummary, RuleSetRow, ShipmentRow, SkuRow, StockFilter, StockRow,
-    StockSearch, TimelineRow,
+    ExceptionFilter, ExceptionRow, ExpectedRow, FeedEvent, FeedPage, HoldSummary, LedgerRow,
+    ListingRow, OrderFilter, OrderRow, OrderSearch, PAGE_MAX, Page, RequestFilter, RequestRow,
+    RequestSummary, RuleSetRow, ShipmentRow, SkuRow, StockFilter, StockRow, StockSearch,
+    TimelineRow, TransferRow,
 };
 
 /// Connections that answer questions side by side.
@@ -65,6 +65,7 @@ pub struct Insight {
     /// None for a database in memory: its only connection is the writer.
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Insight {
@@ -85,6 +86,7 @@ impl Insight {
             writer: Mutex::new(writer),
             readers: readers?,
             turn: AtomicUsize::new(0),
+            trouble: Mutex::default(),
         })
     }
 
@@ -97,6 +99,7 @@ impl Insight {
             writer: Mutex::new(schema::open_in_memory()?),
             readers: Vec::new(),
             turn: AtomicUsize::new(0),
+            trouble: Mutex::default(),
         })
     }
 
@@ -109,6 +112,22 @@ impl Insight {
         let mut writer = self.writer();
         writer.flush_prepared_statement_cache();
         Ok(schema::fold_anew(&mut writer)?)
+    }
+
+    /// Why the figures stand still, while they do: what they show is old, and gets older.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The figures stand still, until [`Insight::catch_up`] gets on again.
+    pub fn stand_still(&self, cause: &str) {
+        self.note_trouble(Some(cause.to_owned()));
+    }
+
+    pub(crate) fn note_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Version of the folded tables.
-const FOLDED: i64 = 4;
+const FOLDED: i64 = 5;
 /// Version of the kept tables; another one means a new file.
 const KEPT: i64 = 1;
 /// What `user_version` holds.
@@ -91,6 +91,9 @@ CREATE TABLE offers (
 CREATE TABLE incoming (
     sku TEXT NOT NULL, location TEXT NOT NULL, reference TEXT NOT NULL, units INTEGER NOT NULL,
     expected_at INTEGER NOT NULL, PRIMARY KEY (sku, location, reference)) WITHOUT ROWID;
+CREATE TABLE transfers (
+    sku TEXT NOT NULL, transfer TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, units INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL, PRIMARY KEY (sku, transfer)) WITHOUT ROWID;
 CREATE TABLE ledger (
     sku TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, effective_at INTEGER NOT NULL,
     location TEXT NOT NULL, on_hand_delta INTEGER NOT NULL, unavailable_delta INTEGER NOT NULL,
@@ -107,10 +110,6 @@ CREATE INDEX exceptions_key ON exceptions (entity, kind, subject, episode);
 CREATE TABLE listings (
     channel TEXT NOT NULL, listing TEXT NOT NULL, target TEXT NOT NULL,
     PRIMARY KEY (channel, listing)) WITHOUT ROWID;
-CREATE TABLE locations (location TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE channels (
-    channel TEXT PRIMARY KEY, connector TEXT NOT NULL, sale TEXT NOT NULL, mode TEXT NOT NULL,
-    adopt_older_than INTEGER) WITHOUT ROWID;
 CREATE TABLE rule_sets (
     version INTEGER PRIMARY KEY, document TEXT NOT NULL, at INTEGER NOT NULL, principal TEXT NOT NULL);
 ";

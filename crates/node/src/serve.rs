@@ -27,6 +27,8 @@ use crate::{bootstrap, http, ingest, seed, telemetry};
 
 /// Pause of the read models when there is nothing to fold.
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
+/// Pause after the read models could not follow the journal.
+const FOLD_AGAIN: Wait = Wait::from_secs(1);
 /// Time for requests in flight to end when the server stops.
 const DRAIN: Wait = Wait::from_secs(5);
 
@@ -201,17 +203,22 @@ fn outgoing(
 /// Keeps the read models up to date until the task is ended.
 async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
     loop {
-        let (insight, journal) = (Arc::clone(&insight), Arc::clone(&journal));
-        let folded = tokio::task::spawn_blocking(move || insight.catch_up(&*journal)).await;
-        match folded {
-            Ok(Ok(progress)) if progress.behind => {}
-            Ok(Ok(_)) => tokio::time::sleep(FOLD_PAUSE).await,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the read models stand still");
-                tokio::time::sleep(Wait::from_secs(1)).await;
+        let (writer, log) = (Arc::clone(&insight), Arc::clone(&journal));
+        let folded = tokio::task::spawn_blocking(move || writer.catch_up(&*log)).await;
+        let trouble = match folded {
+            Ok(Ok(progress)) if progress.behind => continue,
+            Ok(Ok(_)) => {
+                tokio::time::sleep(FOLD_PAUSE).await;
+                continue;
             }
-            Err(_) => return,
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) if error.is_cancelled() => return,
+            // What was begun is taken back, and the same record comes again: /readyz says no until it is taken.
+            Err(_) => "folding the journal panicked".to_owned(),
+        };
+        insight.stand_still(&trouble);
+        tracing::error!(trouble, "the read models stand still");
+        tokio::time::sleep(FOLD_AGAIN).await;
     }
 }
 

@@ -187,6 +187,16 @@ async fn rules_are_refused_with_all_their_problems() {
     let saved = rules("[[rule]]\nname = \"a\"\nprefer = [{ ranked = [\"reno\"] }]\n").await;
     assert_eq!(saved.json()["version"], 1, "{}", saved.text);
     assert_eq!(server.get("/v1/routing/rules").await.json()["version"], 1);
+    server.catch_up();
+    let versions = server.get("/v1/routing/rules/versions").await.json();
+    assert_eq!(
+        (
+            &versions["items"][0]["version"],
+            &versions["items"][0]["by"]
+        ),
+        (&json!(1), &json!("admin")),
+        "{versions}"
+    );
 }
 
 #[tokio::test]
@@ -206,4 +216,15 @@ async fn figures_name_routes_and_hot_skus() {
     ] {
         assert!(text.contains(expected), "{expected} is missing in {text}");
     }
+}
+
+#[tokio::test]
+async fn a_node_whose_read_models_stand_still_is_not_ready() {
+    let server = Server::start().await;
+    server.insight.stand_still("folding the journal panicked");
+    let answer = server.anonymous(Method::GET, "/readyz").send().await;
+    assert_eq!(answer.code(), "not_ready", "{}", answer.text);
+    server.catch_up();
+    let answer = server.anonymous(Method::GET, "/readyz").send().await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
 }

@@ -10,11 +10,13 @@ use crossdock_runtime::{CompiledRules, Reply, parse_rules};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::consistent::{consistent, look, page};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Filter, unread};
 use crate::route::Route;
+use crate::wire::{Items, Time};
 
 /// Routes of routing rules.
 pub(super) fn routes() -> Vec<Route> {
@@ -26,6 +28,14 @@ pub(super) fn routes() -> Vec<Route> {
             show,
         )
         .answers::<RulesDoc>(),
+        Route::get(
+            "/v1/routing/rules/versions",
+            Scope::Read,
+            "List the rules that were in force, newest first",
+            versions,
+        )
+        .filters::<VersionQuery>()
+        .answers::<Items<VersionDoc>>(),
         Route::put(
             "/v1/routing/rules",
             Scope::Admin,
@@ -54,6 +64,49 @@ pub(crate) struct RulesDoc {
     version: u32,
     /// TOML.
     document: String,
+}
+
+/// A page of versions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VersionQuery {
+    /// Where the page begins.
+    cursor: Option<String>,
+    /// Rows of a page, 1 to 200.
+    limit: Option<usize>,
+    /// Show at least what stands at this `Crossdock-Position`.
+    consistent_with: Option<String>,
+}
+
+/// Rules as they were saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VersionDoc {
+    version: i64,
+    /// TOML.
+    document: String,
+    saved_at: Time,
+    /// Who saved them: the name of a person or system.
+    by: String,
+}
+
+async fn versions(
+    asking: Asking,
+    Filter(query): Filter<VersionQuery>,
+) -> Answered<Doc<Items<VersionDoc>>> {
+    let state = &asking.state;
+    consistent(state, query.consistent_with.as_deref()).await?;
+    let limit = page(query.limit)?;
+    let read = move |insight: &crossdock_insight::Insight| {
+        insight.rule_sets(query.cursor.as_deref(), limit)
+    };
+    let rows = look(state, read).await?;
+    let names = state.keys.names(&state.handle).await?;
+    Ok(Doc::read(Items::of(rows, |row| VersionDoc {
+        version: row.version,
+        document: row.document,
+        saved_at: Time::from_ms(row.at),
+        by: names.of(row.principal),
+    })))
 }
 
 async fn read(asking: &Asking) -> Result<(RulesDoc, Reply), ApiError> {

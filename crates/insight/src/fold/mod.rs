@@ -65,9 +65,10 @@ impl Folding<'_> {
         match (event, self.entity) {
             (Event::Sku(event), EntityId::Sku(sku)) => self.sku(sku, number, event),
             (Event::Order(event), EntityId::Order(order)) => self.order(order, number, event),
-            (Event::Channel(event), EntityId::Channel(channel)) => self.channel(channel, event),
+            (Event::Channel(event), EntityId::Channel(_)) => self.channel(event),
             (Event::Bucket(event), EntityId::Bucket(channel, _)) => self.bucket(channel, event),
-            (Event::Location(event), EntityId::Location(_)) => self.location(event),
+            // Locations say themselves how they are.
+            (Event::Location(_), EntityId::Location(_)) => Ok(()),
             (Event::System(event), EntityId::System(_)) => self.system(event),
             (
                 Event::Sku(_)

@@ -1,42 +1,22 @@
-//! Channels, listing maps, locations and the system's documents.
+//! Listing maps, and what channels and the system have to say.
 
 use crossdock_model::ChannelId;
 use crossdock_model::v1::{
-    BucketEvent, ChannelEvent, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
-    LocationEvent, Sale, SystemEvent,
+    BucketEvent, ChannelEvent, ExceptionClosed, ExceptionKey, ExceptionOpened, SystemEvent,
 };
 
 use super::{Folded, Folding};
 
 impl Folding<'_> {
-    pub(super) fn channel(&mut self, channel: &ChannelId, event: &ChannelEvent) -> Folded {
+    pub(super) fn channel(&mut self, event: &ChannelEvent) -> Folded {
         match event {
-            ChannelEvent::Connected(settings) => {
-                let sql = "INSERT INTO channels (channel, connector, sale, mode) VALUES (?1, ?2, ?3, 'observed')
-                    ON CONFLICT (channel) DO UPDATE SET connector = ?2, sale = ?3";
-                let sale = match settings.sale {
-                    Sale::Asks => "asks",
-                    Sale::AlreadySold => "already_sold",
-                };
-                self.run(sql, (channel.as_str(), &settings.connector, sale))?;
-            }
-            ChannelEvent::ModeSet(mode) => {
-                let mode = match mode {
-                    ChannelMode::Observed => "observed",
-                    ChannelMode::Active => "active",
-                    ChannelMode::Paused => "paused",
-                };
-                let sql = "UPDATE channels SET mode = ?2 WHERE channel = ?1";
-                self.run(sql, (channel.as_str(), mode))?;
-            }
-            ChannelEvent::AdoptionBegan { older_than } => {
-                let sql = "UPDATE channels SET adopt_older_than = ?2 WHERE channel = ?1";
-                self.run(sql, (channel.as_str(), older_than.as_ms()))?;
-            }
-            ChannelEvent::ExceptionOpened(opened) => self.exception_opened(opened)?,
-            ChannelEvent::ExceptionClosed(closed) => self.exception_closed(closed)?,
+            ChannelEvent::ExceptionOpened(opened) => self.exception_opened(opened),
+            ChannelEvent::ExceptionClosed(closed) => self.exception_closed(closed),
+            // The channel itself says how it is.
+            ChannelEvent::Connected(_)
+            | ChannelEvent::ModeSet(_)
+            | ChannelEvent::AdoptionBegan { .. } => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn bucket(&self, channel: &ChannelId, event: &BucketEvent) -> Folded {
@@ -51,23 +31,6 @@ impl Folding<'_> {
                 let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";
                 self.run(sql, (channel.as_str(), listing.as_str()))?;
             }
-        }
-        Ok(())
-    }
-
-    pub(super) fn location(&self, event: &LocationEvent) -> Folded {
-        match event {
-            LocationEvent::Defined(facts) => {
-                let sql = "INSERT INTO locations (location, facts) VALUES (?1, ?2)
-                    ON CONFLICT (location) DO UPDATE SET facts = ?2";
-                let text = serde_json::to_string(facts)?;
-                self.run(sql, (facts.location.as_str(), text))?;
-            }
-            LocationEvent::CapacityTaken { .. }
-            | LocationEvent::CapacityReleased { .. }
-            | LocationEvent::DaysClosed { .. }
-            | LocationEvent::ConnectorFailed { .. }
-            | LocationEvent::ConnectorWorked { .. } => {}
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Stock per location, and the ledger.
 
 use crossdock_model::v1::{MoveReason, SkuEvent};
-use crossdock_model::{LocationId, SkuId, Timestamp};
+use crossdock_model::{LocationId, SkuId, Timestamp, TransferId};
 use serde_json::json;
 
 use super::{Folded, Folding};
@@ -195,14 +195,28 @@ impl Folding<'_> {
         reason: &MoveReason,
     ) -> Folded {
         match reason {
-            MoveReason::TransferOut { to, .. } => {
+            MoveReason::TransferOut { transfer, to } => {
                 self.shift(sku, to, Sum::InTransit, -on_hand_delta)?;
+                let sql = "INSERT INTO transfers (sku, transfer, source, target, units, sent_at)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (sku, transfer) DO UPDATE SET units = units + ?5";
+                let (from, to) = (location.as_str(), to.as_str());
+                let values = (
+                    sku.as_str(),
+                    transfer.as_str(),
+                    from,
+                    to,
+                    -on_hand_delta,
+                    self.at(),
+                );
+                self.run(sql, values)?;
             }
-            MoveReason::TransferIn { .. } => {
+            MoveReason::TransferIn { transfer, .. } => {
                 self.shift(sku, location, Sum::InTransit, -on_hand_delta)?;
+                self.transferred(sku, transfer, on_hand_delta)?;
             }
-            MoveReason::TransferLost { units, .. } => {
+            MoveReason::TransferLost { transfer, units } => {
                 self.shift(sku, location, Sum::InTransit, -i64::from(*units))?;
+                self.transferred(sku, transfer, i64::from(*units))?;
             }
             MoveReason::Received {
                 reference: Some(reference),
@@ -225,6 +239,16 @@ impl Folding<'_> {
             | MoveReason::Returned { .. }
             | MoveReason::SoldAtTill { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Units of a transfer are on their way no longer.
+    fn transferred(&self, sku: &SkuId, transfer: &TransferId, units: i64) -> Folded {
+        let values = (sku.as_str(), transfer.as_str(), units);
+        let sql = "UPDATE transfers SET units = units - ?3 WHERE sku = ?1 AND transfer = ?2";
+        self.run(sql, values)?;
+        let sql = "DELETE FROM transfers WHERE sku = ?1 AND transfer = ?2 AND units <= 0";
+        self.run(sql, (sku.as_str(), transfer.as_str()))?;
         Ok(())
     }
 

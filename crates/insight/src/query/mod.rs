@@ -21,8 +21,8 @@ pub use orders::{
     HoldSummary, OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow,
 };
 pub use requests::{RequestFilter, RequestRow};
-pub use settings::{ChannelRow, ListingRow, LocationRow, RuleSetRow};
-pub use stock::{LedgerRow, SkuRow, StockFilter, StockRow, StockSearch};
+pub use settings::{ListingRow, RuleSetRow};
+pub use stock::{ExpectedRow, LedgerRow, SkuRow, StockFilter, StockRow, StockSearch, TransferRow};
 
 use crate::InsightError;
 

@@ -99,6 +99,37 @@ pub struct LedgerRow {
     pub principal: String,
 }
 
+/// Units that are expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedRow {
+    /// Where.
+    pub location: String,
+    /// The purchase order.
+    pub reference: String,
+    /// Units still to come.
+    pub units: i64,
+    /// When, milliseconds since 1970.
+    pub expected_at: i64,
+}
+
+/// Units on their way between two locations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRow {
+    /// The transfer.
+    pub transfer: String,
+    /// Where they come from.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
+    /// Units that have not arrived.
+    pub units: i64,
+    /// When they left, milliseconds since 1970.
+    pub sent_at: i64,
+}
+
+/// Expected deliveries, and open transfers, of a SKU that are told at most.
+const EXPECTED_MAX: usize = 1_000;
+
 pub(super) const STOCK: Order = Order::up(&["sku", "location"]);
 const SKU: Order = Order::up(&["k.sku"]);
 const LEDGER: Order = Order::down(&["number"]);
@@ -212,6 +243,47 @@ impl Insight {
         wanted.page(&self.reader(), select, &SKU, limit, read, |row| {
             vec![value!(row.sku)]
         })
+    }
+
+    /// What is expected of a SKU, soonest first.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn expected(&self, sku: &str) -> Result<Vec<ExpectedRow>, InsightError> {
+        let sql = "SELECT location, reference, units, expected_at FROM incoming WHERE sku = ?1
+            ORDER BY expected_at, location, reference LIMIT ?2";
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(sql)?;
+        let rows = statement.query_map((sku, EXPECTED_MAX.cast_signed()), |row| {
+            Ok(ExpectedRow {
+                location: row.get(0)?,
+                reference: row.get(1)?,
+                units: row.get(2)?,
+                expected_at: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Transfers of a SKU of which units are still on their way, oldest first.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn transfers(&self, sku: &str) -> Result<Vec<TransferRow>, InsightError> {
+        let sql = "SELECT transfer, source, target, units, sent_at FROM transfers WHERE sku = ?1
+            ORDER BY sent_at, transfer LIMIT ?2";
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(sql)?;
+        let rows = statement.query_map((sku, EXPECTED_MAX.cast_signed()), |row| {
+            Ok(TransferRow {
+                transfer: row.get(0)?,
+                from: row.get(1)?,
+                to: row.get(2)?,
+                units: row.get(3)?,
+                sent_at: row.get(4)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Movements of a SKU at one location (or at all), newest first.

@@ -1,14 +1,12 @@
-//! Channels, listing maps, locations, rule sets and exceptions.
+//! Listing maps, rule sets and exceptions.
 
 use crossdock_insight::{ExceptionFilter, Insight};
-use crossdock_model::Timestamp;
 use crossdock_model::v1::{
-    BucketEvent, ChannelEvent, ChannelMode, ChannelSettings, Connector, Event, ExceptionClosed,
-    ExceptionKey, ExceptionOpened, ListingTarget, LocationEvent, LocationFacts, PostalAddress,
-    Sale, SystemEvent,
+    BucketEvent, ChannelEvent, Event, ExceptionClosed, ExceptionKey, ExceptionOpened,
+    ListingTarget, SystemEvent,
 };
 
-use crate::book::{Book, folded, place, sku};
+use crate::book::{Book, folded, sku};
 
 fn unmapped(episode: u32) -> ExceptionKey {
     ExceptionKey {
@@ -92,40 +90,6 @@ fn a_quarantine_is_an_exception_until_it_is_lifted() {
     );
 }
 
-fn reno() -> LocationFacts {
-    LocationFacts {
-        location: place("reno"),
-        name: "Reno".to_owned(),
-        time_zone: "America/Los_Angeles".to_owned(),
-        address: PostalAddress::default(),
-        coordinates: None,
-        closed_weekdays: vec![7],
-        closed_dates: Vec::new(),
-        cut_off_minutes: None,
-        capacity_units_per_day: None,
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 30,
-        stock_source: None,
-    }
-}
-
-fn connected() -> Vec<Event> {
-    let settings = ChannelSettings {
-        connector: "shopify".to_owned(),
-        sale: Sale::AlreadySold,
-        map_by_sku: true,
-    };
-    let older_than = Timestamp::from_ms(9);
-    vec![
-        Event::Channel(ChannelEvent::Connected(settings)),
-        Event::Channel(ChannelEvent::ModeSet(ChannelMode::Active)),
-        Event::Channel(ChannelEvent::AdoptionBegan { older_than }),
-    ]
-}
-
 fn mapped(listing: &str) -> Event {
     Event::Bucket(BucketEvent::Mapped {
         listing: listing.parse().unwrap(),
@@ -137,38 +101,27 @@ fn mapped(listing: &str) -> Event {
 }
 
 #[test]
-fn channels_and_their_listings_are_as_they_are_now() {
+fn listings_are_as_they_are_now() {
     let mut book = Book::new();
-    book.write("channel:shop", connected());
     book.write("bucket:shop:3", vec![mapped("40001")]);
     let listing = "40002".parse().unwrap();
     let gone = Event::Bucket(BucketEvent::Unmapped { listing });
     book.write("bucket:shop:4", vec![mapped("40002"), gone]);
     let insight = folded(&book);
-    let channel = insight.channels(None, 10).unwrap().rows.remove(0);
-    assert_eq!(
-        (channel.sale.as_str(), channel.mode.as_str()),
-        ("already_sold", "active")
-    );
-    assert_eq!(channel.adopt_older_than, Some(9));
     let listings = insight.listings("shop", None, 10).unwrap().rows;
     assert_eq!((listings.len(), listings[0].listing.as_str()), (1, "40001"));
     assert_eq!(listings[0].target["Sku"]["multiplier"], 6);
 }
 
 #[test]
-fn locations_and_rule_sets_are_listed() {
+fn rule_sets_are_listed() {
     let mut book = Book::new();
-    let defined = LocationEvent::Defined(Box::new(reno()));
-    book.write("location:reno", vec![Event::Location(defined)]);
     for version in [1, 2] {
         let document = format!("# {version}");
         let saved = SystemEvent::RuleSetSaved { version, document };
         book.write("system:0", vec![Event::System(saved)]);
     }
     let insight = folded(&book);
-    let locations = insight.locations(None, 10).unwrap().rows;
-    assert_eq!(locations[0].facts["name"], "Reno");
     let saved = insight.rule_sets(None, 10).unwrap().rows.into_iter();
     let saved: Vec<String> = saved.map(|row| row.document).collect();
     assert_eq!(saved, ["# 2", "# 1"]);

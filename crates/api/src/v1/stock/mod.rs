@@ -37,7 +37,8 @@ fn shown() -> Vec<Route> {
             "Show the stock of a SKU as of now",
             show,
         )
-        .answers::<StockDoc>(),
+        .filters::<ShowQuery>()
+        .answers::<StockShownDoc>(),
         Route::get(
             "/v1/stock/{sku}/ledger",
             read,
@@ -60,7 +61,7 @@ fn moved() -> Vec<Route> {
             change::count,
         )
         .takes::<change::Count>()
-        .answers::<StockDoc>(),
+        .answers::<change::CountedDoc>(),
         Route::post(
             "/v1/stock/{sku}/adjustments",
             operate,
@@ -163,6 +164,14 @@ pub(crate) struct StockQuery {
     consistent_with: Option<String>,
 }
 
+/// How stock is shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShowQuery {
+    /// Show at least what stands at this `Crossdock-Position`, also in the lists of the read model.
+    consistent_with: Option<String>,
+}
+
 /// Which movements.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -242,6 +251,39 @@ pub(crate) struct StockDoc {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<Vec<ComponentDoc>>,
     pub locations: Vec<LocationStockDoc>,
+}
+
+/// Stock of a SKU as of now, with what is on its way as the read model has it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct StockShownDoc {
+    #[serde(flatten)]
+    stock: StockDoc,
+    /// Units that are expected, soonest first.
+    expected: Vec<ExpectedDoc>,
+    /// Transfers of which units are still on their way.
+    transfers: Vec<TransferDoc>,
+}
+
+/// Units that are expected.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ExpectedDoc {
+    location: String,
+    /// The purchase order.
+    reference: String,
+    /// Units still to come.
+    units: i64,
+    expected_at: Time,
+}
+
+/// Units on their way between two locations.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct TransferDoc {
+    transfer: String,
+    from: String,
+    to: String,
+    /// Units that have not arrived.
+    units: i64,
+    sent_at: Time,
 }
 
 /// A part of a kit.
@@ -354,12 +396,43 @@ async fn list(
     Ok(Doc::read(Items::of(rows, doc)))
 }
 
-async fn show(asking: Asking, Id(sku): Id<SkuId>) -> Answered<Doc<StockDoc>> {
-    let reply = asking.read(EntityId::Sku(sku)).await?;
-    match &reply.answer {
-        Answer::Stock(view) => Ok(Doc::of(&reply, stock_doc(view))),
-        other => Err(ApiError::internal(&format!("a SKU answered {other:?}"))),
-    }
+async fn show(
+    asking: Asking,
+    Id(sku): Id<SkuId>,
+    Filter(query): Filter<ShowQuery>,
+) -> Answered<Doc<StockShownDoc>> {
+    consistent(&asking.state, query.consistent_with.as_deref()).await?;
+    let reply = asking.read(EntityId::Sku(sku.clone())).await?;
+    let Answer::Stock(view) = &reply.answer else {
+        let answer = &reply.answer;
+        return Err(ApiError::internal(&format!("a SKU answered {answer:?}")));
+    };
+    let read = move |insight: &crossdock_insight::Insight| {
+        Ok((
+            insight.expected(sku.as_str())?,
+            insight.transfers(sku.as_str())?,
+        ))
+    };
+    let (expected, transfers) = look(&asking.state, read).await?;
+    let expected = expected.into_iter().map(|row| ExpectedDoc {
+        location: row.location,
+        reference: row.reference,
+        units: row.units,
+        expected_at: Time::from_ms(row.expected_at),
+    });
+    let transfers = transfers.into_iter().map(|row| TransferDoc {
+        transfer: row.transfer,
+        from: row.from,
+        to: row.to,
+        units: row.units,
+        sent_at: Time::from_ms(row.sent_at),
+    });
+    let shown = StockShownDoc {
+        stock: stock_doc(view),
+        expected: expected.collect(),
+        transfers: transfers.collect(),
+    };
+    Ok(Doc::of(&reply, shown))
 }
 
 async fn ledger(
