@@ -313,21 +313,94 @@ mod tests {
         }
     }
 
+    /// One of each rejection, and its status. The match has no other arm, so that a new one is entered here.
+    fn rejections() -> Vec<(Rejection, u16)> {
+        use crossdock_model::{SkuId, Timestamp};
+        let (sku, text) = (SkuId::new("A-1").unwrap(), || "x".to_owned());
+        let stock = crossdock_model::answer::StockView {
+            sku: sku.clone(),
+            version: 1,
+            title: text(),
+            tracking: crossdock_model::v1::Tracking::Tracked,
+            locations: Vec::new(),
+            waiting_units: 0,
+        };
+        let all = vec![
+            Rejection::invalid("x", "y"),
+            Rejection::NotFound(text()),
+            Rejection::KeyConflict,
+            Rejection::TooOld { window_ms: 1 },
+            Rejection::Short {
+                sku: sku.clone(),
+                stock: Box::new(stock),
+            },
+            Rejection::Contended { sku: sku.clone() },
+            Rejection::Busy {
+                sku,
+                retry_after_ms: 1200,
+            },
+            Rejection::Superseded,
+            Rejection::HoldExpired {
+                at: Timestamp::default(),
+            },
+            Rejection::WrongState {
+                status: crossdock_model::v1::OrderStatus::Closed,
+                hint: text(),
+            },
+            Rejection::CapacityFull { day: text() },
+            Rejection::NotStockSource {
+                given: text(),
+                expected: text(),
+            },
+            Rejection::Limit {
+                what: text(),
+                max: 1,
+            },
+            Rejection::Forbidden { needed: text() },
+            Rejection::OrderExists(text()),
+            Rejection::IdConflict(text()),
+        ];
+        let status = |rejection: &Rejection| match rejection {
+            Rejection::Invalid { .. } | Rejection::TooOld { .. } | Rejection::Limit { .. } => 422,
+            Rejection::NotFound(_) => 404,
+            Rejection::Contended { .. } | Rejection::Busy { .. } => 503,
+            Rejection::Forbidden { .. } => 403,
+            Rejection::KeyConflict
+            | Rejection::Short { .. }
+            | Rejection::Superseded
+            | Rejection::HoldExpired { .. }
+            | Rejection::WrongState { .. }
+            | Rejection::CapacityFull { .. }
+            | Rejection::NotStockSource { .. }
+            | Rejection::OrderExists(_)
+            | Rejection::IdConflict(_) => 409,
+        };
+        all.into_iter()
+            .map(|one| {
+                let status = status(&one);
+                (one, status)
+            })
+            .collect()
+    }
+
     #[test]
     fn rejections_have_pages_and_say_when_to_come_back() {
-        let busy = Rejection::Busy {
-            sku: crossdock_model::SkuId::new("A-1").unwrap(),
-            retry_after_ms: 1200,
-        };
-        let error = ApiError::from(busy);
-        assert!(CODES.iter().any(|(code, _)| *code == error.code()));
-        let response = error.into_response();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(response.headers()["Retry-After"], "2");
-        assert_eq!(
-            response.headers()["Content-Type"],
-            "application/problem+json"
-        );
+        let mut seen = BTreeSet::new();
+        for (rejection, status) in rejections() {
+            let (code, later) = (rejection.code(), status == 503);
+            let error = ApiError::from(rejection);
+            assert!(CODES.iter().any(|(known, _)| *known == code), "{code}");
+            assert!(seen.insert(code), "{code} stands for two rejections");
+            let response = error.into_response();
+            assert_eq!(response.status(), status, "{code}");
+            assert_eq!(
+                response.headers().contains_key("Retry-After"),
+                later,
+                "{code}"
+            );
+            let kind = &response.headers()["Content-Type"];
+            assert_eq!(kind, "application/problem+json");
+        }
     }
 
     #[test]

@@ -55,6 +55,44 @@ text_ids! {
     ListingText = ListingId, ListingId::new;
 }
 
+/// Longest free text of a field, in bytes.
+pub(crate) const TEXT_BYTES_MAX: usize = 500;
+
+/// A free text that is not endless.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Text(pub String);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        match text.len() <= TEXT_BYTES_MAX {
+            true => Ok(Self(text)),
+            false => Err(de::Error::custom(format!("at most {TEXT_BYTES_MAX} bytes"))),
+        }
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0
+    }
+}
+
+impl PartialSchema for Text {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.max_length(Some(TEXT_BYTES_MAX)).into()
+    }
+}
+
+impl ToSchema for Text {}
+
 /// An instant, RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(pub Timestamp);

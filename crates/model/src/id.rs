@@ -26,6 +26,9 @@ pub enum IdError {
     /// The text has a character that separates the parts of an entity's name.
     #[error("this id may not contain ':'")]
     Separator,
+    /// The text has no `:` between a channel and what the channel calls the order.
+    #[error("an order's id is channel:external_id, as shop:1001")]
+    NoChannel,
 }
 
 fn check(text: &str) -> Result<(), IdError> {
@@ -172,7 +175,7 @@ impl std::str::FromStr for OrderId {
 
     /// Reads `channel:external`; the external id may itself contain `:`.
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let (channel, external) = text.split_once(':').ok_or(IdError::Separator)?;
+        let (channel, external) = text.split_once(':').ok_or(IdError::NoChannel)?;
         Ok(Self {
             channel: ChannelId::checked(channel)?,
             external: ExternalId::new(external)?,

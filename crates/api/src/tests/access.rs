@@ -185,6 +185,8 @@ async fn mistakes_are_problems_with_codes_that_have_pages() {
         assert!(page.text.starts_with(&format!("# {code}\n")));
         assert!(CODES.iter().any(|(known, _)| *known == code));
     }
+    let nameless = server.get("/v1/orders/no-channel").await.text;
+    assert!(nameless.contains("channel:external_id"), "{nameless}");
     let named = post(r#"{"lines":[{"sku":"A","units":"3"}]}"#).await.text;
     assert!(named.contains("lines[0].units"), "{named}");
     let plain = server

@@ -110,6 +110,21 @@ async fn every_word_moves_stock_where_it_says() {
             answer.text
         );
     }
+    server.catch_up();
+    let shown = server.get("/v1/stock/A-1").await.json();
+    let expected = json!([{"location": "reno", "reference": "PO-1", "units": 7, "expected_at": "2030-01-01T00:00:00.000Z"}]);
+    assert_eq!(shown["expected"], expected, "{shown}");
+    let transfer = &shown["transfers"][0];
+    assert_eq!(
+        (
+            &transfer["transfer"],
+            &transfer["from"],
+            &transfer["to"],
+            &transfer["units"]
+        ),
+        (&json!("T1"), &json!("reno"), &json!("austin"), &json!(5)),
+        "{shown}"
+    );
     let arrival = "/v1/stock/A-1/transfers/T1/arrival";
     let arrived = server.post(arrival, "arrival", &json!({"units": 5})).await;
     assert_eq!(arrived.status, StatusCode::OK, "{}", arrived.text);
@@ -186,4 +201,84 @@ async fn stock_is_only_where_a_location_is_and_of_what_is_defined() {
     server.catch_up();
     let skus = server.get("/v1/skus?text=a-").await.json();
     assert_eq!(skus["items"][0]["sku"], "A-1", "{skus}");
+}
+
+/// A count that is not followed says so.
+#[tokio::test]
+async fn counts_say_what_became_of_them() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let now = server.handle.now();
+    let ago = |ms: i64| {
+        let at = crossdock_model::Timestamp::from_ms(now.as_ms() - ms);
+        crate::wire::Time(at).to_string()
+    };
+    let day = 86_400_000;
+    for (key, at, outcome) in [
+        ("stale", ago(2 * day), "too_old"),
+        ("new", ago(1), "applied"),
+        ("older", ago(60_000), "older_than_last"),
+    ] {
+        let count = json!({"location": "reno", "counted": 4, "effective_at": at});
+        let counted = server.post("/v1/stock/A-1/counts", key, &count).await;
+        assert_eq!(counted.json()["count"], outcome, "{key}: {}", counted.text);
+    }
+}
+
+/// No text is endless, wherever it is given.
+#[tokio::test]
+async fn texts_are_bounded() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let long = "x".repeat(501);
+    let order = |field: &str, value: Value| {
+        let mut order =
+            json!({"lines": [{"sku": "A-1", "units": 1}], "destination": {"country": "US"}});
+        order[field] = value;
+        order
+    };
+    let line = json!([{"sku": "A-1", "units": 1, "title": long}]);
+    let many: Vec<String> = (0..101).map(|number| number.to_string()).collect();
+    let cases = [
+        ("/v1/orders", order("name", json!(long))),
+        ("/v1/orders", order("service_level", json!(long))),
+        ("/v1/orders", order("tags", json!([long]))),
+        ("/v1/orders", order("tags", json!(many))),
+        ("/v1/orders", order("lines", line)),
+        (
+            "/v1/orders",
+            order("destination", json!({"country": "US", "state": long})),
+        ),
+        ("/v1/orders", order("buyer", json!({"email": long}))),
+        (
+            "/v1/orders",
+            order("buyer", json!({"address": {"address1": long}})),
+        ),
+        (
+            "/v1/stock/A-1/adjustments",
+            json!({"location": "reno", "delta": 1, "reason": long}),
+        ),
+        (
+            "/v1/stock/A-1/receipts",
+            json!({"location": "reno", "units": 1, "reference": long}),
+        ),
+    ];
+    for (path, body) in &cases {
+        let refused = server.post(path, "k", body).await;
+        assert_eq!(refused.code(), "invalid", "{path} {body}: {}", refused.text);
+        assert!(!refused.text.contains(&long), "it is not repeated");
+    }
+    for (path, body) in [
+        ("/v1/skus/A-1", json!({"title": long})),
+        (
+            "/v1/locations/reno",
+            json!({"name": long, "time_zone": "UTC", "country": "US"}),
+        ),
+        (
+            "/v1/channels/api",
+            json!({"connector": long, "sale": "asks"}),
+        ),
+    ] {
+        assert_eq!(server.put(path, &body).await.code(), "invalid", "{path}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Input, read_id};
 use crate::route::Route;
-use crate::wire::{Items, Time};
+use crate::wire::{Items, Text, Time};
 
 /// Routes of channels.
 pub(super) fn routes() -> Vec<Route> {
@@ -72,7 +72,7 @@ pub(crate) struct ChannelDoc {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Connect {
     /// `shopify`, `api`, …; secrets come from the configuration.
-    connector: String,
+    connector: Text,
     sale: SaleName,
     #[serde(default = "yes")]
     map_by_sku: bool,
@@ -181,7 +181,7 @@ async fn connect(
         return Err(ApiError::invalid("channel", problem));
     }
     let settings = ChannelSettings {
-        connector: input.value.connector,
+        connector: input.value.connector.into(),
         sale: match input.value.sale {
             SaleName::Asks => Sale::Asks,
             SaleName::AlreadySold => Sale::AlreadySold,

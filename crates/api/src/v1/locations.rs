@@ -11,7 +11,7 @@ use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Id, Input};
 use crate::route::Route;
-use crate::wire::Items;
+use crate::wire::{Items, TEXT_BYTES_MAX};
 
 /// Minutes for an acknowledgement when a location names none.
 const ACKNOWLEDGE_WITHIN_MINUTES: u32 = 24 * 60;
@@ -86,6 +86,22 @@ pub(crate) struct LocationDoc {
 }
 
 impl LocationDoc {
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        let given = [
+            &self.state,
+            &self.city,
+            &self.postal_code,
+            &self.street,
+            &self.webhook_url,
+            &self.webhook_secret,
+        ];
+        let lists = [&self.closed_dates, &self.groups, &self.services];
+        let always = [&self.name, &self.time_zone, &self.country].into_iter();
+        always
+            .chain(given.into_iter().flatten())
+            .chain(lists.into_iter().flatten())
+    }
+
     /// As facts.
     pub fn read(self, location: LocationId) -> Result<LocationFacts, ApiError> {
         if self
@@ -94,6 +110,10 @@ impl LocationDoc {
             .is_some_and(|named| named != location.as_str())
         {
             return Err(ApiError::invalid("location", "is not the one in the path"));
+        }
+        if self.texts().any(|text| text.len() > TEXT_BYTES_MAX) {
+            let problem = format!("no text of it may have more than {TEXT_BYTES_MAX} bytes");
+            return Err(ApiError::invalid("location", problem));
         }
         let connector = match (self.webhook_url, self.webhook_secret) {
             (Some(url), Some(secret_name)) => Connector::Webhook { url, secret_name },

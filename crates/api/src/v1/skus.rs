@@ -15,7 +15,7 @@ use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Filter, Id, Input};
 use crate::route::Route;
-use crate::wire::{Items, SkuText};
+use crate::wire::{Items, SkuText, Text};
 
 /// Routes of SKUs.
 pub(super) fn routes() -> Vec<Route> {
@@ -62,7 +62,7 @@ pub(crate) struct SkuDoc {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SkuInput {
     /// What people call it; the SKU if absent.
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// How its stock is kept; `tracked` if absent.
     #[serde(default)]
     pub tracking: TrackingName,
@@ -126,7 +126,8 @@ impl SkuInput {
             (TrackingName::Tracked, true) => Tracking::Tracked,
             (TrackingName::Untracked, true) => Tracking::Untracked,
         };
-        let title = self.title.unwrap_or_else(|| sku.to_string());
+        let title = self.title.map(String::from);
+        let title = title.unwrap_or_else(|| sku.to_string());
         Ok(SkuCommand::Define { title, tracking })
     }
 }

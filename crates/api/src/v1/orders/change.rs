@@ -9,20 +9,20 @@ use utoipa::ToSchema;
 
 use super::create::put_buyer;
 use super::doc::{OrderAnswer, buyer_of, order_answer, summary};
-use super::input::{AddressInput, DestinationInput, LineUnitsInput, bounded, line_units};
+use super::input::{AddressInput, DestinationInput, LineUnitsInput, line_units};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Id, Input};
 use crate::v1::locations::known;
-use crate::wire::{LineText, LocationText, Time};
+use crate::wire::{LineText, LocationText, Text, Time};
 
 /// What to cancel.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cancel {
     /// Why.
-    reason: String,
+    reason: Text,
     /// Only these units; all that is left if absent.
     lines: Option<Vec<LineUnitsInput>>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct EditedLine {
     /// Units ordered in all, with those that have left; 0: none any more.
     units: u32,
     /// Its title; the SKU if the SKU is new.
-    title: Option<String>,
+    title: Option<Text>,
     /// Price of a unit.
     unit_price: Option<crate::wire::Amount>,
 }
@@ -56,7 +56,7 @@ pub(crate) struct EditedLine {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hold {
     /// Why.
-    reason: String,
+    reason: Text,
     /// Until when; without end if absent.
     until: Option<Time>,
     /// Only these lines; the whole order if empty.
@@ -218,6 +218,7 @@ pub(super) async fn cancel(
 ) -> Answered<Doc<OrderAnswer>> {
     let Cancel { reason, lines } = input.value;
     let lines = lines.map(line_units);
+    let reason = reason.into();
     let cancel = OrderCommand::Cancel { reason, lines };
     command(&asking, order, cancel, input.hash).await
 }
@@ -229,13 +230,12 @@ pub(super) async fn edit_lines(
     input: Input<EditLines>,
 ) -> Answered<Doc<OrderAnswer>> {
     let edited = input.value.lines.into_iter().map(|edit| {
-        let title = edit.title.map(|title| bounded("title", title));
         let price = edit.unit_price.map(|price| price.read());
         Ok(LineEdit {
             line: edit.line.0,
             units: edit.units,
             sku: edit.sku.map(|sku| sku.0),
-            title: title.transpose()?,
+            title: edit.title.map(String::from),
             unit_price: price.transpose()?,
         })
     });
@@ -257,7 +257,7 @@ pub(super) async fn hold(
 ) -> Answered<Doc<OrderAnswer>> {
     let hold = OrderCommand::Hold {
         lines: input.value.lines.into_iter().map(|line| line.0).collect(),
-        reason: input.value.reason,
+        reason: input.value.reason.into(),
         until: input.value.until.map(|until| until.0),
     };
     command(&asking, order, hold, input.hash).await

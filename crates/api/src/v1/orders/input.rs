@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::wire::{Amount, ChannelText, ExternalText, LineText, SkuText, Time};
+use crate::wire::{Amount, ChannelText, ExternalText, LineText, SkuText, Text, Time};
 
 /// Lines of an order at most.
 const LINES_MAX: usize = 500;
-/// Longest text of a field.
-const TEXT_BYTES_MAX: usize = 500;
+/// Tags of an order at most.
+const TAGS_MAX: usize = 100;
 
 /// A new order.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -24,7 +24,7 @@ pub(crate) struct NewOrder {
     /// What the channel calls it; made from the Idempotency-Key if absent.
     pub external_id: Option<ExternalText>,
     /// What people call it; the external id if absent.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// When it was placed; now if absent.
     pub placed_at: Option<Time>,
     /// What is ordered.
@@ -35,7 +35,7 @@ pub(crate) struct NewOrder {
     /// Personal data: kept encrypted and apart from the order.
     pub buyer: Option<BuyerInput>,
     /// The service level as locations call it.
-    pub service_level: Option<String>,
+    pub service_level: Option<Text>,
     /// When it must leave.
     pub ship_by: Option<Time>,
     /// When it must arrive.
@@ -46,7 +46,7 @@ pub(crate) struct NewOrder {
     pub total: Option<Amount>,
     /// Tags that rules may name.
     #[serde(default)]
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     /// A test goes all the way and is marked everywhere.
     #[serde(default)]
     pub test: bool,
@@ -63,7 +63,7 @@ pub(crate) struct NewLine {
     /// Units ordered.
     pub units: u32,
     /// Its title; the SKU if absent.
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// Price of a unit.
     pub unit_price: Option<Amount>,
     /// Whether it is sent at all; gift cards are not.
@@ -80,11 +80,11 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DestinationInput {
     /// ISO 3166-1 alpha-2.
-    pub country: String,
+    pub country: Text,
     /// ISO 3166-2 without the country.
-    pub state: Option<String>,
+    pub state: Option<Text>,
     /// Only its first three characters are kept outside the vault.
-    pub postal_code: Option<String>,
+    pub postal_code: Option<Text>,
     /// Rounded to hundredths of a degree.
     pub latitude: Option<f64>,
     /// Rounded to hundredths of a degree.
@@ -96,13 +96,13 @@ pub(crate) struct DestinationInput {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BuyerInput {
     /// A stable id of the buyer; made from the e-mail address if absent.
-    pub key: Option<String>,
+    pub key: Option<Text>,
     /// Full name.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// E-mail address.
-    pub email: Option<String>,
+    pub email: Option<Text>,
     /// Telephone number.
-    pub phone: Option<String>,
+    pub phone: Option<Text>,
     /// Where the goods go.
     pub address: Option<AddressInput>,
 }
@@ -112,23 +112,23 @@ pub(crate) struct BuyerInput {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AddressInput {
     /// Who receives it.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// A company.
-    pub company: Option<String>,
+    pub company: Option<Text>,
     /// First line.
-    pub address1: Option<String>,
+    pub address1: Option<Text>,
     /// Second line.
-    pub address2: Option<String>,
+    pub address2: Option<Text>,
     /// City.
-    pub city: Option<String>,
+    pub city: Option<Text>,
     /// ISO 3166-2 without the country.
-    pub state: Option<String>,
+    pub state: Option<Text>,
     /// Postal code.
-    pub postal_code: Option<String>,
+    pub postal_code: Option<Text>,
     /// ISO 3166-1 alpha-2.
-    pub country: Option<String>,
+    pub country: Option<Text>,
     /// Telephone number at the address.
-    pub phone: Option<String>,
+    pub phone: Option<Text>,
 }
 
 impl std::fmt::Debug for BuyerInput {
@@ -184,10 +184,11 @@ impl NewLine {
         }
         let named = || crossdock_model::LineId::new(number.to_string());
         let line = self.line.map_or_else(named, |line| Ok(line.0))?;
-        let title = self.title.unwrap_or_else(|| self.sku.0.to_string());
+        let title = self.title.map(String::from);
+        let title = title.unwrap_or_else(|| self.sku.0.to_string());
         Ok(LineFacts {
             line,
-            title: bounded("title", title)?,
+            title,
             ordered_units: self.units,
             cancelled_units: 0,
             parts: vec![Part {
@@ -203,7 +204,7 @@ impl NewLine {
 impl DestinationInput {
     /// As routing needs it.
     pub fn read(self, address_version: u32) -> Result<Destination, ApiError> {
-        let country = self.country.trim().to_ascii_uppercase();
+        let country = self.country.0.trim().to_ascii_uppercase();
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             let problem = "expected two letters (ISO 3166-1 alpha-2)";
             return Err(ApiError::invalid("destination.country", problem));
@@ -212,13 +213,10 @@ impl DestinationInput {
         let area = self.latitude.zip(self.longitude);
         Ok(Destination {
             country,
-            state: self
-                .state
-                .map(|state| bounded("state", state))
-                .transpose()?,
+            state: self.state.map(String::from),
             postal_prefix: self
                 .postal_code
-                .map(|code| code.trim().chars().take(3).collect()),
+                .map(|code| code.0.trim().chars().take(3).collect()),
             area: area.map(|(latitude, longitude)| (hundredths(latitude), hundredths(longitude))),
             address_version,
         })
@@ -233,13 +231,13 @@ impl BuyerInput {
             .as_ref()
             .or(self.phone.as_ref())
             .or(self.name.as_ref());
-        let made = || known.map_or_else(|| order.to_string(), |text| hashed(text));
-        let key = self.key.clone().unwrap_or_else(made);
+        let made = || known.map_or_else(|| order.to_string(), |text| hashed(&text.0));
+        let key = self.key.clone().map(String::from).unwrap_or_else(made);
         Buyer {
             key,
-            name: self.name,
-            email: self.email,
-            phone: self.phone,
+            name: self.name.map(String::from),
+            email: self.email.map(String::from),
+            phone: self.phone.map(String::from),
             ship_to: self.address.map(AddressInput::read),
         }
     }
@@ -258,15 +256,15 @@ impl AddressInput {
     /// For the vault.
     pub fn read(self) -> Address {
         Address {
-            name: self.name,
-            company: self.company,
-            address1: self.address1,
-            address2: self.address2,
-            city: self.city,
-            state: self.state,
-            postal_code: self.postal_code,
-            country: self.country,
-            phone: self.phone,
+            name: self.name.map(String::from),
+            company: self.company.map(String::from),
+            address1: self.address1.map(String::from),
+            address2: self.address2.map(String::from),
+            city: self.city.map(String::from),
+            state: self.state.map(String::from),
+            postal_code: self.postal_code.map(String::from),
+            country: self.country.map(String::from),
+            phone: self.phone.map(String::from),
         }
     }
 
@@ -290,16 +288,6 @@ impl PaymentInput {
             Self::OnHoldUntil(until) => Payment::OnHoldUntil(until.0),
             Self::Voided => Payment::Voided,
         }
-    }
-}
-
-pub(crate) fn bounded(field: &str, text: String) -> Result<String, ApiError> {
-    match text.len() <= TEXT_BYTES_MAX {
-        true => Ok(text),
-        false => Err(ApiError::invalid(
-            field,
-            format!("at most {TEXT_BYTES_MAX} bytes"),
-        )),
     }
 }
 
@@ -335,24 +323,28 @@ impl NewOrder {
         let destination = self.destination.or_else(|| address?.destination());
         let version = u32::from(self.buyer.is_some());
         let destination = destination.map(|to| to.read(version)).transpose()?;
+        if self.tags.len() > TAGS_MAX {
+            return Err(ApiError::invalid("tags", format!("at most {TAGS_MAX}")));
+        }
+        let name = self.name.map(String::from);
         let placed_at = self.placed_at.map_or(now, |at| at.0);
         let lines = (1..)
             .zip(self.lines)
             .map(|(number, line)| line.facts(number));
         let facts = OrderFacts {
-            name: bounded("name", self.name.unwrap_or_else(|| id.external.to_string()))?,
+            name: name.unwrap_or_else(|| id.external.to_string()),
             placed_at,
             updated_at: placed_at,
             sale,
             lines: lines.collect::<Result<_, _>>()?,
             destination,
-            service_level: self.service_level,
+            service_level: self.service_level.map(String::from),
             ship_by: self.ship_by.map(|at| at.0),
             deliver_by: self.deliver_by.map(|at| at.0),
             payment: self.payment.map_or(Payment::Ready, PaymentInput::read),
             cancelled: None,
             total: self.total.map(|total| total.read()).transpose()?,
-            tags: self.tags,
+            tags: self.tags.into_iter().map(String::from).collect(),
             test: self.test,
         };
         Ok((facts, self.buyer.map(|buyer| buyer.read(id))))

@@ -17,7 +17,7 @@ use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Filter, Input, Two, one_of, read_id};
 use crate::route::Route;
-use crate::wire::{Items, LineText, SkuText, Time};
+use crate::wire::{Items, LineText, SkuText, Text, Time};
 
 /// Routes of fulfilment requests.
 pub(super) fn routes() -> Vec<Route> {
@@ -169,7 +169,7 @@ pub(crate) struct PickDoc {
 pub(crate) struct Reject {
     reason: RejectName,
     /// More words, for `other`.
-    text: Option<String>,
+    text: Option<Text>,
 }
 
 /// Why the work is refused.
@@ -217,9 +217,9 @@ pub(crate) struct Ship {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TrackingInput {
-    carrier: Option<String>,
-    number: Option<String>,
-    url: Option<String>,
+    carrier: Option<Text>,
+    number: Option<Text>,
+    url: Option<Text>,
 }
 
 /// Whether the work was stopped.
@@ -319,7 +319,9 @@ async fn reject(asking: Asking, path: Two, input: Input<Reject>) -> Answered<Doc
         RejectName::NotInStock => RejectReason::NotInStock,
         RejectName::CannotShipThere => RejectReason::CannotShipThere,
         RejectName::CapacityFull => RejectReason::CapacityFull,
-        RejectName::Other => RejectReason::Other(input.value.text.unwrap_or_default()),
+        RejectName::Other => {
+            RejectReason::Other(input.value.text.map(String::from).unwrap_or_default())
+        }
     };
     let reject = OrderCommand::Reject { request, reason };
     command(&asking.of(Class::Location), order, reject, input.hash).await
@@ -344,9 +346,9 @@ async fn ship(asking: Asking, path: Two, input: Input<Ship>) -> Answered<Doc<Ord
         None => ShipmentId::new(asking.key_digest()?)?,
     };
     let tracking = ship.tracking.map(|tracking| ParcelTracking {
-        carrier: tracking.carrier,
-        number: tracking.number,
-        url: tracking.url,
+        carrier: tracking.carrier.map(String::from),
+        number: tracking.number.map(String::from),
+        url: tracking.url.map(String::from),
     });
     let ship = OrderCommand::Ship {
         request,

@@ -1,9 +1,10 @@
 //! The words that move stock: each is one command for the SKU, answered with its stock then.
 
 use crossdock_model::command::SkuCommand;
-use crossdock_model::v1::CountBasis;
+use crossdock_model::v1::{CountBasis, CountOutcome};
 use crossdock_model::{Answer, Command, EntityId, LocationId, SkuId, SourceId, TransferId};
-use serde::Deserialize;
+use crossdock_runtime::Reply;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{StockDoc, stock_doc};
@@ -14,7 +15,7 @@ use crate::extract::{Id, Input, Two, read_id};
 use crate::v1::locations::known;
 use crate::v1::orders::ConditionName;
 use crate::v1::skus;
-use crate::wire::{LocationText, Time};
+use crate::wire::{LocationText, Text, Time};
 
 /// The source of counts that name none.
 const API_SOURCE: &str = "api";
@@ -54,7 +55,7 @@ pub(crate) struct Adjust {
     /// Units more or less.
     delta: i64,
     /// Why.
-    reason: String,
+    reason: Text,
     /// When it happened; now if absent.
     effective_at: Option<Time>,
 }
@@ -66,7 +67,7 @@ pub(crate) struct Receive {
     location: LocationText,
     units: u32,
     /// The purchase order or delivery note.
-    reference: Option<String>,
+    reference: Option<Text>,
     /// When they came; now if absent.
     effective_at: Option<Time>,
 }
@@ -108,7 +109,7 @@ pub(crate) struct Mark {
 pub(crate) struct Expect {
     location: LocationText,
     /// The purchase order.
-    reference: String,
+    reference: Text,
     /// Zero: nothing any more.
     units: u32,
     expected_at: Time,
@@ -129,9 +130,18 @@ pub(crate) struct TillSale {
     location: LocationText,
     units: u32,
     /// The receipt.
-    reference: String,
+    reference: Text,
     /// When; now if absent.
     effective_at: Option<Time>,
+}
+
+/// What became of a count.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CountedDoc {
+    /// `applied`; or recorded and not applied: `older_than_last`, `too_old` (more than 24 h).
+    count: &'static str,
+    #[serde(flatten)]
+    stock: StockDoc,
 }
 
 /// Sends a command to a SKU and answers with its stock then.
@@ -142,6 +152,18 @@ async fn change(
     hash: u64,
     effective_at: Option<Time>,
 ) -> Answered<Doc<StockDoc>> {
+    let (done, stock) = told(asking, sku, command, hash, effective_at).await?;
+    Ok(Doc::of(&done, stock))
+}
+
+/// What a SKU answers to a command, and its stock then.
+async fn told(
+    asking: &Asking,
+    sku: SkuId,
+    command: SkuCommand,
+    hash: u64,
+    effective_at: Option<Time>,
+) -> Result<(Reply, StockDoc), ApiError> {
     asking.need_key()?;
     skus::known(asking, &sku).await?;
     let entity = EntityId::Sku(sku);
@@ -149,7 +171,7 @@ async fn change(
     let asked = asking.ask_at(entity.clone(), Command::Sku(command), hash, at);
     let done = asked.await?;
     match asking.read(entity).await?.answer {
-        Answer::Stock(view) => Ok(Doc::of(&done, stock_doc(&view))),
+        Answer::Stock(view) => Ok((done, stock_doc(&view))),
         other => Err(ApiError::internal(&format!("a SKU answered {other:?}"))),
     }
 }
@@ -164,7 +186,7 @@ pub(super) async fn count(
     asking: Asking,
     Id(sku): Id<SkuId>,
     input: Input<Count>,
-) -> Answered<Doc<StockDoc>> {
+) -> Answered<Doc<CountedDoc>> {
     let count = input.value;
     known(&asking, &count.location.0)?;
     let command = SkuCommand::Count {
@@ -178,7 +200,20 @@ pub(super) async fn count(
         counted: count.counted,
         effective_at: count.effective_at.map_or(asking.now(), |at| at.0),
     };
-    change(&asking, sku, command, input.hash, count.effective_at).await
+    let (done, stock) = told(&asking, sku, command, input.hash, count.effective_at).await?;
+    let outcome = match done.answer {
+        Answer::Counted(outcome) => outcome,
+        _ => CountOutcome::Applied,
+    };
+    let counted = CountedDoc {
+        count: match outcome {
+            CountOutcome::Applied => "applied",
+            CountOutcome::OlderThanLast => "older_than_last",
+            CountOutcome::TooOld => "too_old",
+        },
+        stock,
+    };
+    Ok(Doc::of(&done, counted))
 }
 
 pub(super) async fn adjust(
@@ -190,7 +225,7 @@ pub(super) async fn adjust(
     let command = SkuCommand::Adjust {
         location: input.value.location.0,
         delta: input.value.delta,
-        reason: input.value.reason,
+        reason: input.value.reason.into(),
     };
     change(&asking, sku, command, input.hash, input.value.effective_at).await
 }
@@ -204,7 +239,7 @@ pub(super) async fn receive(
     let command = SkuCommand::Receive {
         location: input.value.location.0,
         units: input.value.units,
-        reference: input.value.reference,
+        reference: input.value.reference.map(String::from),
     };
     change(&asking, sku, command, input.hash, input.value.effective_at).await
 }
@@ -279,7 +314,7 @@ pub(super) async fn expect(
     known(&asking, &input.value.location.0)?;
     let command = SkuCommand::Expect {
         location: input.value.location.0,
-        reference: input.value.reference,
+        reference: input.value.reference.into(),
         units: input.value.units,
         expected_at: input.value.expected_at.0,
     };
@@ -308,7 +343,7 @@ pub(super) async fn till_sale(
     let command = SkuCommand::SoldAtTill {
         location: input.value.location.0,
         units: input.value.units,
-        reference: input.value.reference,
+        reference: input.value.reference.into(),
     };
     change(&asking, sku, command, input.hash, input.value.effective_at).await
 }
