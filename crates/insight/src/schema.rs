@@ -47,11 +47,11 @@ CREATE TABLE timeline (
     PRIMARY KEY (id, number)) WITHOUT ROWID;
 CREATE TABLE requests (
     id TEXT NOT NULL, number INTEGER NOT NULL, location TEXT NOT NULL, phase TEXT NOT NULL,
-    overdue INTEGER NOT NULL DEFAULT 0, cancelling TEXT NOT NULL DEFAULT '', shipped INTEGER NOT NULL DEFAULT 0,
+    overdue INTEGER NOT NULL DEFAULT 0, cancelling TEXT NOT NULL DEFAULT '{}', shipped INTEGER NOT NULL DEFAULT 0,
     acknowledge_by INTEGER NOT NULL, created_at INTEGER NOT NULL,
     status TEXT NOT NULL GENERATED ALWAYS AS (CASE
         WHEN phase IN ('rejected', 'cancelled', 'shipped') THEN phase
-        WHEN cancelling <> '' THEN 'cancelling' WHEN shipped THEN 'partly_shipped'
+        WHEN cancelling <> '{}' THEN 'cancelling' WHEN shipped THEN 'partly_shipped'
         WHEN phase = 'acknowledged' THEN phase WHEN overdue THEN 'overdue' ELSE phase END) STORED,
     PRIMARY KEY (id, number)) WITHOUT ROWID;
 CREATE INDEX requests_location ON requests (location, created_at, id, number);

@@ -313,8 +313,10 @@ pub enum OrderCommand {
         tracking: Option<crate::v1::ParcelTracking>,
         shipped_at: Timestamp,
     },
+    /// To one ask; to all that are open if none is named.
     AnswerCancel {
         request: RequestNumber,
+        ask: Option<u32>,
         accepted: bool,
     },
     // From the shell.
@@ -342,7 +344,8 @@ pub enum OrderCommand {
         takes: Vec<Take>,
         until: Timestamp,
     },
-    /// The SKU has fewer units on hand than committed there: give yours back if they have not been requested.
+    /// The SKU has fewer units on hand than committed there: give yours back, unless they are requested and their
+    /// location cannot stop them.
     GiveBack {
         sku: SkuId,
         attempt: u32,

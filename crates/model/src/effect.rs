@@ -78,6 +78,8 @@ pub struct Delivery {
 /// What the location is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeliveryKind {
+    /// Send these. However often it is delivered, it says the same.
     Fulfil,
-    Cancel,
+    /// Do not send these any more, beside those of other asks.
+    Cancel { ask: u32 },
 }

@@ -71,7 +71,7 @@ async fn deliver(
     })?;
     let buyer = match delivery.kind {
         DeliveryKind::Fulfil => buyer(handle, delivery).await?,
-        DeliveryKind::Cancel => None,
+        DeliveryKind::Cancel { .. } => None,
     };
     let body = serde_json::to_vec(&RequestBody::new(delivery, buyer.as_ref()))
         .map_err(|e| e.to_string())?;

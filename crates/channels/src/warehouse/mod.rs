@@ -26,7 +26,9 @@ pub struct RequestBody {
     pub request: u32,
     /// The location that is asked.
     pub location: String,
-    /// What to send.
+    /// Of a cancellation: its number in the request, to be named in the answer. Each asks for its own lines.
+    pub ask: Option<u32>,
+    /// What to send, or of a cancellation: not to send any more.
     pub lines: Vec<RequestBodyLine>,
     /// The service level.
     pub service_level: Option<String>,
@@ -60,7 +62,10 @@ impl RequestBody {
     /// The body of a delivery, with the buyer's address from the vault.
     #[must_use]
     pub fn new(delivery: &Delivery, buyer: Option<&Buyer>) -> Self {
-        let fulfil = delivery.kind == DeliveryKind::Fulfil;
+        let (fulfil, ask) = match delivery.kind {
+            DeliveryKind::Fulfil => (true, None),
+            DeliveryKind::Cancel { ask } => (false, Some(ask)),
+        };
         let ship_to = buyer
             .and_then(|buyer| buyer.ship_to.clone())
             .filter(|_| fulfil);
@@ -79,6 +84,7 @@ impl RequestBody {
             order_name: delivery.order_name.clone(),
             request: delivery.request,
             location: delivery.location.to_string(),
+            ask,
             lines: delivery.lines.iter().map(line).collect(),
             service_level: delivery.service_level.clone(),
             ship_by_ms: delivery.ship_by.map(Timestamp::as_ms),
@@ -93,12 +99,53 @@ impl RequestBody {
     }
 }
 
-/// The id of a delivery: the same for every try, so that the receiver knows a repeat.
+/// The id of a delivery: the same for every try, which says the same, so that the receiver knows a repeat.
 #[must_use]
 pub fn message_id(delivery: &Delivery) -> String {
-    let kind = match delivery.kind {
-        DeliveryKind::Fulfil => "fulfil",
-        DeliveryKind::Cancel => "cancel",
-    };
-    format!("{kind}:{}:{}", delivery.order, delivery.request)
+    let (order, request) = (&delivery.order, delivery.request);
+    match delivery.kind {
+        DeliveryKind::Fulfil => format!("fulfil:{order}:{request}"),
+        DeliveryKind::Cancel { ask } => format!("cancel:{order}:{request}:{ask}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One id stands for one body: each ask has its own.
+    #[test]
+    fn deliveries_are_told_apart_by_what_they_say() {
+        let delivery = |kind| Delivery {
+            order: "shop:1".parse().unwrap(),
+            order_name: "#1".to_owned(),
+            request: 2,
+            location: "reno".parse().unwrap(),
+            attempt: 3,
+            kind,
+            lines: Vec::new(),
+            service_level: None,
+            ship_by: None,
+            address_version: 0,
+        };
+        // (what is delivered, its id, the number that the answer names)
+        let table = [
+            (DeliveryKind::Fulfil, "fulfil:shop:1:2", None),
+            (
+                DeliveryKind::Cancel { ask: 1 },
+                "cancel:shop:1:2:1",
+                Some(1),
+            ),
+            (
+                DeliveryKind::Cancel { ask: 2 },
+                "cancel:shop:1:2:2",
+                Some(2),
+            ),
+        ];
+        for (kind, id, ask) in table {
+            let delivery = delivery(kind);
+            let body = RequestBody::new(&delivery, None);
+            assert_eq!((message_id(&delivery).as_str(), body.ask), (id, ask));
+        }
+    }
 }

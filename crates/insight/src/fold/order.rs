@@ -84,16 +84,16 @@ impl Folding<'_> {
             E::RequestRejected { request, .. } => self.request_rejected(&id, *request),
             E::ShortPicked { request, lines } => self.short_picked(&id, *request, lines),
             E::Shipped { .. } => self.shipped(&id, event),
-            E::RequestCancelAsked { request, lines } => self.cancel_asked(&id, *request, lines),
-            E::RequestCancelled { request } => self.request_cancelled(&id, *request),
-            E::RequestCancelRefused { request } => self.cancel_refused(&id, *request),
+            E::RequestCancelAsked { request, ask, lines } => self.cancel_asked(&id, *request, *ask, lines),
+            E::RequestCancelled { request, ask, lines } => self.request_cancelled(&id, *request, *ask, lines),
+            E::RequestCancelRefused { request, ask } => self.ask_ended(&id, *request, *ask),
             E::DestinationChanged { destination, .. } => self.destination(&id, Some(destination)),
             E::HeldBack { lines, reason, until } => self.held_back(&id, lines, reason, *until),
             E::HoldEnded { lines } => self.released_from_hold(&id, lines),
             E::ExceptionOpened(opened) => self.exception_opened(opened),
             E::ExceptionClosed(closed) => self.exception_closed(closed),
             // The timeline tells them; no other table shows them.
-            E::TieSeen { .. } | E::CancelStated { .. } | E::EditSeen { .. } | E::LinesBound { .. }
+            E::TieSeen { .. } | E::GiveBackAsked { .. } | E::CancelStated { .. } | E::EditSeen { .. } | E::LinesBound { .. }
             | E::PlanRequested { .. } | E::SkuReserved { .. }
             | E::SlotGranted { .. } | E::AttemptClosed { .. } | E::StockReturned { .. } | E::StockAsked { .. }
             | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
@@ -146,8 +146,8 @@ impl Folding<'_> {
         | OrderEvent::ShortPicked { request, .. }
         | OrderEvent::Shipped { request, .. }
         | OrderEvent::RequestCancelAsked { request, .. }
-        | OrderEvent::RequestCancelled { request }
-        | OrderEvent::RequestCancelRefused { request }
+        | OrderEvent::RequestCancelled { request, .. }
+        | OrderEvent::RequestCancelRefused { request, .. }
         | OrderEvent::RequestSendFailed { request, .. }
         | OrderEvent::RequestResent { request, .. } = event
         {

@@ -51,8 +51,7 @@ impl Folding<'_> {
     pub(super) fn request_rejected(&self, id: &str, request: u32) -> Folded {
         let sql = "UPDATE request_lines SET open = 0 WHERE id = ?1 AND number = ?2";
         self.run(sql, (id, request))?;
-        let sql =
-            "UPDATE requests SET phase = 'rejected', cancelling = '' WHERE id = ?1 AND number = ?2";
+        let sql = "UPDATE requests SET phase = 'rejected', cancelling = '{}' WHERE id = ?1 AND number = ?2";
         self.run(sql, (id, request))?;
         Ok(())
     }
@@ -98,30 +97,44 @@ impl Folding<'_> {
         self.feed("order.parcel", id, &data)
     }
 
-    pub(super) fn cancel_asked(&self, id: &str, request: u32, lines: &[RequestLine]) -> Folded {
-        let sql = "UPDATE requests SET cancelling = ?3 WHERE id = ?1 AND number = ?2";
-        self.run(sql, (id, request, serde_json::to_string(lines)?))?;
+    pub(super) fn cancel_asked(
+        &self,
+        id: &str,
+        request: u32,
+        ask: u32,
+        lines: &[RequestLine],
+    ) -> Folded {
+        let sql = "UPDATE requests SET cancelling = json_set(cancelling, ?3, json(?4))
+            WHERE id = ?1 AND number = ?2";
+        let lines = serde_json::to_string(lines)?;
+        self.run(sql, (id, request, ask_path(ask), lines))?;
         Ok(())
     }
 
-    /// What the location was asked to stop and has not sent meanwhile.
-    pub(super) fn request_cancelled(&self, id: &str, request: u32) -> Folded {
-        let sql =
-            "SELECT cancelling FROM requests WHERE id = ?1 AND number = ?2 AND cancelling <> ''";
-        let mut statement = self.work.prepare_cached(sql)?;
-        let rows = statement.query_map((id, request), |row| row.get::<_, String>(0))?;
-        let asked: Vec<String> = rows.collect::<Result<_, _>>()?;
-        for text in asked {
-            let lines: Vec<RequestLine> = serde_json::from_str(&text)?;
-            self.take_open(id, request, &lines, 0)?;
+    /// What the location has stopped is reserved and asked of nobody.
+    pub(super) fn request_cancelled(
+        &self,
+        id: &str,
+        request: u32,
+        ask: u32,
+        lines: &[RequestLine],
+    ) -> Folded {
+        self.take_open(id, request, lines, 0)?;
+        let sql = "INSERT INTO reserved (id, line, sku, location, units)
+            SELECT ?1, ?3, ?4, location, ?5 FROM requests WHERE id = ?1 AND number = ?2
+            ON CONFLICT (id, line, sku, location) DO UPDATE SET units = units + ?5";
+        for one in lines {
+            let (line, sku) = (one.line.as_str(), one.sku.as_str());
+            self.run(sql, (id, request, line, sku, one.units))?;
         }
-        self.cancel_refused(id, request)?;
+        self.ask_ended(id, request, ask)?;
         self.close_empty(id, request, "cancelled")
     }
 
-    pub(super) fn cancel_refused(&self, id: &str, request: u32) -> Folded {
-        let sql = "UPDATE requests SET cancelling = '' WHERE id = ?1 AND number = ?2";
-        self.run(sql, (id, request))?;
+    pub(super) fn ask_ended(&self, id: &str, request: u32, ask: u32) -> Folded {
+        let sql = "UPDATE requests SET cancelling = json_remove(cancelling, ?3)
+            WHERE id = ?1 AND number = ?2";
+        self.run(sql, (id, request, ask_path(ask)))?;
         Ok(())
     }
 
@@ -138,10 +151,14 @@ impl Folding<'_> {
 
     /// A request of which nothing is left has ended: as shipped when anything was.
     fn close_empty(&self, id: &str, request: u32, phase: &str) -> Folded {
-        let sql = "UPDATE requests SET phase = iif(shipped, 'shipped', ?3), cancelling = ''
+        let sql = "UPDATE requests SET phase = iif(shipped, 'shipped', ?3), cancelling = '{}'
             WHERE id = ?1 AND number = ?2 AND NOT EXISTS (
             SELECT 1 FROM request_lines l WHERE l.id = ?1 AND l.number = ?2 AND l.open > 0)";
         self.run(sql, (id, request, phase))?;
         Ok(())
     }
+}
+
+fn ask_path(ask: u32) -> String {
+    format!("$.\"{ask}\"")
 }

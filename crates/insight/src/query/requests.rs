@@ -1,5 +1,7 @@
 //! What locations have to do.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Row;
 use serde_json::{Value, json as value};
 
@@ -37,6 +39,8 @@ pub struct RequestRow {
     /// Line and SKU with `units`: still to send while the request is open, as asked once it has ended; beside them
     /// `asked_units` and `shipped_units`. A line of an open request with nothing left to send is left out.
     pub lines: Value,
+    /// What its location was asked to stop and has not answered: `ask` and its `lines`.
+    pub asks: Value,
     /// Milliseconds since 1970.
     pub acknowledge_by: i64,
     /// Milliseconds since 1970.
@@ -60,7 +64,8 @@ pub(super) const REQUEST: &str = "SELECT r.id, o.name, r.number, r.location, r.s
         'asked_units', l.asked, 'shipped_units', l.shipped) ORDER BY l.line, l.sku)
     FROM request_lines l WHERE l.id = r.id AND l.number = r.number
         AND (l.open > 0 OR r.status IN ('shipped', 'rejected', 'cancelled'))),
-    r.acknowledge_by, r.created_at, o.service_level, o.ship_by FROM requests r CROSS JOIN orders o ON o.id = r.id";
+    r.acknowledge_by, r.created_at, o.service_level, o.ship_by,
+    r.cancelling FROM requests r CROSS JOIN orders o ON o.id = r.id";
 
 impl RequestFilter {
     pub(super) fn wanted(&self) -> Result<Wanted, InsightError> {
@@ -97,6 +102,7 @@ impl Insight {
                 created_at: row.get(7)?,
                 service_level: row.get(8)?,
                 ship_by: row.get(9)?,
+                asks: asks(&row.get::<_, String>(10)?),
             })
         };
         let key = |row: &RequestRow| {
@@ -108,4 +114,12 @@ impl Insight {
         };
         wanted.page(&self.reader(), REQUEST, &CREATED, filter.limit, read, key)
     }
+}
+
+/// Open asks, by number.
+fn asks(cancelling: &str) -> Value {
+    let asks: BTreeMap<u32, Value> = serde_json::from_str(cancelling).unwrap_or_default();
+    let asks = asks.into_iter();
+    asks.map(|(ask, lines)| value!({ "ask": ask, "lines": lines }))
+        .collect()
 }

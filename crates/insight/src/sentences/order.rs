@@ -51,7 +51,7 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::RequestCreated { request, location, lines, .. } => ("request_created", format!("Request {request} made out to {location}: {}.", request_lines(lines))),
         E::RequestSent { request } => ("request_sent", format!("Request {request} sent{}{}.", to_location(told), acknowledge_by(told))),
         E::RequestSendFailed { request, attempt, error, retry_at } => ("request_send_failed", send_failed(*request, *attempt, error, *retry_at, told)),
-        E::RequestResent { request, attempt } => ("request_resent", format!("Request {request} is given to its connector again{}, try {attempt}.", to_location(told))),
+        E::RequestResent { request, attempt, ask } => ("request_resent", resent(*request, *attempt, *ask, told)),
         E::RequestAcknowledged { request } => ("acknowledged", format!("Request {request} was acknowledged{}.", by_location(told))),
         E::RequestOverdue { request } => ("overdue", format!("Request {request} was not acknowledged{} in time.", by_location(told))),
         E::RequestRejected { request, reason } => ("rejected", format!("Request {request} was rejected{}: {}. Its units go elsewhere.", by_location(told), refusal(reason))),
@@ -61,9 +61,10 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::ElsewhereUndone { shipment, lines } => ("elsewhere_undone", elsewhere_undone(shipment.as_str(), lines, &told.channel)),
         E::EditSeen { edited_at, .. } => ("edit_seen", format!("{} edited it at {}: its next statement says how in full.", told.channel, instant(*edited_at))),
         E::LinesBound { lines } => ("lines_bound", lines_bound(lines, &told.channel)),
-        E::RequestCancelAsked { request, lines } => ("cancel_asked", format!("Asked{} to stop {} of request {request}.", at_location(told), request_lines(lines))),
-        E::RequestCancelled { request } => ("request_cancelled", format!("Request {request} was stopped{}.", by_location(told))),
-        E::RequestCancelRefused { request } => ("cancel_refused", format!("Request {request} could not be stopped{} any more.", by_location(told))),
+        E::RequestCancelAsked { request, lines, .. } => ("cancel_asked", format!("Asked{} to stop {} of request {request}.", at_location(told), request_lines(lines))),
+        E::RequestCancelled { request, lines, .. } => ("request_cancelled", stopped(*request, lines, told)),
+        E::GiveBackAsked { sku, location, until, .. } => ("give_back_asked", format!("SKU {sku} is short at {location} and wants units back: the location has until {} to stop them.", instant(*until))),
+        E::RequestCancelRefused { request, ask } => ("cancel_refused", format!("What was asked to stop of request {request} could not be{} any more (ask {ask}).", by_location(told))),
         E::LinesCancelled { lines, reason, .. } => ("cancelled", format!("Cancelled {}: {}.", line_units(lines), open_ended(reason))),
         E::CancelUndone { lines, reason } => ("cancel_undone", format!("{} no longer cancelled: {}.", line_units(lines), open_ended(reason))),
         E::Refunded { refund, lines } => ("refunded", format!("Refund {refund} over {}.", count(sum(lines.iter().map(|line| line.units)), "unit"))),
@@ -323,6 +324,26 @@ fn send_failed(
         "Try {attempt} to deliver request {request}{to} failed ({}): {next}.",
         open_ended(error)
     )
+}
+
+fn stopped(request: u32, lines: &[RequestLine], told: &Told) -> String {
+    let by = by_location(told);
+    match lines.is_empty() {
+        true => format!("Nothing was left to stop of request {request}{by}."),
+        false => format!(
+            "{} of request {request} was stopped{by}.",
+            request_lines(lines)
+        ),
+    }
+}
+
+fn resent(request: u32, attempt: u32, ask: Option<u32>, told: &Told) -> String {
+    let what = match ask {
+        Some(ask) => format!("Ask {ask} to stop units of request {request}"),
+        None => format!("Request {request}"),
+    };
+    let to = to_location(told);
+    format!("{what} is given to its connector again{to}, try {attempt}.")
 }
 
 fn short_picked(request: u32, lines: &[RequestLine], told: &Told) -> String {

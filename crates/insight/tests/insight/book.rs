@@ -197,6 +197,7 @@ pub fn requested(request: u32, at: &str, lines: Vec<RequestLine>) -> OrderEvent 
         attempt: 1,
         lines,
         acknowledge_by: Timestamp::from_ms(1_800_000_000_000),
+        split: None,
     }
 }
 

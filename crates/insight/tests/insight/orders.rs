@@ -176,6 +176,7 @@ fn cancelled_units_leave_lines_and_requests() {
             },
             OrderEvent::RequestCancelAsked {
                 request: 1,
+                ask: 1,
                 lines: stop,
             },
         ],
@@ -188,12 +189,22 @@ fn cancelled_units_leave_lines_and_requests() {
         vec![
             OrderEvent::RequestCancelAsked {
                 request: 1,
+                ask: 1,
+                lines: stop.clone(),
+            },
+            OrderEvent::RequestCancelAsked {
+                request: 1,
+                ask: 2,
+                lines: vec![request_line("1", "A", 1)],
+            },
+            OrderEvent::RequestCancelled {
+                request: 1,
+                ask: 1,
                 lines: stop,
             },
-            OrderEvent::RequestCancelled { request: 1 },
         ],
-        &["1 2 requested", "2 1 open"],
-        &[(1, "sent", "2×A")],
+        &["1 2 requested", "2 1 reserved"],
+        &[(1, "cancelling", "2×A")],
     );
 }
 
@@ -259,9 +270,10 @@ fn a_request_says_how_far_it_is() {
     let kept = vec![
         OrderEvent::RequestCancelAsked {
             request,
+            ask: 1,
             lines: stop,
         },
-        OrderEvent::RequestCancelRefused { request },
+        OrderEvent::RequestCancelRefused { request, ask: 1 },
     ];
     check(asked(), kept, &lines, &[(1, "sent", all)]);
 }

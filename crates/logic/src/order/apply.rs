@@ -64,6 +64,7 @@ impl OrderState {
             | OrderEvent::RequestCancelled { .. }
             | OrderEvent::RequestCancelRefused { .. }
             | OrderEvent::Released { .. }
+            | OrderEvent::GiveBackAsked { .. }
             | OrderEvent::GaveBack { .. } => self.apply_requests(event),
             OrderEvent::EffectDone { effect } => self.effect_done(*effect),
             OrderEvent::TieSeen { .. }
@@ -102,6 +103,7 @@ impl OrderState {
                 destination,
                 by_operator,
             } => {
+                order.route.turns += u32::from(order.route.moves_to(destination));
                 order.route.destination = Some(destination.clone());
                 order.route.destination_by_operator |= by_operator;
             }
@@ -114,10 +116,11 @@ impl OrderState {
             }
             OrderEvent::HoldTaken { hold } => order.hold = Some(hold.clone()),
             OrderEvent::Claimed { claim } => order.claims.push(claim.clone()),
-            OrderEvent::SplitAsked { lines } => order.route.apart.extend(lines.iter().cloned()),
+            OrderEvent::SplitAsked { lines } => order.route.split(lines),
             OrderEvent::RerouteAsked { exclude } => {
                 order.route.excluded.extend(exclude.iter().cloned());
                 order.route.reroutes = 0;
+                order.route.turns += 1;
                 order.take_up();
             }
             OrderEvent::TimePassed { until } => {
@@ -184,6 +187,7 @@ impl OrderState {
         order.placing = Placing::Idle;
         order.effort = super::state::Effort::default();
         order.offers.clear();
+        order.asked_back.clear();
         order.requests.clear();
         order.seen.elsewhere.clear();
         order.seen.edit = None;

@@ -42,6 +42,7 @@ impl OrderState {
             waits_at: Vec::new(),
             review_at: Timestamp::default(),
             offers: Default::default(),
+            asked_back: Default::default(),
             requests: Default::default(),
             last_request: 0,
             route: Route {
@@ -172,8 +173,12 @@ impl Order {
 
     /// What the channel wants cancelled is known from its own words; what was decided here is known from this.
     fn lines_cancelled(&mut self, lines: &[LineUnits], by_channel: bool) -> Applied {
-        for LineUnits { line, units } in lines {
-            let line = self.line_mut(line)?;
+        for LineUnits { line: id, units } in lines {
+            // What could not be stopped before is asked for once more.
+            for request in self.requests.values_mut() {
+                request.refused.retain(|one| one.line != *id);
+            }
+            let line = self.line_mut(id)?;
             require(
                 *units <= line.cancellable_units(),
                 "more cancelled than is left",

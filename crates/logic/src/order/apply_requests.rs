@@ -1,45 +1,31 @@
 //! How events of fulfilment move units: into requests, away with parcels, or back to their SKUs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::DeliveryKind;
 use crossdock_model::v1::{Allocation, OrderEvent, RequestLine, Take};
-use crossdock_model::{LocationId, SkuId};
+use crossdock_model::{LocationId, SkuId, Timestamp};
 
 use super::apply::{Applied, illegal, require};
-use super::state::{GrantKey, Order, OrderState, Parcel, Phase, Piece, Request, Route};
+use super::state::{
+    Ask, GrantKey, Order, OrderState, Parcel, Phase, Piece, Request, Route, Sending,
+};
 use crate::IllegalHistory;
 
 impl OrderState {
     pub(super) fn apply_requests(&mut self, event: &OrderEvent) -> Applied {
         match event {
             OrderEvent::RequestCreated { .. } => self.request_created(event),
-            OrderEvent::RequestSent { request } => {
-                let one = self.request_mut(*request)?;
-                if one.phase == Phase::Created {
-                    one.phase = Phase::Sent;
-                }
-                one.retry_at = None;
-                one.failures = 0;
-                self.end_deliveries(*request);
-                Ok(())
-            }
+            OrderEvent::RequestSent { request } => self.request_sent(*request),
             OrderEvent::RequestSendFailed {
-                request, retry_at, ..
-            } => {
-                self.end_deliveries(*request);
-                let one = self.request_mut(*request)?;
-                one.failures += 1;
-                one.retry_at = *retry_at;
-                Ok(())
-            }
-            OrderEvent::RequestResent { request, .. } => {
-                let one = self.request_mut(*request)?;
-                one.retry_at = None;
-                let kind = match one.cancelling.is_empty() {
-                    true => DeliveryKind::Fulfil,
-                    false => DeliveryKind::Cancel,
-                };
+                request,
+                attempt,
+                retry_at,
+                ..
+            } => self.send_failed(*request, *attempt, *retry_at),
+            OrderEvent::RequestResent { request, ask, .. } => {
+                self.sending_mut(*request, *ask)?.retry_at = None;
+                let kind = ask.map_or(DeliveryKind::Fulfil, |ask| DeliveryKind::Cancel { ask });
                 self.begin_delivery(*request, kind);
                 Ok(())
             }
@@ -47,6 +33,7 @@ impl OrderState {
                 let one = self.request_mut(*request)?;
                 one.phase = Phase::Acknowledged;
                 one.overdue = false;
+                self.begin_asks(*request);
                 Ok(())
             }
             OrderEvent::RequestOverdue { request } => {
@@ -56,19 +43,27 @@ impl OrderState {
             OrderEvent::RequestRejected { request, .. } => self.request_rejected(*request),
             OrderEvent::ShortPicked { request, lines } => self.short_picked(*request, lines),
             OrderEvent::Shipped { .. } => self.shipped(event),
-            OrderEvent::RequestCancelAsked { request, lines } => {
-                self.request_mut(*request)?.cancelling.clone_from(lines);
-                self.request_mut(*request)?.retry_at = None;
-                self.end_deliveries(*request);
-                self.begin_delivery(*request, DeliveryKind::Cancel);
-                Ok(())
+            OrderEvent::RequestCancelAsked {
+                request,
+                ask,
+                lines,
+            } => self.cancel_asked(*request, *ask, lines),
+            OrderEvent::RequestCancelled {
+                request,
+                ask,
+                lines,
+            } => self.request_cancelled(*request, *ask, lines),
+            OrderEvent::RequestCancelRefused { request, ask } => {
+                self.cancel_refused(*request, *ask)
             }
-            OrderEvent::RequestCancelled { request } => self.request_cancelled(*request),
-            OrderEvent::RequestCancelRefused { request } => {
-                let one = self.request_mut(*request)?;
-                one.cancelling.clear();
-                one.cancel_refused = true;
-                self.end_deliveries(*request);
+            OrderEvent::GiveBackAsked {
+                id,
+                sku,
+                location,
+                until,
+            } => {
+                let key = (id.attempt, sku.clone(), location.clone());
+                self.order_mut()?.asked_back.insert(key, *until);
                 Ok(())
             }
             OrderEvent::Released { attempt, lines } => self.released(*attempt, lines),
@@ -90,6 +85,7 @@ impl OrderState {
             location,
             lines,
             acknowledge_by,
+            split,
             ..
         } = event
         else {
@@ -109,16 +105,107 @@ impl OrderState {
             phase: Phase::Created,
             acknowledge_by: *acknowledge_by,
             overdue: false,
+            lines: lines.clone(),
+            split: *split,
+            turns: order.route.turns,
             deliveries: 0,
-            failures: 0,
-            retry_at: None,
-            cancelling: Vec::new(),
-            cancel_refused: false,
+            sending: Sending::default(),
+            last_ask: 0,
+            asks: BTreeMap::new(),
+            refused: Vec::new(),
             shipped: false,
         };
         order.requests.insert(*request, made);
         self.begin_delivery(*request, DeliveryKind::Fulfil);
         Ok(())
+    }
+
+    fn request_sent(&mut self, number: u32) -> Applied {
+        let one = self.request_mut(number)?;
+        if one.phase == Phase::Created {
+            one.phase = Phase::Sent;
+        }
+        one.sending = Sending::default();
+        self.end_fulfil(number);
+        self.begin_asks(number);
+        Ok(())
+    }
+
+    fn sending_mut(
+        &mut self,
+        number: u32,
+        ask: Option<u32>,
+    ) -> Result<&mut Sending, IllegalHistory> {
+        let one = self.request_mut(number)?;
+        match ask {
+            None => Ok(&mut one.sending),
+            Some(ask) => {
+                let known = one.asks.get_mut(&ask).map(|ask| &mut ask.sending);
+                known.ok_or_else(|| illegal(format!("no ask {ask} is open")))
+            }
+        }
+    }
+
+    fn send_failed(&mut self, number: u32, attempt: u32, retry_at: Option<Timestamp>) -> Applied {
+        let delivering = self.delivering(number, attempt);
+        let (effect, kind) = delivering.ok_or_else(|| illegal("nothing was to be delivered"))?;
+        self.pending.end(effect);
+        let ask = match kind {
+            DeliveryKind::Fulfil => None,
+            DeliveryKind::Cancel { ask } => Some(ask),
+        };
+        let sending = self.sending_mut(number, ask)?;
+        sending.failures += 1;
+        sending.retry_at = retry_at;
+        Ok(())
+    }
+
+    fn cancel_asked(&mut self, number: u32, ask: u32, lines: &[RequestLine]) -> Applied {
+        let one = self.request_mut(number)?;
+        require(ask == one.last_ask + 1, "asks are counted one by one")?;
+        one.last_ask = ask;
+        let asked = Ask {
+            lines: lines.to_vec(),
+            begun: false,
+            sending: Sending::default(),
+        };
+        one.asks.insert(ask, asked);
+        self.begin_asks(number);
+        Ok(())
+    }
+
+    /// Gives asks to the connector, in their turn: a location does not hear what to stop before it heard what to do,
+    /// unless all of it is to be stopped. Then it need not hear what to do at all.
+    fn begin_asks(&mut self, number: u32) {
+        let Some(order) = self.order.as_deref_mut() else {
+            return;
+        };
+        let all = order
+            .pieces_of(number)
+            .map(|piece| piece.units)
+            .sum::<u32>();
+        let Some(one) = order.requests.get_mut(&number) else {
+            return;
+        };
+        let asked = one.asks.values().flat_map(|ask| &ask.lines);
+        let whole = asked.map(|line| line.units).sum::<u32>() >= all;
+        let unheard = one.phase == Phase::Created;
+        if one.asks.is_empty() || (unheard && !whole) {
+            return;
+        }
+        let waiting = one.asks.iter_mut().filter(|(_, ask)| !ask.begun);
+        let begun = waiting.map(|(number, ask)| {
+            ask.begun = true;
+            *number
+        });
+        let begun: Vec<u32> = begun.collect();
+        if unheard {
+            one.sending.retry_at = None;
+            self.end_fulfil(number);
+        }
+        for ask in begun {
+            self.begin_delivery(number, DeliveryKind::Cancel { ask });
+        }
     }
 
     /// Lets pieces go, states the totals to their SKUs and gives idle capacity back.
@@ -132,6 +219,7 @@ impl OrderState {
             grant.released += piece.units;
             keys.insert(key);
         }
+        order.forget_asked_back();
         let visits: BTreeSet<_> = keys.iter().map(|(a, _, l)| (*a, l.clone())).collect();
         for key in &keys {
             self.settle(key);
@@ -180,8 +268,7 @@ impl OrderState {
     fn request_rejected(&mut self, number: u32) -> Applied {
         let one = self.request_mut(number)?;
         one.phase = Phase::Rejected;
-        one.cancelling.clear();
-        one.retry_at = None;
+        one.stop_sending();
         let location = one.location.clone();
         self.end_deliveries(number);
         let order = self.order_mut()?;
@@ -209,19 +296,36 @@ impl OrderState {
         self.close_empty(number, Phase::Rejected)
     }
 
-    fn request_cancelled(&mut self, number: u32) -> Applied {
-        let lines = std::mem::take(&mut self.request_mut(number)?.cancelling);
-        require(!lines.is_empty(), "nobody asked to cancel")?;
+    /// Its units are nobody's to send now; what becomes of them is decided by what the order needs.
+    fn request_cancelled(&mut self, number: u32, ask: u32, lines: &[RequestLine]) -> Applied {
+        let ended = self.request_mut(number)?.asks.remove(&ask);
+        require(ended.is_some(), "nobody asked to cancel")?;
+        self.end_ask(number, ask);
         let order = self.order_mut()?;
-        let mut gone = Vec::new();
-        for mut line in lines {
-            let pieces = order.pieces_of(number);
-            let here = pieces.filter(|one| one.line == line.line && one.sku == line.sku);
-            line.units = line.units.min(here.map(|piece| piece.units).sum());
-            gone.extend(order.take_lines(number, &[line])?);
+        for piece in order.take_lines(number, lines)? {
+            order.put_back(piece);
         }
-        self.let_go(&gone)?;
         self.close_empty(number, Phase::Cancelled)
+    }
+
+    /// Of what was asked, units that are too many are remembered: they are not asked for again by themselves.
+    fn cancel_refused(&mut self, number: u32, ask: u32) -> Applied {
+        let ended = self.request_mut(number)?.asks.remove(&ask);
+        let ended = ended.ok_or_else(|| illegal("nobody asked to cancel"))?;
+        self.end_ask(number, ask);
+        let order = self.order_mut()?;
+        let excess = order.excess();
+        for line in ended.lines {
+            let key = (line.line.clone(), line.sku.clone());
+            let excess = excess.get(&key).copied().unwrap_or(0);
+            let open = excess.saturating_sub(order.recalled_units(&line.line, &line.sku));
+            if let Some(one) = order.requests.get_mut(&number) {
+                let units = line.units.min(open);
+                super::lines::add_units(&mut one.refused, &line.line, &line.sku, units);
+            }
+        }
+        order.forget_asked_back();
+        Ok(())
     }
 
     fn shipped(&mut self, event: &OrderEvent) -> Applied {
@@ -238,9 +342,9 @@ impl OrderState {
         let one = self.request_mut(*number)?;
         one.shipped = true;
         one.overdue = false;
-        if one.phase != Phase::Acknowledged {
-            one.phase = Phase::Acknowledged;
-        }
+        one.phase = Phase::Acknowledged;
+        let split = one.split;
+        self.begin_asks(*number);
         let order = self.order_mut()?;
         let parcel = Parcel::of(lines, tracking.as_ref());
         let known = (*number, shipment.clone());
@@ -254,8 +358,13 @@ impl OrderState {
             grant.shipped += piece.units;
             let line = order.line_mut(&piece.line)?;
             line.ship(&piece.sku, piece.units);
+            if let Some(split) = split.and_then(|number| order.route.split_mut(number)) {
+                let shipped = split.shipped.entry((piece.line, piece.sku.clone()));
+                *shipped.or_default() += piece.units;
+            }
             keys.insert(key);
         }
+        order.forget_asked_back();
         for key in &keys {
             self.settle(key);
         }
@@ -273,10 +382,17 @@ impl OrderState {
             true => Phase::Shipped,
             false => phase,
         };
-        one.cancelling.clear();
-        one.retry_at = None;
+        one.stop_sending();
         self.end_deliveries(number);
         Ok(())
+    }
+}
+
+impl Request {
+    /// Nothing of it is to be told any more.
+    fn stop_sending(&mut self) {
+        self.asks.clear();
+        self.sending.retry_at = None;
     }
 }
 
@@ -304,6 +420,26 @@ impl Order {
         });
         self.pieces.extend(requested);
         Ok(())
+    }
+
+    /// Joins units to the piece that they are of, if there is one.
+    fn put_back(&mut self, piece: Piece) {
+        let idle = Piece {
+            request: None,
+            ..piece
+        };
+        let mut pieces = self.pieces.iter_mut();
+        let same = |one: &&mut Piece| {
+            let units = idle.units;
+            Piece {
+                units,
+                ..(**one).clone()
+            } == idle
+        };
+        match pieces.find(same) {
+            Some(one) => one.units += idle.units,
+            None => self.pieces.push(idle),
+        }
     }
 
     fn take_lines(

@@ -165,10 +165,7 @@ impl OrderState {
     /// Asks locations whose word on their time to acknowledge is old for their calendar, if there is work that
     /// they can be given now.
     pub(super) fn begin_locations(&mut self, now: Timestamp) {
-        if !self.may_request(now) {
-            return;
-        }
-        let order = self.order.as_deref();
+        let order = self.order.as_deref().filter(|_| self.may_request(now));
         let stale = order.map(|order| order.stale_slots(now));
         for location in stale.unwrap_or_default() {
             if !self.is_asking(&location) {
@@ -278,13 +275,16 @@ impl OrderState {
         let Some(order) = self.order.as_deref_mut() else {
             return;
         };
-        let mut lines = order.lines_of(number);
         let Some(request) = order.requests.get_mut(&number) else {
             return;
         };
-        if kind == DeliveryKind::Cancel {
-            lines.clone_from(&request.cancelling);
-        }
+        let lines = match kind {
+            DeliveryKind::Fulfil => request.lines.clone(),
+            DeliveryKind::Cancel { ask } => {
+                let ask = request.asks.get(&ask);
+                ask.map_or_else(Vec::new, |ask| ask.lines.clone())
+            }
+        };
         request.deliveries += 1;
         let destination = order.route.destination.as_ref();
         let delivery = Delivery {
@@ -316,6 +316,21 @@ impl OrderState {
                 }
                 _ => None,
             })
+    }
+
+    /// Ends deliveries of the request itself; those of asks go on.
+    pub(super) fn end_fulfil(&mut self, number: u32) {
+        self.pending.retain(|_, effect| {
+            !matches!(effect, Effect::Deliver(one) if one.request == number && one.kind == DeliveryKind::Fulfil)
+        });
+    }
+
+    /// Ends the delivery of an ask that was answered.
+    pub(super) fn end_ask(&mut self, number: u32, ask: u32) {
+        let kind = DeliveryKind::Cancel { ask };
+        self.pending.retain(|_, effect| {
+            !matches!(effect, Effect::Deliver(one) if one.request == number && one.kind == kind)
+        });
     }
 
     pub(super) fn end_deliveries(&mut self, number: u32) {
@@ -364,7 +379,7 @@ fn plan_request(order: &Order) -> PlanRequest {
     let excluded = order.route.excluded.iter().chain(effort.full.keys());
     let fresh = effort.fresh.values();
     let offers = order.offers.iter();
-    let apart = order.route.apart.iter();
+    let apart = order.route.splits.iter().flat_map(|split| &split.lines);
     let lines: BTreeSet<&LineId> = missing.keys().map(|(line, _)| line).collect();
     let lines = lines.into_iter().filter_map(|line| order.lines.get(line));
     let parts = lines.flat_map(|line| {
@@ -392,7 +407,12 @@ fn plan_request(order: &Order) -> PlanRequest {
         offered: offers
             .map(|(sku, offer)| (sku.clone(), offer.takes.clone()))
             .collect(),
-        apart: apart.cloned().collect::<Vec<LineUnits>>(),
+        apart: apart
+            .map(|(line, units)| LineUnits {
+                line: line.clone(),
+                units: *units,
+            })
+            .collect(),
         wanted: missing
             .into_iter()
             .map(|((line, sku), units)| (line, sku, units))

@@ -117,6 +117,8 @@ impl Draft<'_> {
             return;
         };
         let conflicts = conflicts(order, facts);
+        let now = self.asked.now;
+        let was_paid = order.is_paid(now);
         let moved = facts.destination.clone().filter(|to| {
             !order.route.destination_by_operator && order.route.destination.as_ref() != Some(to)
         });
@@ -127,6 +129,10 @@ impl Draft<'_> {
             facts: Box::new(facts.clone()),
         });
         self.recount(stated_why(facts), "the channel wants it again");
+        let paid = self.known().is_ok_and(|order| order.is_paid(now));
+        if was_paid && !paid {
+            self.recall_requests(|_| true);
+        }
         for (field, theirs) in conflicts {
             self.emit(OrderEvent::ConflictSeen {
                 field: field.clone(),

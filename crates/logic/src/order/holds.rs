@@ -28,6 +28,8 @@ impl Draft<'_> {
             reason: reason.to_owned(),
             until,
         });
+        // What is requested is held back as far as its location can.
+        self.recall_requests(|line| lines.is_empty() || lines.contains(line));
         Ok(self.done())
     }
 

@@ -21,12 +21,14 @@ mod lines;
 mod lots;
 mod placing;
 mod progress;
+mod recalls;
 mod requests;
 mod returns;
 mod routes;
 mod state;
 mod view;
 mod waiting;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -70,7 +72,9 @@ const RESEND_MAX: Duration = Duration::from_minutes(150);
 const DELIVERIES_MAX: u32 = 16;
 /// How long an edit of the channel may stand without the statement that says it in full.
 const EDIT_PATIENCE: Duration = Duration::from_minutes(10);
-/// How long a shipped order stays open for returns.
+/// How long a location has to say whether it can stop units that a SKU wants back.
+const STOP_WITHIN: Duration = Duration::from_minutes(60);
+/// How long a shipped order is open before it is closed; goods may come back later all the same.
 const CLOSE_AFTER: Duration = Duration::from_days(30);
 
 /// Kind of the exception about an order that locations rejected too often.
@@ -152,6 +156,7 @@ impl Draft<'_> {
                 claim,
             } => self.place_once(facts, *origin, hold.as_ref(), claim),
             OrderCommand::AskOutcome { sku, attempt } => Ok(self.ask_outcome(sku, *attempt)),
+            OrderCommand::Offer { sku, takes, until } => Ok(self.offer(sku, takes, *until)),
             _ if self.order.order.is_none() => Err(Rejection::NotFound(self.asked.id.to_string())),
             OrderCommand::Refund { .. }
             | OrderCommand::Cancel { .. }
@@ -184,7 +189,6 @@ impl Draft<'_> {
                 attempt,
                 result,
             } => Ok(self.turn_came(sku, *attempt, result)),
-            OrderCommand::Offer { sku, takes, until } => Ok(self.offer(sku, takes, *until)),
             OrderCommand::GiveBack {
                 sku,
                 attempt,

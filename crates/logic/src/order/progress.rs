@@ -3,15 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_model::v1::{Allocation, AttemptEnd, OrderEvent, OrderStatus, Payment, RequestLine};
-use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
+use crossdock_model::Timestamp;
+use crossdock_model::v1::{Allocation, AttemptEnd, OrderEvent, OrderStatus, Payment};
 
 use super::draft::Draft;
 use super::effects::is_placing;
-use super::lines::add_units;
 use super::placing::{UNROUTABLE, skus_of};
 use super::state::{Missing, Order, OrderState, Phase, Piece, Placing};
-use super::{CLOSE_AFTER, REROUTE_LIMIT, REROUTES_MAX, SLOT_FRESH_FOR};
+use super::{CLOSE_AFTER, REROUTE_LIMIT, REROUTES_MAX};
 
 /// Rounds of one decision: each does at least one thing, and none undoes another.
 const ROUNDS_MAX: usize = 64;
@@ -26,6 +25,7 @@ impl Draft<'_> {
             self.end_holds();
             self.give_up_busy();
             self.let_excess_go();
+            self.give_stopped_back();
             self.close_stale();
             self.commit();
             self.place();
@@ -65,51 +65,6 @@ impl Draft<'_> {
             self.emit(OrderEvent::TimePassed { until: now });
         }
         self.unchanged()
-    }
-
-    /// Lets units go that are not needed: those nobody was asked to send at once, the others by asking.
-    fn let_excess_go(&mut self) {
-        let Some(order) = self.order.order.as_deref() else {
-            return;
-        };
-        let (mut idle, mut asked) = (Vec::new(), BTreeMap::new());
-        for ((line, sku), units) in order.excess() {
-            let mut left = units.saturating_sub(order.cancelling_units(&line, &sku));
-            let pieces = order.pieces.iter().rev();
-            for piece in pieces.filter(|piece| piece.line == line && piece.sku == sku) {
-                let units = left.min(piece.units);
-                match piece.request {
-                    _ if units == 0 => {}
-                    None => {
-                        left -= units;
-                        idle.push(Piece {
-                            units,
-                            ..piece.clone()
-                        });
-                    }
-                    Some(number) => {
-                        let known = || order.requests.get(&number);
-                        let asked: &mut Vec<RequestLine> =
-                            asked.entry(number).or_insert_with(|| {
-                                known().map_or_else(Vec::new, |one| one.cancelling.clone())
-                            });
-                        let units = units.min(order.recallable(number, piece, asked));
-                        if units > 0 {
-                            left -= units;
-                            add_units(asked, &line, &sku, units);
-                        }
-                    }
-                }
-            }
-        }
-        asked.retain(|number, lines| {
-            let known = order.requests.get(number);
-            known.is_some_and(|known| known.cancelling != *lines)
-        });
-        self.release_pieces(&idle);
-        for (request, lines) in asked {
-            self.emit(OrderEvent::RequestCancelAsked { request, lines });
-        }
     }
 
     pub fn release_pieces(&mut self, pieces: &[Piece]) {
@@ -190,7 +145,7 @@ impl Draft<'_> {
         };
         let mut number = order.last_request;
         let (mut made, mut unknown) = (Vec::new(), false);
-        for ((location, _), (attempt, lines)) in grouped(order, &order.ready()) {
+        for ((location, split), (attempt, lines)) in order.work() {
             let said = self.location_said.as_ref();
             let said = said.filter(|(at, _)| *at == location).map(|(_, by)| *by);
             let Some(acknowledge_by) = said.or_else(|| order.slot_by(attempt, &location, now))
@@ -205,6 +160,7 @@ impl Draft<'_> {
                 attempt,
                 lines,
                 acknowledge_by,
+                split,
             });
         }
         for event in made {
@@ -223,7 +179,9 @@ impl Draft<'_> {
         match order.facts.payment {
             // What has left or is cancelled needs no money any more.
             Payment::Voided if !order.cancellable().is_empty() => {
-                let cause = "its payment will not come, and nothing more is sent".to_owned();
+                let cause = "its payment will not come: nothing more is requested, and what is requested is asked \
+                             back"
+                    .to_owned();
                 self.open_exception(KIND, self.asked.id.to_string(), cause, Vec::new());
             }
             Payment::Voided => {
@@ -260,71 +218,21 @@ impl Draft<'_> {
 }
 
 impl OrderState {
-    /// Whether locations may be given work: what is complete, paid and not on hold, once every SKU knows that it
-    /// is committed, as a location may send only what nobody else can be given.
+    /// Whether locations may be given work: what is paid and not on hold, once every SKU knows that it is committed,
+    /// as a location may send only what nobody else can be given.
     pub(super) fn may_request(&self, now: Timestamp) -> bool {
         let Some(order) = self.order.as_deref() else {
             return false;
         };
-        let held = order.held_lines();
-        let lacks = |(line, _): &(LineId, SkuId)| !held.contains(line);
         !order.is_unfreed()
             && order.holds.whole.is_none()
             && order.is_paid(now)
             && !is_placing(&order.placing)
             && !self.is_confirming_any()
-            && !order.missing().keys().any(lacks)
     }
 }
 
 impl Order {
-    /// Pieces that nobody was asked to send yet and nothing keeps back.
-    fn ready(&self) -> Vec<&Piece> {
-        let held = self.held_lines();
-        let pieces = self.pieces.iter();
-        pieces
-            .filter(|piece| piece.request.is_none() && !held.contains(&piece.line))
-            .collect()
-    }
-
-    /// By when a location acknowledges, unless it said so too long ago.
-    fn slot_by(&self, attempt: u32, location: &LocationId, now: Timestamp) -> Option<Timestamp> {
-        let slot = self.slots.get(&(attempt, location.clone()))?;
-        (now.since(slot.granted_at) <= SLOT_FRESH_FOR).then_some(slot.acknowledge_by)
-    }
-
-    /// Locations that could be given work but for their time to acknowledge.
-    pub(super) fn stale_slots(&self, now: Timestamp) -> BTreeSet<LocationId> {
-        let groups = grouped(self, &self.ready()).into_iter();
-        let stale = groups.filter(|((location, _), (attempt, _))| {
-            self.slot_by(*attempt, location, now).is_none()
-        });
-        stale.map(|((location, _), _)| location).collect()
-    }
-
-    /// Units of a line that locations were asked not to send and may not.
-    fn cancelling_units(&self, line: &LineId, sku: &SkuId) -> u32 {
-        let asked = self.open_requests().flat_map(|(_, one)| &one.cancelling);
-        let asked = asked.filter(|asked| asked.line == *line && asked.sku == *sku);
-        asked.map(|asked| asked.units).sum()
-    }
-
-    /// Units of a requested line that its location was not asked to stop yet.
-    fn recallable(&self, number: u32, piece: &Piece, asked: &[RequestLine]) -> u32 {
-        if self
-            .requests
-            .get(&number)
-            .is_none_or(|one| one.cancel_refused)
-        {
-            return 0;
-        }
-        let units = |lines: &[RequestLine]| {
-            let same = |line: &&RequestLine| line.line == piece.line && line.sku == piece.sku;
-            lines.iter().find(same).map_or(0, |line| line.units)
-        };
-        units(&self.lines_of(number)).saturating_sub(units(asked))
-    }
-
     /// Where it is, by what its units and requests say.
     fn target(&self) -> OrderStatus {
         let placing = is_placing(&self.placing);
@@ -342,9 +250,7 @@ impl Order {
             return OrderStatus::PartlyShipped;
         }
         let mut open = self.open_requests().peekable();
-        if self.holds.whole.is_some() {
-            return OrderStatus::Held;
-        }
+        // A hold does not call back what locations have: that is still under way until they say that it is not.
         if open.peek().is_some() {
             return match open.all(|(_, request)| request.phase == Phase::Acknowledged) {
                 true => OrderStatus::Acknowledged,
@@ -352,6 +258,7 @@ impl Order {
             };
         }
         match &self.placing {
+            _ if self.holds.whole.is_some() => OrderStatus::Held,
             Placing::Waiting(_) => OrderStatus::Backordered,
             Placing::Reserving(_) => OrderStatus::Routed,
             Placing::Busy { .. } => OrderStatus::Received,
@@ -369,41 +276,6 @@ impl Order {
 fn is_less(now: &Missing, before: &Missing) -> bool {
     now.iter()
         .all(|(key, units)| before.get(key).is_some_and(|before| before >= units))
-}
-
-/// Pieces by location and by whether an operator wants them apart: highest attempt, and lines.
-fn grouped(
-    order: &Order,
-    pieces: &[&Piece],
-) -> BTreeMap<(LocationId, bool), (u32, Vec<RequestLine>)> {
-    let mut apart: BTreeMap<&LineId, u32> = BTreeMap::new();
-    for one in &order.route.apart {
-        *apart.entry(&one.line).or_default() += one.units;
-    }
-    let mut groups: BTreeMap<(LocationId, bool), (u32, Vec<RequestLine>)> = BTreeMap::new();
-    for piece in pieces {
-        let per = order.lines.get(&piece.line);
-        let per = per
-            .map(|line| line.lot.per(&piece.sku))
-            .filter(|per| *per > 0);
-        let wanted = apart.get(&piece.line).copied().unwrap_or(0);
-        let wanted = wanted.saturating_mul(per.unwrap_or(1));
-        let taken = groups.iter().filter(|((_, alone), _)| *alone);
-        let taken = taken.flat_map(|(_, (_, lines))| lines);
-        let taken = taken.filter(|line| line.line == piece.line && line.sku == piece.sku);
-        let alone = piece
-            .units
-            .min(wanted.saturating_sub(taken.map(|line| line.units).sum()));
-        for (is_alone, units) in [(true, alone), (false, piece.units - alone)] {
-            if units > 0 {
-                let key = (piece.location.clone(), is_alone);
-                let (attempt, lines) = groups.entry(key).or_default();
-                *attempt = piece.attempt.max(*attempt);
-                add_units(lines, &piece.line, &piece.sku, units);
-            }
-        }
-    }
-    groups
 }
 
 /// The shortest way between two states over ones that an order passes through.

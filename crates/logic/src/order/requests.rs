@@ -7,12 +7,11 @@ use crossdock_model::{Rejection, ShipmentId, Timestamp};
 
 use super::draft::Draft;
 use super::routes::misrouted;
-use super::state::{Order, Parcel, Phase, Request};
+use super::state::{Order, Parcel, Phase, Request, Sending};
 use super::{DELIVERIES_MAX, Decided, IDS_MAX, RESEND_AFTER, RESEND_MAX, backoff};
 
 const ACK_OVERDUE: &str = "ack_overdue";
 const UNDELIVERABLE: &str = "undeliverable";
-const CANCEL_REFUSED: &str = "cancel_refused";
 
 impl Draft<'_> {
     pub fn hear_location(self, command: &OrderCommand) -> Decided {
@@ -27,9 +26,11 @@ impl Draft<'_> {
                 tracking,
                 shipped_at,
             } => self.ship(*request, shipment, lines, tracking.as_ref(), *shipped_at),
-            OrderCommand::AnswerCancel { request, accepted } => {
-                self.answer_cancel(*request, *accepted)
-            }
+            OrderCommand::AnswerCancel {
+                request,
+                ask,
+                accepted,
+            } => self.answer_cancel(*request, *ask, *accepted),
             OrderCommand::Delivered {
                 request,
                 attempt,
@@ -119,29 +120,6 @@ impl Draft<'_> {
         Ok(self.done())
     }
 
-    fn answer_cancel(mut self, request: RequestNumber, accepted: bool) -> Decided {
-        let order = self.known()?;
-        let one = known(order, request)?;
-        if one.cancelling.is_empty() {
-            return match one.phase == Phase::Cancelled || one.cancel_refused {
-                true => Ok(self.unchanged()),
-                false => Err(Rejection::WrongState {
-                    status: order.status,
-                    hint: "nobody asked to cancel this request: reject it instead".to_owned(),
-                }),
-            };
-        }
-        if accepted {
-            self.emit(OrderEvent::RequestCancelled { request });
-            return Ok(self.done());
-        }
-        self.emit(OrderEvent::RequestCancelRefused { request });
-        let subject = self.request_subject(request);
-        let cause = "the location could not stop it, and sends what was cancelled".to_owned();
-        self.open_exception(CANCEL_REFUSED, subject, cause, Vec::new());
-        Ok(self.done())
-    }
-
     fn delivered(
         mut self,
         request: RequestNumber,
@@ -155,10 +133,10 @@ impl Draft<'_> {
         let Some(one) = order.and_then(|order| order.requests.get(&request)) else {
             return self.unchanged();
         };
-        let failures = one.failures;
+        let failures = one.sending(kind).failures;
         match (error, kind) {
             (None, DeliveryKind::Fulfil) => self.emit(OrderEvent::RequestSent { request }),
-            (None, DeliveryKind::Cancel) => self.emit(OrderEvent::EffectDone { effect }),
+            (None, DeliveryKind::Cancel { .. }) => self.emit(OrderEvent::EffectDone { effect }),
             (Some(error), _) => self.delivery_failed(request, attempt, failures, error),
         }
         if error.is_none() {
@@ -195,16 +173,24 @@ impl Draft<'_> {
         };
         let now = self.asked.now;
         let (mut resend, mut late) = (Vec::new(), Vec::new());
+        let due = |sending: &Sending| sending.retry_at.is_some_and(|at| at <= now);
         for (number, request) in order.open_requests() {
-            if request.retry_at.is_some_and(|at| at <= now) {
-                resend.push((number, request.deliveries + 1));
-            }
+            resend.extend(due(&request.sending).then_some((number, None)));
+            let asks = request.asks.iter().filter(|(_, ask)| due(&ask.sending));
+            resend.extend(asks.map(|(ask, _)| (number, Some(*ask))));
             if request.is_awaited() && request.acknowledge_by <= now {
                 late.push((number, request.location.clone()));
             }
         }
-        for (request, attempt) in resend {
-            self.emit(OrderEvent::RequestResent { request, attempt });
+        for (request, ask) in resend {
+            let order = self.order.order.as_deref();
+            let known = order.and_then(|order| order.requests.get(&request));
+            let attempt = known.map_or(0, |known| known.deliveries) + 1;
+            self.emit(OrderEvent::RequestResent {
+                request,
+                attempt,
+                ask,
+            });
         }
         for (request, location) in late {
             self.emit(OrderEvent::RequestOverdue { request });
@@ -216,6 +202,17 @@ impl Draft<'_> {
 }
 
 impl Request {
+    /// How deliveries of that kind fare.
+    fn sending(&self, kind: DeliveryKind) -> Sending {
+        match kind {
+            DeliveryKind::Fulfil => self.sending,
+            DeliveryKind::Cancel { ask } => {
+                let ask = self.asks.get(&ask);
+                ask.map_or_else(Sending::default, |ask| ask.sending)
+            }
+        }
+    }
+
     /// Whether its acknowledgement may still become late.
     pub fn is_awaited(&self) -> bool {
         matches!(self.phase, Phase::Created | Phase::Sent) && !self.overdue
@@ -233,7 +230,7 @@ impl Parcel {
     }
 }
 
-fn known(order: &Order, request: RequestNumber) -> Result<&Request, Rejection> {
+pub(super) fn known(order: &Order, request: RequestNumber) -> Result<&Request, Rejection> {
     let known = order.requests.get(&request);
     known.ok_or_else(|| Rejection::NotFound(format!("request {request} of {}", order.id)))
 }

@@ -9,7 +9,7 @@ use crossdock_model::{LineId, LocationId, Rejection, SkuId};
 use super::Decided;
 use super::draft::Draft;
 use super::effects::is_placing;
-use super::state::{Missing, Order};
+use super::state::{Missing, Order, Route, Split};
 
 /// Splits an order may have.
 const SPLITS_MAX: usize = 500;
@@ -118,11 +118,7 @@ impl Draft<'_> {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
-        let before = order.route.destination.clone().map(|before| Destination {
-            address_version: destination.address_version,
-            ..before
-        });
-        let moved = before.as_ref() != Some(&destination);
+        let moved = order.route.moves_to(&destination);
         self.emit(OrderEvent::DestinationChanged {
             destination,
             by_operator,
@@ -130,7 +126,7 @@ impl Draft<'_> {
         if moved {
             self.place_anew();
         }
-        self.recall_requests();
+        self.recall_requests(|_| true);
     }
 
     fn reroute(mut self, exclude: &[LocationId]) -> Decided {
@@ -141,7 +137,7 @@ impl Draft<'_> {
         self.close_exception(super::REROUTE_LIMIT, None, how);
         self.close_exception(super::placing::UNROUTABLE, None, how);
         self.place_anew();
-        self.recall_requests();
+        self.recall_requests(|_| true);
         Ok(self.done())
     }
 
@@ -158,7 +154,8 @@ impl Draft<'_> {
                 return Err(Rejection::invalid("units", problem));
             }
         }
-        if order.route.apart.len() + lines.len() > SPLITS_MAX {
+        let known = order.route.splits.iter().map(|split| split.lines.len());
+        if known.sum::<usize>() + lines.len() > SPLITS_MAX {
             return Err(Rejection::Limit {
                 what: "splits of an order".to_owned(),
                 max: SPLITS_MAX as u64,
@@ -168,7 +165,8 @@ impl Draft<'_> {
             lines: lines.to_vec(),
         });
         // What is requested already is asked back, and goes out again in pieces.
-        self.recall_requests();
+        let split: BTreeSet<&LineId> = lines.iter().map(|one| &one.line).collect();
+        self.recall_requests(|line| split.contains(line));
         Ok(self.done())
     }
 
@@ -191,20 +189,31 @@ impl Draft<'_> {
             .collect();
         self.release_pieces(&idle);
     }
+}
 
-    /// Asks every location to stop what it has not sent.
-    fn recall_requests(&mut self) {
-        let Some(order) = self.order.order.as_deref() else {
-            return;
-        };
-        let open = order.open_requests();
-        let recalled = open.filter(|(_, one)| !one.cancel_refused);
-        let recalls: Vec<_> = recalled
-            .map(|(number, _)| (number, order.lines_of(number)))
-            .collect();
-        for (request, lines) in recalls {
-            self.emit(OrderEvent::RequestCancelAsked { request, lines });
+impl Route {
+    /// Whether another place is meant, not only another door there.
+    pub(super) fn moves_to(&self, destination: &Destination) -> bool {
+        let before = self.destination.clone().map(|before| Destination {
+            address_version: destination.address_version,
+            ..before
+        });
+        before.as_ref() != Some(destination)
+    }
+
+    /// The split of that number, 1 for the first.
+    pub(super) fn split_mut(&mut self, number: u32) -> Option<&mut Split> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.splits.get_mut(index)
+    }
+
+    pub(super) fn split(&mut self, lines: &[LineUnits]) {
+        let mut split = Split::default();
+        for one in lines {
+            let units = split.lines.entry(one.line.clone()).or_default();
+            *units = units.saturating_add(one.units);
         }
+        self.splits.push(split);
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Order {
     /// When it looks at that again, if it still waits then.
     pub review_at: Timestamp,
     pub offers: BTreeMap<SkuId, Offered>,
+    /// Requested units that SKUs want back, and by when their location answers.
+    pub asked_back: BTreeMap<GrantKey, Timestamp>,
     pub requests: BTreeMap<RequestNumber, Request>,
     /// Requests are counted on, also when the order was over in between.
     pub last_request: RequestNumber,
@@ -223,7 +225,18 @@ pub(super) struct Route {
     pub rejected: BTreeSet<(LocationId, SkuId)>,
     /// Rejections and short picks so far.
     pub reroutes: u32,
-    pub apart: Vec<LineUnits>,
+    /// How often it was to go elsewhere or another way: what was requested before is placed anew when it comes back.
+    pub turns: u32,
+    /// In the order they were asked for: a request names its own by number, 1 for the first.
+    pub splits: Vec<Split>,
+}
+
+/// Units that travel in a request of their own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Split {
+    pub lines: BTreeMap<LineId, u32>,
+    /// What of it has left.
+    pub shipped: Missing,
 }
 
 /// Why nothing is requested, or not these lines; with the time at which that ends.
@@ -275,13 +288,37 @@ pub(super) struct Request {
     pub phase: Phase,
     pub acknowledge_by: Timestamp,
     pub overdue: bool,
+    /// What it asked for when it was made out: every delivery of it says the same.
+    pub lines: Vec<RequestLine>,
+    /// Which of the order's splits it is; the rest of the order if none.
+    pub split: Option<u32>,
+    /// How often the order had been sent another way when it was made out.
+    pub turns: u32,
     /// Deliveries to its connector so far, of either kind: they number them.
     pub deliveries: u32,
+    pub sending: Sending,
+    pub last_ask: u32,
+    /// What its location was asked to stop and has not answered.
+    pub asks: BTreeMap<u32, Ask>,
+    /// Units that are too many and that its location cannot stop.
+    pub refused: Vec<RequestLine>,
+    pub shipped: bool,
+}
+
+/// Units that a location was asked to stop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ask {
+    pub lines: Vec<RequestLine>,
+    /// It was given to the connector. While the request itself is on its way it waits.
+    pub begun: bool,
+    pub sending: Sending,
+}
+
+/// How deliveries of one message fare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Sending {
     pub failures: u32,
     pub retry_at: Option<Timestamp>,
-    pub cancelling: Vec<RequestLine>,
-    pub cancel_refused: bool,
-    pub shipped: bool,
 }
 
 /// How far a location is with a request.

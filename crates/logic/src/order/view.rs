@@ -75,7 +75,10 @@ impl OrderState {
             let lines = order.holds.lines.values().flatten();
             add(lines.min().copied(), "the hold of a line ends");
             for (_, request) in order.open_requests() {
-                add(request.retry_at, "deliver a request again");
+                add(request.sending.retry_at, "deliver a request again");
+                let asks = request.asks.values();
+                let asks = asks.filter_map(|ask| ask.sending.retry_at).min();
+                add(asks, "ask a location again");
                 let late = request.is_awaited().then_some(request.acknowledge_by);
                 add(late, "acknowledge a request");
             }
@@ -101,7 +104,7 @@ impl Request {
             Phase::Rejected => "rejected",
             Phase::Cancelled => "cancelled",
             Phase::Shipped => "shipped",
-            _ if !self.cancelling.is_empty() => "cancelling",
+            _ if !self.asks.is_empty() => "cancelling",
             _ if self.shipped => "partly_shipped",
             Phase::Acknowledged => "acknowledged",
             _ if self.overdue => "overdue",

@@ -77,6 +77,8 @@ pub enum OrderEvent {
         attempt: u32,
         lines: Vec<RequestLine>,
         acknowledge_by: Timestamp,
+        /// Which of the order's splits it is, 1 for the first; none: the rest of the order.
+        split: Option<u32>,
     },
     /// Its connector delivered it (or it lies ready to be fetched).
     RequestSent {
@@ -118,18 +120,23 @@ pub enum OrderEvent {
         shipment: ShipmentId,
         lines: Vec<LineUnits>,
     },
-    /// The location was asked to stop.
+    /// The location was asked to stop these units, beside those of other asks.
     RequestCancelAsked {
         request: RequestNumber,
+        /// 1 for the first of the request.
+        ask: u32,
         lines: Vec<RequestLine>,
     },
-    /// It did.
+    /// It did: these are no longer requested.
     RequestCancelled {
         request: RequestNumber,
+        ask: u32,
+        lines: Vec<RequestLine>,
     },
     /// It could not.
     RequestCancelRefused {
         request: RequestNumber,
+        ask: u32,
     },
     /// Units are no longer wanted. `by_channel`: as the channel's statements, edits and refunds have it, which it may
     /// take back; else it was decided here.
@@ -229,10 +236,11 @@ pub enum OrderEvent {
     Refused {
         why: Box<Rejection>,
     },
-    /// The request is given to its connector again.
+    /// The request, or an ask to stop units of it, is given to its connector again.
     RequestResent {
         request: RequestNumber,
         attempt: u32,
+        ask: Option<u32>,
     },
     /// Somebody wants what has not left placed again, without these locations.
     RerouteAsked {
@@ -269,6 +277,13 @@ pub enum OrderEvent {
     EditSeen {
         edited_at: Timestamp,
         removed: Vec<LineUnits>,
+    },
+    /// A SKU that is short wants units back that are requested: the location is asked, and has until then to answer.
+    GiveBackAsked {
+        id: AttemptId,
+        sku: SkuId,
+        location: LocationId,
+        until: Timestamp,
     },
     /// A statement that is not newer than the last tells of cancellations: of the whole order, or so many units of
     /// lines in all. They hold whenever they are heard of.

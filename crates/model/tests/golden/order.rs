@@ -47,6 +47,7 @@ samples!(events, OrderEvent {
             attempt: 2,
             lines: vec![request_line(3)],
             acknowledge_by: at(3),
+            split: Some(1),
         },
     ],
     RequestSent => [OrderEvent::RequestSent { request: 1 }],
@@ -88,10 +89,12 @@ samples!(events, OrderEvent {
         OrderEvent::ShippedElsewhere { shipment: shipment(), lines: vec![line_units(2)] },
     ],
     RequestCancelAsked => [
-        OrderEvent::RequestCancelAsked { request: 8, lines: vec![request_line(4)] },
+        OrderEvent::RequestCancelAsked { request: 8, ask: 2, lines: vec![request_line(4)] },
     ],
-    RequestCancelled => [OrderEvent::RequestCancelled { request: 9 }],
-    RequestCancelRefused => [OrderEvent::RequestCancelRefused { request: 10 }],
+    RequestCancelled => [
+        OrderEvent::RequestCancelled { request: 9, ask: 1, lines: vec![request_line(2)] },
+    ],
+    RequestCancelRefused => [OrderEvent::RequestCancelRefused { request: 10, ask: 3 }],
     LinesCancelled => [
         OrderEvent::LinesCancelled {
             lines: vec![line_units(1)], reason: text("customer"), by_channel: true,
@@ -147,7 +150,10 @@ samples!(events, OrderEvent {
         OrderEvent::OfferSeen { sku: sku("A-1"), takes: vec![take(6)], until: at(8) },
     ],
     Refused => [OrderEvent::Refused { why: Box::new(Rejection::Superseded) }],
-    RequestResent => [OrderEvent::RequestResent { request: 11, attempt: 2 }],
+    RequestResent => [
+        OrderEvent::RequestResent { request: 11, attempt: 2, ask: None },
+        OrderEvent::RequestResent { request: 11, attempt: 3, ask: Some(1) },
+    ],
     RerouteAsked => [OrderEvent::RerouteAsked { exclude: vec![location("reno")] }],
     TimePassed => [OrderEvent::TimePassed { until: at(9) }],
     LinesBound => [OrderEvent::LinesBound { lines: vec![(line("301"), line("export-1"))] }],
@@ -164,6 +170,11 @@ samples!(events, OrderEvent {
         },
     ],
     Claimed => [OrderEvent::Claimed { claim: CommandKey::new("k-1").expect("a key") }],
+    GiveBackAsked => [
+        OrderEvent::GiveBackAsked {
+            id: attempt(7), sku: sku("A-1"), location: location("reno"), until: at(13),
+        },
+    ],
     CancelStated => [
         OrderEvent::CancelStated {
             updated_at: at(11), whole: Some((at(12), text("fraud"))), lines: vec![line_units(1)],

@@ -51,7 +51,7 @@ pub(crate) struct EditedLine {
     unit_price: Option<crate::wire::Amount>,
 }
 
-/// What to hold.
+/// What to hold. Locations that have it already are asked to stop.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hold {
@@ -82,7 +82,7 @@ pub(crate) struct Reroute {
     exclude: Vec<LocationText>,
 }
 
-/// What travels in a request of its own.
+/// What travels in a request of its own, as soon as it is reserved. The rest of the order does not wait for it either.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Split {

@@ -145,6 +145,8 @@ pub(crate) struct RequestRowDoc {
     location: String,
     status: String,
     lines: Vec<PickDoc>,
+    /// What the location is asked to stop and has not answered.
+    asks: Vec<AskDoc>,
     acknowledge_by: Time,
     created_at: Time,
     /// The service level the order asks for.
@@ -153,6 +155,14 @@ pub(crate) struct RequestRowDoc {
     ship_by: Option<Time>,
     /// Where it goes: personal data.
     ship_to: Option<AddressDoc>,
+}
+
+/// Units that a location is asked to stop; it says by `cancel-answer` whether it can.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AskDoc {
+    /// Its number in the request.
+    ask: u32,
+    lines: Vec<PickDoc>,
 }
 
 /// What to pick.
@@ -226,7 +236,10 @@ pub(crate) struct TrackingInput {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CancelAnswer {
+    /// Whether it was stopped.
     accepted: bool,
+    /// Which ask; all that have no answer if absent.
+    ask: Option<u32>,
 }
 
 fn picked(lines: Vec<PickedLine>) -> Vec<RequestLine> {
@@ -246,6 +259,7 @@ fn doc(row: RequestRow, buyer: Option<Buyer>) -> RequestRowDoc {
         location: row.location,
         status: row.status,
         lines: serde_json::from_value(row.lines).unwrap_or_default(),
+        asks: serde_json::from_value(row.asks).unwrap_or_default(),
         acknowledge_by: Time::from_ms(row.acknowledge_by),
         created_at: Time::from_ms(row.created_at),
         service_level: row.service_level,
@@ -366,7 +380,11 @@ async fn answer_cancel(
     input: Input<CancelAnswer>,
 ) -> Answered<Doc<OrderAnswer>> {
     let (order, request) = which(path)?;
-    let accepted = input.value.accepted;
-    let answer = OrderCommand::AnswerCancel { request, accepted };
+    let CancelAnswer { accepted, ask } = input.value;
+    let answer = OrderCommand::AnswerCancel {
+        request,
+        ask,
+        accepted,
+    };
     command(&asking.of(Class::Location), order, answer, input.hash).await
 }

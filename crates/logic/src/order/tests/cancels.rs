@@ -201,7 +201,7 @@ fn a_line_that_begun_is_not_sent_again_as_something_else() {
     scene.tell(said(1, &[line("1", "B", 2)]));
     scene.check(
         OrderStatus::PartlyShipped,
-        &["reno cancel1 A:1", "plan 1/B:1"],
+        &["reno cancel1.1 A:1", "plan 1/B:1"],
     );
     // The location sends it all the same: then nothing is left to send.
     scene
@@ -272,7 +272,7 @@ fn what_has_begun_is_completed_as_it_began() {
     scene.tell(said(1, &[set(&[("C", 3)])]));
     scene.check(
         OrderStatus::PartlyShipped,
-        &["newark cancel1 B:1", "reno cancel2 A:1", "plan 1/C:3"],
+        &["newark cancel1.1 B:1", "reno cancel2.1 A:1", "plan 1/C:3"],
     );
     scene.tell(said(2, &[set(&[("A", 1), ("B", 1)])]));
     let order = scene.order().order.as_deref().expect("an order");
@@ -299,10 +299,7 @@ fn an_order_that_was_over_is_taken_up_when_more_is_sold() {
     let mut cancelled = asked(1);
     cancelled
         .tell(said(1, &[cut(1, 1)]))
-        .tell(OrderCommand::AnswerCancel {
-            request: 1,
-            accepted: true,
-        });
+        .tell(answer_cancel(1, None, true));
     cancelled.told().check(OrderStatus::Cancelled, &[]);
     cancelled
         .tell(said(2, &[cut(1, 1)]))

@@ -114,7 +114,7 @@ fn an_adopted_line_that_stands_for_something_else_now_is_replaced() {
     scene.tell(sold_at(&[line("301", "B", 2)], 1));
     scene.check(
         OrderStatus::Requested,
-        &["reno cancel1 A:2", "plan export-1/B:2"],
+        &["reno cancel1.1 A:2", "plan export-1/B:2"],
     );
 }
 
@@ -138,7 +138,14 @@ fn facts_about_adopted_lines_are_read_by_the_channels_ids() {
     });
     scene.told();
     assert_eq!(cancelled(&scene, "export-1"), 2);
-    scene.check(OrderStatus::PartlyShipped, &["reno cancel1 A:3"]);
+    scene.check(
+        OrderStatus::PartlyShipped,
+        &[
+            "reno cancel1.1 A:1",
+            "reno cancel1.2 A:1",
+            "reno cancel1.3 A:1",
+        ],
+    );
 }
 
 #[test]

@@ -398,10 +398,7 @@ impl World {
             5 => OrderCommand::Acknowledge { request },
             6 => ship(request, &format!("s{how}"), &[]),
             7 => ship(request, &format!("p{how}"), &[request_line(one, "A", 1)]),
-            8 => OrderCommand::AnswerCancel {
-                request,
-                accepted: how < 128,
-            },
+            8 => answer_cancel(request, (how % 4 == 0).then_some(1), how < 128),
             9 => OrderCommand::Reroute { exclude: vec![] },
             10 => OrderCommand::ShortPick {
                 request,
@@ -470,13 +467,11 @@ impl World {
             );
         }
         for ((line, sku), units) in order.excess() {
-            let asked = order.open_requests().flat_map(|(_, one)| &one.cancelling);
-            let asked = asked.filter(|one| one.line == line && one.sku == sku);
             let idle = order.pieces.iter().filter(|piece| piece.request.is_none());
             let idle = idle
                 .filter(|piece| piece.line == line && piece.sku == sku)
                 .count();
-            let asked: u32 = asked.map(|one| one.units).sum();
+            let asked = order.recalled_units(&line, &sku);
             assert!(idle == 0 || asked >= units, "{line} {sku}\n{order:#?}");
         }
     }
@@ -551,10 +546,8 @@ impl World {
         );
         let missing = !order.missing().is_empty();
         assert!(order.is_over() || !missing || waits, "{order:#?}");
-        let idle = order.pieces.iter().any(|piece| piece.request.is_none());
-        let may_go =
-            !missing && order.holds.whole.is_none() && order.facts.payment == Payment::Ready;
-        assert!(!idle || !may_go, "{order:#?}");
+        let may_go = order.holds.whole.is_none() && order.facts.payment == Payment::Ready;
+        assert!(!may_go || order.work().is_empty(), "{order:#?}");
         assert_eq!(self.scene.effects(), Vec::<String>::new());
         self.scene.recovers();
         let settled = self.scene.settled();

@@ -7,4 +7,5 @@ mod flow;
 mod held;
 mod histories;
 mod placing;
+mod recalls;
 mod scene;

@@ -387,11 +387,12 @@ fn a_kit_is_known_by_what_the_plan_made_of_it() {
         .slot("reno")
         .told();
     scene.check(OrderStatus::Requested, &["reno fulfil1 A:2,B:4"]);
+    scene.delivered(None);
     scene.tell(OrderCommand::Cancel {
         reason: "buyer".to_owned(),
         lines: Some(vec![units("1", 1)]),
     });
-    scene.check(OrderStatus::Requested, &["reno cancel1 A:1,B:2"]);
+    scene.check(OrderStatus::Requested, &["reno cancel1.1 A:1,B:2"]);
 }
 
 #[test]

@@ -297,14 +297,14 @@ pub fn words(effect: &Effect) -> String {
         }
         Effect::Deliver(one) => {
             let kind = match one.kind {
-                DeliveryKind::Fulfil => "fulfil",
-                DeliveryKind::Cancel => "cancel",
+                DeliveryKind::Fulfil => format!("fulfil{}", one.request),
+                DeliveryKind::Cancel { ask } => format!("cancel{}.{ask}", one.request),
             };
             let lines = one.lines.iter();
             let lines: Vec<_> = lines
                 .map(|line| format!("{}:{}", line.sku, line.units))
                 .collect();
-            format!("{} {kind}{} {}", one.location, one.request, lines.join(","))
+            format!("{} {kind} {}", one.location, lines.join(","))
         }
         Effect::Tell { to, command, .. } => {
             let to = match to {
@@ -536,6 +536,15 @@ pub fn ship(request: u32, shipment: &str, lines: &[RequestLine]) -> OrderCommand
         lines: lines.to_vec(),
         tracking: None,
         shipped_at: ms(T0),
+    }
+}
+
+/// A location's word on what it was asked to stop.
+pub fn answer_cancel(request: u32, ask: Option<u32>, accepted: bool) -> OrderCommand {
+    OrderCommand::AnswerCancel {
+        request,
+        ask,
+        accepted,
     }
 }
 
