@@ -85,6 +85,79 @@ async fn open_orders_are_reserved_and_sent_only_when_released() {
     );
 }
 
+/// The shop's CSV has no ids of lines, its webhooks do: they are the same lines, and nothing is sent a second time.
+#[tokio::test]
+async fn orders_of_a_csv_are_sent_once() {
+    let warehouse = Listener::start().await;
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let url = format!("http://127.0.0.1:{}/requests", warehouse.port);
+    stock(&server, Some(&url), &[("A", 20), ("B", 20)]).await;
+    let export = setup.dir.path().join("orders.csv");
+    let head = "Name,Id,Currency,Financial Status,Created at,Paid at,Shipping Country,Lineitem quantity,Lineitem name,\
+                Lineitem sku,Lineitem fulfillment status";
+    let at = "2026-11-01 10:00:00 -0800";
+    let csv = format!(
+        "{head}\n#1,1,USD,paid,{at},{at},US,2,A,A,pending\n#1,,,,,,,1,B,B,pending\n\
+         #2,2,USD,paid,{at},{at},US,1,A,A,pending\n#3,3,USD,paid,{at},{at},US,1,Z,Z,pending\n"
+    );
+    std::fs::write(&export, csv).unwrap();
+    // One of them is here already, and on its way.
+    let known = shop::order(2, &[("A", 1)]);
+    let answer = shop::deliver(&server, "orders/create", "event-2", &known).await;
+    assert_eq!(answer, Some(200));
+    support::settled(&server, "shop:2", &["requested"]).await;
+    let adopt = [
+        "channel",
+        "adopt",
+        "--channel",
+        "shop",
+        "--from",
+        "2026-11-10T00:00:00Z",
+        "--json",
+    ];
+    let file = ["--file", export.to_str().unwrap()];
+    let told = |document: &Value| {
+        let adopted = document["adopted"].as_array().unwrap().iter();
+        let told =
+            adopted.map(|one| format!("{} {}", one["order"], one["action"]).replace('"', ""));
+        let errors = document["errors"].as_array().unwrap().iter();
+        let errors = errors.map(|one| one["detail"].as_str().unwrap()[..9].to_owned());
+        told.chain(errors).collect::<Vec<_>>()
+    };
+    let left = "shop:2 left: it is here already and was not adopted, or is released";
+    let unmapped = "Z of orde";
+    let preview = run(&setup, &[&adopt[..], &file, &["--preview"]].concat());
+    let would = "shop:1 would be adopted: reserved, not sent";
+    assert_eq!(told(&preview), [would, left, unmapped]);
+    // Adopted and released in one go.
+    let done = run(&setup, &[&adopt[..], &file, &["--release", "all"]].concat());
+    let released = "shop:1 released to fulfilment";
+    let adopted = "shop:1 adopted: reserved, not sent";
+    assert_eq!(told(&done), [adopted, left, released, unmapped]);
+    support::settled(&server, "shop:1", &["requested"]).await;
+    let again = run(&setup, &[&adopt[..], &file].concat());
+    assert_eq!(told(&again)[0], left.replace("shop:2", "shop:1"));
+
+    let mut stated = shop::order(1, &[("A", 2), ("B", 1)]);
+    stated["updated_at"] = json!("2026-11-12T10:00:00-08:00");
+    let answer = shop::deliver(&server, "orders/updated", "event-1", &stated).await;
+    assert_eq!(answer, Some(200));
+    let refund = json!({ "id": 9, "order_id": 1, "refund_line_items": [
+        { "id": 1, "line_item_id": 12, "quantity": 1, "restock_type": "cancel" }
+    ]});
+    let answer = shop::deliver(&server, "refunds/create", "event-9", &refund).await;
+    assert_eq!(answer, Some(200));
+    support::until("the location is told to stop", async || {
+        warehouse.calls().len() == 3
+    })
+    .await;
+    let order = server.get("/v1/orders/shop:1").await;
+    assert_eq!(order["requests"].as_array().unwrap().len(), 1, "{order}");
+    let stock = server.get("/v1/stock/A").await;
+    assert_eq!(stock["locations"][0]["committed"], 3, "{stock}");
+}
+
 fn run(setup: &Setup, arguments: &[&str]) -> Value {
     let (code, said, error) = setup.crossdock(arguments);
     assert_eq!(code, 0, "{arguments:?}: {said}{error}");

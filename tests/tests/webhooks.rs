@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -53,45 +54,295 @@ async fn what_is_not_signed_is_not_stored() {
     assert_eq!((stored(&server).await, kept(&setup)), (1, 1));
 }
 
-/// Shopify tells us our own number back after every publication: it is never a source of stock.
+/// Shopify tells us our own number back after every publication: it is a count only where a location says so.
 #[tokio::test]
 async fn a_thousand_echoes_of_our_own_number_change_no_stock() {
     let setup = Setup::new();
     let server = setup.start().await;
     stock(&server, None, &[("A", 70)]).await;
-    server
-        .done(
-            "PUT",
-            "/v1/channels/shop/listings/808950810",
-            json!({ "sku": "A" }),
-        )
-        .await;
-    let before = server.get("/v1/stock/A").await;
+    let counted = json!({ "name": "Shop floor", "time_zone": "America/Los_Angeles", "country": "US",
+        "stock_source": "shop/655441492" });
+    server.done("PUT", "/v1/locations/floor", counted).await;
+    map(&server, "inventory_item:808950810", json!({ "sku": "A" })).await;
     support::until("the receipt is in the ledger", async || {
-        ledger(&server).await == 1
+        ledger(&server, "reno").await == 1
     })
     .await;
     for echo in 0..1000 {
-        let body = json!({
-            "inventory_item_id": 808_950_810_u64, "location_id": 655_441_491_u64,
-            "available": echo % 90, "updated_at": "2026-11-20T10:00:00-05:00",
-            "admin_graphql_api_id": "gid://shopify/InventoryLevel/1?inventory_item_id=808950810"
-        });
-        let event = format!("echo-{echo}");
-        let answer = shop::deliver(&server, "inventory_levels/update", &event, &body).await;
-        assert_eq!(answer, Some(200));
+        level(&server, echo, 655_441_491, json!(echo % 90), echo).await;
     }
+    level(&server, 1000, 655_441_492, json!(7), 1).await;
     worked_off(&server).await;
-    assert_eq!(server.get("/v1/stock/A").await, before);
+    let stock = server.get("/v1/stock/A").await;
+    assert_eq!(on_hand(&stock, "reno"), 70, "{stock}");
+    assert_eq!(on_hand(&stock, "floor"), 7, "{stock}");
     assert_eq!(open_exceptions(&server).await, Vec::<Value>::new());
-    assert_eq!(ledger(&server).await, 1);
+    assert_eq!(
+        (
+            ledger(&server, "reno").await,
+            ledger(&server, "floor").await
+        ),
+        (1, 1)
+    );
 }
 
-async fn ledger(server: &Server) -> usize {
-    server.get("/v1/stock/A/ledger").await["items"]
+/// Where the shop is the truth, a number that is no count of a SKU is never passed over in silence.
+#[tokio::test]
+async fn numbers_that_are_no_counts_are_named() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 1)]).await;
+    let counted = json!({ "name": "Shop floor", "time_zone": "America/Los_Angeles", "country": "US",
+        "stock_source": "shop/5" });
+    server.done("PUT", "/v1/locations/floor", counted).await;
+    let item = "inventory_item:808950810";
+    support::until("the stock is in the ledger", async || {
+        ledger(&server, "reno").await == 1
+    })
+    .await;
+    let floor = async || on_hand(&server.get("/v1/stock/A").await, "floor");
+    level(&server, 1, 5, json!(4), 1).await;
+    worked_off(&server).await;
+    assert_eq!(open(&server).await, [format!("unmapped shop/{item}")]);
+    map(&server, item, json!({ "sku": "A", "multiplier": 6 })).await;
+    worked_off(&server).await;
+    assert_eq!(open(&server).await, [format!("uncountable shop/{item}")]);
+    map(&server, item, json!({ "sku": "A" })).await;
+    support::until("it is counted", async || floor().await == 4).await;
+    worked_off(&server).await;
+    assert_eq!(open(&server).await, Vec::<String>::new());
+    for (event, available) in [(2, json!(-3)), (3, Value::Null)] {
+        level(&server, event, 5, available, event).await;
+        worked_off(&server).await;
+        assert_eq!(floor().await, 0);
+        assert_eq!(open(&server).await, [format!("stock_level shop/{item}/5")]);
+    }
+    level(&server, 4, 5, json!(2), 4).await;
+    worked_off(&server).await;
+    assert_eq!((floor().await, open(&server).await), (2, Vec::new()));
+}
+
+/// A stock level of item 808950810, so many milliseconds into the second in which the stock of A began.
+async fn level(server: &Server, event: u64, place: u64, available: Value, after_ms: u64) {
+    let began = server.get("/v1/stock/A/ledger").await["items"][0]["at"].clone();
+    let at = format!("{}.{after_ms:03}Z", &began.as_str().unwrap()[..19]);
+    let body = json!({
+        "inventory_item_id": 808_950_810_u64, "location_id": place, "available": available, "updated_at": at,
+        "admin_graphql_api_id": "gid://shopify/InventoryLevel/1?inventory_item_id=808950810"
+    });
+    let event = format!("level-{event}");
+    let answer = shop::deliver(server, "inventory_levels/update", &event, &body).await;
+    assert_eq!(answer, Some(200));
+}
+
+/// Movements of A at a location.
+async fn ledger(server: &Server, location: &str) -> usize {
+    let all = server.get("/v1/stock/A/ledger").await;
+    let moved = |one: &&Value| one["location"] == location && one["on_hand_delta"] != 0;
+    all["items"]
         .as_array()
         .unwrap()
-        .len()
+        .iter()
+        .filter(moved)
+        .count()
+}
+
+fn on_hand(stock: &Value, location: &str) -> i64 {
+    let places = stock["locations"].as_array().unwrap();
+    let place = places.iter().find(|place| place["location"] == location);
+    place.map_or(0, |place| place["on_hand"].as_i64().unwrap())
+}
+
+async fn map(server: &Server, listing: &str, target: Value) {
+    let path = format!("/v1/channels/shop/listings/{listing}");
+    server.done("PUT", &path, target).await;
+}
+
+/// Kinds and subjects of the open exceptions.
+async fn open(server: &Server) -> Vec<String> {
+    let name = |one: &Value| {
+        let of = |field: &str| one[field].as_str().unwrap().to_owned();
+        format!("{} {}", of("kind"), of("subject"))
+    };
+    let mut open: Vec<String> = open_exceptions(server).await.iter().map(name).collect();
+    open.sort();
+    open
+}
+
+/// Delivers, and waits until it is worked on.
+async fn deliver(server: &Server, topic: &str, event: &str, body: &Value) {
+    assert_eq!(shop::deliver(server, topic, event, body).await, Some(200));
+    worked_off(server).await;
+}
+
+/// A delivery as the server keeps it.
+async fn delivery(server: &Server, topic: &str, event: &str) -> Value {
+    let name = format!("{topic}/{event}").replace('/', "%2F");
+    server
+        .get(&format!("/v1/channels/shop/deliveries/{name}"))
+        .await
+}
+
+/// Two listings of one order are missing: each exception ends when its listing is there.
+#[tokio::test]
+async fn an_order_that_lacks_two_mappings_leaves_no_exception_behind() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 20)]).await;
+    let order = shop::order(7, &[("ONE", 1), ("TWO", 1)]);
+    deliver(&server, "orders/create", "event-7", &order).await;
+    assert_eq!(open(&server).await, ["unmapped shop/ONE"]);
+    map(&server, "ONE", json!({ "sku": "A" })).await;
+    worked_off(&server).await;
+    assert_eq!(open(&server).await, ["unmapped shop/TWO"]);
+    map(&server, "TWO", json!({ "sku": "A", "multiplier": 2 })).await;
+    support::settled(&server, "shop:7", &["requested"]).await;
+    assert_eq!(on_committed(&server).await, 3);
+    assert_eq!(open(&server).await, Vec::<String>::new());
+}
+
+async fn on_committed(server: &Server) -> i64 {
+    let stock = server.get("/v1/stock/A").await;
+    stock["locations"][0]["committed"].as_i64().unwrap()
+}
+
+/// An item made up for one order names nothing: its line can be mapped, or edited away in the shop.
+#[tokio::test]
+async fn a_line_that_names_nothing_has_two_ways_out() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 20)]).await;
+    let custom = |number| {
+        let mut order = shop::order(number, &[("A", 1), ("", 1)]);
+        order["line_items"][1]["title"] = json!("Gift wrap");
+        order
+    };
+    deliver(&server, "orders/create", "event-30", &custom(30)).await;
+    deliver(&server, "orders/create", "event-31", &custom(31)).await;
+    assert_eq!(
+        open(&server).await,
+        ["unmapped shop/line:302", "unmapped shop/line:312"]
+    );
+    let (code, said, error) = setup.crossdock(&["listing", "map", "shop", "line:302", "A"]);
+    assert_eq!(code, 0, "{said}{error}");
+    support::settled(&server, "shop:30", &["requested"]).await;
+
+    let mut edited = shop::order(31, &[("A", 1)]);
+    edited["updated_at"] = json!("2026-11-01T12:00:00-08:00");
+    deliver(&server, "orders/updated", "event-31b", &edited).await;
+    support::settled(&server, "shop:31", &["requested"]).await;
+    // What the newer statement made void is found void when it is looked at again.
+    map(&server, "line:999", json!({ "sku": "A" })).await;
+    drop(server);
+    let server = setup.start().await;
+    support::until("nothing waits any more", async || {
+        open(&server).await.is_empty()
+    })
+    .await;
+    assert_eq!(on_committed(&server).await, 3);
+}
+
+#[tokio::test]
+async fn a_line_of_no_units_keeps_nobody_from_the_rest() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 20)]).await;
+    let order = shop::order(8, &[("A", 0), ("A", 2)]);
+    deliver(&server, "orders/create", "event-8", &order).await;
+    support::settled(&server, "shop:8", &["requested"]).await;
+    assert_eq!(on_committed(&server).await, 2);
+}
+
+/// A refund, an edit or a cancellation may overtake the order it is of.
+#[tokio::test]
+async fn what_comes_before_its_order_waits_for_it() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 20)]).await;
+    let refund = json!({ "id": 900, "order_id": 40, "refund_line_items": [
+        { "id": 1, "line_item_id": 401, "quantity": 2, "restock_type": "cancel" }
+    ]});
+    let edit = json!({ "order_edit": { "id": 901, "order_id": 40, "created_at": "2026-11-01T10:00:02-08:00",
+        "line_items": { "additions": [], "removals": [{ "id": 401, "delta": 1 }] } } });
+    deliver(&server, "refunds/create", "event-r", &refund).await;
+    deliver(&server, "orders/edited", "event-e", &edit).await;
+    assert_eq!(open(&server).await, ["early order:shop:40"]);
+    let order = shop::order(40, &[("A", 5)]);
+    deliver(&server, "orders/create", "event-c", &order).await;
+    support::until("refund and edit are taken", async || {
+        on_committed(&server).await < 4
+    })
+    .await;
+    worked_off(&server).await;
+    assert_eq!(open(&server).await, Vec::<String>::new());
+    for (topic, event) in [("refunds/create", "event-r"), ("orders/edited", "event-e")] {
+        assert_eq!(delivery(&server, topic, event).await["state"], "done");
+    }
+
+    let mut cancelled = shop::order(41, &[("A", 5)]);
+    cancelled["cancelled_at"] = json!("2026-11-01T11:00:00-08:00");
+    cancelled["updated_at"] = json!("2026-11-01T11:00:00-08:00");
+    deliver(&server, "orders/cancelled", "event-x", &cancelled).await;
+    deliver(
+        &server,
+        "orders/create",
+        "event-y",
+        &shop::order(41, &[("A", 5)]),
+    )
+    .await;
+    support::settled(&server, "shop:41", &["cancelled"]).await;
+    assert_eq!(
+        server.get("/v1/orders/shop:41").await["status"],
+        "cancelled"
+    );
+}
+
+/// What a person gave up stays given up; what comes later is new.
+#[tokio::test]
+async fn an_exception_that_was_resolved_does_not_come_back() {
+    let setup = Setup::new();
+    let mut server = setup.start().await;
+    let order = shop::order(50, &[("NEVER", 1)]);
+    deliver(&server, "orders/create", "event-50", &order).await;
+    let first = open_exceptions(&server).await.remove(0);
+    let shown = setup.crossdock(&["exceptions", "show", &first["id"].to_string(), "--body"]);
+    assert!(
+        shown.1.contains("buyer50@example.com"),
+        "the raw body: {shown:?}"
+    );
+    let kept = delivery(&server, "orders/create", "event-50").await;
+    assert_eq!(
+        (&kept["state"], &kept["waits_for"]),
+        (&json!("parked"), &json!("shop/NEVER"))
+    );
+    assert_eq!(kept["headers"]["event-id"], "event-50", "{kept}");
+    let body: Value = serde_json::from_str(kept["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, order);
+
+    let resolve = format!("/v1/exceptions/{}/resolve", first["id"]);
+    let resolved = server
+        .done("POST", &resolve, json!({ "how": "a test of the shop" }))
+        .await;
+    assert_eq!(resolved["dropped"], 1);
+    server.kill();
+    server = setup.start().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(open(&server).await, Vec::<String>::new());
+    let kept = delivery(&server, "orders/create", "event-50").await;
+    assert_eq!(kept["state"], "dropped");
+
+    let again = shop::order(51, &[("NEVER", 1)]);
+    deliver(&server, "orders/create", "event-51", &again).await;
+    let second = open_exceptions(&server).await.remove(0);
+    assert_eq!(
+        (&second["kind"], &second["episode"]),
+        (&json!("unmapped"), &json!(2))
+    );
+    // The first one is over: to resolve it once more does not close the second.
+    server
+        .done("POST", &resolve, json!({ "how": "again" }))
+        .await;
+    assert_eq!(open(&server).await, ["unmapped shop/NEVER"]);
 }
 
 #[tokio::test]
@@ -166,6 +417,59 @@ async fn duplicates_and_stale_retries_change_nothing() {
     assert_eq!(stored(&server).await, 3, "one event id is one delivery");
 }
 
+/// What becomes of a body as an order, an edit, a refund and a stock level: done, or the kind of the exception.
+const TABLE: [(&str, [&str; 4]); 9] = [
+    (
+        "webhooks/Fulfillment.json",
+        ["unmapped", "unreadable", "early", "unreadable"],
+    ),
+    (
+        "webhooks/FulfillmentEventsCreate.json",
+        ["refused", "unreadable", "early", "unreadable"],
+    ),
+    (
+        "webhooks/InventoryItem.json",
+        ["refused", "unreadable", "unreadable", "unreadable"],
+    ),
+    (
+        "webhooks/InventoryLevel.json",
+        ["unreadable", "unreadable", "unreadable", "done"],
+    ),
+    (
+        "webhooks/Location.json",
+        ["refused", "unreadable", "unreadable", "unreadable"],
+    ),
+    (
+        "webhooks/Order.json",
+        ["unmapped", "unreadable", "unreadable", "unreadable"],
+    ),
+    (
+        "webhooks/OrderEdited.json",
+        ["unreadable", "early", "unreadable", "unreadable"],
+    ),
+    (
+        "webhooks/OrderTransactionsCreate.json",
+        ["unreadable", "unreadable", "early", "unreadable"],
+    ),
+    (
+        "webhooks/Product.json",
+        ["refused", "unreadable", "unreadable", "unreadable"],
+    ),
+];
+
+/// What becomes of a delivery of a file.
+fn outcome(name: &str, topic: &str) -> &'static str {
+    let row = TABLE.iter().find(|(file, _)| *file == name);
+    let row = row.map_or(["unreadable"; 4], |(_, outcomes)| *outcomes);
+    match topic {
+        "fulfillments/create" => "done",
+        "orders/edited" => row[1],
+        "refunds/create" => row[2],
+        "inventory_levels/update" => row[3],
+        _ => row[0],
+    }
+}
+
 /// Every real payload is mapped or becomes a named exception, whatever topic it claims to be of.
 #[tokio::test]
 async fn real_payloads_are_mapped_or_become_named_exceptions() {
@@ -186,29 +490,42 @@ async fn real_payloads_are_mapped_or_become_named_exceptions() {
         "inventory_levels/update",
         "fulfillments/create",
     ];
-    let mut sent: u64 = 0;
-    for file in files(&dir) {
+    let mut sent = Vec::new();
+    for (number, file) in files(&dir).into_iter().enumerate() {
         let body: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let name = file
+            .strip_prefix(&dir)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         for topic in topics {
-            let event = format!("{topic}/{}", file.display());
+            let event = format!("file-{number}");
             let answer = shop::deliver(&server, topic, &event, &body).await;
             assert_eq!(answer, Some(200), "{event}");
-            sent += 1;
+            sent.push((name.clone(), topic, event));
         }
     }
     worked_off(&server).await;
-    assert_eq!(stored(&server).await, sent);
-    assert!(sent >= 240, "only {sent} deliveries");
-    let named = ["unmapped", "unreadable", "refused"];
+    assert_eq!(stored(&server).await, sent.len() as u64);
+    assert!(sent.len() >= 240, "only {} deliveries", sent.len());
+    let open: BTreeSet<String> = open(&server).await.into_iter().collect();
+    for (name, topic, event) in &sent {
+        let kept = delivery(&server, topic, event).await;
+        let expected = outcome(name, topic);
+        let shown = format!("{name} as {topic}: {kept}");
+        match expected {
+            "done" => assert_eq!(kept["state"], "done", "{shown}"),
+            kind => {
+                assert_eq!(kept["state"], "parked", "{shown}");
+                let exception = format!("{kind} {}", kept["waits_for"].as_str().unwrap());
+                assert!(open.contains(&exception), "{exception}: {shown}");
+            }
+        }
+    }
     for exception in open_exceptions(&server).await {
-        let kind = exception["kind"].as_str().unwrap();
-        assert!(named.contains(&kind), "{exception}");
-        assert!(
-            exception["cause"]
-                .as_str()
-                .is_some_and(|cause| cause.len() > 20),
-            "{exception}"
-        );
+        let cause = exception["cause"].as_str();
+        assert!(cause.is_some_and(|cause| cause.len() > 20), "{exception}");
     }
     assert_eq!(
         support::metric(&server, "crossdock_actor_crashes_total").await,
@@ -218,7 +535,7 @@ async fn real_payloads_are_mapped_or_become_named_exceptions() {
     let report: Value = serde_json::from_str(&verified.1).unwrap();
     assert_eq!(
         (&report["deliveries"], &report["sound"]),
-        (&json!(sent), &json!(true))
+        (&json!(sent.len()), &json!(true))
     );
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossdock_channels::{ChannelOrder, Secret};
 use crossdock_insight::Insight;
 use crossdock_model::ChannelId;
-use crossdock_runtime::Handle;
+use crossdock_runtime::{Handle, Reply};
 use prometheus_client::registry::Registry;
 
 use crate::auth::KeyCache;
@@ -81,10 +81,10 @@ impl Default for Limits {
     }
 }
 
-/// The future of an adoption.
-pub type AdoptFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
-/// Takes an order of an export in as adopted; the error is one sentence.
-pub type AdoptFn = Arc<dyn Fn(Handle, ChannelId, ChannelOrder) -> AdoptFuture + Send + Sync>;
+/// The future of an adoption: the order's answer, none for a preview.
+pub type AdoptFuture = Pin<Box<dyn Future<Output = Result<Option<Reply>, String>> + Send>>;
+/// Takes an order of an export in as adopted, or (a preview) only looks whether it could be; the error is one sentence.
+pub type AdoptFn = Arc<dyn Fn(Handle, ChannelId, ChannelOrder, bool) -> AdoptFuture + Send + Sync>;
 
 /// What a backup wrote.
 #[derive(Debug, Clone, Copy)]

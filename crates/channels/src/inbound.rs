@@ -96,16 +96,7 @@ pub enum Inbound {
         lines: Vec<RefundLine>,
     },
     /// What the channel shows at one of its places.
-    StockLevel {
-        /// What is sold, as the channel names its stock.
-        listing: ListingId,
-        /// The channel's place.
-        location: String,
-        /// Units; `None`: not tracked there.
-        available: Option<i64>,
-        /// The channel's time of it.
-        updated_at: Timestamp,
-    },
+    StockLevel(StockLevel),
     /// The order was edited. What was added is told in full by the next statement of the order only.
     Edit {
         /// The order.
@@ -120,6 +111,19 @@ pub enum Inbound {
         /// Why, in one sentence.
         why: &'static str,
     },
+}
+
+/// What a channel shows of one thing at one of its places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockLevel {
+    /// What is sold, as the channel names its stock: `inventory_item:808950810`.
+    pub listing: ListingId,
+    /// The channel's place.
+    pub place: String,
+    /// Units, also fewer than none; `None`: not tracked there.
+    pub available: Option<i64>,
+    /// The channel's time of it.
+    pub updated_at: Timestamp,
 }
 
 /// An order as its channel states it. Personal data is in `buyer` only.

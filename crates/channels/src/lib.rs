@@ -12,4 +12,6 @@ pub mod warehouse;
 
 pub use buyer::{Address, Buyer};
 pub use fields::{MapError, timestamp};
-pub use inbound::{ChannelLine, ChannelOrder, Delivery, Inbound, Secret, Verified, VerifyError};
+pub use inbound::{
+    ChannelLine, ChannelOrder, Delivery, Inbound, Secret, StockLevel, Verified, VerifyError,
+};

@@ -273,7 +273,7 @@ pub struct InboxMark {
     pub id: InboxId,
     /// Its new state.
     pub state: InboxState,
-    /// What it waits for, for [`InboxState::Parked`].
+    /// What it waits for, for [`InboxState::Parked`]; what it waited for, for one that is done by giving it up.
     pub parked_on: Option<String>,
     /// The order it belongs to, when known; `None` leaves it as it is. Where that was erased after the delivery
     /// came, finishing the delivery drops its body.

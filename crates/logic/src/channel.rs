@@ -63,9 +63,14 @@ impl Decider for ChannelState {
                 .exceptions
                 .try_open(kind, subject, cause, evidence)?
                 .map(ChannelEvent::ExceptionOpened),
-            ChannelCommand::CloseException { kind, subject, how } => self
+            ChannelCommand::CloseException {
+                kind,
+                subject,
+                episode,
+                how,
+            } => self
                 .exceptions
-                .close(kind, subject, how)
+                .close(kind, subject, *episode, how)
                 .map(ChannelEvent::ExceptionClosed),
         };
         Ok(Decision::done(event.into_iter().collect()))
@@ -178,6 +183,7 @@ mod tests {
         let close = || ChannelCommand::CloseException {
             kind: "unmapped".to_owned(),
             subject: "listing:42".to_owned(),
+            episode: None,
             how: "It was mapped.".to_owned(),
         };
         let mut channel = Scene::new("channel:shop");

@@ -69,11 +69,18 @@ impl OpenExceptions {
         }
     }
 
-    /// The event that closes it; none when it is not open.
+    /// The event that closes it; none when it is not open, or when not that episode of it is.
     #[must_use]
-    pub fn close(&self, kind: &str, subject: &str, how: &str) -> Option<ExceptionClosed> {
+    pub fn close(
+        &self,
+        kind: &str,
+        subject: &str,
+        episode: Option<u32>,
+        how: &str,
+    ) -> Option<ExceptionClosed> {
         let name = (kind.to_owned(), subject.to_owned());
-        let episode = *self.open.get(&name)?;
+        let open = *self.open.get(&name)?;
+        let episode = Some(open).filter(|open| episode.is_none_or(|wanted| wanted == *open))?;
         Some(ExceptionClosed {
             key: key(name, episode),
             how: how.to_owned(),
@@ -128,7 +135,7 @@ mod tests {
     }
 
     fn closed(exceptions: &mut OpenExceptions, subject: &str) -> Option<u32> {
-        let closed = exceptions.close("drift", subject, "Counted again.")?;
+        let closed = exceptions.close("drift", subject, None, "Counted again.")?;
         exceptions.apply_closed(&closed);
         Some(closed.key.episode)
     }
@@ -143,6 +150,9 @@ mod tests {
         assert_eq!(closed(&mut exceptions, "a"), Some(1));
         assert_eq!(closed(&mut exceptions, "a"), None);
         assert_eq!(opened(&mut exceptions, "a"), Some(2));
+        let close = |episode| exceptions.close("drift", "a", episode, "Looked at.");
+        assert!(close(Some(1)).is_none(), "that one is over");
+        assert!(close(Some(2)).is_some() && close(None).is_some());
     }
 
     #[test]

@@ -291,20 +291,34 @@ impl SystemState {
                 command_hash,
                 skipped,
             }),
-            SystemCommand::OpenException {
-                kind,
-                subject,
-                cause,
-                evidence,
-            } => {
-                let opened = self.exceptions.open(&kind, &subject, &cause, &evidence);
-                opened.map(SystemEvent::ExceptionOpened)
+            SystemCommand::OpenException { .. } | SystemCommand::CloseException { .. } => {
+                self.change_exceptions(command)
             }
-            SystemCommand::CloseException { kind, subject, how } => self
-                .exceptions
-                .close(&kind, &subject, &how)
-                .map(SystemEvent::ExceptionClosed),
         }
+    }
+
+    fn change_exceptions(&self, command: &SystemCommand) -> Option<SystemEvent> {
+        if let SystemCommand::OpenException {
+            kind,
+            subject,
+            cause,
+            evidence,
+        } = command
+        {
+            let opened = self.exceptions.open(kind, subject, cause, evidence);
+            return opened.map(SystemEvent::ExceptionOpened);
+        }
+        let SystemCommand::CloseException {
+            kind,
+            subject,
+            episode,
+            how,
+        } = command
+        else {
+            return None;
+        };
+        let closed = self.exceptions.close(kind, subject, *episode, how);
+        closed.map(SystemEvent::ExceptionClosed)
     }
 }
 

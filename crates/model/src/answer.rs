@@ -68,6 +68,10 @@ pub struct OrderSummary {
     pub order: OrderId,
     pub version: u64,
     pub status: OrderStatus,
+    /// The time of the channel's last statement, by the channel's clock.
+    pub updated_at: Timestamp,
+    /// Whether it waits to be let go to fulfilment: adopted, or a cart's hold.
+    pub unfreed: bool,
     /// Fulfilment requests: number, location, state as text.
     pub requests: Vec<(u32, LocationId, String)>,
     /// Units that wait for stock, per SKU.

@@ -10,9 +10,9 @@ use crate::answer::Answer;
 pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};
 use crate::rejection::Rejection;
 use crate::v1::{
-    AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, LineUnits,
-    ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason, RequestLine,
-    RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
+    AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, ExceptionKey,
+    LineUnits, ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason,
+    RequestLine, RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
 };
 use crate::{
     CommandKey, CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId,
@@ -290,7 +290,7 @@ pub enum OrderCommand {
     /// Adopted orders and carts' holds: go on to fulfilment.
     Free,
     ResolveException {
-        kind: String,
+        key: ExceptionKey,
         how: String,
     },
     // From locations.
@@ -377,9 +377,11 @@ pub enum ChannelCommand {
         cause: String,
         evidence: Vec<(String, String)>,
     },
+    /// `episode`: that one alone; else whichever is open.
     CloseException {
         kind: String,
         subject: String,
+        episode: Option<u32>,
         how: String,
     },
 }
@@ -465,9 +467,11 @@ pub enum SystemCommand {
         cause: String,
         evidence: Vec<(String, String)>,
     },
+    /// `episode`: that one alone; else whichever is open.
     CloseException {
         kind: String,
         subject: String,
+        episode: Option<u32>,
         how: String,
     },
 }

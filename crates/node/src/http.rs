@@ -80,8 +80,8 @@ fn channel_auth(channel: &Channel) -> Result<ChannelAuth, String> {
 }
 
 fn adopt() -> AdoptFn {
-    Arc::new(|handle, channel, order| {
-        Box::pin(async move { ingest::adopt(&handle, &channel, order).await })
+    Arc::new(|handle, channel, order, preview| {
+        Box::pin(async move { ingest::adopt(&handle, &channel, order, preview).await })
     })
 }
 

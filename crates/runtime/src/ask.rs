@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossdock_engine::{Message, ReplyTo};
 use crossdock_journal::{
-    InboxId, InboxInsert, InboxMark, InboxRow, Journal, JournalError, VaultWrite,
+    InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Journal, JournalError, VaultWrite,
 };
 use crossdock_logic::router::CompiledRules;
 use crossdock_model::v1::TraceContext;
@@ -19,6 +19,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::metrics::Metrics;
 use crate::shared::Shared;
+
+/// Parked deliveries read at once.
+const PARKED_MAX: usize = 10_000;
 
 /// Where an answer goes. Dropped unanswered, the caller is told *unknown*.
 pub(crate) type Caller = oneshot::Sender<Answered>;
@@ -234,11 +237,39 @@ impl Handle {
     pub async fn unpark(&self, parked_on: &str) -> Result<usize, AskError> {
         let text = parked_on.to_owned();
         let rows = self
-            .journal_read(move |journal| journal.inbox_parked(&text, 10_000))
+            .journal_read(move |journal| journal.inbox_parked(&text, PARKED_MAX))
             .await?;
         let count = rows.len();
         self.0.inbox.offer(rows);
         Ok(count)
+    }
+
+    /// Gives up the parked deliveries that wait for `parked_on`: they are done without having done anything, and keep
+    /// what they waited for.
+    ///
+    /// # Errors
+    /// [`AskError::Unavailable`] when the journal cannot be read, [`AskError::Unknown`] when a write was lost.
+    pub async fn drop_parked(&self, parked_on: &str) -> Result<usize, AskError> {
+        let mut count = 0;
+        loop {
+            let text = parked_on.to_owned();
+            let rows = self
+                .journal_read(move |journal| journal.inbox_parked(&text, PARKED_MAX))
+                .await?;
+            if rows.is_empty() {
+                return Ok(count);
+            }
+            count += rows.len();
+            for row in rows {
+                self.mark_delivery(InboxMark {
+                    id: row.delivery.id,
+                    state: InboxState::Done,
+                    parked_on: row.parked_on,
+                    subject: None,
+                })
+                .await?;
+            }
+        }
     }
 
     /// Writes or erases personal data, durably.

@@ -25,7 +25,7 @@ mod takeover;
 mod timers;
 
 pub use crossdock_engine::Limits;
-pub use crossdock_journal::{InboxId, InboxInsert, VaultEntry, VaultWrite};
+pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, VaultEntry, VaultWrite};
 pub use crossdock_logic::bucket::bucket_of;
 pub use crossdock_logic::router::{CompiledRules, parse_rules};
 

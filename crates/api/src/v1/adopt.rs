@@ -1,17 +1,20 @@
 //! Adoption: a shop goes live with open orders. They are reserved, and go to fulfilment only when released.
 
+use std::collections::BTreeMap;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use crossdock_channels::{ChannelOrder, shopify};
 use crossdock_insight::{OrderFilter, OrderRow};
+use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{ChannelCommand, OrderCommand};
 use crossdock_model::v1::Scope;
-use crossdock_model::{ChannelId, Command, EntityId, Timestamp};
+use crossdock_model::{Answer, ChannelId, Command, EntityId, OrderId, ShardId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::channels::ChannelPath;
-use super::consistent::{PAGE_MAX, look};
+use super::consistent::{PAGE_MAX, consistent, look};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -54,6 +57,9 @@ pub(crate) struct AdoptQuery {
 pub(crate) struct Adoption {
     adopted: Vec<AdoptedDoc>,
     errors: Vec<AdoptError>,
+    /// How far the read models must be to show what was adopted.
+    #[serde(skip)]
+    written: BTreeMap<ShardId, u64>,
 }
 
 /// An order of an adoption.
@@ -114,31 +120,58 @@ async fn take(
     (line, order): (u64, ChannelOrder),
     adoption: &mut Adoption,
 ) -> Result<(), ApiError> {
-    let id = format!("{channel}:{}", order.external);
-    let name = order.name.clone();
-    let action = match (is_older(&order, query.from.0), query.preview) {
-        (false, _) => "left: not placed before that time",
-        (true, true) => "would be adopted: reserved, not sent",
-        (true, false) => {
-            let adopt = asking.state.adopt.as_ref().ok_or_else(|| {
-                let status = axum::http::StatusCode::CONFLICT;
-                ApiError::new(status, "unsupported", "this server adopts no orders")
-            })?;
-            let taken = adopt(asking.state.handle.clone(), channel.clone(), order).await;
-            if let Err(detail) = taken {
+    let external = order.external.clone();
+    let id = OrderId {
+        channel: channel.clone(),
+        external,
+    };
+    let (name, is_older) = (order.name.clone(), is_older(&order, query.from.0));
+    let known = known(asking, &id).await?;
+    let action = match &known {
+        _ if !is_older => "left: not placed before that time",
+        Some(known) if !known.unfreed => {
+            "left: it is here already and was not adopted, or is released"
+        }
+        Some(_) if query.preview => "is adopted already: reserved, not sent",
+        None if query.preview => "would be adopted: reserved, not sent",
+        Some(_) => "adopted before: reserved, not sent",
+        None => "adopted: reserved, not sent",
+    };
+    if is_older && known.as_ref().is_none_or(|known| known.unfreed) {
+        let adopt = asking.state.adopt.as_ref().ok_or_else(|| {
+            let status = axum::http::StatusCode::CONFLICT;
+            ApiError::new(status, "unsupported", "this server adopts no orders")
+        })?;
+        let handle = asking.state.handle.clone();
+        match adopt(handle, channel.clone(), order, query.preview).await {
+            Ok(reply) => adoption
+                .written
+                .extend(reply.and_then(|reply| reply.position)),
+            Err(detail) => {
                 adoption.errors.push(AdoptError { line, detail });
                 return Ok(());
             }
-            "adopted: reserved, not sent"
         }
-    };
+    }
     adoption.adopted.push(AdoptedDoc {
-        order: id,
+        order: id.to_string(),
         name,
-        status: String::new(),
+        status: known.map_or_else(String::new, |known| known.status.to_string()),
         action,
     });
     Ok(())
+}
+
+/// The order as it is now.
+async fn known(asking: &Asking, id: &OrderId) -> Result<Option<OrderSummary>, ApiError> {
+    match asking.read(EntityId::Order(id.clone())).await {
+        Ok(reply) => Ok(match reply.answer {
+            Answer::Order(summary) => Some(*summary),
+            _ => None,
+        }),
+        Err(error) if error.code() == "not_found" => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_older(order: &ChannelOrder, than: Timestamp) -> bool {
@@ -187,6 +220,11 @@ async fn release(
     adoption: &mut Adoption,
 ) -> Result<(), ApiError> {
     let wanted = Wanted::read(filter)?;
+    let written = adoption.written.iter();
+    let written: Vec<_> = written
+        .map(|(shard, seq)| format!("{shard}:{seq}"))
+        .collect();
+    consistent(&asking.state, Some(&written.join(","))).await?;
     let mut cursor = None;
     loop {
         let page = OrderFilter {

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use crossdock_insight::{ExceptionFilter, ExceptionRow};
 use crossdock_model::command::{ChannelCommand, OrderCommand, SystemCommand};
-use crossdock_model::v1::Scope;
+use crossdock_model::v1::{ExceptionKey, Scope};
 use crossdock_model::{Command, EntityId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post(
             "/v1/exceptions/{exception}/resolve",
             Scope::Operate,
-            "Say what was done, and close it",
+            "Say what was done, and close it; deliveries that wait under it are given up",
             resolve,
         )
         .takes::<Resolve>()
@@ -94,6 +94,9 @@ pub(crate) struct ExceptionDoc {
     closed_at: Option<Time>,
     /// How it ended.
     how: Option<String>,
+    /// Deliveries that waited under it and were given up with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<usize>,
 }
 
 /// What was done.
@@ -135,6 +138,7 @@ fn doc(row: ExceptionRow) -> ExceptionDoc {
         opened_at: Time::from_ms(row.opened_at),
         closed_at: row.closed_at.map(Time::from_ms),
         how: row.how,
+        dropped: None,
     }
 }
 
@@ -197,29 +201,50 @@ async fn resolve(
     input: Input<Resolve>,
 ) -> Answered<Doc<ExceptionDoc>> {
     let row = find(&asking, id).await?;
+    if row.closed_at.is_some() {
+        return Ok(Doc::read(doc(row)));
+    }
     let entity: EntityId = read_id("entity", &row.entity)?;
-    let (kind, subject, how) = (
-        row.kind.clone(),
-        row.subject.clone(),
-        input.value.how.clone(),
-    );
+    let (kind, subject) = (row.kind.clone(), row.subject.clone());
+    let (episode, how) = (row.episode as u32, input.value.how.clone());
+    let mut dropped = None;
     let command = match &entity {
-        EntityId::Order(_) => Command::Order(OrderCommand::ResolveException { kind, how }),
+        EntityId::Order(_) => {
+            let key = ExceptionKey {
+                kind,
+                subject,
+                episode,
+            };
+            Command::Order(OrderCommand::ResolveException { key, how })
+        }
         EntityId::Channel(_) => {
-            Command::Channel(ChannelCommand::CloseException { kind, subject, how })
+            dropped = Some(asking.state.handle.drop_parked(&subject).await?);
+            Command::Channel(ChannelCommand::CloseException {
+                kind,
+                subject,
+                episode: Some(episode),
+                how,
+            })
         }
-        EntityId::System(_) => {
-            Command::System(SystemCommand::CloseException { kind, subject, how })
-        }
+        EntityId::System(_) => Command::System(SystemCommand::CloseException {
+            kind,
+            subject,
+            episode: Some(episode),
+            how,
+        }),
         other => return Err(unsupported(other, "closes its exceptions by itself")),
     };
     let done = asking.ask(entity, command, input.hash).await?;
     let closed = ExceptionRow {
-        closed_at: Some(row.closed_at.unwrap_or(asking.now().as_ms())),
-        how: Some(row.how.clone().unwrap_or(input.value.how)),
+        closed_at: Some(asking.now().as_ms()),
+        how: Some(input.value.how),
         ..row
     };
-    Ok(Doc::of(&done, doc(closed)))
+    let closed = ExceptionDoc {
+        dropped,
+        ..doc(closed)
+    };
+    Ok(Doc::of(&done, closed))
 }
 
 async fn note(

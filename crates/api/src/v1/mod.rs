@@ -4,6 +4,7 @@ mod adopt;
 mod backups;
 mod channels;
 mod consistent;
+mod deliveries;
 mod endpoints;
 mod events;
 mod exceptions;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> Vec<Route> {
         adopt::routes(),
         routing::routes(),
         exceptions::routes(),
+        deliveries::routes(),
         keys::routes(),
         endpoints::routes(),
         quarantine::routes(),

@@ -15,6 +15,4 @@ pub use topics::{TOPICS, map};
 pub use verify::{sign, verify};
 
 #[cfg(test)]
-mod fixtures;
-#[cfg(test)]
 mod tests;

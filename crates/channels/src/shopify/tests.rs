@@ -1,11 +1,13 @@
 //! Payloads and signatures, on data of our own and on the shared fixtures.
 
+mod fixtures;
+
 use crossdock_model::v1::{Payment, Restock};
 use proptest::prelude::*;
 
 use super::*;
 use crate::fields::MapError;
-use crate::inbound::{ChannelOrder, Delivery, Inbound, Secret, VerifyError};
+use crate::inbound::{ChannelOrder, Delivery, Inbound, Secret, StockLevel, VerifyError};
 
 fn options() -> TemplateOptions {
     let line = |(sku, units): (&str, u32)| TemplateLine {
@@ -162,10 +164,10 @@ fn other_topics_say_what_they_say() {
     }
     assert!(matches!(
         said("inventory_levels/update"),
-        Ok(Inbound::StockLevel {
+        Ok(Inbound::StockLevel(StockLevel {
             available: Some(10),
             ..
-        })
+        }))
     ));
     assert!(matches!(
         map("products/update", b"{}"),

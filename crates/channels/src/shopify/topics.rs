@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{order, refund};
 use crate::fields::{MapError, Part};
-use crate::inbound::Inbound;
+use crate::inbound::{Inbound, StockLevel};
 
 /// Topics that are acted on.
 pub const TOPICS: [&str; 9] = [
@@ -96,14 +96,14 @@ fn edit(edit: &Part<'_>) -> Result<Inbound, MapError> {
 
 fn stock_level(root: &Part<'_>) -> Result<Inbound, MapError> {
     let item = root.need("inventory_item_id")?;
-    Ok(Inbound::StockLevel {
+    Ok(Inbound::StockLevel(StockLevel {
         listing: ListingId::new(format!("inventory_item:{}", item.id()?))
             .map_err(|e| item.wrong(e.to_string()))?,
-        location: root.need("location_id")?.id()?,
+        place: root.need("location_id")?.id()?,
         available: root
             .get("available")
             .map(|available| available.whole())
             .transpose()?,
         updated_at: root.need("updated_at")?.instant()?,
-    })
+    }))
 }

@@ -75,14 +75,12 @@ impl Order {
     /// Our id of a line that the channel names.
     ///
     /// # Errors
-    /// [`Rejection::WrongState`] while it cannot be known.
+    /// [`Rejection::NotFound`] while it cannot be known: the order's next statement tells.
     pub(super) fn ours(&self, line: &LineId) -> Result<LineId, Rejection> {
         if self.lacks_ids() && !self.lines.contains_key(line) {
-            return Err(Rejection::WrongState {
-                status: self.status,
-                hint: "it was adopted without ids of lines: its next statement tells them"
-                    .to_owned(),
-            });
+            let id = &self.id;
+            let what = format!("line {line} of {id}, adopted without ids of lines,");
+            return Err(Rejection::NotFound(what));
         }
         Ok(self.bound(line).clone())
     }

@@ -1,6 +1,6 @@
 //! What keeps an order from its locations: holds, adoption, carts; and what people say about it.
 
-use crossdock_model::v1::OrderEvent;
+use crossdock_model::v1::{ExceptionKey, OrderEvent};
 use crossdock_model::{LineId, Rejection, Timestamp};
 
 use super::Decided;
@@ -122,15 +122,17 @@ impl Draft<'_> {
         Ok(self.done())
     }
 
-    /// A person settled an exception of the order, or all of that kind about its requests.
-    pub fn resolve(mut self, kind: &str, how: &str) -> Decided {
+    /// A person settled an exception of the order.
+    pub fn resolve(mut self, key: &ExceptionKey, how: &str) -> Decided {
         short(how, "how")?;
-        self.close_exception(kind, None, how);
-        if self.events.is_empty() {
-            let what = format!("an open exception {kind} of {}", self.asked.id);
-            return Err(Rejection::NotFound(what));
+        let name = (key.kind.clone(), key.subject.clone());
+        let known = self.known()?.exceptions.get(&name);
+        if known.is_some_and(|one| one.open && one.count == key.episode) {
+            self.close_exception(&key.kind, Some(&key.subject), how);
+            return Ok(self.done());
         }
-        Ok(self.done())
+        let what = format!("an open exception {} of {}", key.kind, self.asked.id);
+        Err(Rejection::NotFound(what))
     }
 }
 

@@ -177,7 +177,7 @@ impl Draft<'_> {
             OrderCommand::ReleaseHold => Ok(self.release_hold()),
             OrderCommand::Note { text } => self.note(text),
             OrderCommand::Return { return_id, lines } => self.take_back(return_id, lines),
-            OrderCommand::ResolveException { kind, how } => self.resolve(kind, how),
+            OrderCommand::ResolveException { key, how } => self.resolve(key, how),
             OrderCommand::Acknowledge { .. }
             | OrderCommand::Reject { .. }
             | OrderCommand::ShortPick { .. }

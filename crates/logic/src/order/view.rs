@@ -23,6 +23,8 @@ impl OrderState {
             order: order.id.clone(),
             version,
             status: order.status,
+            updated_at: order.facts.updated_at,
+            unfreed: order.is_unfreed(),
             requests: requests
                 .map(|(number, one)| (*number, one.location.clone(), one.words().to_owned()))
                 .collect(),

@@ -14,6 +14,8 @@ fn summary() -> OrderSummary {
         order: order(),
         version: 9,
         status: OrderStatus::Requested,
+        updated_at: at(2),
+        unfreed: true,
         requests: vec![(1, location("reno"), text("sent"))],
         backordered: vec![(sku("A-1"), 2)],
         hold_expires_at: Some(at(1)),

@@ -30,8 +30,11 @@ enum Action {
     Show {
         /// Its id, as listed
         id: String,
+        /// With the delivery behind it, as the channel sent it: personal data
+        #[arg(long)]
+        body: bool,
     },
-    /// Close an exception
+    /// Close an exception; deliveries that wait under it are given up
     Resolve {
         /// Its id, as listed
         id: String,
@@ -66,8 +69,12 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
                 );
             });
         }
-        Action::Show { id } => {
-            let document = client.get(&["v1", "exceptions", &id]).await?;
+        Action::Show { id, body } => {
+            let mut document = client.get(&["v1", "exceptions", &id]).await?;
+            if body && let Some((channel, delivery)) = delivery(&document) {
+                let path = ["v1", "channels", &channel, "deliveries", &delivery];
+                document["delivery"] = client.get(&path).await?;
+            }
             out.show(&document, show);
         }
         Action::Resolve { id, how } => {
@@ -75,8 +82,13 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
             let document = client
                 .post(&["v1", "exceptions", &id, "resolve"], &body)
                 .await?;
-            out.show(&document, |out, _| {
-                out.line(format_args!("{id} is resolved"))
+            out.show(&document, |out, document| {
+                out.line(format_args!("{id} is resolved"));
+                if let Some(dropped @ 1..) = document["dropped"].as_u64() {
+                    out.line(format_args!(
+                        "{dropped} deliveries that waited are given up"
+                    ));
+                }
             });
         }
         Action::Note { id, text } => {
@@ -110,4 +122,18 @@ fn show(out: Out, exception: &Value) {
     for (name, value) in evidence {
         out.line(format_args!("  {name}: {}", plain(value)));
     }
+    let sent = &exception["delivery"];
+    match (sent["body"].as_str(), delivery(exception)) {
+        (Some(body), _) => out.line(format_args!("{body}")),
+        (None, Some(_)) if sent.is_object() => out.line(format_args!("its body was erased")),
+        (None, Some(_)) => out.line(format_args!("as the channel sent it: --body")),
+        (None, None) => {}
+    }
+}
+
+/// The channel and name of the delivery behind an exception.
+fn delivery(exception: &Value) -> Option<(String, String)> {
+    let channel = exception["entity"].as_str()?.strip_prefix("channel:")?;
+    let delivery = exception["evidence"]["delivery"].as_str()?;
+    Some((channel.to_owned(), delivery.to_owned()))
 }

@@ -8,7 +8,7 @@ use crossdock_model::{Answer, Command, EntityId, ListingId, OrderId, SkuId};
 use crossdock_runtime::AskError;
 
 use super::take::Source;
-use super::worker::{Stuck, Worker};
+use super::worker::{Lack, Stuck, Worker};
 
 impl Worker {
     /// All lines of an order with what they are made of.
@@ -43,18 +43,13 @@ impl Worker {
         id: &OrderId,
         line: &ChannelLine,
     ) -> Result<Vec<Part>, Stuck> {
-        if let Some(listing) = &line.listing
-            && let Some(target) = self.look_up(source, listing).await?
-        {
-            return Ok(parts(target));
+        let names = names(line);
+        for listing in &names {
+            if let Some(target) = self.look_up(source, listing).await? {
+                return Ok(parts(target));
+            }
         }
         let text = line.sku.as_deref().map(str::trim).unwrap_or_default();
-        // A text that stands for something else than the SKU of that name can be mapped like a listing.
-        if let Ok(listing) = ListingId::new(text)
-            && let Some(target) = self.look_up(source, &listing).await?
-        {
-            return Ok(parts(target));
-        }
         if source.settings.map_by_sku
             && let Ok(sku) = SkuId::new(text)
             && self.exists(&sku).await?
@@ -64,10 +59,10 @@ impl Worker {
                 units_per_line_unit: 1,
             }]);
         }
-        Err(unmapped(source, id, line))
+        Err(unmapped(source, id, line, names.first()))
     }
 
-    async fn look_up(
+    pub(super) async fn look_up(
         &self,
         source: &Source,
         listing: &ListingId,
@@ -86,18 +81,6 @@ impl Worker {
             Ok(_) | Err(AskError::Rejected(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// The SKU and multiplier of a listing that stands for one SKU.
-    pub(super) async fn sku_of(
-        &self,
-        source: &Source,
-        listing: &ListingId,
-    ) -> Result<Option<(SkuId, u32)>, Stuck> {
-        Ok(match self.look_up(source, listing).await? {
-            Some(ListingTarget::Sku { sku, multiplier }) => Some((sku, multiplier)),
-            Some(ListingTarget::Kit { .. }) | None => None,
-        })
     }
 
     async fn exists(&self, sku: &SkuId) -> Result<bool, Stuck> {
@@ -131,24 +114,28 @@ fn parts(target: ListingTarget) -> Vec<Part> {
     }
 }
 
-fn unmapped(source: &Source, id: &OrderId, line: &ChannelLine) -> Stuck {
-    let named = line.listing.as_ref().map(ToString::to_string);
-    let named = named.or_else(|| line.sku.clone().filter(|text| !text.trim().is_empty()));
-    let subject = match &named {
-        Some(listing) => format!("{}/{listing}", source.channel),
-        None => format!("{id}/line/{}", line.line),
-    };
-    let fix = match &named {
-        Some(listing) => format!(
-            "Say what it is: `crossdock listing map {} {listing} SKU`",
-            source.channel
-        ),
-        None => "It names neither listing nor SKU: give the product a SKU in the shop.".to_owned(),
-    };
-    Stuck::Parked {
-        kind: "unmapped",
-        parked_on: subject.clone(),
-        cause: format!("{} of order {id} stands for no SKU. {fix}", line.title),
-        subject,
+/// What a line can be mapped by, the channel's own name first. A text that stands for something else than the SKU of
+/// that name is mapped like a listing; a line that names nothing at all (an item made up for one order) is mapped by
+/// its own id.
+fn names(line: &ChannelLine) -> Vec<ListingId> {
+    let text = line.sku.as_deref().map(str::trim).unwrap_or_default();
+    let mut names: Vec<ListingId> = line.listing.iter().cloned().collect();
+    names.extend(ListingId::new(text));
+    if names.is_empty() {
+        names.extend(ListingId::new(format!("line:{}", line.line)));
     }
+    names
+}
+
+fn unmapped(source: &Source, id: &OrderId, line: &ChannelLine, name: Option<&ListingId>) -> Stuck {
+    let channel = &source.channel;
+    let listing = name.map_or_else(|| format!("line:{}", line.line), ToString::to_string);
+    Stuck::Parked(Lack {
+        kind: "unmapped",
+        subject: format!("{channel}/{listing}"),
+        cause: format!(
+            "{} of order {id} stands for no SKU. Say what it is: `crossdock listing map {channel} {listing} SKU`",
+            line.title
+        ),
+    })
 }

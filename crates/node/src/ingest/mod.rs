@@ -3,6 +3,7 @@
 //! A delivery is marked done only when its effect is durable. What cannot be read or mapped is parked under an
 //! open exception and comes back by itself once the missing mapping is there.
 
+mod levels;
 mod lines;
 mod take;
 mod worker;
@@ -17,7 +18,7 @@ use crossdock_runtime::Handle;
 use tokio::time::Instant;
 
 pub use take::adopt;
-use worker::{Worked, Worker, delivery_subject};
+use worker::{Lack, Worked, Worker, delivery_subject};
 
 /// Deliveries worked on at once.
 const WORKERS: usize = 64;
@@ -53,14 +54,13 @@ async fn work_apart(handle: &Handle, spans: Option<&Arc<dyn Spans>>, row: InboxR
         Ok(outcome) => outcome,
         Err(crash) => {
             tracing::error!(delivery = row.delivery.id.delivery, %crash, "working on a delivery crashed");
-            let subject = delivery_subject(&row);
-            let cause = format!(
-                "Working on a {} delivery crashed: this is a defect.",
-                row.delivery.topic
-            );
-            worker
-                .park(&row, "unreadable", &subject, &cause, &subject, None)
-                .await;
+            let topic = &row.delivery.topic;
+            let lack = Lack {
+                kind: "unreadable",
+                subject: delivery_subject(&row),
+                cause: format!("Working on a {topic} delivery crashed: this is a defect."),
+            };
+            worker.park(&row, &lack, None).await;
             Worked::Parked
         }
     };

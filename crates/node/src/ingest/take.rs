@@ -2,15 +2,15 @@
 
 use crossdock_channels::{ChannelOrder, Inbound, MapError};
 use crossdock_journal::{InboxRow, VaultEntry, VaultWrite};
-use crossdock_model::command::{OrderCommand, SkuCommand};
-use crossdock_model::v1::{ChannelSettings, CountBasis, OrderFacts, Origin};
+use crossdock_model::command::OrderCommand;
+use crossdock_model::v1::{ChannelSettings, OrderFacts, Origin};
 use crossdock_model::{
-    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, ListingId, OrderId,
-    SourceId, Timestamp,
+    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, OrderId, Rejection,
+    Timestamp,
 };
 use crossdock_runtime::{AskError, By, Handle, Reply};
 
-use super::worker::{Stuck, Worker, delivery_subject};
+use super::worker::{Lack, Stuck, Worker, delivery_subject};
 
 /// What is known of the channel that a delivery came from.
 pub(super) struct Source {
@@ -34,7 +34,7 @@ impl Worker {
             Inbound::Order(order) => {
                 let id = order_id(&source.channel, &order.external);
                 *subject = Some(EntityId::Order(id.clone()).to_string());
-                self.take_order(&source, id, *order, None).await
+                self.take_order(&source, id, *order, None).await.map(drop)
             }
             Inbound::Refund {
                 order,
@@ -44,18 +44,10 @@ impl Worker {
             } => {
                 let id = order_id(&source.channel, &order);
                 *subject = Some(EntityId::Order(id.clone()).to_string());
-                self.tell_order(&source, id, OrderCommand::Refund { refund, lines })
-                    .await
+                let refund = OrderCommand::Refund { refund, lines };
+                self.tell_order(&source, id, refund).await.map(drop)
             }
-            Inbound::StockLevel {
-                listing,
-                location,
-                available,
-                updated_at,
-            } => {
-                self.take_level(&source, &listing, &location, available, updated_at)
-                    .await
-            }
+            Inbound::StockLevel(level) => self.take_level(&source, row, &level).await,
             Inbound::Edit {
                 order,
                 edited_at,
@@ -63,8 +55,8 @@ impl Worker {
             } => {
                 let id = order_id(&source.channel, &order);
                 *subject = Some(EntityId::Order(id.clone()).to_string());
-                self.tell_order(&source, id, OrderCommand::Edited { edited_at, removed })
-                    .await
+                let edited = OrderCommand::Edited { edited_at, removed };
+                self.tell_order(&source, id, edited).await.map(drop)
             }
             Inbound::Nothing { .. } => Ok(()),
         }
@@ -103,9 +95,15 @@ impl Worker {
         id: OrderId,
         order: ChannelOrder,
         origin: Option<Origin>,
-    ) -> Result<(), Stuck> {
-        let lines = self.map_lines(source, &id, &order).await?;
+    ) -> Result<Option<Reply>, Stuck> {
         let entity = EntityId::Order(id.clone());
+        let lines = match self.map_lines(source, &id, &order).await {
+            // A newer statement is known, and says all that this one does: it needs no mapping any more.
+            Err(Stuck::Parked(_)) if self.is_outdated(&entity, order.updated_at).await? => {
+                return Ok(None);
+            }
+            lines => lines?,
+        };
         if let Some(buyer) = &order.buyer {
             let entry = VaultEntry {
                 body: buyer.to_bytes(),
@@ -148,7 +146,7 @@ impl Worker {
             origin,
             settle: false,
         };
-        self.tell_order(source, id.clone(), state).await?;
+        let told = self.tell_order(source, id.clone(), state).await?;
         for (refund, lines) in order.refunds {
             self.tell_order(source, id.clone(), OrderCommand::Refund { refund, lines })
                 .await?;
@@ -161,7 +159,26 @@ impl Worker {
             let command = OrderCommand::UndoElsewhere { shipment };
             self.tell_order(source, id.clone(), command).await?;
         }
-        Ok(())
+        let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);
+        if is_new || origin == Origin::Adopted {
+            // What came before the order, or before the ids of its lines were known, is taken now.
+            self.handle.unpark(&entity.to_string()).await?;
+        }
+        Ok(Some(told))
+    }
+
+    /// Whether the order knows a statement that is newer than one of that time.
+    async fn is_outdated(&self, order: &EntityId, updated_at: Timestamp) -> Result<bool, Stuck> {
+        match self
+            .handle
+            .read(order.clone())
+            .await
+            .map(|reply| reply.answer)
+        {
+            Ok(Answer::Order(known)) => Ok(known.updated_at > updated_at),
+            Ok(_) | Err(AskError::Rejected(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn tell_order(
@@ -169,68 +186,32 @@ impl Worker {
         source: &Source,
         id: OrderId,
         command: OrderCommand,
-    ) -> Result<(), Stuck> {
-        let subject = EntityId::Order(id.clone()).to_string();
-        let asked = self.handle.ask(
-            EntityId::Order(id),
-            Command::Order(command),
-            source.by.clone(),
-        );
-        match asked.await {
-            Ok(Reply { .. }) => Ok(()),
-            Err(AskError::Rejected(rejection)) => Err(Stuck::Parked {
-                kind: "refused",
-                parked_on: subject.clone(),
-                subject,
-                cause: format!(
-                    "The order refuses what {} states: {rejection}.",
-                    source.channel
-                ),
-            }),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// A channel's own number is never a source of stock, unless a location names it as its one source.
-    async fn take_level(
-        &self,
-        source: &Source,
-        listing: &ListingId,
-        place: &str,
-        available: Option<i64>,
-        updated_at: Timestamp,
-    ) -> Result<(), Stuck> {
-        let Ok(counts) = SourceId::new(format!("{}/{place}", source.channel)) else {
-            return Ok(());
-        };
-        let locations = self.handle.known_locations();
-        let Some(location) = locations
-            .iter()
-            .find(|l| l.stock_source.as_ref() == Some(&counts))
-        else {
-            return Ok(());
-        };
-        let Some(counted) = available.and_then(|units| u32::try_from(units).ok()) else {
-            return Ok(());
-        };
-        let Some((sku, 1)) = self.sku_of(source, listing).await? else {
-            return Ok(());
-        };
-        let count = SkuCommand::Count {
-            location: location.location.clone(),
-            source: counts.clone(),
-            truth: Some(counts),
-            basis: CountBasis::NetOfAllocated,
-            counted,
-            effective_at: updated_at,
-        };
+    ) -> Result<Reply, Stuck> {
+        let entity = EntityId::Order(id);
+        let subject = entity.to_string();
         let asked = self
             .handle
-            .ask(EntityId::Sku(sku), Command::Sku(count), source.by.clone());
-        match asked.await {
-            Ok(_) | Err(AskError::Rejected(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+            .ask(entity, Command::Order(command), source.by.clone());
+        let rejection = match asked.await {
+            Ok(reply) => return Ok(reply),
+            Err(AskError::Rejected(rejection)) => rejection,
+            Err(error) => return Err(error.into()),
+        };
+        let channel = &source.channel;
+        Err(Stuck::Parked(match rejection {
+            Rejection::NotFound(what) => Lack {
+                kind: "early",
+                cause: format!(
+                    "{channel} spoke of {what} before it stated the order: this waits for it."
+                ),
+                subject,
+            },
+            rejection => Lack {
+                kind: "refused",
+                cause: format!("The order refuses what {channel} states: {rejection}."),
+                subject,
+            },
+        }))
     }
 }
 
@@ -242,16 +223,14 @@ fn order_id(channel: &ChannelId, external: &ExternalId) -> OrderId {
 }
 
 fn unreadable(row: &InboxRow, error: &MapError) -> Stuck {
-    let subject = delivery_subject(row);
-    Stuck::Parked {
+    Stuck::Parked(Lack {
         kind: "unreadable",
-        parked_on: subject.clone(),
-        subject,
+        subject: delivery_subject(row),
         cause: format!("A {} delivery cannot be read: {error}", row.delivery.topic),
-    }
+    })
 }
 
-/// Takes an order of an export in, as adopted.
+/// Takes an order of an export in, as adopted; a preview looks only whether all of its lines stand for something.
 ///
 /// # Errors
 /// What stands in the way, in one sentence.
@@ -259,7 +238,8 @@ pub async fn adopt(
     handle: &Handle,
     channel: &ChannelId,
     order: ChannelOrder,
-) -> Result<(), String> {
+    preview: bool,
+) -> Result<Option<Reply>, String> {
     let worker = Worker {
         handle: handle.clone(),
         trace: None,
@@ -267,12 +247,16 @@ pub async fn adopt(
     let adopt = async {
         let source = worker.source(channel).await?;
         let id = order_id(channel, &order.external);
+        if preview {
+            worker.map_lines(&source, &id, &order).await?;
+            return Ok(None);
+        }
         worker
             .take_order(&source, id, order, Some(Origin::Adopted))
             .await
     };
     adopt.await.map_err(|stuck| match stuck {
         Stuck::Later(error) => error.to_string(),
-        Stuck::Parked { cause, .. } => cause,
+        Stuck::Parked(lack) => lack.cause,
     })
 }

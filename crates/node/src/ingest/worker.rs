@@ -10,18 +10,24 @@ use crossdock_runtime::{AskError, By, Handle};
 const RETRY: Duration = Duration::from_ms(250);
 /// Tries of one delivery in a row before it waits for the next sweep of the inbox.
 const TRIES: u32 = 5;
+/// Things a delivery can find missing one after the other before it rests until the next of them comes.
+const PARKED_MAX: u32 = 16;
+/// Kinds of exceptions under which a delivery waits.
+const WAITS: [&str; 5] = ["unmapped", "early", "refused", "uncountable", "unreadable"];
 
 /// Why a delivery is not done.
 pub(super) enum Stuck {
     /// Try again: nothing is wrong with the delivery.
     Later(AskError),
-    /// Waits under an open exception.
-    Parked {
-        kind: &'static str,
-        subject: String,
-        cause: String,
-        parked_on: String,
-    },
+    /// Waits under an open exception until its subject is there.
+    Parked(Lack),
+}
+
+/// What a delivery waits for.
+pub(super) struct Lack {
+    pub(super) kind: &'static str,
+    pub(super) subject: String,
+    pub(super) cause: String,
 }
 
 impl From<AskError> for Stuck {
@@ -57,57 +63,56 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Works on a delivery.
+    /// Works on a delivery. One that lacks something is parked, and tried once more at once: what it waits for may
+    /// have come while it was being parked, and found nothing waiting.
     pub(super) async fn work(&self, row: &InboxRow) -> Worked {
         let mut subject = row.subject.clone();
-        match self.try_until_settled(row, &mut subject).await {
-            Ok(()) => {
-                self.done(row, row.parked_on.clone(), subject).await;
-                Worked::Done
-            }
-            Err(Stuck::Later(error)) => {
-                self.later(row, &error);
-                Worked::Later
-            }
-            Err(Stuck::Parked {
-                kind,
-                subject: about,
-                cause,
-                parked_on,
-            }) => {
-                self.park(row, kind, &about, &cause, &parked_on, subject.clone())
-                    .await;
-                // What it waits for may have come while it was being parked, and found nothing waiting.
-                if self.take_in(row, &mut subject).await.is_err() {
-                    return Worked::Parked;
+        let mut waits_for = row.parked_on.clone();
+        let mut tried = self.try_until_settled(row, &mut subject).await;
+        for again in 0..PARKED_MAX {
+            let lack = match tried {
+                Ok(()) => {
+                    self.found(row, waits_for.as_deref(), None).await;
+                    self.mark(row, InboxState::Done, None, subject).await;
+                    return Worked::Done;
                 }
-                self.done(row, Some(parked_on), subject).await;
-                Worked::Done
+                Err(Stuck::Later(error)) => {
+                    self.later(row, &error);
+                    return Worked::Later;
+                }
+                Err(Stuck::Parked(lack)) => lack,
+            };
+            let still = waits_for.as_ref() == Some(&lack.subject);
+            if still && again > 0 {
+                break;
             }
+            self.found(row, waits_for.as_deref(), Some(&lack)).await;
+            self.park(row, &lack, subject.clone()).await;
+            waits_for = Some(lack.subject);
+            tried = self.take_in(row, &mut subject).await;
         }
+        Worked::Parked
     }
 
     /// Opens an exception, then puts the delivery aside until what it waits for is there.
-    pub(super) async fn park(
-        &self,
-        row: &InboxRow,
-        kind: &str,
-        about: &str,
-        cause: &str,
-        parked_on: &str,
-        subject: Option<String>,
-    ) {
-        self.open_exception(row, kind, about, cause).await;
-        self.mark(row, InboxState::Parked, Some(parked_on.to_owned()), subject)
-            .await;
+    pub(super) async fn park(&self, row: &InboxRow, lack: &Lack, subject: Option<String>) {
+        self.open_exception(row, lack).await;
+        let waits_for = Some(lack.subject.clone());
+        self.mark(row, InboxState::Parked, waits_for, subject).await;
     }
 
-    async fn done(&self, row: &InboxRow, waited_for: Option<String>, subject: Option<String>) {
-        if let Some(waited_for) = waited_for {
-            self.close_exception(&row.delivery.id.channel, &waited_for)
+    /// What a delivery waited for has come, but for what it still lacks.
+    async fn found(&self, row: &InboxRow, waited_for: Option<&str>, lack: Option<&Lack>) {
+        let Some(subject) = waited_for else {
+            return;
+        };
+        let lacks =
+            |kind: &str| lack.is_some_and(|lack| (lack.kind, &*lack.subject) == (kind, subject));
+        for kind in WAITS.into_iter().filter(|kind| !lacks(kind)) {
+            let how = "What it waited for has come.";
+            self.close_exception(&row.delivery.id.channel, kind, subject, how)
                 .await;
         }
-        self.mark(row, InboxState::Done, None, subject).await;
     }
 
     fn later(&self, row: &InboxRow, error: &AskError) {
@@ -153,30 +158,35 @@ impl Worker {
         }
     }
 
-    async fn open_exception(&self, row: &InboxRow, kind: &str, subject: &str, cause: &str) {
+    pub(super) async fn open_exception(&self, row: &InboxRow, lack: &Lack) {
         let id = &row.delivery.id;
         let evidence = vec![
             ("topic".to_owned(), row.delivery.topic.clone()),
             ("delivery".to_owned(), id.delivery.clone()),
         ];
         let command = ChannelCommand::OpenException {
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            cause: cause.to_owned(),
+            kind: lack.kind.to_owned(),
+            subject: lack.subject.clone(),
+            cause: lack.cause.clone(),
             evidence,
         };
         self.tell_channel(&id.channel, command).await;
     }
 
-    async fn close_exception(&self, channel: &ChannelId, subject: &str) {
-        for kind in ["unmapped", "refused", "unreadable"] {
-            let command = ChannelCommand::CloseException {
-                kind: kind.to_owned(),
-                subject: subject.to_owned(),
-                how: "The delivery was worked on after all.".to_owned(),
-            };
-            self.tell_channel(channel, command).await;
-        }
+    pub(super) async fn close_exception(
+        &self,
+        channel: &ChannelId,
+        kind: &str,
+        subject: &str,
+        how: &str,
+    ) {
+        let command = ChannelCommand::CloseException {
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+            episode: None,
+            how: how.to_owned(),
+        };
+        self.tell_channel(channel, command).await;
     }
 
     async fn tell_channel(&self, channel: &ChannelId, command: ChannelCommand) {

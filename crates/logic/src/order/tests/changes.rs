@@ -2,7 +2,8 @@
 
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{
-    Destination, OrderStatus, Origin, Payment, RefundLine, RejectReason, Restock, ReturnLine, Sale,
+    Destination, ExceptionKey, OrderStatus, Origin, Payment, RefundLine, RejectReason, Restock,
+    ReturnLine, Sale,
 };
 use crossdock_model::{Answer, Rejection, Timestamp};
 
@@ -479,8 +480,18 @@ fn an_operators_destination_is_kept_and_the_conflict_shown() {
         panic!("{pending:?}")
     };
     assert_eq!(request.destination, Some(to("CA", 1)));
-    scene.tell(OrderCommand::ResolveException {
+    let conflict = |episode| ExceptionKey {
         kind: "conflict".to_owned(),
+        subject: "order:shop:1".to_owned(),
+        episode,
+    };
+    scene.tell(OrderCommand::ResolveException {
+        key: conflict(2),
+        how: "another one was right".to_owned(),
+    });
+    assert_eq!(scene.open_exceptions(), ["conflict"], "not that episode");
+    scene.tell(OrderCommand::ResolveException {
+        key: conflict(1),
         how: "ours is right".to_owned(),
     });
     assert!(scene.open_exceptions().is_empty());

@@ -123,12 +123,12 @@ fn an_adopted_line_that_stands_for_something_else_now_is_replaced() {
 fn facts_about_adopted_lines_are_read_by_the_channels_ids() {
     let mut scene = adopted(&[line("export-1", "A", 3)], &[("export-1", "A", "reno", 3)]);
     scene.tell(refund("r1", "301", 1));
-    assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
+    assert!(matches!(scene.answer, Err(Rejection::NotFound(_))));
     // The export again says nothing of ids.
     let again = at(facts(Sale::AlreadySold, &[line("export-1", "A", 3)]), 1);
     scene.tell(stated(again, Origin::Adopted));
     scene.tell(refund("r1", "301", 1));
-    assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
+    assert!(matches!(scene.answer, Err(Rejection::NotFound(_))));
     scene.tell(sold_at(&[line("301", "A", 3)], 2));
     scene.tell(refund("r1", "301", 1));
     scene.tell(edited(ms(T0 + 3), "301", 1));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{TOPICS, map};
+use super::super::{TOPICS, map};
 use crate::inbound::Inbound;
 
 /// What a body that is none of an order, an edit, a refund or a stock level says as one.
@@ -114,7 +114,7 @@ fn said(topic: &str, body: &[u8]) -> String {
         Ok(Inbound::Order(order)) => format!("order of {}", lines(order.lines.len())),
         Ok(Inbound::Edit { .. }) => "edit".to_owned(),
         Ok(Inbound::Refund { lines: of, .. }) => format!("refund of {}", lines(of.len())),
-        Ok(Inbound::StockLevel { .. }) => "level".to_owned(),
+        Ok(Inbound::StockLevel(_)) => "level".to_owned(),
         Ok(Inbound::Nothing { why }) => why.to_owned(),
         Err(error) => error.to_string(),
     }
