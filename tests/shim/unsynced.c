@@ -92,15 +92,14 @@ static ssize_t keep(int fd, const struct stat *st, const void *data, size_t len,
   return (ssize_t)len;
 }
 
+/* Under the lock since before the file was read: what a sync moves to the file in between would be in neither. */
 static void overlay(const struct stat *st, char *data, ssize_t len, off_t at) {
-  pthread_mutex_lock(&lock);
   struct file *f = find(st, 0);
   for (struct piece *p = f ? f->first : NULL; p; p = p->next) {
     off_t from = p->at > at ? p->at : at;
     off_t to = p->at + (off_t)p->len < at + len ? p->at + (off_t)p->len : at + len;
     if (from < to) memcpy(data + (from - at), p->data + (from - p->at), (size_t)(to - from));
   }
-  pthread_mutex_unlock(&lock);
 }
 
 static int settle(int fd, const struct stat *st) {
@@ -144,8 +143,11 @@ PWRITE(pwrite64)
   ssize_t name(int fd, void *data, size_t len, off_t at) { \
     struct stat st; \
     REAL(ssize_t, name, int, void *, size_t, off_t); \
+    if (!ours(fd, &st)) return real_##name(fd, data, len, at); \
+    pthread_mutex_lock(&lock); \
     ssize_t got = real_##name(fd, data, len, at); \
-    if (got > 0 && ours(fd, &st)) overlay(&st, data, got, at); \
+    if (got > 0) overlay(&st, data, got, at); \
+    pthread_mutex_unlock(&lock); \
     return got; \
   }
 PREAD(pread)
@@ -167,8 +169,10 @@ ssize_t read(int fd, void *data, size_t len) {
   REAL(ssize_t, read, int, void *, size_t);
   if (!ours(fd, &st)) return real_read(fd, data, len);
   off_t at = lseek(fd, 0, SEEK_CUR);
+  pthread_mutex_lock(&lock);
   ssize_t got = real_read(fd, data, len);
   if (got > 0) overlay(&st, data, got, at);
+  pthread_mutex_unlock(&lock);
   return got;
 }
 

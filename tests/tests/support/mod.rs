@@ -264,6 +264,14 @@ impl Door {
         )
     }
 
+    /// A call under a key of the caller's; the status, or none when the connection broke.
+    pub async fn try_post(&self, path: &str, key: &str, body: &Value) -> Option<u16> {
+        let request = self.http.post(format!("{}{path}", self.url));
+        let request = request.bearer_auth(&self.key).json(body);
+        let answer = request.header("idempotency-key", key).send().await;
+        answer.ok().map(|answer| answer.status().as_u16())
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.call("GET", path, None).await;
         assert_eq!(status, 200, "GET {path}: {body}");
