@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{Class, Command, CommandKey, CredentialId, EntityId, Timestamp};
-use crossdock_runtime::{By, Reply, body_hash};
+use crossdock_runtime::{By, Personal, Reply, body_hash};
 
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -142,6 +142,18 @@ impl Asking {
     pub async fn try_out(&self, to: EntityId, command: Command) -> Result<(), ApiError> {
         let command = Command::Try(Box::new(command));
         self.ask_by(to, command, self.by()).await.map(drop)
+    }
+
+    /// Tells an order something with its buyer's data beside it.
+    pub async fn ask_with_buyer(
+        &self,
+        order: EntityId,
+        buyer: Option<Personal>,
+        command: Command,
+        by: By,
+    ) -> Result<Reply, ApiError> {
+        let handle = &self.state.handle;
+        Ok(handle.ask_with_buyer(order, buyer, command, by).await?)
     }
 
     /// An entity's view of itself.

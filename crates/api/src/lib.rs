@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod auth;
+mod buyer;
 mod cells;
 mod error;
 mod extract;
@@ -23,6 +24,7 @@ mod webhooks;
 mod wire;
 
 pub use auth::{NewKey, new_key};
+pub use buyer::{name_address, personal};
 pub use error::{ApiError, CODES};
 pub use server::serve;
 pub use state::{

@@ -54,7 +54,48 @@ impl fmt::Debug for Address {
     }
 }
 
+impl Address {
+    /// The address as one text that is the same however it was typed: for telling a changed one.
+    #[must_use]
+    pub fn normal(&self) -> String {
+        let parts = [
+            &self.name,
+            &self.company,
+            &self.address1,
+            &self.address2,
+            &self.city,
+            &self.state,
+            &self.postal_code,
+            &self.country,
+            &self.phone,
+        ];
+        let normal = parts.map(|part| {
+            let words = part.as_deref().unwrap_or_default().split_whitespace();
+            words.collect::<Vec<_>>().join(" ").to_lowercase()
+        });
+        normal.join("\n")
+    }
+}
+
 impl Buyer {
+    /// A buyer of whom nothing is known.
+    #[must_use]
+    pub fn unknown(key: String) -> Self {
+        Self {
+            key,
+            name: None,
+            email: None,
+            phone: None,
+            ship_to: None,
+        }
+    }
+
+    /// Where the goods go, as [`Address::normal`] has it.
+    #[must_use]
+    pub fn normal_address(&self) -> Option<String> {
+        self.ship_to.as_ref().map(Address::normal)
+    }
+
     /// As bytes, for the vault.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -81,5 +122,32 @@ impl Buyer {
         filled
             .map(|(field, term)| (field.to_owned(), term.clone()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_the_same_however_it_was_typed() {
+        let text = |text: &str| Some(text.to_owned());
+        let typed = Address {
+            address1: text(" 1  Nowhere Street "),
+            city: text("RENO"),
+            ..Address::default()
+        };
+        let again = Address {
+            address1: text("1 nowhere street"),
+            address2: text(" "),
+            city: text("Reno"),
+            ..Address::default()
+        };
+        assert_eq!(typed.normal(), again.normal());
+        let other = Address {
+            address1: text("1 nowhere street Reno"),
+            ..Address::default()
+        };
+        assert_ne!(typed.normal(), other.normal(), "fields do not run together");
     }
 }

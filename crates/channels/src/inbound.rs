@@ -139,7 +139,7 @@ pub struct ChannelOrder {
     pub updated_at: Timestamp,
     /// Its lines.
     pub lines: Vec<ChannelLine>,
-    /// Where it goes, without personal data.
+    /// Where it goes, without personal data; whoever keeps the buyer gives the address its version.
     pub ship_to: Option<Destination>,
     /// The service level as the channel calls it.
     pub service_level: Option<String>,

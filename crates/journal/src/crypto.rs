@@ -18,7 +18,7 @@ use crate::JournalError;
 use crate::bytes::{hex, unhex};
 use crate::types::normal_term;
 
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 /// HMAC fills a shorter key with zeros up to the block of its hash.
 const HMAC_BLOCK_BYTES: usize = 64;
@@ -152,6 +152,7 @@ pub(crate) struct Keyring {
     wrap: DataKey,
     terms: [u8; KEY_BYTES],
     buyers: [u8; KEY_BYTES],
+    addresses: [u8; KEY_BYTES],
     check: [u8; KEY_BYTES],
 }
 
@@ -162,6 +163,7 @@ impl Keyring {
             wrap: DataKey(derive("crossdock wrap v1")),
             terms: derive("crossdock terms v1"),
             buyers: derive("crossdock buyers v1"),
+            addresses: derive("crossdock addresses v1"),
             check: derive("crossdock check v1"),
         }
     }
@@ -193,6 +195,19 @@ impl Keyring {
     pub(crate) fn buyer(&self, buyer: &str) -> [u8; KEY_BYTES] {
         keyed_hash(&self.buyers, &[buyer])
     }
+
+    /// Names an address of a subject in events, which are never erased: keyed, so that nobody tells the address
+    /// from it, and of the subject, so that nobody tells two buyers at one address.
+    pub(crate) fn address(&self, subject: &str, address: &str) -> u64 {
+        address_version(&self.addresses, subject, address)
+    }
+}
+
+/// The first bytes of a keyed hash as a number that is never 0: that stands for no address at all. 63 bits, so that
+/// whoever reads it as JSON or in SQL has all of it.
+pub(crate) fn address_version(key: &[u8; KEY_BYTES], subject: &str, address: &str) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = keyed_hash(key, &[subject, address]);
+    (u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1).max(1)
 }
 
 /// HMAC-SHA256 of the parts, each behind its length.
@@ -262,6 +277,7 @@ mod tests {
         let found = [
             &hex(&keys.term("email", "a@b.example"))[..16],
             &hex(&keys.buyer("b"))[..16],
+            &format!("{:016x}", keys.address("order:shop:1", "1 road")),
             &keys.check()[..16],
             &erased_hash("order:shop:1")[..16],
         ];
@@ -270,6 +286,7 @@ mod tests {
             [
                 "495520fb7a367910",
                 "aa3eb202a6dbf2a8",
+                "69ddbb42306c9b3e",
                 "9da4a52b148bfed0",
                 "7d89f73ee40e790a"
             ]

@@ -21,8 +21,8 @@ pub use sqlite::{SqliteJournal, SqliteOptions, Synchronous};
 use types::normal_term;
 pub use types::{
     Batch, Checkpoint, CommitOutcome, Epoch, Frame, InboxId, InboxInsert, InboxMark, InboxRow,
-    InboxState, JournalError, Meta, OwnerId, Position, Refusal, Seq, ShardState, ShardWrite,
-    StoredFrame, VaultEntry, VaultWrite,
+    InboxState, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq, ShardState,
+    ShardWrite, StoredFrame, VaultEntry, VaultWrite,
 };
 
 use crossdock_model::{EntityId, ShardId, Timestamp};
@@ -175,14 +175,18 @@ pub trait Journal: Send + Sync {
     /// [`JournalError`] when storage fails.
     fn inbox_parked(&self, parked_on: &str, limit: usize) -> Result<Vec<InboxRow>, JournalError>;
 
-    /// The personal data kept under a subject (an order's name), decrypted.
+    /// Names the vault's row of an address: the same for the same text of the same subject, never 0, and nothing
+    /// that the address could be guessed from without the journal's key.
+    fn address_version(&self, subject: &str, address: &str) -> u64;
+
+    /// The personal data kept under a subject (an order's name) and version, decrypted.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails or the row does not decrypt.
-    fn vault(&self, subject: &str) -> Result<Option<VaultEntry>, JournalError>;
+    fn vault(&self, subject: &str, version: u64) -> Result<Option<VaultEntry>, JournalError>;
 
-    /// Subjects under which a search term was stored, newest first. `field` is `email`, `phone` or `name`;
-    /// terms are compared after trimming and lower-casing, through a keyed hash.
+    /// Rows (subject, version) under which a search term was stored, newest first. `field` is `email`, `phone` or
+    /// `name`; terms are compared after trimming and lower-casing, through a keyed hash.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails.
@@ -191,5 +195,19 @@ pub trait Journal: Send + Sync {
         field: &str,
         term: &str,
         limit: usize,
-    ) -> Result<Vec<String>, JournalError>;
+    ) -> Result<Vec<(String, u64)>, JournalError>;
+
+    /// Whether anything personal is stored under a subject, in the vault or in the inbox.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn person(&self, subject: &str) -> Result<PersonState, JournalError>;
+
+    /// Returns once nothing of what was erased is left on the disk, nor in what storage has still to tidy up.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails, or when a reader needs the old state for too long.
+    fn purge_erased(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
 }

@@ -3,18 +3,22 @@
 //! Everything a process could lose is kept in one value behind one lock, so a test can end a "process" and
 //! start the next one on the same journal. Personal data is kept as it is: nothing here outlives the test.
 
+mod vault;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossdock_model::{EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
 
+use crate::crypto;
 use crate::types::check_batch;
 use crate::{
     Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxInsert, InboxMark, InboxRow, InboxState,
-    Journal, JournalError, Meta, OwnerId, Position, Refusal, Seq, ShardState, ShardWrite,
-    StoredFrame, VaultEntry, VaultWrite, normal_term,
+    Journal, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq, ShardState,
+    ShardWrite, StoredFrame, VaultEntry, VaultWrite,
 };
+use vault::Vault;
 
 /// Layout version that [`MemoryJournal`] reports.
 const FORMAT: u32 = 1;
@@ -47,9 +51,7 @@ struct State {
     checkpoints: BTreeMap<EntityId, Checkpoint>,
     inbox: Vec<InboxRow>,
     inbox_index: BTreeMap<InboxId, usize>,
-    vault: BTreeMap<String, Kept>,
-    erased: BTreeMap<String, Timestamp>,
-    puts: u64,
+    vault: Vault,
     faults: VecDeque<Fault>,
     failed: bool,
     commits: u64,
@@ -62,12 +64,6 @@ struct Slot {
     owner: Option<OwnerId>,
     checkpoint_seq: Seq,
     frames: Vec<StoredFrame>,
-}
-
-#[derive(Debug)]
-struct Kept {
-    put: u64,
-    entry: VaultEntry,
 }
 
 impl MemoryJournal {
@@ -276,9 +272,12 @@ impl Journal for MemoryJournal {
         Ok(self.lock().rows(wanted, limit))
     }
 
-    fn vault(&self, subject: &str) -> Result<Option<VaultEntry>, JournalError> {
-        let state = self.lock();
-        Ok(state.vault.get(subject).map(|kept| kept.entry.clone()))
+    fn address_version(&self, subject: &str, address: &str) -> u64 {
+        crypto::address_version(&[0; crypto::KEY_BYTES], subject, address)
+    }
+
+    fn vault(&self, subject: &str, version: u64) -> Result<Option<VaultEntry>, JournalError> {
+        Ok(self.lock().vault.entry(subject, version))
     }
 
     fn vault_find(
@@ -286,17 +285,20 @@ impl Journal for MemoryJournal {
         field: &str,
         term: &str,
         limit: usize,
-    ) -> Result<Vec<String>, JournalError> {
-        let wanted = normal_term(term);
+    ) -> Result<Vec<(String, u64)>, JournalError> {
+        Ok(self.lock().vault.find(field, term, limit))
+    }
+
+    fn person(&self, subject: &str) -> Result<PersonState, JournalError> {
         let state = self.lock();
-        let has = |kept: &Kept| {
-            let mut terms = kept.entry.terms.iter();
-            terms.any(|(name, text)| name == field && normal_term(text) == wanted)
-        };
-        let mut found: Vec<_> = state.vault.iter().filter(|(_, kept)| has(kept)).collect();
-        found.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.put));
-        let page = found.into_iter().take(limit);
-        Ok(page.map(|(subject, _)| subject.clone()).collect())
+        let mut rows = state.inbox.iter();
+        let named = |row: &InboxRow| row.subject.as_deref() == Some(subject);
+        let body = rows.any(|row| named(row) && !row.delivery.body.is_empty());
+        Ok(match state.vault.has_erased(subject) {
+            true => PersonState::Erased,
+            false if body || state.vault.holds(subject) => PersonState::Kept,
+            false => PersonState::Unknown,
+        })
     }
 }
 
@@ -381,7 +383,12 @@ impl State {
             self.mark(mark);
         }
         for change in &write.vault {
-            self.keep(at, change);
+            self.vault.write(change);
+            if let VaultWrite::Erase { subject } = change {
+                let rows = self.inbox.iter_mut();
+                rows.filter(|row| row.subject.as_ref() == Some(subject))
+                    .for_each(empty);
+            }
         }
     }
 
@@ -405,37 +412,18 @@ impl State {
         let Some(at) = self.inbox_index.get(&mark.id) else {
             return;
         };
-        if let Some(row) = self.inbox.get_mut(*at) {
+        let Some(row) = self.inbox.get_mut(*at) else {
+            return;
+        };
+        if row.state != InboxState::Done || mark.state == InboxState::Done {
             row.state = mark.state;
             row.parked_on.clone_from(&mark.parked_on);
             row.subject = mark.subject.clone().or(row.subject.take());
             row.attempts += 1;
-            let erased = mark.subject.as_ref().and_then(|s| self.erased.get(s));
-            let before = erased.is_some_and(|at| row.delivery.received_at <= *at);
-            if before && mark.state == InboxState::Done {
-                empty(row);
-            }
         }
-    }
-
-    fn keep(&mut self, at: Timestamp, change: &VaultWrite) {
-        match change {
-            VaultWrite::Put { subject, entry, .. } => {
-                self.puts += 1;
-                let kept = Kept {
-                    put: self.puts,
-                    entry: entry.clone(),
-                };
-                self.vault.insert(subject.clone(), kept);
-            }
-            VaultWrite::Erase { subject } => {
-                self.vault.remove(subject);
-                self.erased.insert(subject.clone(), at);
-                let rows = self.inbox.iter_mut();
-                for row in rows.filter(|row| row.subject.as_ref() == Some(subject)) {
-                    empty(row);
-                }
-            }
+        let mut subject = mark.subject.iter();
+        if row.state == InboxState::Done && subject.any(|subject| self.vault.has_erased(subject)) {
+            empty(row);
         }
     }
 }

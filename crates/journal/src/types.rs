@@ -178,6 +178,12 @@ pub(crate) fn check_batch(batch: &Batch) -> Result<(), JournalError> {
             let what = format!("delivery {:?} is not of shard {}", mark.id, write.shard);
             return Err(JournalError::Invalid(what));
         }
+        let subjects = write.vault.iter().map(VaultWrite::subject);
+        let mut foreign = subjects.filter(|subject| ShardId::of_key(subject) != write.shard);
+        if let Some(subject) = foreign.next() {
+            let what = format!("{subject} is not of shard {}", write.shard);
+            return Err(JournalError::Invalid(what));
+        }
     }
     Ok(())
 }
@@ -266,7 +272,7 @@ pub struct InboxRow {
     pub attempts: u32,
 }
 
-/// A change of state of a delivery. The row's shard is the fence's shard.
+/// A change of state of a delivery; one that is done stays done. The row's shard is the fence's shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxMark {
     /// Which delivery.
@@ -275,8 +281,8 @@ pub struct InboxMark {
     pub state: InboxState,
     /// What it waits for, for [`InboxState::Parked`]; what it waited for, for one that is done by giving it up.
     pub parked_on: Option<String>,
-    /// The order it belongs to, when known; `None` leaves it as it is. Where that was erased after the delivery
-    /// came, finishing the delivery drops its body.
+    /// The order it belongs to, when known; `None` leaves it as it is. Where that was erased, finishing the
+    /// delivery drops its body.
     pub subject: Option<String>,
 }
 
@@ -300,24 +306,60 @@ impl std::fmt::Debug for VaultEntry {
     }
 }
 
-/// A change in the vault.
+/// A change in the vault. A subject has a row for each address it was ever said to go to, named by what
+/// [`crate::Journal::address_version`] makes of it; which of them counts is the subject's own state to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VaultWrite {
-    /// Stores or replaces a subject's data, under the buyer's own key.
+    /// Stores what a statement says, under the buyer's own key. A row that rests on a statement as new stays as
+    /// it is, and nothing is ever stored of a subject that was erased.
     Put {
         /// The subject, an order's name.
         subject: String,
+        /// Which of its rows.
+        version: u64,
+        /// When that was stated.
+        stated_at: Timestamp,
         /// Whose data it is: one key a buyer.
         buyer: String,
         /// The data.
         entry: VaultEntry,
     },
-    /// Erases a subject: its row, its terms, the inbox bodies of the subject, the buyer's key when no other
-    /// subject uses it; and writes the erasure log, which is applied again after a restore.
+    /// Drops all rows of a subject but this one.
+    Keep {
+        /// The subject, an order's name.
+        subject: String,
+        /// The row that stays.
+        version: u64,
+    },
+    /// Erases a subject for good: its rows, their terms, the inbox bodies of the subject, the buyers' keys when no
+    /// other subject uses them; and writes the erasure log, which is applied again after a restore.
     Erase {
         /// The subject, an order's name.
         subject: String,
     },
+}
+
+impl VaultWrite {
+    /// Whose data it is about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Put { subject, .. } | Self::Keep { subject, .. } | Self::Erase { subject } => {
+                subject
+            }
+        }
+    }
+}
+
+/// What is stored of a person under a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersonState {
+    /// Nothing.
+    Unknown,
+    /// A row of the vault, or a delivery's body.
+    Kept,
+    /// Nothing any more, and nothing is stored again.
+    Erased,
 }
 
 /// Why the journal could not do it.

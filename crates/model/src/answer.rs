@@ -78,6 +78,8 @@ pub struct OrderSummary {
     pub backordered: Vec<(SkuId, u32)>,
     /// For a cart's hold: when it expires.
     pub hold_expires_at: Option<Timestamp>,
+    /// Names the address in the vault that it goes to, 0 for none.
+    pub address_version: u64,
 }
 
 /// What an entity answers to a command or a query.

@@ -72,7 +72,8 @@ pub struct Delivery {
     pub lines: Vec<RequestLine>,
     pub service_level: Option<String>,
     pub ship_by: Option<Timestamp>,
-    pub address_version: u32,
+    /// Names the address in the vault, 0 for none.
+    pub address_version: u64,
 }
 
 /// What the location is told.

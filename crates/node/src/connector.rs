@@ -8,7 +8,7 @@ use crossdock_channels::{Buyer, Secret};
 use crossdock_model::EntityId;
 use crossdock_model::command::{Delivery, DeliveryKind};
 use crossdock_model::v1;
-use crossdock_runtime::{Connector, DeliverFuture, Handle};
+use crossdock_runtime::{Connector, DeliverFuture, Handle, PersonState};
 
 /// Delivers fulfilment requests.
 pub struct Warehouses {
@@ -83,10 +83,15 @@ async fn deliver(
 
 async fn buyer(handle: &Handle, delivery: &Delivery) -> Result<Option<Buyer>, String> {
     let subject = EntityId::Order(delivery.order.clone()).to_string();
-    let entry = handle
-        .journal_read(move |journal| journal.vault(&subject))
-        .await;
-    Ok(entry
-        .map_err(|e| e.to_string())?
-        .and_then(|entry| Buyer::from_bytes(&entry.body)))
+    let version = delivery.address_version;
+    let read = handle.journal_read(move |journal| {
+        Ok((journal.vault(&subject, version)?, journal.person(&subject)?))
+    });
+    match read.await.map_err(|e| e.to_string())? {
+        (Some(entry), _) => Ok(Buyer::from_bytes(&entry.body)),
+        (None, PersonState::Erased) => Ok(None),
+        (None, _) if version == 0 => Ok(None),
+        // A location that was told without it could send it nowhere.
+        (None, _) => Err("its address is being replaced: told again in a moment".to_owned()),
+    }
 }

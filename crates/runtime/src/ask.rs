@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossdock_engine::{Message, ReplyTo};
 use crossdock_journal::{
-    InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Journal, JournalError, VaultWrite,
+    InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Journal, JournalError,
 };
 use crossdock_logic::router::CompiledRules;
 use crossdock_model::v1::TraceContext;
@@ -270,16 +270,6 @@ impl Handle {
                 .await?;
             }
         }
-    }
-
-    /// Writes or erases personal data, durably.
-    ///
-    /// # Errors
-    /// [`AskError::Unknown`] when the write was lost.
-    pub async fn write_vault(&self, subject: &EntityId, write: VaultWrite) -> Result<(), AskError> {
-        self.0
-            .write_other(subject.shard(), crate::commit::OtherWrite::Vault(write))
-            .await
     }
 
     /// Reads from the journal on a thread for blocking work.

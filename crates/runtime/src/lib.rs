@@ -23,9 +23,10 @@ mod router;
 mod shared;
 mod takeover;
 mod timers;
+mod vault;
 
 pub use crossdock_engine::Limits;
-pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, VaultEntry, VaultWrite};
+pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, PersonState, VaultEntry};
 pub use crossdock_logic::bucket::bucket_of;
 pub use crossdock_logic::router::{CompiledRules, parse_rules};
 
@@ -33,3 +34,4 @@ pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
 pub use metrics::Metrics;
 pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};
+pub use vault::Personal;

@@ -8,7 +8,7 @@ use std::time::Duration as Wait;
 use crossdock_journal::memory::Fault;
 use crossdock_model::command::Command;
 use crossdock_model::{Class, EntityId};
-use crossdock_runtime::{AskError, Options, Reply, VaultWrite};
+use crossdock_runtime::{AskError, Options, Reply};
 use support::{adjust, ask, by, define, journal, sku, sold, start};
 
 /// A delta of 13 crashes the actor.
@@ -97,9 +97,8 @@ async fn work_resumes_after_a_full_disk_that_nobody_retries() {
     let node = start(&journal, Options::new(1)).await;
     let handle = node.handle();
     journal.inject(Fault::Full);
-    let subject = "order:shop:9".to_owned();
-    let erase = VaultWrite::Erase { subject };
-    let lost = handle.write_vault(&sku(0), erase).await.unwrap_err();
+    let order = "order:shop:9".parse().unwrap();
+    let lost = handle.erase(&order).await.unwrap_err();
     assert_eq!(lost, AskError::Unknown);
     let refused = ask(&handle, sku(0), Command::Read).await.unwrap_err();
     assert!(matches!(refused, AskError::Unavailable(_)), "{refused:?}");

@@ -134,7 +134,7 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
             postal_prefix: field(first, "Shipping Zip")
                 .map(|zip| zip.trim_start_matches('\'').chars().take(3).collect()),
             area: None,
-            address_version: 1,
+            address_version: 0,
         }),
         service_level: field(first, "Shipping Method").map(str::to_lowercase),
         payment,

@@ -188,7 +188,7 @@ fn destination(part: &Part<'_>) -> Destination {
             .map(prefix)
             .filter(|prefix| !prefix.is_empty()),
         area: centi("latitude").zip(centi("longitude")),
-        address_version: 1,
+        address_version: 0,
     }
 }
 

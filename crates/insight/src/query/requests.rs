@@ -49,6 +49,8 @@ pub struct RequestRow {
     pub service_level: Option<String>,
     /// When the order must leave, milliseconds since 1970.
     pub ship_by: Option<i64>,
+    /// Names the order's address in the vault, 0 for none.
+    pub address_version: u64,
 }
 
 /// What has not ended. Indexes are made for this text as it stands.
@@ -64,8 +66,8 @@ pub(super) const REQUEST: &str = "SELECT r.id, o.name, r.number, r.location, r.s
         'asked_units', l.asked, 'shipped_units', l.shipped) ORDER BY l.line, l.sku)
     FROM request_lines l WHERE l.id = r.id AND l.number = r.number
         AND (l.open > 0 OR r.status IN ('shipped', 'rejected', 'cancelled'))),
-    r.acknowledge_by, r.created_at, o.service_level, o.ship_by,
-    r.cancelling FROM requests r CROSS JOIN orders o ON o.id = r.id";
+    r.acknowledge_by, r.created_at, o.service_level, o.ship_by, r.cancelling, o.destination ->> 'address_version'
+    FROM requests r CROSS JOIN orders o ON o.id = r.id";
 
 impl RequestFilter {
     pub(super) fn wanted(&self) -> Result<Wanted, InsightError> {
@@ -103,6 +105,7 @@ impl Insight {
                 service_level: row.get(8)?,
                 ship_by: row.get(9)?,
                 asks: asks(&row.get::<_, String>(10)?),
+                address_version: row.get::<_, Option<i64>>(11)?.unwrap_or(0).cast_unsigned(),
             })
         };
         let key = |row: &RequestRow| {

@@ -144,15 +144,23 @@ pub(super) fn stale_writer_writes_nothing(journal: &dyn Journal) {
         epoch: held.epoch,
         ..stale
     };
+    let subject = order_of(shard);
     for (fence, life) in [(stale, 1), (stale, 2), (wrong_owner, 1)] {
-        for kind in 0..6 {
+        for kind in 0..8 {
             let mut late = write(fence, life);
             match kind {
                 0 => late.frames.push(frame(&entity, "late")),
                 1 => late.checkpoints.push(checkpoint(&entity, 2, None, false)),
                 2 => late.checkpoints.push(checkpoint(&entity, 1, Some(5), true)),
                 3 => late.inbox.push(mark(&row.id, InboxState::Done, None)),
-                4 => late.vault.push(put("order:shop:1", "b", "Late")),
+                4 => late.vault.push(put(&subject, 1, 1, "Late")),
+                5 => late.vault.push(VaultWrite::Erase {
+                    subject: subject.clone(),
+                }),
+                6 => late.vault.push(VaultWrite::Keep {
+                    subject: subject.clone(),
+                    version: 2,
+                }),
                 _ => late.checkpoint_seq = Some(0),
             }
             let fenced = Refusal::Fenced { epoch: held.epoch };
@@ -166,7 +174,7 @@ pub(super) fn stale_writer_writes_nothing(journal: &dyn Journal) {
     assert_eq!(journal.dirty(shard, None, 9).unwrap(), vec![]);
     let kept = journal.inbox_row(&row.id).unwrap().unwrap();
     assert_eq!((kept.state, kept.attempts), (InboxState::Open, 0));
-    assert_eq!(journal.vault("order:shop:1").unwrap(), None);
+    assert_eq!(journal.person(&subject).unwrap(), PersonState::Unknown);
 }
 
 pub(super) fn one_refused_others_kept(journal: &dyn Journal) {
@@ -201,7 +209,9 @@ pub(super) fn bad_batch_writes_nothing(journal: &dyn Journal) {
     good.frames.push(frame(&a, "one"));
     let mut foreign = write(held, 1);
     foreign.frames.push(frame(&b, "foreign"));
-    for shards in [vec![good.clone(), good], vec![foreign]] {
+    let mut stranger = write(held, 1);
+    stranger.vault.push(put(&order_of(b.shard()), 1, 1, "Ann"));
+    for shards in [vec![good.clone(), good], vec![foreign], vec![stranger]] {
         let batch = Batch {
             at: at(1),
             shards,
@@ -220,4 +230,11 @@ fn bodies(journal: &dyn Journal, shard: ShardId, after: Seq, bytes_max: usize) -
         .into_iter()
         .map(|stored| String::from_utf8(stored.frame.body).unwrap());
     texts.collect()
+}
+
+/// An order of that shard.
+fn order_of(shard: ShardId) -> String {
+    let names = (0..).map(|number| format!("order:shop:{number}"));
+    let mut of_shard = names.filter(|name| ShardId::of_key(name) == shard);
+    of_shard.next().unwrap()
 }

@@ -10,6 +10,7 @@
 mod inbox;
 mod log;
 mod state;
+mod vault;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ use crossdock_model::{ChannelId, EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Tim
 
 use crate::{
     Batch, Checkpoint, CommitOutcome, Frame, InboxId, InboxInsert, InboxMark, InboxState, Journal,
-    JournalError, OwnerId, Refusal, Seq, ShardState, ShardWrite, VaultEntry, VaultWrite,
+    JournalError, OwnerId, PersonState, Refusal, Seq, ShardState, ShardWrite, VaultEntry,
+    VaultWrite,
 };
 
 /// A named case of the suite.
@@ -48,11 +50,16 @@ pub const CASES: &[Case] = &[
     ("entities are listed by prefix", state::entities_by_prefix),
     ("the inbox is found by state", inbox::inbox_by_state),
     ("a repeated delivery is not new", inbox::delivery_repeats),
+    ("a delivery that is done stays done", inbox::done_stays_done),
     (
         "the vault keeps, finds and erases",
-        inbox::vault_keeps_finds_erases,
+        vault::keeps_finds_erases,
     ),
-    ("a late mark is erased too", inbox::late_mark_is_erased),
+    ("the newest statement stays", vault::newest_statement_stays),
+    ("one address is kept", vault::one_address_is_kept),
+    ("who is erased stays so", vault::erased_for_good),
+    ("addresses have names", vault::addresses_have_names),
+    ("a late mark is erased too", vault::late_mark_is_erased),
     ("a bad batch writes nothing", log::bad_batch_writes_nothing),
 ];
 
@@ -150,6 +157,15 @@ pub fn append(journal: &dyn Journal, life: u8, entity: &EntityId, texts: &[&str]
     held.next_seq
 }
 
+/// Commits changes of one subject of the vault at time 1.
+pub fn write_vault(journal: &dyn Journal, life: u8, changes: Vec<VaultWrite>) {
+    let shard = ShardId::of_key(changes[0].subject());
+    let held = claim(journal, life, shard);
+    let mut one = write(held, life);
+    one.vault = changes;
+    assert!(commit(journal, vec![one]).refused.is_empty());
+}
+
 fn checkpoint(entity: &EntityId, version: u64, wake_at: Option<i64>, dirty: bool) -> Checkpoint {
     Checkpoint {
         entity: entity.clone(),
@@ -178,10 +194,14 @@ fn mark(id: &InboxId, state: InboxState, subject: Option<&str>) -> InboxMark {
     }
 }
 
-fn put(subject: &str, buyer: &str, name: &str) -> VaultWrite {
+/// What a statement of that time says of a buyer.
+#[must_use]
+pub fn put(subject: &str, version: u64, stated_ms: i64, name: &str) -> VaultWrite {
     VaultWrite::Put {
         subject: subject.to_owned(),
-        buyer: buyer.to_owned(),
+        version,
+        stated_at: at(stated_ms),
+        buyer: format!("buyer {name}"),
         entry: VaultEntry {
             body: format!("Name: {name}").into_bytes(),
             terms: vec![("name".to_owned(), name.to_owned())],

@@ -91,9 +91,14 @@ impl SqliteJournal {
 /// ever handed out, and erases again what `erasures` (copies of `erasures.log`) and the backup itself list.
 ///
 /// # Errors
-/// [`JournalError`] when the backup is damaged or not complete, or the target is not empty.
+/// [`JournalError`] when the backup is damaged or not complete, the target is not empty, or one of `erasures` is
+/// not there.
 pub fn restore(from: &Path, to: &Path, erasures: &[&Path]) -> Result<RestoreReport, JournalError> {
     let files = read_manifest(from)?;
+    for log in erasures {
+        // Before anything is copied: a mistyped name must not bring back whoever was erased.
+        File::open(log).map_err(|e| error::file(log, &e))?;
+    }
     make_empty(to)?;
     let partial = to.join(PARTIAL);
     File::create(&partial).map_err(|e| error::file(&partial, &e))?;
@@ -112,9 +117,7 @@ pub fn restore(from: &Path, to: &Path, erasures: &[&Path]) -> Result<RestoreRepo
         return Err(damaged(from, problem));
     }
     let journal_id = begin_anew(to)?;
-    let own = from.join(ERASURES);
-    let logs: Vec<&Path> = erasures.iter().copied().chain([own.as_path()]).collect();
-    let erased_again = erase_again(to, &logs)?;
+    let erased_again = erase_again(to, erasures, &from.join(ERASURES))?;
     sync(&to.join(schema::FILE))?;
     fs::remove_file(&partial).map_err(|e| error::file(&partial, &e))?;
     sync_dir(Some(to)).map_err(|e| error::file(to, &e))?;

@@ -42,6 +42,7 @@ struct Written {
     commit: Option<Commit>,
     day_keys: Vec<(i64, DataKey)>,
     inbox_new: Vec<bool>,
+    erased: bool,
 }
 
 impl SqliteJournal {
@@ -120,7 +121,7 @@ impl SqliteJournal {
         let transaction = writer.connection.transaction_with_behavior(behavior)?;
         written.commit = append(&transaction, log_row, batch, kept)?;
         for write in kept {
-            self.write_shard(&transaction, batch, write)?;
+            written.erased |= self.write_shard(&transaction, batch, write)?;
         }
         for delivery in &batch.inbox {
             let known = written.day_keys.iter().map(|(day, key)| (*day, key));
@@ -151,12 +152,13 @@ impl SqliteJournal {
         Ok(written)
     }
 
+    /// Writes a shard's part beside its frames. Returns whether personal data was erased.
     fn write_shard(
         &self,
         transaction: &Transaction<'_>,
         batch: &Batch,
         write: &ShardWrite,
-    ) -> Result<(), WriteError> {
+    ) -> Result<bool, WriteError> {
         for checkpoint in &write.checkpoints {
             state::store(transaction, write.shard, checkpoint)?;
         }
@@ -165,20 +167,38 @@ impl SqliteJournal {
             let mut statement = transaction.prepare_cached(sql)?;
             statement.execute(params![write.shard.number(), int(seq)])?;
         }
+        let mut erased = false;
         for mark in &write.inbox {
-            inbox::mark(transaction, mark)?;
+            erased |= inbox::mark(transaction, mark)?;
         }
         for change in &write.vault {
             match change {
                 VaultWrite::Put {
                     subject,
+                    version,
+                    stated_at,
                     buyer,
                     entry,
-                } => vault::put(transaction, &self.keys, batch.at, subject, buyer, entry)?,
-                VaultWrite::Erase { subject } => vault::erase(transaction, batch.at, subject)?,
+                } => {
+                    let put = vault::Put {
+                        subject,
+                        version: *version,
+                        stated_at: *stated_at,
+                        buyer,
+                        entry,
+                    };
+                    vault::put(transaction, &self.keys, &put)?;
+                }
+                VaultWrite::Keep { subject, version } => {
+                    vault::keep(transaction, subject, *version)?;
+                }
+                VaultWrite::Erase { subject } => {
+                    vault::erase(transaction, batch.at, subject)?;
+                    erased = true;
+                }
             }
         }
-        Ok(())
+        Ok(erased)
     }
 
     /// Brings what is kept in memory up to what has just become durable.
@@ -198,14 +218,11 @@ impl SqliteJournal {
         while writer.day_keys.len() > inbox::DAY_KEYS_MAX {
             writer.day_keys.pop_first();
         }
-        let mut erased = false;
         for write in kept {
             let slot = &mut writer.shards[usize::from(write.shard.number())];
             slot.checkpoint_seq = slot.checkpoint_seq.max(write.checkpoint_seq.unwrap_or(0));
-            let mut changes = write.vault.iter();
-            erased |= changes.any(|change| matches!(change, VaultWrite::Erase { .. }));
         }
-        if erased {
+        if written.erased {
             // The batch is durable: a copy that cannot be written now is written by the next upkeep.
             self.erased.store(true, Ordering::SeqCst);
             let _ = vault::append_erasures(&self.dir, &writer.connection);

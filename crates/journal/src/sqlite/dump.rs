@@ -39,8 +39,8 @@ impl SqliteJournal {
                 row.delivery.headers
             ));
         }
-        for subject in strings(&reader, "SELECT subject FROM vault")? {
-            if let Some(entry) = vault::load(&reader, &self.keys, &subject)? {
+        for (subject, version) in vault::names(&reader)? {
+            if let Some(entry) = vault::load(&reader, &self.keys, &subject, version)? {
                 let body = String::from_utf8_lossy(&entry.body);
                 out.push(format!("vault opened|{subject}|{:?}|{body}", entry.terms));
             }

@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::commit::WriteError;
 use super::error::{int, reading};
+use super::vault::is_erased;
 use crate::bytes::{Malformed, Reader, put_bytes, put_varint};
-use crate::crypto::{DataKey, Keyring, erased_hash};
+use crate::crypto::{DataKey, Keyring};
 use crate::{InboxId, InboxInsert, InboxMark, InboxRow, InboxState, JournalError};
 
 /// Keys of days kept in memory.
@@ -133,12 +134,12 @@ fn number(state: InboxState) -> i64 {
     }
 }
 
-/// Changes a delivery's state. The body of a finished delivery of a subject that was erased after it came
-/// is dropped here: it could not be found by its subject when that was erased.
-pub(super) fn mark(transaction: &Transaction<'_>, mark: &InboxMark) -> rusqlite::Result<()> {
+/// Changes a delivery's state. The body of a finished delivery of an erased subject is dropped here: it came
+/// later, or could not be found by its subject when that was erased. Returns whether one was dropped.
+pub(super) fn mark(transaction: &Transaction<'_>, mark: &InboxMark) -> rusqlite::Result<bool> {
     let sql = "
 UPDATE inbox SET state = ?3, parked_on = ?4, subject = coalesce(?5, subject), attempts = attempts + 1
-WHERE channel = ?1 AND delivery = ?2";
+WHERE channel = ?1 AND delivery = ?2 AND (state <> 2 OR ?3 = 2)";
     let mut statement = transaction.prepare_cached(sql)?;
     statement.execute(params![
         mark.id.channel.as_str(),
@@ -147,16 +148,15 @@ WHERE channel = ?1 AND delivery = ?2";
         mark.parked_on,
         mark.subject,
     ])?;
-    let Some(subject) = &mark.subject else {
-        return Ok(());
-    };
+    match &mark.subject {
+        Some(subject) if is_erased(transaction, subject)? => {}
+        Some(_) | None => return Ok(false),
+    }
     let sql = "
-UPDATE inbox SET body = NULL WHERE channel = ?1 AND delivery = ?2 AND state = 2
-  AND received_at <= (SELECT at FROM erasure WHERE subject_hash = ?3)";
+UPDATE inbox SET body = NULL WHERE channel = ?1 AND delivery = ?2 AND state = 2 AND body IS NOT NULL";
     let mut statement = transaction.prepare_cached(sql)?;
-    let id = (mark.id.channel.as_str(), &mark.id.delivery);
-    statement.execute(params![id.0, id.1, erased_hash(subject)])?;
-    Ok(())
+    let dropped = statement.execute([mark.id.channel.as_str(), &mark.id.delivery])?;
+    Ok(dropped > 0)
 }
 
 const COLUMNS: &str = "

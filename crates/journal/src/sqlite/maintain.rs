@@ -18,6 +18,9 @@ const EXPIRE_ROWS: u32 = 500;
 /// How long finished deliveries are kept.
 const INBOX_RETENTION: crossdock_model::Duration = crossdock_model::Duration::from_days(30);
 const BUSY_MS: u64 = 10_000;
+/// How often what was erased is taken out of the write-ahead log while readers need its pages.
+const PURGE_TRIES: u32 = 200;
+const PURGE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What one call of [`SqliteJournal::maintain`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +106,20 @@ impl SqliteJournal {
         self.truncate_wal(Duration::from_millis(BUSY_MS)).map(drop)
     }
 
+    /// Empties the write-ahead log of what was erased. Returns once it is done.
+    pub(super) fn purge(&self) -> Result<(), JournalError> {
+        for _ in 0..PURGE_TRIES {
+            self.refuse_after_failure()?;
+            if !self.erased.load(Ordering::SeqCst) || self.move_wal()? {
+                return Ok(());
+            }
+            std::thread::sleep(PURGE_PAUSE);
+        }
+        let what = "it still holds what was erased, because a reader needs the state before that (a backup?): \
+                    try again";
+        Err(JournalError::Io(what.to_owned()))
+    }
+
     fn wal_bytes(&self) -> u64 {
         let path = self.dir.join(format!("{}-wal", schema::FILE));
         fs::metadata(path).map_or(0, |file| file.len())
@@ -111,7 +128,7 @@ impl SqliteJournal {
     /// Moves pages of the write-ahead log into the database. Readers and commits go on meanwhile; only a log
     /// that has grown too large holds commits for the few pages that came during the first pass, so that the
     /// next commit can start it over.
-    fn move_wal(&self) -> Result<bool, JournalError> {
+    pub(super) fn move_wal(&self) -> Result<bool, JournalError> {
         // Pages of what was erased must not linger in the write-ahead log.
         if self.erased.load(Ordering::SeqCst) {
             self.export_erasures()?;

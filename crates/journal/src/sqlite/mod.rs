@@ -42,7 +42,7 @@ pub use verify::{VerifyReport, scan, verify};
 use crate::crypto::{DataKey, Keyring};
 use crate::{
     Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxRow, InboxState, Journal, JournalError,
-    MasterKey, Meta, OwnerId, Seq, ShardState, StoredFrame, VaultEntry,
+    MasterKey, Meta, OwnerId, PersonState, Seq, ShardState, StoredFrame, VaultEntry,
 };
 use cache::Cache;
 use index::LogIndex;
@@ -304,8 +304,12 @@ impl Journal for SqliteJournal {
         inbox::parked(&self.reader(), &self.keys, parked_on, limit)
     }
 
-    fn vault(&self, subject: &str) -> Result<Option<VaultEntry>, JournalError> {
-        vault::load(&self.reader(), &self.keys, subject)
+    fn address_version(&self, subject: &str, address: &str) -> u64 {
+        self.keys.address(subject, address)
+    }
+
+    fn vault(&self, subject: &str, version: u64) -> Result<Option<VaultEntry>, JournalError> {
+        vault::load(&self.reader(), &self.keys, subject, version)
     }
 
     fn vault_find(
@@ -313,7 +317,15 @@ impl Journal for SqliteJournal {
         field: &str,
         term: &str,
         limit: usize,
-    ) -> Result<Vec<String>, JournalError> {
+    ) -> Result<Vec<(String, u64)>, JournalError> {
         vault::find(&self.reader(), &self.keys, field, term, limit)
+    }
+
+    fn person(&self, subject: &str) -> Result<PersonState, JournalError> {
+        vault::person(&self.reader(), subject)
+    }
+
+    fn purge_erased(&self) -> Result<(), JournalError> {
+        self.purge()
     }
 }

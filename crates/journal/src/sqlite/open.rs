@@ -45,7 +45,8 @@ impl SqliteJournal {
             next_reader: AtomicUsize::new(0),
             checkpointer: reader()?,
             failed: AtomicBool::new(false),
-            erased: AtomicBool::new(false),
+            // Whether the process before ended in the middle of an erasure is not known.
+            erased: AtomicBool::new(true),
             expired_day: AtomicI64::new(i64::MIN),
             #[cfg(any(test, feature = "testing"))]
             fail_next_commit: AtomicBool::new(false),
@@ -58,8 +59,11 @@ impl SqliteJournal {
             options,
             _lock: lock,
         };
-        journal.export_erasures()?;
-        Ok(journal)
+        match journal.move_wal() {
+            // It is moved by the upkeep once there is space.
+            Ok(_) | Err(JournalError::Full { .. }) => Ok(journal),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -53,8 +53,9 @@ CREATE INDEX inbox_subject ON inbox (subject) WHERE subject IS NOT NULL;
 CREATE INDEX inbox_day ON inbox (day, state);
 CREATE TABLE inbox_key (day INTEGER PRIMARY KEY, wrapped BLOB NOT NULL);
 CREATE TABLE vault (
-  id INTEGER PRIMARY KEY, subject TEXT NOT NULL UNIQUE, buyer BLOB NOT NULL, stored_at INTEGER NOT NULL,
-  body BLOB NOT NULL);
+  id INTEGER PRIMARY KEY, subject TEXT NOT NULL, version INTEGER NOT NULL, stated_at INTEGER NOT NULL,
+  buyer BLOB NOT NULL, body BLOB NOT NULL);
+CREATE UNIQUE INDEX vault_subject ON vault (subject, version);
 CREATE INDEX vault_buyer ON vault (buyer);
 CREATE TABLE vault_term (term BLOB NOT NULL, vault INTEGER NOT NULL, PRIMARY KEY (term, vault)) WITHOUT ROWID;
 CREATE INDEX vault_term_vault ON vault_term (vault);

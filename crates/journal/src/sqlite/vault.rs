@@ -1,5 +1,7 @@
-//! Personal data: a row a subject under its buyer's key, found through keyed hashes, and its erasure.
+//! Personal data: a row for each address of a subject, under its buyer's key, found through keyed hashes; and its
+//! erasure.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -12,8 +14,8 @@ use super::error::{self, int, reading};
 use super::inbox::{pairs, put_pairs};
 use super::{SqliteJournal, schema};
 use crate::bytes::{Reader, hex};
-use crate::crypto::{DataKey, Keyring, erased_hash, sync_dir};
-use crate::{JournalError, VaultEntry};
+use crate::crypto::{DataKey, KEY_BYTES, Keyring, erased_hash, sync_dir};
+use crate::{JournalError, PersonState, VaultEntry};
 
 /// Copy of the erasure log beside the database: a restore of an older backup applies it too.
 pub(super) const ERASURES: &str = "erasures.log";
@@ -22,28 +24,60 @@ fn key_name(buyer: &[u8]) -> String {
     format!("vault key {}", hex(buyer))
 }
 
+/// A row of the vault as it is named and dated, beside what it holds.
+pub(super) struct Put<'a> {
+    pub subject: &'a str,
+    pub version: u64,
+    pub stated_at: Timestamp,
+    pub buyer: &'a str,
+    pub entry: &'a VaultEntry,
+}
+
 pub(super) fn put(
     transaction: &Transaction<'_>,
     keys: &Keyring,
-    at: Timestamp,
-    subject: &str,
-    buyer: &str,
-    entry: &VaultEntry,
+    put: &Put<'_>,
 ) -> Result<(), WriteError> {
-    remove(transaction, subject, Some(&keys.buyer(buyer)))?;
-    let buyer = keys.buyer(buyer);
+    let known = rows(transaction, put.subject)?;
+    let known = known.iter().find(|row| row.version == put.version);
+    if known.is_some_and(|row| row.stated_at >= put.stated_at.as_ms())
+        || is_erased(transaction, put.subject)?
+    {
+        return Ok(());
+    }
+    let buyer = keys.buyer(put.buyer);
+    if let Some(older) = known {
+        remove(transaction, older, Some(&buyer))?;
+    }
     let key = buyer_key(transaction, keys, &buyer)?;
     let mut plain = Vec::new();
-    put_pairs(&mut plain, &entry.terms);
-    plain.extend_from_slice(&entry.body);
-    let body = key.seal(subject, &plain)?;
-    let sql = "INSERT INTO vault (subject, buyer, stored_at, body) VALUES (?1, ?2, ?3, ?4)";
+    put_pairs(&mut plain, &put.entry.terms);
+    plain.extend_from_slice(&put.entry.body);
+    let body = key.seal(&bound_to(put.subject, put.version), &plain)?;
+    let sql = "
+INSERT INTO vault (subject, version, stated_at, buyer, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     let mut statement = transaction.prepare_cached(sql)?;
-    let id = statement.insert(params![subject, buyer, at.as_ms(), body])?;
+    let (version, stated_at) = (put.version.cast_signed(), put.stated_at.as_ms());
+    let id = statement.insert(params![put.subject, version, stated_at, buyer, body])?;
     let sql = "INSERT OR IGNORE INTO vault_term (term, vault) VALUES (?1, ?2)";
     let mut statement = transaction.prepare_cached(sql)?;
-    for (field, term) in &entry.terms {
+    for (field, term) in &put.entry.terms {
         statement.execute(params![keys.term(field, term), id])?;
+    }
+    Ok(())
+}
+
+/// Name a row's body is bound to, so that it does not open in another row.
+fn bound_to(subject: &str, version: u64) -> String {
+    format!("vault row of {subject} {version:016x}")
+}
+
+/// Drops all rows of a subject but the one of this version.
+pub(super) fn keep(transaction: &Connection, subject: &str, version: u64) -> rusqlite::Result<()> {
+    for row in rows(transaction, subject)? {
+        if row.version != version {
+            remove(transaction, &row, None)?;
+        }
     }
     Ok(())
 }
@@ -66,26 +100,40 @@ fn buyer_key(
     Ok(key)
 }
 
-/// Removes a subject's row and terms, and its buyer's key when nobody else needs it (nor `keep` it).
+/// How a row is known.
+struct RowHead {
+    id: i64,
+    version: u64,
+    stated_at: i64,
+    buyer: [u8; KEY_BYTES],
+}
+
+fn rows(connection: &Connection, subject: &str) -> rusqlite::Result<Vec<RowHead>> {
+    let sql = "SELECT id, version, stated_at, buyer FROM vault WHERE subject = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([subject], |row| {
+        Ok(RowHead {
+            id: row.get(0)?,
+            version: row.get::<_, i64>(1)?.cast_unsigned(),
+            stated_at: row.get(2)?,
+            buyer: row.get(3)?,
+        })
+    });
+    rows?.collect()
+}
+
+/// Removes a row and its terms, and its buyer's key when nobody else needs it (nor `keep` it).
 fn remove(
     transaction: &Connection,
-    subject: &str,
-    keep: Option<&[u8; 32]>,
+    row: &RowHead,
+    keep: Option<&[u8; KEY_BYTES]>,
 ) -> rusqlite::Result<()> {
-    let sql = "SELECT id, buyer FROM vault WHERE subject = ?1";
-    let mut statement = transaction.prepare_cached(sql)?;
-    let found = statement.query_row([subject], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
-    });
-    let Some((id, buyer)) = found.optional()? else {
-        return Ok(());
-    };
-    transaction.execute("DELETE FROM vault_term WHERE vault = ?1", [id])?;
-    transaction.execute("DELETE FROM vault WHERE id = ?1", [id])?;
-    if keep != Some(&buyer) {
+    transaction.execute("DELETE FROM vault_term WHERE vault = ?1", [row.id])?;
+    transaction.execute("DELETE FROM vault WHERE id = ?1", [row.id])?;
+    if keep != Some(&row.buyer) {
         let sql = "
 DELETE FROM vault_key WHERE buyer = ?1 AND NOT EXISTS (SELECT 1 FROM vault WHERE buyer = ?1)";
-        transaction.execute(sql, [buyer])?;
+        transaction.execute(sql, [row.buyer])?;
     }
     Ok(())
 }
@@ -96,11 +144,41 @@ pub(super) fn erase(
     at: Timestamp,
     subject: &str,
 ) -> Result<(), WriteError> {
-    remove(transaction, subject, None)?;
-    let sql = "UPDATE inbox SET body = NULL WHERE subject = ?1";
-    transaction.execute(sql, [subject])?;
+    remove_all(transaction, subject)?;
     note(transaction, &erased_hash(subject), at.as_ms())?;
     Ok(())
+}
+
+/// Removes all that is stored of a person under a subject. Returns whether there was anything.
+fn remove_all(connection: &Connection, subject: &str) -> rusqlite::Result<bool> {
+    let rows = rows(connection, subject)?;
+    for row in &rows {
+        remove(connection, row, None)?;
+    }
+    let sql = "UPDATE inbox SET body = NULL WHERE subject = ?1 AND body IS NOT NULL";
+    let bodies = connection.execute(sql, [subject])?;
+    Ok(!rows.is_empty() || bodies > 0)
+}
+
+pub(super) fn is_erased(connection: &Connection, subject: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM erasure WHERE subject_hash = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.exists([erased_hash(subject)])
+}
+
+/// What is stored of a person under a subject.
+pub(super) fn person(connection: &Connection, subject: &str) -> Result<PersonState, JournalError> {
+    if is_erased(connection, subject).map_err(reading)? {
+        return Ok(PersonState::Erased);
+    }
+    let sql = "
+SELECT 1 FROM vault WHERE subject = ?1
+UNION ALL SELECT 1 FROM inbox WHERE subject = ?1 AND body IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    Ok(match statement.exists([subject]).map_err(reading)? {
+        true => PersonState::Kept,
+        false => PersonState::Unknown,
+    })
 }
 
 fn note(connection: &Connection, subject_hash: &str, at: i64) -> rusqlite::Result<()> {
@@ -115,11 +193,13 @@ pub(super) fn load(
     connection: &Connection,
     keys: &Keyring,
     subject: &str,
+    version: u64,
 ) -> Result<Option<VaultEntry>, JournalError> {
     let sql = "
-SELECT v.body, v.buyer, k.wrapped FROM vault v LEFT JOIN vault_key k ON k.buyer = v.buyer WHERE v.subject = ?1";
+SELECT v.body, v.buyer, k.wrapped FROM vault v LEFT JOIN vault_key k ON k.buyer = v.buyer
+WHERE v.subject = ?1 AND v.version = ?2";
     let mut statement = connection.prepare_cached(sql).map_err(reading)?;
-    let found = statement.query_row([subject], |row| {
+    let found = statement.query_row(params![subject, version.cast_signed()], |row| {
         let sealed: Vec<u8> = row.get(0)?;
         let buyer: Vec<u8> = row.get(1)?;
         Ok((sealed, buyer, row.get::<_, Option<Vec<u8>>>(2)?))
@@ -127,13 +207,14 @@ SELECT v.body, v.buyer, k.wrapped FROM vault v LEFT JOIN vault_key k ON k.buyer 
     let Some((sealed, buyer, wrapped)) = found.optional().map_err(reading)? else {
         return Ok(None);
     };
+    let name = bound_to(subject, version);
     let damaged = |what: &str| JournalError::Corrupt {
-        at: format!("vault row of {subject}"),
+        at: name.clone(),
         what: what.to_owned(),
     };
     let wrapped = wrapped.ok_or_else(|| damaged("its buyer's key is missing"))?;
     let key = keys.unwrap(&key_name(&buyer), &wrapped)?;
-    let plain = key.open(subject, &sealed)?;
+    let plain = key.open(&name, &sealed)?;
     let mut reader = Reader(&plain);
     let terms = pairs(&mut reader).map_err(|_| damaged("its terms do not decode"))?;
     let body = reader.0.to_vec();
@@ -146,13 +227,26 @@ pub(super) fn find(
     field: &str,
     term: &str,
     limit: usize,
-) -> Result<Vec<String>, JournalError> {
+) -> Result<Vec<(String, u64)>, JournalError> {
     let sql = "
-SELECT v.subject FROM vault_term t JOIN vault v ON v.id = t.vault WHERE t.term = ?1
+SELECT v.subject, v.version FROM vault_term t JOIN vault v ON v.id = t.vault WHERE t.term = ?1
 ORDER BY t.vault DESC LIMIT ?2";
     let mut statement = connection.prepare_cached(sql).map_err(reading)?;
     let parameters = params![keys.term(field, term), int(limit as u64)];
-    let rows = statement.query_map(parameters, |row| row.get(0));
+    let rows = statement.query_map(parameters, |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    });
+    rows.and_then(Iterator::collect).map_err(reading)
+}
+
+/// Names of all rows, for tests that search everything stored.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn names(connection: &Connection) -> Result<Vec<(String, u64)>, JournalError> {
+    let sql = "SELECT subject, version FROM vault";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    });
     rows.and_then(Iterator::collect).map_err(reading)
 }
 
@@ -167,7 +261,7 @@ impl SqliteJournal {
 pub(super) fn append_erasures(dir: &Path, connection: &Connection) -> Result<(), JournalError> {
     let path = dir.join(ERASURES);
     let failed = |e: std::io::Error| error::file(&path, &e);
-    let known = read_erasures(&path)?;
+    let known = read_own_erasures(&path)?;
     let mut lines = String::new();
     for (hash, at) in stored_erasures(connection)? {
         if !known.contains(&(hash.clone(), at)) {
@@ -198,14 +292,8 @@ fn stored_erasures(connection: &Connection) -> Result<Vec<(String, i64)>, Journa
 
 /// Reads a copy of an erasure log: a line an erasure, `subject-hash milliseconds`. A torn last line is
 /// skipped: the database has it.
-pub(super) fn read_erasures(
-    path: &Path,
-) -> Result<std::collections::BTreeSet<(String, i64)>, JournalError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(error::file(path, &e)),
-    };
+fn read_erasures(path: &Path) -> Result<BTreeSet<(String, i64)>, JournalError> {
+    let text = fs::read_to_string(path).map_err(|e| error::file(path, &e))?;
     let complete = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'));
@@ -216,43 +304,45 @@ pub(super) fn read_erasures(
     Ok(lines.collect())
 }
 
-/// Applies the erasure logs to a restored database: what was stored before its erasure goes. Returns how
-/// many subjects were erased again.
-pub(super) fn erase_again(dir: &Path, logs: &[&Path]) -> Result<u64, JournalError> {
+/// As [`read_erasures`] where a log need not exist: nobody was ever erased there.
+fn read_own_erasures(path: &Path) -> Result<BTreeSet<(String, i64)>, JournalError> {
+    match path.exists() {
+        true => read_erasures(path),
+        false => Ok(BTreeSet::new()),
+    }
+}
+
+/// Applies erasure logs to a restored database: all that is stored of an erased subject goes. Every one of `logs`
+/// must exist, the backup's `own` need not. Returns how many subjects were erased again.
+pub(super) fn erase_again(dir: &Path, logs: &[&Path], own: &Path) -> Result<u64, JournalError> {
     let mut connection = Connection::open(dir.join(schema::FILE)).map_err(reading)?;
     connection
         .pragma_update(None, "secure_delete", "ON")
         .map_err(reading)?;
-    let mut erased: std::collections::BTreeMap<String, i64> =
-        stored_erasures(&connection)?.into_iter().collect();
+    let mut erased: BTreeMap<String, i64> = stored_erasures(&connection)?.into_iter().collect();
+    let mut listed = read_own_erasures(own)?;
     for log in logs {
-        for (hash, at) in read_erasures(log)? {
-            let known = erased.entry(hash).or_insert(at);
-            *known = at.max(*known);
-        }
+        listed.extend(read_erasures(log)?);
+    }
+    for (hash, at) in listed {
+        let known = erased.entry(hash).or_insert(at);
+        *known = at.max(*known);
     }
     if erased.is_empty() {
         return Ok(0);
     }
     let transaction = connection.transaction().map_err(reading)?;
     let sql = "
-SELECT subject, max(at) FROM (
-  SELECT subject, stored_at AS at FROM vault
-  UNION ALL SELECT subject, received_at FROM inbox WHERE subject IS NOT NULL AND body IS NOT NULL)
-GROUP BY subject";
-    let mut count = 0;
-    {
+SELECT subject FROM vault UNION SELECT subject FROM inbox WHERE subject IS NOT NULL AND body IS NOT NULL";
+    let subjects: Vec<String> = {
         let mut statement = transaction.prepare(sql).map_err(reading)?;
-        let mut rows = statement.query([]).map_err(reading)?;
-        let mut found: Vec<(String, i64)> = Vec::new();
-        while let Some(row) = rows.next().map_err(reading)? {
-            let subject: String = row.get(0).map_err(reading)?;
-            if let Some(at) = erased.get(&erased_hash(&subject)) {
-                found.push((subject, *at));
-            }
-        }
-        for (subject, at) in found {
-            count += erase_older(&transaction, &subject, at).map_err(reading)?;
+        let rows = statement.query_map([], |row| row.get(0));
+        rows.and_then(Iterator::collect).map_err(reading)?
+    };
+    let mut count = 0;
+    for subject in subjects {
+        if erased.contains_key(&erased_hash(&subject)) {
+            count += u64::from(remove_all(&transaction, &subject).map_err(reading)?);
         }
     }
     for (hash, at) in &erased {
@@ -260,17 +350,4 @@ GROUP BY subject";
     }
     transaction.commit().map_err(reading)?;
     Ok(count)
-}
-
-/// Removes what is stored of a subject and not younger than its erasure.
-fn erase_older(connection: &Connection, subject: &str, at: i64) -> rusqlite::Result<u64> {
-    let sql = "SELECT count(*) FROM vault WHERE subject = ?1 AND stored_at <= ?2";
-    let old: i64 = connection.query_row(sql, params![subject, at], |row| row.get(0))?;
-    if old > 0 {
-        remove(connection, subject, None)?;
-    }
-    let sql = "
-UPDATE inbox SET body = NULL WHERE subject = ?1 AND received_at <= ?2 AND body IS NOT NULL";
-    let bodies = connection.execute(sql, params![subject, at])?;
-    Ok(u64::from(old > 0 || bodies > 0))
 }

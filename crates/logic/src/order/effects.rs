@@ -286,7 +286,6 @@ impl OrderState {
             }
         };
         request.deliveries += 1;
-        let destination = order.route.destination.as_ref();
         let delivery = Delivery {
             order: order.id.clone(),
             order_name: order.facts.name.clone(),
@@ -297,7 +296,7 @@ impl OrderState {
             lines,
             service_level: order.facts.service_level.clone(),
             ship_by: order.facts.ship_by,
-            address_version: destination.map_or(0, |one| one.address_version),
+            address_version: order.address_version(),
         };
         self.pending.begin(Effect::Deliver(Box::new(delivery)));
     }

@@ -209,6 +209,12 @@ impl Order {
         self.hold.clone().filter(|_| !self.accepted)
     }
 
+    /// Names the address in the vault that it goes to, 0 for none.
+    pub fn address_version(&self) -> u64 {
+        let destination = self.route.destination.as_ref();
+        destination.map_or(0, |to| to.address_version)
+    }
+
     /// When a cart's hold runs out, while it is one.
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self.origin {

@@ -30,6 +30,7 @@ impl OrderState {
                 .collect(),
             backordered: backordered.into_iter().collect(),
             hold_expires_at: order.expires_at(),
+            address_version: order.address_version(),
         })
     }
 

@@ -89,8 +89,8 @@ pub struct Destination {
     pub postal_prefix: Option<String>,
     /// Latitude and longitude in hundredths of a degree: enough for distance, too coarse for a door.
     pub area: Option<(i16, i16)>,
-    /// Version of the address in the vault; rises with each change.
-    pub address_version: u32,
+    /// Names the address in the vault: another one for another address, 0 for none.
+    pub address_version: u64,
 }
 
 /// What one unit of a line is made of, after the listing map.

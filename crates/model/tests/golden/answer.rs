@@ -19,6 +19,7 @@ fn summary() -> OrderSummary {
         requests: vec![(1, location("reno"), text("sent"))],
         backordered: vec![(sku("A-1"), 2)],
         hold_expires_at: Some(at(1)),
+        address_version: 2,
     }
 }
 

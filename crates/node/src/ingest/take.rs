@@ -1,14 +1,15 @@
 //! What a delivery says, told to the entities it concerns.
 
+use crossdock_api::{name_address, personal};
 use crossdock_channels::{ChannelOrder, Inbound, MapError};
-use crossdock_journal::{InboxRow, VaultEntry, VaultWrite};
+use crossdock_journal::InboxRow;
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{ChannelSettings, OrderFacts, Origin};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, OrderId, Rejection,
     Timestamp,
 };
-use crossdock_runtime::{AskError, By, Handle, Reply};
+use crossdock_runtime::{AskError, By, Handle, Personal, Reply};
 
 use super::worker::{Lack, Stuck, Worker, delivery_subject};
 
@@ -26,6 +27,10 @@ impl Worker {
         row: &InboxRow,
         subject: &mut Option<String>,
     ) -> Result<(), Stuck> {
+        if row.delivery.body.is_empty() && row.subject.is_some() {
+            // Its order was erased while it waited: nothing is left that could be told.
+            return Ok(());
+        }
         let source = self.source(&row.delivery.id.channel).await?;
         let topic = &row.delivery.topic;
         let inbound = crossdock_channels::shopify::map(topic, &row.delivery.body)
@@ -104,23 +109,10 @@ impl Worker {
             }
             lines => lines?,
         };
-        if let Some(buyer) = &order.buyer {
-            let entry = VaultEntry {
-                body: buyer.to_bytes(),
-                terms: buyer.terms(),
-            };
-            let (subject, buyer) = (entity.to_string(), buyer.key.clone());
-            self.handle
-                .write_vault(
-                    &entity,
-                    VaultWrite::Put {
-                        subject,
-                        buyer,
-                        entry,
-                    },
-                )
-                .await?;
-        }
+        let updated_at = order.updated_at;
+        let buyer = order.buyer.as_ref();
+        let mut buyer = buyer.map(|one| personal(&self.handle, &entity, one, updated_at));
+        let destination = name_address(order.ship_to, &mut buyer);
         let origin = origin.unwrap_or_else(|| match source.adopt_older_than {
             Some(before) if order.placed_at < before => Origin::Adopted,
             Some(_) | None => Origin::Channel,
@@ -128,10 +120,10 @@ impl Worker {
         let facts = OrderFacts {
             name: order.name,
             placed_at: order.placed_at,
-            updated_at: order.updated_at,
+            updated_at,
             sale: source.settings.sale,
             lines,
-            destination: order.ship_to,
+            destination,
             service_level: order.service_level,
             ship_by: None,
             deliver_by: None,
@@ -146,7 +138,7 @@ impl Worker {
             origin,
             settle: false,
         };
-        let told = self.tell_order(source, id.clone(), state).await?;
+        let told = self.tell_order_of(source, id.clone(), state, buyer).await?;
         for (refund, lines) in order.refunds {
             self.tell_order(source, id.clone(), OrderCommand::Refund { refund, lines })
                 .await?;
@@ -187,11 +179,20 @@ impl Worker {
         id: OrderId,
         command: OrderCommand,
     ) -> Result<Reply, Stuck> {
+        self.tell_order_of(source, id, command, None).await
+    }
+
+    async fn tell_order_of(
+        &self,
+        source: &Source,
+        id: OrderId,
+        command: OrderCommand,
+        buyer: Option<Personal>,
+    ) -> Result<Reply, Stuck> {
         let entity = EntityId::Order(id);
         let subject = entity.to_string();
-        let asked = self
-            .handle
-            .ask(entity, Command::Order(command), source.by.clone());
+        let (command, by) = (Command::Order(command), source.by.clone());
+        let asked = self.handle.ask_with_buyer(entity, buyer, command, by);
         let rejection = match asked.await {
             Ok(reply) => return Ok(reply),
             Err(AskError::Rejected(rejection)) => rejection,

@@ -1,17 +1,18 @@
 //! Orders changed: each call is one command for the order, answered with where the order is then.
 
 use crossdock_model::command::{LineEdit, OrderCommand};
-use crossdock_model::v1::{Condition, RefundLine, Restock, ReturnLine};
+use crossdock_model::v1::{Condition, Destination, RefundLine, Restock, ReturnLine};
 use crossdock_model::{Command, EntityId, OrderId, RefundId, ReturnId};
-use crossdock_runtime::VaultWrite;
+use crossdock_runtime::PersonState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::create::put_buyer;
-use super::doc::{OrderAnswer, buyer_of, order_answer, summary};
+use super::create::exists;
+use super::doc::{OrderAnswer, order_answer, summary};
 use super::input::{AddressInput, DestinationInput, LineUnitsInput, line_units};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
+use crate::buyer::{buyer_of, personal};
 use crate::error::ApiError;
 use crate::extract::{Id, Input};
 use crate::v1::locations::known;
@@ -299,7 +300,7 @@ pub(super) async fn split(
     command(&asking, order, OrderCommand::Split { lines }, input.hash).await
 }
 
-/// Changes the address: the vault first, then the order.
+/// Changes the address: in the vault, and named by the order.
 pub(super) async fn address(
     asking: Asking,
     Id(order): Id<OrderId>,
@@ -315,24 +316,24 @@ pub(super) async fn address(
         address.destination().ok_or(country)
     };
     let destination = destination.map_or_else(named, Ok)?;
-    // Any version above the last one tells the new address from the old.
-    let version = u32::try_from(now.version)
-        .unwrap_or(u32::MAX)
-        .saturating_add(1);
-    let destination = destination.read(version)?;
-    let known = buyer_of(&asking.state, &order).await?;
+    let known = buyer_of(&asking.state, &order, now.address_version).await?;
     let buyer = crossdock_channels::Buyer {
-        key: known
-            .as_ref()
-            .map_or_else(|| order.to_string(), |buyer| buyer.key.clone()),
-        name: known.as_ref().and_then(|buyer| buyer.name.clone()),
-        email: known.as_ref().and_then(|buyer| buyer.email.clone()),
-        phone: known.as_ref().and_then(|buyer| buyer.phone.clone()),
         ship_to: Some(address.read()),
+        ..known.unwrap_or_else(|| crossdock_channels::Buyer::unknown(order.to_string()))
     };
-    put_buyer(&asking, &EntityId::Order(order.clone()), &buyer).await?;
-    let change = OrderCommand::ChangeDestination { destination };
-    command(&asking, order, change, input.hash).await
+    let entity = EntityId::Order(order.clone());
+    let buyer = personal(&asking.state.handle, &entity, &buyer, asking.now());
+    let destination = Destination {
+        address_version: buyer.version,
+        ..destination.read()?
+    };
+    let change = Command::Order(OrderCommand::ChangeDestination { destination });
+    let by = asking.keyed(input.hash, "")?;
+    let done = asking
+        .ask_with_buyer(entity, Some(buyer), change, by)
+        .await?;
+    let (now, _) = summary(&asking, &order).await?;
+    Ok(Doc::of(&done, order_answer(&now)))
 }
 
 /// Writes a note.
@@ -411,13 +412,16 @@ pub(super) async fn free(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc
     command(&asking, order, OrderCommand::Free, asking.called).await
 }
 
-/// Erases the personal data of an order.
+/// Erases the personal data of an order for good.
 pub(super) async fn erase(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc<Erased>> {
+    let handle = &asking.state.handle;
     let entity = EntityId::Order(order.clone());
-    let erase = VaultWrite::Erase {
-        subject: entity.to_string(),
-    };
-    asking.state.handle.write_vault(&entity, erase).await?;
+    let subject = entity.to_string();
+    let person = handle.journal_read(move |journal| journal.person(&subject));
+    if person.await? == PersonState::Unknown && !exists(&asking, &entity).await? {
+        return Err(ApiError::not_found(format!("order {order}")));
+    }
+    handle.erase(&entity).await?;
     Ok(Doc::read(Erased {
         order: order.to_string(),
         erased: true,

@@ -6,14 +6,15 @@ use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{OrderCommand, RequestCommand};
 use crossdock_model::v1::{OrderFacts, Origin, Sale};
 use crossdock_model::{
-    Answer, ChannelId, Command, CommandKey, EntityId, HoldId, OrderId, Rejection,
+    Answer, ChannelId, Command, CommandKey, EntityId, HoldId, OrderId, Rejection, Timestamp,
 };
-use crossdock_runtime::{AskError, Reply, VaultEntry, VaultWrite};
+use crossdock_runtime::{AskError, Reply};
 
 use super::doc::{OrderAnswer, order_answer};
 use super::input::NewOrder;
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
+use crate::buyer::{name_address, personal};
 use crate::error::ApiError;
 use crate::extract::Input;
 use crate::state::ConnectorKind;
@@ -74,7 +75,7 @@ pub(crate) async fn place(
     asking: &Asking,
     hash: u64,
     id: OrderId,
-    facts: OrderFacts,
+    mut facts: OrderFacts,
     buyer: Option<Buyer>,
     how: How,
 ) -> Result<Placed, ApiError> {
@@ -83,31 +84,20 @@ pub(crate) async fn place(
         How::Stated(origin) => (origin, None),
         How::Holding(hold) => (Origin::Api, Some(hold)),
     };
+    let entity = EntityId::Order(order);
+    // As old as can be: it never replaces what is known of an order that is there already.
+    let stated_at = Timestamp::default();
+    let mut buyer = buyer.map(|one| personal(&asking.state.handle, &entity, &one, stated_at));
+    facts.destination = name_address(facts.destination, &mut buyer);
     let state = OrderCommand::Place {
         facts: Box::new(facts),
         origin,
         hold,
         claim: CommandKey::new(asking.key_digest()?)?,
     };
-    let entity = EntityId::Order(order);
-    let asked = asking.ask_by(entity.clone(), Command::Order(state), asking.by());
-    let reply = match &buyer {
-        None => asked.await?,
-        // It may be somebody else's, and keeps the buyer it has.
-        Some(buyer) if stands(asking, &entity).await? => {
-            let reply = asked.await?;
-            if !has_buyer(asking, &entity).await? {
-                put_buyer(asking, &entity, buyer).await?;
-            }
-            reply
-        }
-        // Queued before the order hears of it, so in its first flush or in one before.
-        Some(buyer) => {
-            let (kept, reply) = tokio::join!(biased; put_buyer(asking, &entity, buyer), asked);
-            kept?;
-            reply?
-        }
-    };
+    let reply = asking
+        .ask_with_buyer(entity, buyer, Command::Order(state), asking.by())
+        .await?;
     match &reply.answer {
         Answer::Order(summary) => {
             let summary = (**summary).clone();
@@ -133,41 +123,11 @@ pub(crate) async fn claim(
     }
 }
 
-/// Whether there is an order already, and not a cart's hold that waits to become one.
-async fn stands(asking: &Asking, entity: &EntityId) -> Result<bool, ApiError> {
+/// Whether there is such an order.
+pub(super) async fn exists(asking: &Asking, entity: &EntityId) -> Result<bool, ApiError> {
     match asking.state.handle.read(entity.clone()).await {
-        Ok(reply) => Ok(match reply.answer {
-            Answer::Order(summary) => summary.hold_expires_at.is_none(),
-            _ => true,
-        }),
+        Ok(_) => Ok(true),
         Err(AskError::Rejected(Rejection::NotFound(_))) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether the vault knows the buyer: the answer of the first time may have been lost on the way there.
-async fn has_buyer(asking: &Asking, order: &EntityId) -> Result<bool, ApiError> {
-    let subject = order.to_string();
-    let read = asking
-        .state
-        .handle
-        .journal_read(move |journal| journal.vault(&subject));
-    Ok(read.await?.is_some())
-}
-
-/// Puts a buyer into the vault.
-pub(crate) async fn put_buyer(
-    asking: &Asking,
-    order: &EntityId,
-    buyer: &Buyer,
-) -> Result<(), ApiError> {
-    let put = VaultWrite::Put {
-        subject: order.to_string(),
-        buyer: buyer.key.clone(),
-        entry: VaultEntry {
-            body: buyer.to_bytes(),
-            terms: buyer.terms(),
-        },
-    };
-    Ok(asking.state.handle.write_vault(order, put).await?)
 }

@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 use crate::ask::Asking;
 use crate::auth::Names;
 use crate::error::ApiError;
-use crate::state::ApiState;
 use crate::wire::Time;
 
 /// Where an order is.
@@ -413,14 +412,4 @@ pub(crate) async fn summary(
         Answer::Order(summary) => Ok(((**summary).clone(), reply)),
         other => Err(ApiError::internal(&format!("an order answered {other:?}"))),
     }
-}
-
-/// Who bought an order, from the vault.
-pub(crate) async fn buyer_of(state: &ApiState, order: &OrderId) -> Result<Option<Buyer>, ApiError> {
-    let subject = EntityId::Order(order.clone()).to_string();
-    let read = state
-        .handle
-        .journal_read(move |journal| journal.vault(&subject));
-    let entry = read.await?;
-    Ok(entry.and_then(|entry| Buyer::from_bytes(&entry.body)))
 }

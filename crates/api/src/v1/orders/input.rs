@@ -202,8 +202,8 @@ impl NewLine {
 }
 
 impl DestinationInput {
-    /// As routing needs it.
-    pub fn read(self, address_version: u32) -> Result<Destination, ApiError> {
+    /// As routing needs it; whoever keeps the buyer gives the address its version.
+    pub fn read(self) -> Result<Destination, ApiError> {
         let country = self.country.0.trim().to_ascii_uppercase();
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             let problem = "expected two letters (ISO 3166-1 alpha-2)";
@@ -218,7 +218,7 @@ impl DestinationInput {
                 .postal_code
                 .map(|code| code.0.trim().chars().take(3).collect()),
             area: area.map(|(latitude, longitude)| (hundredths(latitude), hundredths(longitude))),
-            address_version,
+            address_version: 0,
         })
     }
 }
@@ -321,8 +321,7 @@ impl NewOrder {
         }
         let address = self.buyer.as_ref().and_then(|buyer| buyer.address.as_ref());
         let destination = self.destination.or_else(|| address?.destination());
-        let version = u32::from(self.buyer.is_some());
-        let destination = destination.map(|to| to.read(version)).transpose()?;
+        let destination = destination.map(DestinationInput::read).transpose()?;
         if self.tags.len() > TAGS_MAX {
             return Err(ApiError::invalid("tags", format!("at most {TAGS_MAX}")));
         }

@@ -8,12 +8,11 @@ use crossdock_model::{OrderId, Rejection};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::doc::{
-    BuyerDoc, OrderDoc, OrderRowDoc, STATUSES, StepDoc, buyer_of, order_answer, step, summary,
-};
+use super::doc::{BuyerDoc, OrderDoc, OrderRowDoc, STATUSES, StepDoc, order_answer, step, summary};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::auth::scope_name;
+use crate::buyer::buyer_of;
 use crate::error::ApiError;
 use crate::extract::{Filter, Id, one_of};
 use crate::v1::consistent::{consistent, look, page, shows};
@@ -107,7 +106,9 @@ pub(super) async fn show(
     let (row, parcels, timeline) = look(state, read).await?;
     let names = state.keys.names(&state.handle).await?;
     let buyer = match asking.caller.scope >= Scope::Operate {
-        true => buyer_of(state, &order).await?.map(BuyerDoc::from),
+        true => buyer_of(state, &order, now.address_version)
+            .await?
+            .map(BuyerDoc::from),
         false => None,
     };
     let document = OrderDoc {
@@ -188,10 +189,10 @@ async fn bought_by(asking: &Asking, query: &OrderQuery) -> Result<Option<Vec<Str
         }
         let handle = &asking.state.handle;
         let read = handle.journal_read(move |journal| journal.vault_find(field, &term, BOUGHT_MAX));
-        let subjects = read.await?;
-        let ids = subjects
+        let rows = read.await?;
+        let ids = rows
             .iter()
-            .filter_map(|subject| subject.strip_prefix("order:"));
+            .filter_map(|(subject, _)| subject.strip_prefix("order:"));
         let ids: BTreeSet<String> = ids.map(str::to_owned).collect();
         found = Some(match found {
             None => ids,

@@ -7,13 +7,15 @@ use crossdock_insight::{RequestFilter, RequestRow};
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{ParcelTracking, RejectReason, RequestLine, Scope};
 use crossdock_model::{Class, OrderId, ShipmentId};
+use crossdock_runtime::PersonState;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::consistent::{consistent, look, page};
-use super::orders::{AddressDoc, OrderAnswer, command};
+use super::orders::{AddressDoc, OrderAnswer, command, summary};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
+use crate::buyer::buyer_of;
 use crate::error::ApiError;
 use crate::extract::{Filter, Input, Two, one_of, read_id};
 use crate::route::Route;
@@ -281,19 +283,7 @@ async fn rows(asking: &Asking, query: RequestQuery) -> Result<Items<RequestRowDo
         limit: page(query.limit)?,
     };
     let found = look(&asking.state, move |insight| insight.requests(&filter)).await?;
-    let subjects: Vec<String> = found
-        .rows
-        .iter()
-        .map(|row| format!("order:{}", row.order))
-        .collect();
-    let read = asking.state.handle.journal_read(move |journal| {
-        let entries = subjects.iter().map(|subject| journal.vault(subject));
-        entries.collect::<Result<Vec<_>, _>>()
-    });
-    let buyers = read
-        .await?
-        .into_iter()
-        .map(|entry| Buyer::from_bytes(&entry?.body));
+    let buyers = buyers(asking, &found.rows).await?;
     let items = found.rows.into_iter().zip(buyers);
     Ok(Items {
         items: items.map(|(row, buyer)| doc(row, buyer)).collect(),
@@ -304,6 +294,36 @@ async fn rows(asking: &Asking, query: RequestQuery) -> Result<Items<RequestRowDo
 /// A state as the read models call it.
 fn known_status(status: &str) -> Result<String, ApiError> {
     one_of("status", &STATUSES, status)
+}
+
+/// Where each request goes, from the row of the vault that its order names.
+async fn buyers(asking: &Asking, rows: &[RequestRow]) -> Result<Vec<Option<Buyer>>, ApiError> {
+    let named: Vec<(String, u64)> = rows
+        .iter()
+        .map(|row| (format!("order:{}", row.order), row.address_version))
+        .collect();
+    let read = asking.state.handle.journal_read(move |journal| {
+        let entries = named.iter().map(|(subject, version)| {
+            let entry = journal.vault(subject, *version)?;
+            let replaced = entry.is_none() && *version != 0;
+            let replaced = replaced && journal.person(subject)? == PersonState::Kept;
+            Ok((entry, replaced))
+        });
+        entries.collect::<Result<Vec<_>, _>>()
+    });
+    let mut buyers = Vec::with_capacity(rows.len());
+    for (row, (entry, replaced)) in rows.iter().zip(read.await?) {
+        buyers.push(match replaced {
+            // The read models are a moment behind: the order itself names another one by now.
+            true => {
+                let order: OrderId = row.order.parse()?;
+                let (now, _) = summary(asking, &order).await?;
+                buyer_of(&asking.state, &order, now.address_version).await?
+            }
+            false => entry.and_then(|entry| Buyer::from_bytes(&entry.body)),
+        });
+    }
+    Ok(buyers)
 }
 
 async fn list(

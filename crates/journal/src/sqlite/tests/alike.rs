@@ -7,6 +7,12 @@ use crate::{InboxMark, MemoryJournal, VaultWrite};
 const STEPS: u32 = 150;
 const SEEDS: u64 = 5;
 const ENTITIES: u64 = 6;
+const SUBJECTS: [&str; 4] = [
+    "order:shop:0",
+    "order:shop:1",
+    "order:shop:2",
+    "order:shop:3",
+];
 
 /// xorshift64*: enough for choosing.
 struct Dice(u64);
@@ -21,6 +27,18 @@ impl Dice {
 
     fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
+    }
+}
+
+fn random_vault_write(dice: &mut Dice, subject: &str) -> VaultWrite {
+    let (subject, version) = (subject.to_owned(), dice.below(3));
+    match dice.below(12) {
+        0 => VaultWrite::Erase { subject },
+        1..4 => VaultWrite::Keep { subject, version },
+        _ => {
+            let (stated_ms, name) = (dice.below(9) as i64, dice.below(3));
+            contract::put(&subject, version, stated_ms, &format!("Name {name}"))
+        }
     }
 }
 
@@ -42,20 +60,10 @@ fn random_write(dice: &mut Dice, entity: &EntityId, held: ShardState, life: u8) 
         });
     }
     one.checkpoint_seq = dice.one_in(2).then(|| held.next_seq - 1);
-    if dice.one_in(4) {
-        let subject = format!("order:shop:{}", dice.below(4));
-        let name = format!("Name {}", dice.below(3));
-        one.vault.push(match dice.one_in(3) {
-            true => VaultWrite::Erase { subject },
-            false => VaultWrite::Put {
-                subject,
-                buyer: name.clone(),
-                entry: VaultEntry {
-                    body: name.clone().into_bytes(),
-                    terms: vec![("name".to_owned(), name)],
-                },
-            },
-        });
+    for subject in SUBJECTS {
+        if ShardId::of_key(subject) == held.shard && dice.one_in(2) {
+            one.vault.push(random_vault_write(dice, subject));
+        }
     }
     for number in 0..10 {
         let id = contract::delivery(&number.to_string()).id;
@@ -91,7 +99,10 @@ fn view(journal: &dyn Journal) -> String {
         .map(|entity| journal.load(entity).unwrap())
         .collect();
     let found = [0, 1, 2].map(|n| journal.vault_find("name", &format!("name {n}"), 9).unwrap());
-    let vault = [0, 1, 2, 3].map(|n| journal.vault(&format!("order:shop:{n}")).unwrap());
+    let vault = SUBJECTS.map(|subject| {
+        let rows = [0, 1, 2].map(|version| journal.vault(subject, version).unwrap());
+        (rows, journal.person(subject).unwrap())
+    });
     let parked = journal.inbox_parked("listing", 99).unwrap();
     out + &format!("{states:?} {found:?} {vault:?} {parked:?}")
 }
@@ -105,7 +116,9 @@ fn run(seed: u64) {
     small.cache_bytes_max = 1_000;
     let memory = MemoryJournal::new(1, at(0));
     let mut sqlite = SqliteJournal::open(dir.path(), small.clone(), at(0)).unwrap();
-    let entities: Vec<_> = (0..ENTITIES).map(|number| sku(number as u32)).collect();
+    let skus = (0..ENTITIES).map(|number| sku(number as u32));
+    let orders = SUBJECTS.iter().map(|name| name.parse().unwrap());
+    let entities: Vec<EntityId> = skus.chain(orders).collect();
     let mut life = 1;
     for step in 0..STEPS {
         if dice.one_in(10) {

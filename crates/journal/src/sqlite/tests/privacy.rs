@@ -29,29 +29,16 @@ fn store(journal: &SqliteJournal) {
         ..Batch::default()
     };
     journal.commit(&insert).unwrap();
-    one.vault.push(VaultWrite::Put {
-        subject: SUBJECT.to_owned(),
-        buyer: format!("{NAME}@shop"),
-        entry: VaultEntry {
-            body: NAME.as_bytes().to_vec(),
-            terms: vec![("name".to_owned(), NAME.to_owned())],
-        },
-    });
     commit(journal, vec![one]);
+    contract::write_vault(journal, 1, vec![contract::put(SUBJECT, 1, 1, NAME)]);
 }
 
-fn erase(journal: &SqliteJournal, ms: i64) {
-    let held = claim(journal, 1, sku(1).shard());
-    let mut one = write(held, 1);
-    one.vault.push(VaultWrite::Erase {
+fn erase(journal: &SqliteJournal) {
+    let erase = VaultWrite::Erase {
         subject: SUBJECT.to_owned(),
-    });
-    let batch = Batch {
-        at: at(ms),
-        shards: vec![one],
-        inbox: Vec::new(),
     };
-    journal.commit(&batch).unwrap();
+    contract::write_vault(journal, 1, vec![erase]);
+    journal.purge_erased().unwrap();
 }
 
 fn named(journal: &SqliteJournal) -> usize {
@@ -88,9 +75,8 @@ fn erasing_leaves_nothing() {
         !raw_files_name(dir.path()),
         "nothing is stored in the clear"
     );
-    erase(&journal, 2_000);
+    erase(&journal);
     assert_eq!((named(&journal), keys(&journal)), (0, 0));
-    journal.maintain(at(3_000)).unwrap();
     let wal = dir.path().join("journal.sqlite-wal");
     assert_eq!(
         std::fs::metadata(wal).unwrap().len(),
@@ -104,19 +90,17 @@ fn erasing_leaves_nothing() {
 fn key_of_a_buyer_stays_while_used() {
     let (_dir, journal) = fresh();
     store(&journal);
-    let mut other = write(claim(&journal, 1, sku(1).shard()), 1);
-    other.vault.push(VaultWrite::Put {
-        subject: "order:shop:2".to_owned(),
-        buyer: format!("{NAME}@shop"),
-        entry: VaultEntry {
+    let mut other = contract::put("order:shop:2", 1, 1, NAME);
+    if let VaultWrite::Put { entry, .. } = &mut other {
+        *entry = VaultEntry {
             body: b"second".to_vec(),
             terms: Vec::new(),
-        },
-    });
-    commit(&journal, vec![other]);
-    erase(&journal, 2_000);
+        };
+    }
+    contract::write_vault(&journal, 1, vec![other]);
+    erase(&journal);
     assert_eq!((named(&journal), keys(&journal)), (0, 1));
-    let kept = journal.vault("order:shop:2").unwrap().unwrap();
+    let kept = journal.vault("order:shop:2", 1).unwrap().unwrap();
     assert_eq!(kept.body, b"second");
 }
 
@@ -127,7 +111,7 @@ fn erasure_survives_a_restore() {
     store(&journal);
     let backup = tempfile::tempdir().unwrap();
     journal.backup(backup.path(), at(1_500)).unwrap();
-    erase(&journal, 2_000);
+    erase(&journal);
     let without = tempfile::tempdir().unwrap();
     let report = restore(backup.path(), without.path(), &[]).unwrap();
     assert_eq!(report.erased_again, 0);
@@ -139,9 +123,43 @@ fn erasure_survives_a_restore() {
     let restored = open(with.path());
     assert_eq!((named(&restored), keys(&restored)), (0, 0));
     assert!(with.path().join("erasures.log").exists());
-    // What is stored after the erasure is another matter than what was erased.
     store(&restored);
-    assert_eq!(named(&restored), 1, "the old delivery stays erased");
+    assert_eq!(named(&restored), 0, "who was erased is not stored again");
+}
+
+/// A mistyped name of a log must not bring back whoever was erased.
+#[test]
+fn a_missing_erasure_log_is_refused() {
+    let (dir, journal) = fresh();
+    store(&journal);
+    let backup = tempfile::tempdir().unwrap();
+    journal.backup(backup.path(), at(1_500)).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let typo = dir.path().join("erasure.log");
+    let refused = restore(backup.path(), target.path(), &[&typo]);
+    let Err(JournalError::Io(what)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(what.contains("erasure.log"), "{what}");
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0);
+    assert!(restore(backup.path(), target.path(), &[]).is_ok());
+}
+
+/// A process that is killed right after an erasure, before any upkeep.
+#[test]
+fn what_a_kill_leaves_of_an_erasure_is_gone_with_the_next_start() {
+    let (dir, journal) = fresh();
+    store(&journal);
+    let erase = VaultWrite::Erase {
+        subject: SUBJECT.to_owned(),
+    };
+    contract::write_vault(&journal, 1, vec![erase]);
+    let killed = copy_of(dir.path());
+    let wal = killed.path().join("journal.sqlite-wal");
+    assert!(std::fs::metadata(&wal).unwrap().len() > 0);
+    let again = open(killed.path());
+    assert_eq!(std::fs::metadata(&wal).unwrap().len(), 0);
+    assert_eq!((named(&again), keys(&again)), (0, 0));
 }
 
 #[test]

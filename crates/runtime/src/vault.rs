@@ -1,0 +1,169 @@
+//! A buyer's data on its way into the vault, beside the command by which an order comes to name it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossdock_engine::Other;
+use crossdock_journal::{VaultEntry, VaultWrite};
+use crossdock_model::{Answer, Command, EntityId, Rejection, Timestamp};
+use tokio::sync::{OwnedMutexGuard, oneshot};
+
+use crate::ask::{AskError, By, Handle, Reply};
+use crate::commit::OtherWrite;
+
+/// What a statement says of a buyer.
+#[derive(Debug, Clone)]
+pub struct Personal {
+    /// Names the address, see [`Handle::address_version`].
+    pub version: u64,
+    /// When it was stated: of two statements with one address the newer stays.
+    pub stated_at: Timestamp,
+    /// Whose data it is: one key a buyer.
+    pub buyer: String,
+    /// The data.
+    pub entry: VaultEntry,
+}
+
+impl Handle {
+    /// Names an address of an order: what its destination says of it outside the vault. 0 stands for none.
+    #[must_use]
+    pub fn address_version(&self, order: &EntityId, address: Option<&str>) -> u64 {
+        let journal = &self.0.journal;
+        address.map_or(0, |text| journal.address_version(&order.to_string(), text))
+    }
+
+    /// Tells an order something with its buyer's data beside it. The data is queued before the order hears of it, so
+    /// it is durable in the same flush or in one before; and once the order has answered, only the row that it names
+    /// is kept. One such command of an order at a time: else the row of one could go before its order names it.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    pub async fn ask_with_buyer(
+        &self,
+        order: EntityId,
+        buyer: Option<Personal>,
+        command: Command,
+        by: By,
+    ) -> Result<Reply, AskError> {
+        let Some(buyer) = buyer else {
+            return self.ask(order, command, by).await;
+        };
+        let _turn = self.0.vault_turns.take(&order).await;
+        // A live order answers within the same flush; and a new one has no other row that would need one to be dropped.
+        let known = match self.read(order.clone()).await {
+            Ok(_) => true,
+            Err(AskError::Rejected(Rejection::NotFound(_))) => false,
+            Err(error) => return Err(error),
+        };
+        let (subject, version) = (order.to_string(), buyer.version);
+        let put = VaultWrite::Put {
+            subject: subject.clone(),
+            version,
+            stated_at: buyer.stated_at,
+            buyer: buyer.buyer,
+            entry: buyer.entry,
+        };
+        let put = self.write_vault(&order, put);
+        let asked = self.ask(order.clone(), command, by);
+        let (kept, reply) = tokio::join!(biased; put, asked);
+        let named = self.named(&order, &reply, version).await;
+        if let Some(version) = named.filter(|named| known || *named != version) {
+            // Nobody waits for it: whatever is left over goes with the next statement.
+            drop(self.queue_vault(&order, VaultWrite::Keep { subject, version }));
+        }
+        kept?;
+        reply
+    }
+
+    /// The version that an order names after a command; the one that was put, where there is no order to name one.
+    async fn named(
+        &self,
+        order: &EntityId,
+        reply: &Result<Reply, AskError>,
+        put: u64,
+    ) -> Option<u64> {
+        if let Ok(Reply {
+            answer: Answer::Order(summary),
+            ..
+        }) = reply
+        {
+            return Some(summary.address_version);
+        }
+        match self.read(order.clone()).await.map(|reply| reply.answer) {
+            Ok(Answer::Order(summary)) => Some(summary.address_version),
+            Err(AskError::Rejected(Rejection::NotFound(_))) => Some(put),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Erases the personal data of an order for good. Returns once it is on no disk any more.
+    ///
+    /// # Errors
+    /// [`AskError::Unknown`] when the write was lost, [`AskError::Unavailable`] when it is durable and its remains
+    /// could not be taken off the disk yet: repeat it.
+    pub async fn erase(&self, order: &EntityId) -> Result<(), AskError> {
+        let subject = order.to_string();
+        self.write_vault(order, VaultWrite::Erase { subject })
+            .await?;
+        self.journal_read(|journal| journal.purge_erased()).await
+    }
+
+    async fn write_vault(&self, order: &EntityId, write: VaultWrite) -> Result<(), AskError> {
+        let told = self.queue_vault(order, write);
+        told.await.map_err(|_| AskError::Unknown)
+    }
+
+    fn queue_vault(&self, order: &EntityId, write: VaultWrite) -> oneshot::Receiver<()> {
+        let (done, told) = oneshot::channel();
+        self.0.commits.push_other(Other {
+            shard: order.shard(),
+            write: OtherWrite::Vault(write),
+            done,
+        });
+        told
+    }
+}
+
+type Waiting = Arc<tokio::sync::Mutex<()>>;
+
+/// One at a time for each entity. Holds an entry only for those that are taken or waited for.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<BTreeMap<EntityId, Waiting>>);
+
+/// A turn; the next one waits until it is dropped.
+pub(crate) struct Turn<'a> {
+    turns: &'a Turns,
+    entity: EntityId,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    async fn take(&self, entity: &EntityId) -> Turn<'_> {
+        let mine = Arc::clone(self.lock().entry(entity.clone()).or_default());
+        // Made first, so that the entry goes also when nobody waits for the turn any more.
+        let mut turn = Turn {
+            turns: self,
+            entity: entity.clone(),
+            guard: None,
+        };
+        turn.guard = Some(mine.lock_owned().await);
+        turn
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<EntityId, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut turns = self.turns.lock();
+        if turns
+            .get(&self.entity)
+            .is_some_and(|one| Arc::strong_count(one) == 1)
+        {
+            turns.remove(&self.entity);
+        }
+    }
+}
