@@ -528,3 +528,29 @@ fn a_timeline_tells_every_step() {
         (Some(1), Some("1Z"), 77)
     );
 }
+
+/// What a location is asked to stop is listed by the number that its answer names.
+#[test]
+fn asks_are_listed_until_they_are_answered() {
+    let mut book = asked();
+    let ask = |ask, line: &str, sku: &str| OrderEvent::RequestCancelAsked {
+        request: 1,
+        ask,
+        lines: vec![request_line(line, sku, 1)],
+    };
+    book.tell(1, vec![ask(1, "1", "A"), ask(2, "2", "B")]);
+    book.tell(
+        1,
+        vec![OrderEvent::RequestCancelRefused { request: 1, ask: 1 }],
+    );
+    let filter = RequestFilter {
+        limit: 10,
+        ..RequestFilter::default()
+    };
+    let rows = folded(&book).requests(&filter).unwrap().rows;
+    let lines = serde_json::json!([{ "line": "2", "sku": "B", "units": 1 }]);
+    assert_eq!(
+        rows[0].asks,
+        serde_json::json!([{ "ask": 2, "lines": lines }])
+    );
+}

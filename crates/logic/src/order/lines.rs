@@ -121,10 +121,16 @@ impl Order {
         let had = self.had();
         let mut missing = Missing::new();
         for (id, line) in &self.lines {
+            let requested = |sku: &SkuId| {
+                let pieces = self.pieces.iter().filter(|piece| piece.request.is_some());
+                let same = pieces.filter(|piece| piece.line == *id && piece.sku == *sku);
+                same.map(|piece| piece.units).sum()
+            };
+            let under_way = line.under_way(requested);
             for sku in line.skus() {
                 let key = (id.clone(), sku.clone());
                 let have = had.get(&key).copied().unwrap_or(0) + line.shipped_of(sku);
-                let units = line.need(sku).saturating_sub(have);
+                let units = line.need_beside(sku, under_way).saturating_sub(have);
                 if units > 0 {
                     missing.insert(key, units);
                 }

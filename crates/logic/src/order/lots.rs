@@ -59,14 +59,33 @@ impl Line {
 
     /// Units of a SKU that it needs in all, with those that have left.
     pub fn need(&self, sku: &SkuId) -> u32 {
-        let earlier = self.earlier.iter();
-        let (mut begun, mut need) = (0_u32, 0_u32);
-        for lot in earlier {
-            begun = begun.saturating_add(lot.begun_units());
+        self.need_beside(sku, 0)
+    }
+
+    /// As [`Line::need`], beside so many units that may still leave as they were made before.
+    pub fn need_beside(&self, sku: &SkuId, under_way: u32) -> u32 {
+        let (mut gone, mut need) = (under_way, 0_u32);
+        for lot in &self.earlier {
+            gone = gone.saturating_add(lot.begun_units());
             need = need.saturating_add(lot.need(sku));
         }
-        let rest = self.open_units().saturating_sub(begun);
+        let rest = self.open_units().saturating_sub(gone);
         need.saturating_add(rest.saturating_mul(self.lot.per(sku)))
+    }
+
+    /// Units that locations may still send as they were made before the line was restated: as long as they have not
+    /// stopped, the same unit is not placed as it is made now.
+    pub fn under_way(&self, requested: impl Fn(&SkuId) -> u32) -> u32 {
+        let lots = self.earlier.iter().map(|lot| {
+            let parts = lot.made_of.iter();
+            let parts = parts.filter(|(sku, _)| self.lot.per(sku) == 0);
+            let begun = parts.map(|(sku, per)| {
+                let units = lot.shipped_of(sku).saturating_add(requested(sku));
+                units.div_ceil(*per)
+            });
+            begun.max().unwrap_or(0).saturating_sub(lot.begun_units())
+        });
+        lots.fold(0, u32::saturating_add)
     }
 
     pub fn shipped_of(&self, sku: &SkuId) -> u32 {

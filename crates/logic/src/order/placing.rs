@@ -240,7 +240,11 @@ impl Draft<'_> {
             false => super::RETRY_SOLD_MAX,
         };
         let now = self.asked.now;
-        let late = tries.checked_sub(super::TRIES_AT_ONCE_MAX);
+        let late = match &cause {
+            // The next attempt is without that location: it is not the same again.
+            AttemptEnd::CapacityFull { .. } => None,
+            _ => tries.checked_sub(super::TRIES_AT_ONCE_MAX),
+        };
         let pause = if pauses { Some(tries) } else { late };
         let since = order.effort.since.unwrap_or(now);
         let impatient = order.asks() && now.since(since) >= ASKS_PATIENCE;

@@ -42,7 +42,7 @@ impl OrderState {
         }
         let placed = match &order.placing {
             _ if order.is_over() => true,
-            Placing::Busy { sku, .. } => {
+            Placing::Busy { sku, .. } if !order.missing().is_empty() => {
                 return Some(Err(Rejection::Busy {
                     sku: sku.clone(),
                     retry_after_ms: RETRY_ASKS_MAX.as_ms(),
@@ -51,7 +51,7 @@ impl OrderState {
             Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => false,
             // It pauses: whoever sold it already need not wait for that.
             Placing::Again(Some(_)) if !order.asks() => true,
-            Placing::Idle | Placing::Again(_) => order.missing().is_empty(),
+            Placing::Idle | Placing::Again(_) | Placing::Busy { .. } => order.missing().is_empty(),
             Placing::Waiting(_) | Placing::Stuck(_) => true,
         };
         let summary = self.summary(version).filter(|_| placed)?;

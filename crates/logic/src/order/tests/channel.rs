@@ -112,10 +112,9 @@ fn adopted_lines_are_the_channels_own() {
 fn an_adopted_line_that_stands_for_something_else_now_is_replaced() {
     let mut scene = adopted(&[line("export-1", "A", 2)], &[("export-1", "A", "reno", 2)]);
     scene.tell(sold_at(&[line("301", "B", 2)], 1));
-    scene.check(
-        OrderStatus::Requested,
-        &["reno cancel1.1 A:2", "plan export-1/B:2"],
-    );
+    scene.check(OrderStatus::Requested, &["reno cancel1.1 A:2"]);
+    scene.tell(answer_cancel(1, None, true)).told();
+    scene.check(OrderStatus::Received, &["plan export-1/B:2"]);
 }
 
 /// A refund that comes before the channel's ids are known waits for them; later facts are read by them.

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use crossdock_model::answer::StockView;
 use crossdock_model::command::{LocationCommand, OrderCommand, PlanRequest, SkuCommand};
 use crossdock_model::v1::{
-    AttemptId, Fallback, Origin, Payment, Plan, RejectReason, Sale, Tracking,
+    AttemptId, Destination, Fallback, OrderFacts, Origin, Payment, Plan, RefundLine, RejectReason,
+    Restock, ReturnLine, Sale, Tracking,
 };
 use crossdock_model::{
-    Answer, Command, CredentialId, Effect, EntityId, LocationId, Meta, Notice, Rejection, SkuId,
+    Answer, Command, CredentialId, Effect, EntityId, LineId, LocationId, Meta, Notice, Rejection,
+    SkuId,
 };
 use proptest::prelude::*;
 
@@ -33,6 +35,10 @@ pub struct World {
     pub notices: Vec<Command>,
     others: u32,
     stated: OrderCommand,
+    /// How often locations have no capacity.
+    full_times: u8,
+    /// The most units of each line that were ever ordered.
+    most: BTreeMap<LineId, u32>,
     /// Records of the order that a crash cannot lose: what rests on them has left.
     durable: usize,
 }
@@ -59,6 +65,8 @@ impl World {
             notices: Vec::new(),
             others: 0,
             stated: stated.clone(),
+            full_times: 3,
+            most: BTreeMap::new(),
             durable: 0,
         };
         for (i, sku) in SKUS.iter().enumerate() {
@@ -176,6 +184,14 @@ impl World {
             Effect::Tell { to, command, .. } => {
                 let result = match (to, command.as_ref()) {
                     (EntityId::Sku(sku), command) => self.at_sku(sku, command),
+                    (_, Command::Location(LocationCommand::TakeCapacity { .. }))
+                        if number % 3 == 0 && self.full_times > 0 =>
+                    {
+                        self.full_times -= 1;
+                        Err(Rejection::CapacityFull {
+                            day: "2026-12-01".to_owned(),
+                        })
+                    }
                     (_, Command::Location(LocationCommand::TakeCapacity { .. })) => {
                         Ok(Answer::CapacityGranted {
                             day: "2026-12-01".to_owned(),
@@ -298,6 +314,9 @@ impl World {
             _ => self.person(which, how),
         }
         self.holds_together();
+        if how == 0 {
+            self.scene.recovers();
+        }
     }
 
     /// Loses what was not durable; tentative effects of it have left all the same, and answers to them come.
@@ -376,7 +395,7 @@ impl World {
     fn person(&mut self, which: u8, how: u8) {
         let request = u32::from(how % 3) + 1;
         let one = ["1", "2", "3"][usize::from(how) % 3];
-        let command = match which % 14 {
+        let command = match which % 30 {
             0 => OrderCommand::Cancel {
                 reason: "buyer".to_owned(),
                 lines: Some(vec![units(one, 1)]),
@@ -412,18 +431,116 @@ impl World {
                 )],
             },
             12 => self.newer(how),
-            _ => self.stated.clone(),
+            13 => self.stated.clone(),
+            _ => self.further(which, how, one),
         };
         self.scene.tell(command);
         self.pass_notices_on();
     }
 
+    /// What comes more rarely.
+    fn further(&mut self, which: u8, how: u8, one: &str) -> OrderCommand {
+        let pick = usize::from(how / 3);
+        let some = u32::from(how / 64);
+        match which % 30 {
+            14 | 15 => OrderCommand::Refund {
+                refund: id(&format!("r{}", how % 7)),
+                lines: vec![RefundLine {
+                    line: id(one),
+                    units: some,
+                    restock: [Restock::No, Restock::Cancel, Restock::Return][pick % 3],
+                    location: None,
+                }],
+            },
+            16 | 17 => OrderCommand::Return {
+                return_id: id(&format!("b{}", how % 7)),
+                lines: vec![ReturnLine {
+                    line: id(one),
+                    units: some,
+                    location: id(PLACES[pick % 2]),
+                    condition: None,
+                }],
+            },
+            18 => OrderCommand::ShippedElsewhere {
+                shipment: id(&format!("x{}", how % 4)),
+                lines: vec![units(one, some)],
+            },
+            19 => OrderCommand::UndoElsewhere {
+                shipment: id(&format!("x{}", how % 4)),
+            },
+            20 => OrderCommand::ChangeDestination {
+                destination: Destination {
+                    country: ["US", "CA"][pick % 2].to_owned(),
+                    address_version: some,
+                    ..Destination::default()
+                },
+            },
+            21 | 22 => OrderCommand::Split {
+                lines: vec![units(one, some)],
+            },
+            23 => OrderCommand::Hold {
+                lines: vec![id(one)],
+                reason: "check".to_owned(),
+                until: (how % 2 == 0).then_some(ms(self.scene.now + 1_000)),
+            },
+            24 => OrderCommand::Free,
+            25 => self.edited(how, one),
+            26 => self.tied(how),
+            _ => self.newest(how),
+        }
+    }
+
+    fn facts(&mut self) -> &mut OrderFacts {
+        match &mut self.stated {
+            OrderCommand::State { facts, .. } | OrderCommand::Place { facts, .. } => facts,
+            other => panic!("an order is stated or placed, not {other:?}"),
+        }
+    }
+
+    fn edited(&mut self, how: u8, one: &str) -> OrderCommand {
+        let updated_at = self.facts().updated_at.as_ms();
+        OrderCommand::Edited {
+            edited_at: ms(updated_at + i64::from(how % 3)),
+            removed: vec![units(one, 1)],
+        }
+    }
+
+    /// Another statement of the same time.
+    fn tied(&mut self, how: u8) -> OrderCommand {
+        let mut facts = self.facts().clone();
+        facts.lines[0].cancelled_units = u32::from(how % 2);
+        if how > 200 {
+            facts.cancelled = Some((ms(T0), "fraud".to_owned()));
+        }
+        stated(facts, Origin::Channel)
+    }
+
+    /// A newer statement of which anything may be new: payment, lines, what they are made of, what is cancelled.
+    fn newest(&mut self, how: u8) -> OrderCommand {
+        let now = self.scene.now;
+        let facts = self.facts();
+        facts.updated_at = ms(facts.updated_at.as_ms() + 1);
+        let index = usize::from(how / 4) % facts.lines.len();
+        let line = &mut facts.lines[index];
+        match how % 8 {
+            0 => facts.payment = Payment::Voided,
+            1 => facts.payment = Payment::OnHoldUntil(ms(now + 2_000)),
+            2 => facts.payment = Payment::Ready,
+            3 => line.cancelled_units = u32::from(how / 32) % (line.ordered_units + 1),
+            4 => line.parts[0].sku = id(SKUS[usize::from(how / 64) % 2]),
+            5 => line.parts[0].units_per_line_unit = u32::from(how / 128) + 1,
+            6 => facts.cancelled = (how > 128).then(|| (ms(T0), "customer".to_owned())),
+            _ => {
+                let mut rest = facts.clone();
+                rest.lines.remove(index);
+                return stated(rest, Origin::Channel);
+            }
+        }
+        stated(facts.clone(), Origin::Channel)
+    }
+
     fn newer(&mut self, how: u8) -> OrderCommand {
-        let (OrderCommand::State { facts, .. } | OrderCommand::Place { facts, .. }) =
-            &mut self.stated
-        else {
-            panic!("an order is stated or placed")
-        };
+        let facts = self.facts();
         facts.updated_at = ms(facts.updated_at.as_ms() + 1);
         let index = usize::from(how) % facts.lines.len();
         facts.lines[index].ordered_units = u32::from(how % 5) + 1;
@@ -431,7 +548,7 @@ impl World {
             0 => Payment::Pending,
             _ => Payment::Ready,
         };
-        stated((**facts).clone(), Origin::Channel)
+        stated(facts.clone(), Origin::Channel)
     }
 
     pub fn the_order(&self) -> &Order {
@@ -439,18 +556,33 @@ impl World {
     }
 
     fn is_busy(&self) -> bool {
-        matches!(self.the_order().placing, Placing::Busy { .. })
+        matches!(self.scene.settled(), Some(Err(Rejection::Busy { .. })))
     }
 
     /// What holds at every moment.
-    fn holds_together(&self) {
+    fn holds_together(&mut self) {
+        let order = self.scene.order().order.as_deref().expect("an order");
+        for (id, line) in &order.lines {
+            let most = self.most.entry(id.clone()).or_default();
+            *most = line.facts.ordered_units.max(*most);
+        }
         let order = self.the_order();
         for (id, line) in &order.lines {
-            let sent = line.begun_units() + line.elsewhere;
+            let sent = line.sent_units();
             let all = sent + line.cancelled;
             assert!(all <= line.facts.ordered_units.max(sent), "{id}: {line:?}");
-            assert!(line.returned <= line.facts.ordered_units);
+            assert!(line.returned <= line.shipped_units() + line.elsewhere);
+            assert!(
+                line.begun_units() <= self.most[id],
+                "sent twice: {id}: {line:?}"
+            );
         }
+        let (more, fewer) = order.recount();
+        let refused = order.refused.is_some();
+        assert!(
+            refused || (more.is_empty() && fewer.is_empty()),
+            "{order:#?}"
+        );
         for grant in order.grants.values() {
             assert!(grant.shipped + grant.released <= grant.units, "{grant:?}");
         }
@@ -546,7 +678,8 @@ impl World {
         );
         let missing = !order.missing().is_empty();
         assert!(order.is_over() || !missing || waits, "{order:#?}");
-        let may_go = order.holds.whole.is_none() && order.facts.payment == Payment::Ready;
+        let now = ms(self.scene.now);
+        let may_go = self.scene.order().may_request(now);
         assert!(!may_go || order.work().is_empty(), "{order:#?}");
         assert_eq!(self.scene.effects(), Vec::<String>::new());
         self.scene.recovers();

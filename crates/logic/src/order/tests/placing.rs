@@ -309,6 +309,27 @@ fn a_location_without_capacity_is_left_out() {
     scene.check(OrderStatus::Requested, &["newark fulfil1 A:2"]);
 }
 
+/// The next attempt is without it, and so is not put off as one that meets the same again.
+#[test]
+fn a_location_without_capacity_is_left_out_at_once_however_often_it_was_tried() {
+    let mut scene = Scene::new();
+    scene.tell(asks(&[line("1", "A", 1)]));
+    let reno = || plan(&[("1", "A", "reno", 1)], &[]);
+    for _ in 0..9 {
+        if !scene.effects().iter().any(|one| one.starts_with("plan")) {
+            scene.wake();
+        }
+        scene.plan(reno()).reserved("A");
+        scene.answer("reno take", Err(Rejection::Superseded)).told();
+    }
+    scene.wake().plan(reno()).reserved("A");
+    let full = Rejection::CapacityFull {
+        day: "2026-12-01".to_owned(),
+    };
+    scene.answer("reno take", Err(full)).told();
+    scene.check(OrderStatus::Routed, &["plan 1/A:1"]);
+}
+
 #[test]
 fn units_reserved_for_a_plan_that_is_lost_are_not_taken_for_ours() {
     let mut scene = one_sold();
