@@ -90,20 +90,51 @@ async fn a_location_is_told_what_to_send_and_where() {
 
 #[tokio::test]
 async fn private_addresses_are_refused_unless_allowed() {
-    let warehouse = Listener::start().await;
     let mut setup = Setup::new();
     setup.allow_private = false;
     let server = setup.start().await;
-    let url = format!("http://127.0.0.1:{}/requests", warehouse.port);
-    stock(&server, Some(&url), &[("A", 20)]).await;
-    let order = shop::order(1, &[("A", 2)]);
-    assert_eq!(
-        shop::deliver(&server, "orders/create", "event-1", &order).await,
-        Some(200)
-    );
-    support::settled(&server, "shop:1", &["requested"]).await;
+    let url = "https://127.0.0.1:4443/requests";
+    let endpoint = json!({ "url": url, "secret": "wms" });
+    let location = json!({
+        "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US",
+        "webhook_url": url, "webhook_secret": "wms",
+    });
+    for (path, body) in [
+        ("/v1/endpoints/erp", endpoint),
+        ("/v1/locations/reno", location),
+    ] {
+        let (status, refused) = server.call("PUT", path, Some(body)).await;
+        assert_eq!(status, 422, "{refused}");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("not a public address"), "{detail}");
+    }
+}
+
+/// Whoever was removed hears nothing more, and whoever comes back hears what is new.
+#[tokio::test]
+async fn a_removed_endpoint_is_told_nothing() {
+    let endpoint = Listener::start().await;
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let url = format!("http://127.0.0.1:{}/hook", endpoint.port);
+    let wanted = json!({ "url": url, "secret": "wms", "topics": ["stock."] });
+    server
+        .done("PUT", "/v1/endpoints/erp", wanted.clone())
+        .await;
+    stock(&server, None, &[("A", 1)]).await;
+    let told = |sku: &str| {
+        let calls = endpoint.calls();
+        calls.iter().any(|call| call.json()["subject"] == sku)
+    };
+    support::until("it is told", async || told("A")).await;
+    let (status, _) = server.call("DELETE", "/v1/endpoints/erp", None).await;
+    assert_eq!(status, 200);
+    stock(&server, None, &[("B", 1)]).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    assert_eq!(warehouse.calls().len(), 0);
+    server.done("PUT", "/v1/endpoints/erp", wanted).await;
+    stock(&server, None, &[("C", 1)]).await;
+    support::until("it is told again", async || told("C")).await;
+    assert!(!told("B"));
 }
 
 /// Standard Webhooks: HMAC-SHA256 over `{id}.{timestamp}.{body}`, <https://www.standardwebhooks.com>.

@@ -11,8 +11,10 @@ mod buyer;
 mod cells;
 mod error;
 mod extract;
+mod figures;
 mod observe;
 mod openapi;
+mod outbound;
 mod route;
 mod server;
 mod state;
@@ -26,6 +28,7 @@ mod wire;
 pub use auth::{NewKey, new_key};
 pub use buyer::{name_address, personal};
 pub use error::{ApiError, CODES};
+pub use outbound::Outbound;
 pub use server::serve;
 pub use state::{
     AdoptFn, AdoptFuture, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable,

@@ -1,19 +1,12 @@
 //! Around every request: its id, its time limit, its figures; and what operators look at.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use crossdock_runtime::Handle;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
 use crate::answer;
@@ -23,89 +16,10 @@ use crate::trace::{self, FinishedSpan};
 
 /// Longest time for an import.
 pub(crate) const IMPORT_ANSWER: Duration = Duration::from_secs(600);
-/// Busiest SKUs that `/metrics` names; others are in no label.
-const HOT_SKUS_MAX: usize = 50;
 /// Longest request id taken from a caller.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-type Labels = Vec<(&'static str, String)>;
-
-/// Figures of HTTP.
-pub(crate) struct Figures {
-    requests: Family<Labels, Histogram>,
-    /// Distinguishes request ids of one process from each other.
-    next_id: AtomicU64,
-}
-
-impl Default for Figures {
-    fn default() -> Self {
-        let histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
-        Self {
-            requests: Family::new_with_constructor(histogram),
-            next_id: AtomicU64::new(1),
-        }
-    }
-}
-
-impl Figures {
-    /// Registers them.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register_with_unit(
-            "http_server_request_duration",
-            "Time to answer a request, by route and status",
-            Unit::Seconds,
-            self.requests.clone(),
-        );
-    }
-
-    fn answered(&self, method: &str, route: String, response: &Response, took: Duration) {
-        let labels = vec![
-            ("http_request_method", method.to_owned()),
-            ("http_route", route),
-            (
-                "http_response_status_code",
-                response.status().as_u16().to_string(),
-            ),
-        ];
-        self.requests
-            .get_or_create(&labels)
-            .observe(took.as_secs_f64());
-    }
-}
-
-/// The busiest SKUs, read when somebody looks.
-pub(crate) struct HotSkus(pub Handle);
-
-impl std::fmt::Debug for HotSkus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HotSkus")
-    }
-}
-
-impl Collector for HotSkus {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let busy = Family::<Labels, Counter<f64, AtomicU64>>::default();
-        let handled = Family::<Labels, Counter>::default();
-        for (sku, busy_ns, messages) in self.0.hottest_skus(HOT_SKUS_MAX) {
-            let labels = vec![("sku", sku)];
-            busy.get_or_create(&labels).inc_by(busy_ns as f64 / 1e9);
-            handled.get_or_create(&labels).inc_by(messages);
-        }
-        let seconds = Unit::Seconds;
-        let kind = prometheus_client::metrics::MetricType::Counter;
-        let help = "Work of the busiest live SKUs";
-        busy.encode(encoder.encode_descriptor(
-            "crossdock_sku_busy",
-            help,
-            Some(&seconds),
-            kind,
-        )?)?;
-        let help = "Messages handled by the busiest live SKUs";
-        handled.encode(encoder.encode_descriptor("crossdock_sku_messages", help, None, kind)?)
-    }
-}
 
 /// Gives every request an id and a trace context, counts it, and tells failures to the log.
 pub(crate) async fn request(
@@ -155,7 +69,7 @@ pub(crate) async fn request(
     }
     state
         .figures
-        .answered(method, route, &response, started.elapsed());
+        .answered(method, route, status.as_u16(), started.elapsed());
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -241,8 +155,14 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str
 
 /// All figures.
 pub(crate) async fn metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &state.registry)
+    // Some figures are read from the read models.
+    let encoded = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &state.registry).map(|()| text)
+    });
+    let text = encoded
+        .await
+        .map_err(|error| ApiError::internal(&error))?
         .map_err(|error| ApiError::internal(&error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(answer::text(kind, text))

@@ -13,7 +13,8 @@ use crossdock_runtime::{Handle, Reply};
 use prometheus_client::registry::Registry;
 
 use crate::auth::KeyCache;
-use crate::observe::{Figures, HotSkus};
+use crate::figures::{Figures, HotSkus, Looks};
+use crate::outbound::Outbound;
 use crate::trace::Spans;
 use crate::v1::{Jobs, Kits};
 
@@ -116,6 +117,8 @@ pub struct Parts {
     pub backup: Option<BackupFn>,
     /// Where spans go; none: nobody traces.
     pub spans: Option<Arc<dyn Spans>>,
+    /// What webhooks are sent with.
+    pub outbound: Outbound,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -136,6 +139,7 @@ pub struct Inner {
     pub(crate) adopt: Option<AdoptFn>,
     pub(crate) backup: Option<BackupFn>,
     pub(crate) spans: Option<Arc<dyn Spans>>,
+    pub(crate) outbound: Outbound,
 }
 
 impl ApiState {
@@ -147,6 +151,10 @@ impl ApiState {
         let figures = Figures::default();
         figures.register(&mut registry);
         registry.register_collector(Box::new(HotSkus(parts.handle.clone())));
+        registry.register_collector(Box::new(Looks {
+            handle: parts.handle.clone(),
+            insight: Arc::clone(&parts.insight),
+        }));
         Self(Arc::new(Inner {
             handle: parts.handle,
             insight: parts.insight,
@@ -160,6 +168,7 @@ impl ApiState {
             adopt: parts.adopt,
             backup: parts.backup,
             spans: parts.spans,
+            outbound: parts.outbound,
         }))
     }
 }

@@ -117,6 +117,12 @@ impl<M> Queue<M> {
         self.has_poison = has_poison;
     }
 
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 /// Version of the folded tables.
 const FOLDED: i64 = 5;
 /// Version of the kept tables; another one means a new file.
-const KEPT: i64 = 1;
+const KEPT: i64 = 2;
 /// What `user_version` holds.
 const VERSION: i64 = KEPT * 1000 + FOLDED;
 
@@ -121,7 +121,7 @@ CREATE TABLE feed (
     id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, subject TEXT NOT NULL, at INTEGER NOT NULL,
     data TEXT NOT NULL);
 CREATE TABLE delivered (endpoint TEXT PRIMARY KEY, feed_id INTEGER NOT NULL, failures INTEGER NOT NULL DEFAULT 0,
-    retry_at INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    retry_at INTEGER NOT NULL DEFAULT 0, error TEXT, passed_over INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 ";
 
 /// Opens the database at its newest layout.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crossdock_channels::warehouse::{HttpSender, Policy, RequestBody, message_id};
+use crossdock_channels::warehouse::{HttpSender, RequestBody, message_id};
 use crossdock_channels::{Buyer, Secret};
 use crossdock_model::EntityId;
 use crossdock_model::command::{Delivery, DeliveryKind};
@@ -21,9 +21,9 @@ pub struct Warehouses {
 impl Warehouses {
     /// A connector with the secrets it may sign with, by name.
     #[must_use]
-    pub fn new(policy: Policy, secrets: Arc<BTreeMap<String, Secret>>) -> Self {
+    pub fn new(sender: HttpSender, secrets: Arc<BTreeMap<String, Secret>>) -> Self {
         Self {
-            sender: HttpSender::new(policy),
+            sender,
             secrets,
             handle: OnceLock::new(),
         }

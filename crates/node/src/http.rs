@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use crossdock_api::{
     AdoptFn, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable, ConnectorKind, Limits,
-    Parts,
+    Outbound, Parts,
 };
 use crossdock_channels::Secret;
 use crossdock_insight::Insight;
@@ -27,9 +27,9 @@ pub fn state(
     insight: &Arc<Insight>,
     journal: &Arc<SqliteJournal>,
     telemetry: &Guard,
+    registry: Registry,
+    outbound: Outbound,
 ) -> ApiState {
-    let mut registry = Registry::default();
-    telemetry.register(&mut registry);
     let limits = Limits {
         body_bytes_max: config.server.body_bytes_max,
         ..Limits::default()
@@ -43,6 +43,7 @@ pub fn state(
         adopt: Some(adopt()),
         backup: Some(backup(handle.clone(), Arc::clone(journal))),
         spans: telemetry.spans(),
+        outbound,
     })
 }
 

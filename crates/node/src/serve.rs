@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use anyhow::Context;
-use crossdock_api::ApiState;
+use crossdock_api::{ApiState, Outbound};
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
 use crossdock_insight::Insight;
-use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
+use crossdock_journal::sqlite::{OnFlush, SqliteJournal, SqliteOptions};
 use crossdock_journal::{Journal, JournalError, MasterKey};
 use crossdock_model::Duration;
 use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock, last_commit_at};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,6 +31,10 @@ use crate::{bootstrap, http, ingest, seed, telemetry};
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
 /// Pause after the read models could not follow the journal.
 const FOLD_AGAIN: Wait = Wait::from_secs(1);
+/// How long events stay in the feed for those who read it.
+const FEED_KEPT: Duration = Duration::from_days(30);
+/// Pause between two looks for old events.
+const PRUNE_PAUSE: Wait = Wait::from_secs(600);
 /// Time for requests in flight to end when the server stops.
 const DRAIN: Wait = Wait::from_secs(5);
 
@@ -65,7 +71,8 @@ impl Server {
         let channels = http::channels(&config)?;
         let listener = listen(&config.server.listen).await?;
         let addr = listener.local_addr()?;
-        let (journal, clock) = open_journal(&config).await?;
+        let flushes = telemetry::flushes();
+        let (journal, clock) = open_journal(&config, flushes.clone()).await?;
         if config.seed.is_some() && journal.tails()?.is_empty() {
             seed::plan(&config.data.dir)?;
         }
@@ -73,7 +80,9 @@ impl Server {
         let policy = Policy {
             allow_private: config.warehouse.allow_private_addresses,
         };
-        let warehouses = Arc::new(Warehouses::new(policy, Arc::clone(&secrets)));
+        let sender = HttpSender::new(policy).context("sending webhooks")?;
+        let warehouses = Warehouses::new(sender.clone(), Arc::clone(&secrets));
+        let warehouses = Arc::new(warehouses);
         let node = Node::start(
             Arc::clone(&journal) as Arc<dyn Journal>,
             clock,
@@ -91,8 +100,13 @@ impl Server {
             Arc::clone(&insight),
             Arc::clone(&journal) as Arc<dyn Journal>,
         );
-        let telling = outgoing(&handle, &insight, policy, &secrets).run();
-        let tasks = vec![tokio::spawn(folding), tokio::spawn(telling)];
+        let telling = outgoing(&handle, &insight, &sender, &secrets).run();
+        let pruning = prune(Arc::clone(&insight), handle.clone());
+        let tasks = vec![
+            tokio::spawn(folding),
+            tokio::spawn(telling),
+            tokio::spawn(pruning),
+        ];
         let state = http::state(
             &config,
             channels,
@@ -100,6 +114,11 @@ impl Server {
             &insight,
             &journal,
             &options.telemetry,
+            registry(&options.telemetry, flushes),
+            Outbound {
+                sender: sender.clone(),
+                secrets: secrets.keys().cloned().collect(),
+            },
         );
         let (stop, stopped) = oneshot::channel();
         let ended = serve(listener, state, stopped);
@@ -145,7 +164,10 @@ fn serve(listener: TcpListener, state: ApiState, stopped: oneshot::Receiver<()>)
 }
 
 /// The journal, and a clock that is not behind it.
-async fn open_journal(config: &Config) -> anyhow::Result<(Arc<SqliteJournal>, Arc<dyn Clock>)> {
+async fn open_journal(
+    config: &Config,
+    flushes: Histogram,
+) -> anyhow::Result<(Arc<SqliteJournal>, Arc<dyn Clock>)> {
     let data = config.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&data.dir)
@@ -156,12 +178,24 @@ async fn open_journal(config: &Config) -> anyhow::Result<(Arc<SqliteJournal>, Ar
             Synchronous::Normal => crossdock_journal::sqlite::Synchronous::Normal,
             Synchronous::Off => crossdock_journal::sqlite::Synchronous::Off,
         };
+        let told = OnFlush::new(move |took| flushes.observe(took.as_secs_f64()));
+        options.on_flush = Some(told);
         let now = RealClock::default().now();
         let journal = SqliteJournal::open(&data.dir, options, now)?;
         let clock = RealClock::anchored(last_commit_at(&journal)?);
         anyhow::Ok((Arc::new(journal), Arc::new(clock) as Arc<dyn Clock>))
     });
     opened.await?
+}
+
+/// Figures of the parts that the API does not know.
+fn registry(telemetry: &telemetry::Guard, flushes: Histogram) -> Registry {
+    let mut registry = Registry::default();
+    telemetry.register(&mut registry);
+    let help = "The flush of one commit";
+    let name = "crossdock_journal_fsync";
+    registry.register_with_unit(name, help, Unit::Seconds, flushes);
+    registry
 }
 
 fn node_options(config: &Config) -> anyhow::Result<crossdock_runtime::Options> {
@@ -189,14 +223,32 @@ fn on_fatal(exits: bool) -> impl FnOnce(JournalError) + Send + 'static {
 fn outgoing(
     handle: &Handle,
     insight: &Arc<Insight>,
-    policy: Policy,
+    sender: &HttpSender,
     secrets: &Arc<BTreeMap<String, Secret>>,
 ) -> Outgoing {
     Outgoing {
         handle: handle.clone(),
         insight: Arc::clone(insight),
-        sender: HttpSender::new(policy),
+        sender: sender.clone(),
         secrets: Arc::clone(secrets),
+    }
+}
+
+/// Deletes old events of the feed until the task is ended.
+async fn prune(insight: Arc<Insight>, handle: Handle) {
+    loop {
+        let insight = Arc::clone(&insight);
+        let before = (handle.now() - FEED_KEPT).as_ms();
+        let pruned = tokio::task::spawn_blocking(move || insight.prune_feed(before)).await;
+        match pruned {
+            Ok(Ok(true)) => tokio::task::yield_now().await,
+            Ok(Ok(false)) => tokio::time::sleep(PRUNE_PAUSE).await,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "old events cannot be deleted; tried again");
+                tokio::time::sleep(PRUNE_PAUSE).await;
+            }
+            Err(_) => return,
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The actor of one live entity: drains its queue, decides, hands over, never awaits in between.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossdock_engine::{Core, Message, Poison, ReplyTo};
@@ -11,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ask::{Answered, Caller};
 use crate::directory::{Mailbox, Queued};
+use crate::heat::is_reserve;
 use crate::shared::Shared;
 
 /// Time until an entity is woken again that did nothing when it was woken.
@@ -100,17 +100,15 @@ impl Living {
 
     fn handle(&mut self, batch: Vec<Queued>, watched: bool) -> Result<(), ActorProcessingErr> {
         let started = Instant::now();
-        let count = batch.len() as u64;
-        let metrics = &self.shared.metrics;
-        if count > 0 {
-            metrics.handled_batch.observe(count as f64);
-        }
+        let count = batch.len();
+        let requests = batch.iter();
+        let requests = requests.filter(|queued| is_reserve(&queued.message.command));
+        let waits: Vec<_> = requests
+            .map(|queued| started.duration_since(queued.queued_at))
+            .collect();
         let mut messages = Vec::with_capacity(batch.len());
         let mut woken = false;
-        for Queued { message, queued_at } in batch {
-            metrics
-                .queue_wait
-                .observe(started.duration_since(queued_at).as_secs_f64());
+        for Queued { message, .. } in batch {
             woken |= message.command == Command::Wake;
             match if watched { self.watch(&message) } else { None } {
                 Some(poison) => self.refuse(message, poison),
@@ -131,9 +129,10 @@ impl Living {
         for outgoing in at_once {
             self.shared.dispatch_effect(outgoing);
         }
-        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.mailbox.busy_ns.fetch_add(spent, Ordering::Relaxed);
-        self.mailbox.handled.fetch_add(count, Ordering::Relaxed);
+        let (spent, heat) = (started.elapsed(), &self.mailbox.heat);
+        heat.handled(spent, &waits);
+        let reserve = &self.shared.metrics.reserve;
+        reserve.handled(heat.is_hot(), &waits, spent, count);
         Ok(())
     }
 

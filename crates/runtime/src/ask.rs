@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::heat::{HotSku, is_reserve};
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 
@@ -167,6 +168,7 @@ impl Handle {
         let shared = &self.0;
         shared.admit(&to)?;
         let (reply, answered) = oneshot::channel();
+        let reserves = is_reserve(&command);
         let message = Message {
             command,
             class: by.class,
@@ -177,6 +179,9 @@ impl Handle {
         if shared.send(&to, message).is_err() {
             shared.admit(&to)?;
             shared.metrics.shed.inc();
+            if reserves {
+                shared.metrics.reserve.shed();
+            }
             return Err(AskError::Overloaded {
                 retry_after_ms: 200,
             });
@@ -346,27 +351,12 @@ impl Handle {
         self.0.directory.len()
     }
 
-    /// The busiest live SKUs: (SKU, nanoseconds of work so far, messages handled), busiest first.
+    /// The busiest SKUs, and those that were a short while ago.
     #[must_use]
-    pub fn hottest_skus(&self, limit: usize) -> Vec<(String, u64, u64)> {
-        use std::sync::atomic::Ordering::Relaxed;
-        let mut hot: Vec<_> = self
-            .0
-            .directory
-            .all()
-            .into_iter()
-            .filter_map(|mailbox| match &mailbox.entity {
-                EntityId::Sku(sku) => Some((
-                    sku.to_string(),
-                    mailbox.busy_ns.load(Relaxed),
-                    mailbox.handled.load(Relaxed),
-                )),
-                _ => None,
-            })
-            .collect();
-        hot.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        hot.truncate(limit);
-        hot
+    pub fn hot_skus(&self) -> Vec<HotSku> {
+        let announced =
+            |sku: &crossdock_model::SkuId| self.0.board.stock(sku).map(|stock| stock.ats());
+        self.0.hot.read(announced)
     }
 
     /// Why the node cannot take work, if so (disk full, starting, stopping).

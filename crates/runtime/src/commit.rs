@@ -452,7 +452,7 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
             position,
         } = release;
         for (reply, result) in answers {
-            shared.note_answer(&result);
+            shared.note_answer(&from, &result);
             match reply {
                 ReplyTo::Nobody => {}
                 ReplyTo::Caller(caller) => {

@@ -1,7 +1,7 @@
 //! Which entities are live, and the queue that each of them owns.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use ractor::ActorRef;
 
 use crate::actor::Poke;
 use crate::ask::Caller;
+use crate::heat::Heat;
 
 /// A message with the time it was queued, for the contention figures.
 #[derive(Debug)]
@@ -28,22 +29,19 @@ pub(crate) struct Mailbox {
     is_loading: AtomicBool,
     /// Last time it was asked something, in milliseconds of the node's clock.
     pub used_at_ms: AtomicI64,
-    /// Time spent handling, in nanoseconds: the share of it is how hot the entity is.
-    pub busy_ns: AtomicU64,
-    /// Messages handled.
-    pub handled: AtomicU64,
+    /// What it has done.
+    pub heat: Heat,
 }
 
 impl Mailbox {
-    fn new(entity: EntityId) -> Self {
+    pub(crate) fn new(entity: EntityId) -> Self {
         Self {
             entity,
             queue: Mutex::default(),
             actor: Mutex::default(),
             is_loading: AtomicBool::new(true),
             used_at_ms: AtomicI64::new(0),
-            busy_ns: AtomicU64::new(0),
-            handled: AtomicU64::new(0),
+            heat: Heat::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod clock;
 mod commit;
 mod deliveries;
 mod directory;
+mod heat;
 mod inbox;
 mod loading;
 mod metrics;
@@ -32,6 +33,7 @@ pub use crossdock_logic::router::{CompiledRules, parse_rules};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
-pub use metrics::Metrics;
+pub use heat::HotSku;
+pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};
 pub use vault::Personal;

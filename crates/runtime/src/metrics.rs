@@ -1,19 +1,28 @@
 //! Figures of a node: contention, commits, shedding. Registered under the prefix `crossdock`.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration as Wait;
 
+use crossdock_model::{Answer, Rejection};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(10e-6, 2.0, 20))
+}
+
+fn counts() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 14))
+}
+
 /// Figures of a node.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Time a message waited in its entity's queue, in seconds.
-    pub queue_wait: Histogram,
-    /// Messages an entity handled in one go.
-    pub handled_batch: Histogram,
+    /// Requests for units.
+    pub reserve: ReserveMetrics,
     /// Time of one commit with its flush, in seconds.
     pub commit: Histogram,
     /// Records made durable by one commit.
@@ -44,11 +53,8 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let seconds = || Histogram::new(exponential_buckets(10e-6, 2.0, 20));
-        let counts = || Histogram::new(exponential_buckets(1.0, 2.0, 14));
         Self {
-            queue_wait: seconds(),
-            handled_batch: counts(),
+            reserve: ReserveMetrics::default(),
             commit: seconds(),
             commit_records: counts(),
             records: Counter::default(),
@@ -71,17 +77,7 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let reg = registry.sub_registry_with_prefix("crossdock");
         let s = Unit::Seconds;
-        reg.register_with_unit(
-            "mailbox_wait",
-            "Wait in an entity's queue",
-            s.clone(),
-            self.queue_wait.clone(),
-        );
-        reg.register(
-            "mailbox_batch_messages",
-            "Messages handled in one go",
-            self.handled_batch.clone(),
-        );
+        self.reserve.register(reg);
         reg.register_with_unit(
             "clock_ahead",
             "How far the node's clock is ahead of the wall clock: a step of that one is followed slowly",
@@ -144,6 +140,98 @@ impl Metrics {
             "deliveries_open",
             "Deliveries in memory that are waiting or worked on",
             self.deliveries_open.clone(),
+        );
+    }
+}
+
+type Label = [(&'static str, &'static str); 1];
+
+/// Figures of requests for units, reservations and holds: how they wait, and how they end.
+#[derive(Debug, Clone)]
+pub struct ReserveMetrics {
+    wait: Family<Label, Histogram>,
+    service: Family<Label, Histogram>,
+    batch: Histogram,
+    outcomes: Family<Label, Counter>,
+}
+
+impl Default for ReserveMetrics {
+    fn default() -> Self {
+        Self {
+            wait: Family::new_with_constructor(seconds),
+            service: Family::new_with_constructor(seconds),
+            batch: counts(),
+            outcomes: Family::default(),
+        }
+    }
+}
+
+impl ReserveMetrics {
+    /// A SKU handled so many messages in so much time, among them requests that had waited so long.
+    pub(crate) fn handled(&self, is_hot: bool, waits: &[Wait], spent: Wait, messages: usize) {
+        let Ok(share) = u32::try_from(messages) else {
+            return;
+        };
+        if waits.is_empty() {
+            return;
+        }
+        let heat = [("heat", if is_hot { "hot" } else { "cold" })];
+        let (wait, service) = (
+            self.wait.get_or_create_owned(&heat),
+            self.service.get_or_create_owned(&heat),
+        );
+        for waited in waits {
+            wait.observe(waited.as_secs_f64());
+            service.observe((spent / share.max(1)).as_secs_f64());
+        }
+        self.batch.observe(waits.len() as f64);
+    }
+
+    /// A SKU answered; says whether a request was refused. What no request for units is answered is not counted.
+    pub(crate) fn answered(&self, result: &Result<Answer, Rejection>) -> bool {
+        let outcome = match result {
+            Ok(Answer::Reserved { .. } | Answer::Held { .. }) => "granted",
+            Ok(Answer::Queued) | Err(Rejection::Contended { .. }) => "conflict",
+            Err(Rejection::Short { .. }) => "out_of_stock",
+            Err(Rejection::Busy { .. }) => "shed",
+            Err(Rejection::HoldExpired { .. }) => "expired",
+            Ok(_) | Err(_) => return false,
+        };
+        self.count(outcome);
+        !matches!(outcome, "granted" | "conflict")
+    }
+
+    /// A request was not even queued.
+    pub(crate) fn shed(&self) {
+        self.count("shed");
+    }
+
+    fn count(&self, outcome: &'static str) {
+        self.outcomes.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "reserve_requests",
+            "Reservations and holds by how a SKU answered; conflict: contended or queued, tried again",
+            self.outcomes.clone(),
+        );
+        registry.register_with_unit(
+            "reserve_mailbox_wait",
+            "Wait of reservations and holds in a SKU's queue, hot SKUs apart",
+            Unit::Seconds,
+            self.wait.clone(),
+        );
+        registry.register_with_unit(
+            "reserve_service",
+            "Time a SKU works on one of them",
+            Unit::Seconds,
+            self.service.clone(),
+        );
+        registry.register(
+            "reserve_batch_size",
+            "Reservations and holds a SKU takes in one go",
+            self.batch.clone(),
         );
     }
 }

@@ -39,6 +39,8 @@ fn sweep(shared: &Arc<Shared>) {
         .metrics
         .waiting_steps
         .set(i64::try_from(shared.commits.waiting()).unwrap_or(i64::MAX));
+    let now = shared.clock.now();
+    shared.hot.tick(&live, &shared.directory, now);
     shared
         .metrics
         .clock_ahead
@@ -48,7 +50,7 @@ fn sweep(shared: &Arc<Shared>) {
         (Timestamp::from_ms(used_at_ms), mailbox)
     };
     let live = live.into_iter().map(used_at).collect();
-    for mailbox in who_goes(live, shared.live_max, shared.clock.now()) {
+    for mailbox in who_goes(live, shared.live_max, now) {
         mailbox.cast(Poke::Passivate);
     }
 }

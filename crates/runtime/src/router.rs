@@ -94,7 +94,7 @@ impl Board {
         change(Arc::make_mut(&mut locations));
     }
 
-    fn stock(&self, sku: &SkuId) -> Option<Arc<StockView>> {
+    pub fn stock(&self, sku: &SkuId) -> Option<Arc<StockView>> {
         self.stock
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::commit::{CommitQueue, OtherWrite};
 use crate::deliveries::{self, Deliveries};
 use crate::directory::{Directory, Mailbox, Sent, Shed};
+use crate::heat::HotList;
 use crate::inbox::Inbox;
 use crate::loading::{self, Loads};
 use crate::metrics::Metrics;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     steps_max: usize,
     pub loads: Loads,
     pub directory: Directory,
+    pub hot: HotList,
     pub commits: CommitQueue,
     pub timers: Timers,
     pub board: Board,
@@ -85,6 +87,7 @@ impl Shared {
             steps_max: options.steps_max,
             loads: Loads::default(),
             directory: Directory::default(),
+            hot: HotList::default(),
             commits: CommitQueue::new(taken, OwnerId(options.owner)),
             timers: Timers::default(),
             board: Board::default(),
@@ -214,7 +217,13 @@ impl Shared {
         written
     }
 
-    pub fn note_answer(&self, result: &Result<Answer, Rejection>) {
+    pub fn note_answer(&self, from: &EntityId, result: &Result<Answer, Rejection>) {
+        if let EntityId::Sku(_) = from {
+            let is_refused = self.metrics.reserve.answered(result);
+            if let Some(mailbox) = self.directory.get(from).filter(|_| is_refused) {
+                mailbox.heat.refused();
+            }
+        }
         match result {
             Ok(Answer::Queued) | Err(Rejection::Contended { .. }) => {
                 self.metrics.contended.inc();

@@ -200,25 +200,6 @@ async fn rules_are_refused_with_all_their_problems() {
 }
 
 #[tokio::test]
-async fn figures_name_routes_and_hot_skus() {
-    let server = Server::start().await;
-    server.stocked("A-1", 1).await;
-    assert_eq!(
-        server.anonymous(Method::GET, "/readyz").send().await.text,
-        "ready"
-    );
-    let text = server.anonymous(Method::GET, "/metrics").send().await.text;
-    for expected in [
-        "http_route=\"/v1/skus/{sku}\"",
-        "sku=\"A-1\"",
-        "crossdock_journal_records",
-        "# EOF",
-    ] {
-        assert!(text.contains(expected), "{expected} is missing in {text}");
-    }
-}
-
-#[tokio::test]
 async fn a_node_whose_read_models_stand_still_is_not_ready() {
     let server = Server::start().await;
     server.insight.stand_still("folding the journal panicked");

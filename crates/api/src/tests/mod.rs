@@ -1,6 +1,7 @@
 //! Tests over HTTP, in process: a node on a journal in memory behind the whole router.
 
 mod access;
+mod endpoints;
 mod flows;
 mod holds;
 mod imports;
@@ -12,7 +13,7 @@ mod requests;
 mod stock;
 mod webhooks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use crossdock_channels::Secret;
+use crossdock_channels::warehouse::{HttpSender, Policy};
 use crossdock_insight::Insight;
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::v1::Scope;
@@ -30,7 +32,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::server::router;
-use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Parts, new_key};
+use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Outbound, Parts, new_key};
 
 /// Secrets of the channel `shop`: one is being replaced.
 const SECRETS: [&str; 2] = ["first secret", "second secret"];
@@ -172,6 +174,10 @@ impl Server {
             adopt: None,
             backup: None,
             spans: None,
+            outbound: Outbound {
+                sender: HttpSender::new(Policy::default()).unwrap(),
+                secrets: BTreeSet::from(["wms".to_owned()]),
+            },
         })
     }
 

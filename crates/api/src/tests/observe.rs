@@ -2,10 +2,12 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::http::Method;
 use axum::routing::get;
 use axum::{Router, middleware};
+use serde_json::json;
 
 use super::Server;
 use crate::error::ApiError;
@@ -77,5 +79,55 @@ async fn a_failure_is_logged_with_the_requests_id_and_its_cause() {
     assert_eq!(lines.len(), 1, "{log}");
     for part in ["ask-7", "/fails", "no such table: orders"] {
         assert!(lines[0].contains(part), "{part} in {log}");
+    }
+}
+
+/// Every figure that dashboards are made of, by its name.
+#[tokio::test]
+async fn figures_have_their_names() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let ready = server.anonymous(Method::GET, "/readyz").send().await;
+    assert_eq!(ready.text, "ready");
+    for (key, wanted) in [("a", 201), ("b", 409)] {
+        let hold = json!({"lines": [{"sku": "A-1", "units": 1}], "expires_in_s": 300});
+        let held = server.post("/v1/holds", key, &hold).await;
+        assert_eq!(held.status.as_u16(), wanted, "{}", held.text);
+    }
+    server.catch_up();
+    let expected = [
+        "http_route=\"/v1/skus/{sku}\"",
+        "crossdock_build_info{version=",
+        "crossdock_reserve_requests_total{outcome=\"granted\"} 1",
+        "crossdock_reserve_requests_total{outcome=\"out_of_stock\"} 1",
+        "crossdock_reserve_mailbox_wait_seconds_count{heat=",
+        "crossdock_reserve_service_seconds_count{heat=",
+        "crossdock_reserve_batch_size_count 2",
+        "crossdock_hot_sku_requests_total{sku=\"A-1\"} 2",
+        "crossdock_hot_sku_refused_total{sku=\"A-1\"} 1",
+        "crossdock_hot_sku_busy_seconds_total{sku=\"A-1\"}",
+        "crossdock_hot_sku_wait_seconds_total{sku=\"A-1\"}",
+        "crossdock_hot_sku_mailbox_depth{sku=\"A-1\"} 0",
+        "crossdock_hot_sku_available_units{sku=\"A-1\"} 0",
+        "crossdock_journal_records",
+        "crossdock_insight_lag_records 0",
+        "# TYPE crossdock_exceptions_open gauge",
+        "# TYPE crossdock_endpoint_lag_events gauge",
+        "# EOF",
+    ];
+    // Who is hot is looked at once a second.
+    let mut figures = String::new();
+    for _ in 0..50 {
+        figures = server.anonymous(Method::GET, "/metrics").send().await.text;
+        if expected.iter().all(|expected| figures.contains(expected)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for expected in expected {
+        assert!(
+            figures.contains(expected),
+            "{expected} is missing in {figures}"
+        );
     }
 }

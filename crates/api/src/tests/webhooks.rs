@@ -76,4 +76,27 @@ async fn a_signed_delivery_is_stored_once() {
         .await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(server.deliveries(), 2);
+    let figures = server.anonymous(Method::GET, "/metrics").send().await.text;
+    for line in [
+        "outcome=\"accepted\"} 2",
+        "outcome=\"duplicate\"} 2",
+        "crossdock_webhook_ack_seconds_count{channel=\"shop\"} 4",
+    ] {
+        assert!(figures.contains(line), "{line} in {figures}");
+    }
+}
+
+/// Nobody who is not believed makes figures grow.
+#[tokio::test]
+async fn made_up_topics_and_channels_are_no_labels() {
+    let server = Server::start().await;
+    for channel in ["shop", "nobody"] {
+        let call = server.anonymous(Method::POST, &format!("/webhooks/{channel}"));
+        let call = call.header("X-Shopify-Topic", "made/up");
+        call.header("X-Shopify-Hmac-SHA256", "AAAA").send().await;
+    }
+    let figures = server.anonymous(Method::GET, "/metrics").send().await.text;
+    let counted = "channel=\"shop\",topic=\"other\",outcome=\"bad_signature\"} 1";
+    assert!(figures.contains(counted), "{figures}");
+    assert!(!figures.contains("made/up") && !figures.contains("nobody"));
 }

@@ -1,5 +1,6 @@
 //! Outgoing webhooks: who is told of which events.
 
+use crossdock_insight::{Delivered, Insight, TOPICS};
 use crossdock_model::answer::EndpointView;
 use crossdock_model::command::SystemCommand;
 use crossdock_model::v1::Scope;
@@ -13,7 +14,7 @@ use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::extract::{Id, Input};
 use crate::route::Route;
-use crate::wire::Items;
+use crate::wire::{Items, Time};
 
 /// Topics of one endpoint at most.
 const TOPICS_MAX: usize = 100;
@@ -47,14 +48,14 @@ pub(super) fn routes() -> Vec<Route> {
 pub(crate) struct EndpointInput {
     /// `https://…`
     url: String,
-    /// Which events: `order.shipped`, `stock.changed`, …; all if empty.
+    /// Which events: topics of `GET /v1/events`, or how they begin: `order.shipped`, `stock.`; all if empty.
     #[serde(default)]
     topics: Vec<String>,
     /// Name of the signing secret in the configuration.
     secret: String,
 }
 
-/// An outgoing webhook.
+/// An outgoing webhook, and how it goes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EndpointDoc {
     endpoint: String,
@@ -62,6 +63,16 @@ pub(crate) struct EndpointDoc {
     topics: Vec<String>,
     /// Name of the signing secret in the configuration.
     secret: String,
+    /// Events of the feed that it has not been told yet.
+    behind: i64,
+    /// Failures in a row to tell it the next one.
+    failures: u32,
+    /// When it is tried again.
+    retry_at: Option<Time>,
+    /// Why it failed last; until it takes an event.
+    error: Option<String>,
+    /// Events that were passed over, one after the other, after all tries.
+    passed_over: u32,
 }
 
 /// An endpoint that is told nothing any more.
@@ -71,12 +82,17 @@ pub(crate) struct EndpointRemoved {
     removed: bool,
 }
 
-fn doc(view: EndpointView) -> EndpointDoc {
+fn doc(view: EndpointView, told: Delivered, newest: i64) -> EndpointDoc {
     EndpointDoc {
         endpoint: view.id,
         url: view.url,
         topics: view.topics,
         secret: view.secret_name,
+        behind: (newest - told.last).max(0),
+        failures: told.failures,
+        retry_at: (told.retry_at > 0).then(|| Time::from_ms(told.retry_at)),
+        error: told.error,
+        passed_over: told.passed_over,
     }
 }
 
@@ -85,14 +101,37 @@ async fn list(asking: Asking) -> Answered<Doc<Items<EndpointDoc>>> {
     let reply = asking
         .ask_by(EntityId::System(0), read, asking.by())
         .await?;
-    match reply.answer.clone() {
-        Answer::Endpoints(all) => {
-            let items = all.into_iter().map(doc).collect();
-            Ok(Doc::of(&reply, Items::all(items)))
+    let Answer::Endpoints(all) = &reply.answer else {
+        let cause = format!("endpoints were answered by {:?}", reply.answer);
+        return Err(ApiError::internal(&cause));
+    };
+    let (told, newest) = look(&asking.state, Insight::all_delivered).await?;
+    let items = all.iter().map(|view| {
+        let known = told.get(&view.id).cloned();
+        let told = known.unwrap_or_else(|| Delivered::up_to(newest));
+        doc(view.clone(), told, newest)
+    });
+    Ok(Doc::of(&reply, Items::all(items.collect())))
+}
+
+fn check_topics(topics: &[String]) -> Result<(), ApiError> {
+    if topics.len() > TOPICS_MAX {
+        return Err(ApiError::invalid("topics", format!("at most {TOPICS_MAX}")));
+    }
+    let is_known = |topic: &&String| {
+        let mut known = TOPICS.iter().map(|(known, _)| known);
+        !topic.is_empty() && known.any(|known| known.starts_with(topic.as_str()))
+    };
+    match topics.iter().find(|topic| !is_known(topic)) {
+        None => Ok(()),
+        Some(topic) => {
+            let known: Vec<&str> = TOPICS.iter().map(|(known, _)| *known).collect();
+            let what = format!(
+                "no topic begins with {topic:?}; there are {}",
+                known.join(", ")
+            );
+            Err(ApiError::invalid("topics", what))
         }
-        other => Err(ApiError::internal(&format!(
-            "endpoints were answered by {other:?}"
-        ))),
     }
 }
 
@@ -106,12 +145,10 @@ async fn set(
         topics,
         secret,
     } = input.value;
-    if !(url.starts_with("https://") || url.starts_with("http://")) {
-        return Err(ApiError::invalid("url", "expected https://…"));
-    }
-    if topics.len() > TOPICS_MAX {
-        return Err(ApiError::invalid("topics", format!("at most {TOPICS_MAX}")));
-    }
+    check_topics(&topics)?;
+    let outbound = &asking.state.outbound;
+    outbound.check_secret("secret", &secret)?;
+    outbound.check_url("url", &url).await?;
     let view = EndpointView {
         id: id.to_string(),
         url,
@@ -125,10 +162,16 @@ async fn set(
         secret_name: view.secret_name.clone(),
     });
     let done = asking.ask(EntityId::System(0), command, input.hash).await?;
-    // It is told everything from here on, not from when somebody first looks at it.
+    // It is told everything from here on, not from when somebody first looks at it; and at once, if what was wrong
+    // with it is mended.
     let endpoint = view.id.clone();
-    look(&asking.state, move |insight| insight.delivered(&endpoint)).await?;
-    Ok(Doc::of(&done, doc(view)))
+    let told = look(&asking.state, move |insight| {
+        insight.retry_delivery(&endpoint)?;
+        insight.delivered(&endpoint)
+    });
+    let told = told.await?;
+    let (_, newest) = look(&asking.state, Insight::all_delivered).await?;
+    Ok(Doc::of(&done, doc(view, told, newest)))
 }
 
 async fn remove(

@@ -30,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventQuery {
-    /// The last event you have; 0 for the beginning.
+    /// The last event you have; 0 for the oldest there is. Events are kept for 30 days.
     #[serde(default)]
     after: i64,
     /// Events at most, 1 to 200.
@@ -51,7 +51,7 @@ pub(crate) struct EventPage {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventDoc {
     id: i64,
-    /// `order.reserved`, `stock.changed`, …
+    /// `order.reserved`, `stock.changed`, …: `docs/events.md` has all of them.
     topic: String,
     /// What it is about.
     subject: String,

@@ -226,6 +226,8 @@ async fn define(
     input: Input<LocationDoc>,
 ) -> Answered<Doc<LocationDoc>> {
     let facts = input.value.read(location.clone())?;
+    let outbound = &asking.state.outbound;
+    outbound.check_connector(&facts.connector).await?;
     let command = LocationCommand::Define(Box::new(facts.clone()));
     let entity = EntityId::Location(location);
     let done = asking

@@ -92,17 +92,29 @@ impl RequestBody {
             answer: Answer {
                 path: format!(
                     "/v1/orders/{}/requests/{}",
-                    delivery.order, delivery.request
+                    encoded(&delivery.order.to_string()),
+                    delivery.request
                 ),
             },
         }
     }
 }
 
+/// A text as one segment of a path and as one part of a message's id, which is a header's value without full stops
+/// (Standard Webhooks): channels may put anything into the ids of their orders.
+fn encoded(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_~:".contains(byte);
+    let bytes = text.bytes().map(|byte| match plain(&byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    bytes.collect()
+}
+
 /// The id of a delivery: the same for every try, which says the same, so that the receiver knows a repeat.
 #[must_use]
 pub fn message_id(delivery: &Delivery) -> String {
-    let (order, request) = (&delivery.order, delivery.request);
+    let (order, request) = (encoded(&delivery.order.to_string()), delivery.request);
     match delivery.kind {
         DeliveryKind::Fulfil => format!("fulfil:{order}:{request}"),
         DeliveryKind::Cancel { ask } => format!("cancel:{order}:{request}:{ask}"),
@@ -112,6 +124,17 @@ pub fn message_id(delivery: &Delivery) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_of_a_path_and_one_part_of_a_header() {
+        for (id, segment) in [
+            ("shop:820982911946154508", "shop:820982911946154508"),
+            ("shop:#10/7?a=b c%2F", "shop:%2310%2F7%3Fa%3Db%20c%252F"),
+            ("shop:ü.1", "shop:%C3%BC%2E1"),
+        ] {
+            assert_eq!(encoded(id), segment);
+        }
+    }
 
     /// One id stands for one body: each ask has its own.
     #[test]

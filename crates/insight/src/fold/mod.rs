@@ -1,5 +1,6 @@
 //! Folds records into tables, one file per kind of entity.
 
+mod changes;
 mod claims;
 mod exceptions;
 mod lines;
@@ -8,6 +9,7 @@ mod requests;
 mod settings;
 mod sku;
 
+pub use changes::TOPICS;
 pub(crate) use order::status_text;
 
 use std::collections::BTreeSet;
@@ -101,6 +103,10 @@ impl Folding<'_> {
     }
 
     fn feed(&self, topic: &str, subject: &str, data: &Value) -> Folded {
+        debug_assert!(
+            TOPICS.iter().any(|(known, _)| *known == topic),
+            "{topic} is not in the list of topics"
+        );
         if self.told {
             return Ok(());
         }

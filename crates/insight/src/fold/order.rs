@@ -28,7 +28,7 @@ pub(crate) fn status_text(status: OrderStatus) -> &'static str {
     }
 }
 
-fn payment_text(payment: Payment) -> &'static str {
+pub(super) fn payment_text(payment: Payment) -> &'static str {
     match payment {
         Payment::Ready => "ready",
         Payment::Pending => "pending",
@@ -62,19 +62,20 @@ impl Folding<'_> {
         self.tell(order, &id, number, event)?;
         match event {
             E::Received { facts, origin } => self.received(order, &id, facts, *origin),
-            E::Merged { facts } => self.merged(&id, facts),
-            E::LinesEdited { lines } => self.lines_edited(&id, lines),
+            E::Merged { facts } => self.restated(&id, facts),
+            E::LinesEdited { lines } => self.edited(&id, lines),
             E::StatusChanged { to } => self.status(&id, *to),
             E::Planned { attempt, plan, .. } => self.planned(&id, *attempt, plan),
             E::Reserved { attempt } => self.reserved(&id, *attempt),
             E::BackorderedAt { skus, .. } => self.backordered(&id, skus),
             E::Released { lines, .. } => self.let_go(&id, lines),
             E::GaveBack { sku, take, .. } => self.gave_back(&id, sku, take),
-            E::LinesCancelled { lines, .. } => self.count_lines(&id, "cancelled", 1, lines),
-            E::CancelUndone { lines, .. } => self.count_lines(&id, "cancelled", -1, lines),
+            E::LinesCancelled { lines, reason, .. } => self.lines_cancelled(&id, lines, reason),
+            E::CancelUndone { lines, reason } => self.cancel_undone(&id, lines, reason),
             E::ElsewhereUndone { shipment, lines } => self.elsewhere_undone(&id, shipment, lines),
             E::ShippedElsewhere { shipment, lines } => self.shipped_elsewhere(&id, shipment, lines),
-            E::Returned { lines, .. } => self.returned(&id, lines),
+            E::Returned { return_id, lines } => self.came_back(&id, return_id.as_str(), lines),
+            E::Refunded { refund, lines } => self.refunded(&id, refund, lines),
             E::Refused { .. } => self.all_cancelled(&id),
             E::RequestCreated { request, location, lines, acknowledge_by, .. } =>
                 self.request_created(&id, *request, location, lines, *acknowledge_by),
@@ -87,7 +88,10 @@ impl Folding<'_> {
             E::RequestCancelAsked { request, ask, lines } => self.cancel_asked(&id, *request, *ask, lines),
             E::RequestCancelled { request, ask, lines } => self.request_cancelled(&id, *request, *ask, lines),
             E::RequestCancelRefused { request, ask } => self.ask_ended(&id, *request, *ask),
-            E::DestinationChanged { destination, .. } => self.destination(&id, Some(destination)),
+            E::DestinationChanged { destination, .. } => {
+                self.destination(&id, Some(destination))?;
+                self.feed("order.address_changed", &id, &json!({}))
+            }
             E::HeldBack { lines, reason, until } => self.held_back(&id, lines, reason, *until),
             E::HoldEnded { lines } => self.released_from_hold(&id, lines),
             E::ExceptionOpened(opened) => self.exception_opened(opened),
@@ -97,7 +101,7 @@ impl Folding<'_> {
             | E::PlanRequested { .. } | E::SkuReserved { .. }
             | E::SlotGranted { .. } | E::AttemptClosed { .. } | E::StockReturned { .. } | E::StockAsked { .. }
             | E::StockSeen { .. } | E::OfferSeen { .. } | E::OfferAnswered { .. } | E::RequestSendFailed { .. }
-            | E::RequestResent { .. } | E::RerouteAsked { .. } | E::Refunded { .. }
+            | E::RequestResent { .. } | E::RerouteAsked { .. }
             | E::ConflictSeen { .. } | E::Freed | E::SplitAsked { .. }
             | E::Noted { .. } | E::EffectDone { .. } | E::HoldTaken { .. } | E::TimePassed { .. }
             | E::Claimed { .. } => Ok(()),
@@ -194,7 +198,7 @@ impl Folding<'_> {
         self.feed("order.received", id, &data)
     }
 
-    fn merged(&self, id: &str, facts: &OrderFacts) -> Folded {
+    pub(super) fn merged(&self, id: &str, facts: &OrderFacts) -> Folded {
         let sql = "UPDATE orders SET name = ?2, ship_by = ?3, total = ?4, tags = ?5, payment = ?6, payment_until = ?7,
             service_level = ?8, deliver_by = ?9 WHERE id = ?1";
         let until = match facts.payment {

@@ -48,6 +48,17 @@ pub struct ExceptionRow {
     pub how: Option<String>,
 }
 
+/// Open exceptions of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenExceptions {
+    /// The kind.
+    pub kind: String,
+    /// How many are open.
+    pub count: u64,
+    /// When the oldest was opened, milliseconds since 1970.
+    pub oldest_at: i64,
+}
+
 const OPENED: Order = Order::up(&["opened_at", "id"]);
 
 const EXCEPTION: &str =
@@ -95,6 +106,25 @@ impl Insight {
             exception_row,
             key,
         )
+    }
+
+    /// How many exceptions are open, by kind.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn open_exceptions(&self) -> Result<Vec<OpenExceptions>, InsightError> {
+        let sql = "SELECT kind, count(*), min(opened_at) FROM exceptions WHERE closed_at IS NULL
+            GROUP BY kind ORDER BY kind";
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(OpenExceptions {
+                kind: row.get(0)?,
+                count: row.get::<_, i64>(1)?.unsigned_abs(),
+                oldest_at: row.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// All episodes of the exception that one is an episode of, the oldest first, up to a page; empty for an unknown

@@ -1,10 +1,15 @@
 //! The feed of public events, and how far each endpoint has been told.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 
 use super::json;
 use crate::{Insight, InsightError};
+
+/// Events deleted in one go.
+const PRUNED_MAX: usize = 4096;
 
 /// A public event.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +33,46 @@ pub struct FeedPage {
     pub events: Vec<FeedEvent>,
     /// Go on after this one: also past events of other topics.
     pub next_after: i64,
+}
+
+/// How far an endpoint was told, and how that goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// The last event it was told, or that was passed over.
+    pub last: i64,
+    /// Failures in a row with the next one.
+    pub failures: u32,
+    /// Not before then, milliseconds since 1970.
+    pub retry_at: i64,
+    /// Why it failed last; kept until it takes an event.
+    pub error: Option<String>,
+    /// Events that were passed over, one after the other.
+    pub passed_over: u32,
+}
+
+impl Delivered {
+    /// Told up to an event, without trouble.
+    #[must_use]
+    pub fn up_to(last: i64) -> Self {
+        Self {
+            last,
+            ..Self::default()
+        }
+    }
+}
+
+const DELIVERED: &str =
+    "SELECT endpoint, feed_id, failures, retry_at, error, passed_over FROM delivered";
+
+fn delivered(row: &Row<'_>) -> rusqlite::Result<(String, Delivered)> {
+    let told = Delivered {
+        last: row.get(1)?,
+        failures: row.get(2)?,
+        retry_at: row.get(3)?,
+        error: row.get(4)?,
+        passed_over: row.get(5)?,
+    };
+    Ok((row.get(0)?, told))
 }
 
 fn feed_event(row: &Row<'_>) -> rusqlite::Result<FeedEvent> {
@@ -94,48 +139,83 @@ impl Insight {
         Ok(FeedPage { events, next_after })
     }
 
-    /// How far an endpoint was told: (last event, failures in a row, not before milliseconds since 1970). A new
-    /// endpoint begins at the feed's present end. While a new database folds an old journal that end is not known:
-    /// it says [`i64::MAX`], after which there is nothing to tell, and keeps nothing.
+    /// How far an endpoint was told. A new one begins at the feed's present end. While a new database folds an old
+    /// journal that end is not known: it says [`i64::MAX`], after which there is nothing to tell, and keeps nothing.
     ///
     /// # Errors
     /// [`InsightError`].
-    pub fn delivered(&self, endpoint: &str) -> Result<(i64, u32, i64), InsightError> {
+    pub fn delivered(&self, endpoint: &str) -> Result<Delivered, InsightError> {
         let writer = self.writer();
-        let sql = "SELECT feed_id, failures, retry_at FROM delivered WHERE endpoint = ?1";
-        let known = writer.query_row(sql, [endpoint], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        });
-        if let Some(known) = known.optional()? {
+        let sql = format!("{DELIVERED} WHERE endpoint = ?1");
+        let known = writer.query_row(&sql, [endpoint], delivered);
+        if let Some((_, known)) = known.optional()? {
             return Ok(known);
         }
         if is_catching_up(&writer)? {
-            return Ok((i64::MAX, 0, 0));
+            return Ok(Delivered::up_to(i64::MAX));
         }
         let end = end(&writer)?;
         writer.execute(
             "INSERT INTO delivered (endpoint, feed_id) VALUES (?1, ?2)",
             (endpoint, end),
         )?;
-        Ok((end, 0, 0))
+        Ok(Delivered::up_to(end))
+    }
+
+    /// How far every endpoint was told that was told anything, by its id, and the newest event there is.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn all_delivered(&self) -> Result<(BTreeMap<String, Delivered>, i64), InsightError> {
+        let mut reader = self.reader();
+        let view = reader.transaction()?;
+        let mut statement = view.prepare_cached(DELIVERED)?;
+        let rows = statement.query_map([], delivered)?;
+        Ok((rows.collect::<Result<_, _>>()?, end(&view)?))
     }
 
     /// Records how far an endpoint was told.
     ///
     /// # Errors
     /// [`InsightError`].
-    pub fn set_delivered(
-        &self,
-        endpoint: &str,
-        feed_id: i64,
-        failures: u32,
-        retry_at: i64,
-    ) -> Result<(), InsightError> {
-        let sql =
-            "UPDATE delivered SET feed_id = ?2, failures = ?3, retry_at = ?4 WHERE endpoint = ?1";
-        self.writer()
-            .execute(sql, (endpoint, feed_id, failures, retry_at))?;
+    pub fn set_delivered(&self, endpoint: &str, told: &Delivered) -> Result<(), InsightError> {
+        let sql = "UPDATE delivered SET feed_id = ?2, failures = ?3, retry_at = ?4, error = ?5, passed_over = ?6
+            WHERE endpoint = ?1";
+        let values = (
+            endpoint,
+            told.last,
+            told.failures,
+            told.retry_at,
+            &told.error,
+            told.passed_over,
+        );
+        self.writer().execute(sql, values)?;
         Ok(())
+    }
+
+    /// Lets an endpoint be tried at once: whoever changed it does not wait for a pause that its old address earned.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn retry_delivery(&self, endpoint: &str) -> Result<(), InsightError> {
+        let sql =
+            "UPDATE delivered SET failures = 0, retry_at = 0, passed_over = 0 WHERE endpoint = ?1";
+        self.writer().execute(sql, [endpoint])?;
+        Ok(())
+    }
+
+    /// Deletes events from before a time, the oldest first, up to some thousands; says whether there may be more.
+    /// The newest one stays: it is where the numbers go on.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn prune_feed(&self, before: i64) -> Result<bool, InsightError> {
+        let sql = "DELETE FROM feed WHERE at < ?1 AND id < (SELECT max(id) FROM feed)
+            AND id IN (SELECT id FROM feed ORDER BY id LIMIT ?2)";
+        let deleted = self
+            .writer()
+            .execute(sql, (before, PRUNED_MAX.cast_signed()))?;
+        Ok(deleted == PRUNED_MAX)
     }
 
     /// Forgets how far an endpoint was told: one of that name begins anew.

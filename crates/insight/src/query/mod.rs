@@ -15,8 +15,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-pub use exceptions::{ExceptionFilter, ExceptionRow};
-pub use feed::{FeedEvent, FeedPage};
+pub use exceptions::{ExceptionFilter, ExceptionRow, OpenExceptions};
+pub use feed::{Delivered, FeedEvent, FeedPage};
 pub use orders::{
     HoldSummary, OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow,
 };

@@ -1,9 +1,13 @@
 //! The feed of public events, and what endpoints are told of it.
 
-use crossdock_insight::Insight;
-use crossdock_model::v1::{Event, OrderEvent, OrderStatus, SkuEvent};
+use crossdock_insight::{Delivered, Insight, TOPICS};
+use crossdock_model::v1::{
+    Destination, Event, LineUnits, OrderEvent, OrderStatus, Payment, RefundLine, Restock,
+    ReturnLine, SkuEvent,
+};
+use crossdock_model::{LineId, RefundId, ReturnId};
 
-use crate::book::{Book, catch_up, folded, moved, opened, place};
+use crate::book::{Book, catch_up, facts, folded, line_facts, moved, opened, place};
 
 fn topics(insight: &Insight, after: i64) -> Vec<String> {
     let events = insight.feed(after, 100).unwrap().into_iter();
@@ -16,13 +20,154 @@ fn each_endpoint_is_told_what_is_new() {
     let mut book = Book::new();
     book.order(1);
     catch_up(&insight, &book);
-    let (end, failures, _) = insight.delivered("erp").unwrap();
-    assert_eq!(failures, 0);
+    let end = insight.delivered("erp").unwrap().last;
+    assert_eq!(insight.delivered("erp").unwrap(), Delivered::up_to(end));
     book.order(2);
     catch_up(&insight, &book);
     assert_eq!(topics(&insight, end), ["order.received"]);
-    insight.set_delivered("erp", end + 1, 3, 77).unwrap();
-    assert_eq!(insight.delivered("erp").unwrap(), (end + 1, 3, 77));
+    let failing = Delivered {
+        last: end + 1,
+        failures: 3,
+        retry_at: 77,
+        error: Some("answered with status 500".to_owned()),
+        passed_over: 1,
+    };
+    insight.set_delivered("erp", &failing).unwrap();
+    assert_eq!(insight.delivered("erp").unwrap(), failing);
+    let (all, newest) = insight.all_delivered().unwrap();
+    assert_eq!((&all["erp"], newest), (&failing, end + 1));
+    insight.retry_delivery("erp").unwrap();
+    let retried = Delivered {
+        error: failing.error,
+        ..Delivered::up_to(end + 1)
+    };
+    assert_eq!(insight.delivered("erp").unwrap(), retried);
+}
+
+fn texts(insight: &Insight) -> Vec<(String, String)> {
+    let events = insight.feed(0, 100).unwrap().into_iter();
+    events
+        .map(|event| (event.topic, event.data.to_string()))
+        .collect()
+}
+
+/// What happens to an order beside its state is told too: whoever listens need not compare.
+#[test]
+fn changes_of_an_order_are_told() {
+    let mut book = Book::new();
+    book.order(1);
+    let line = |line: &str, units| LineUnits {
+        line: LineId::new(line).unwrap(),
+        units,
+    };
+    let same = Box::new(facts(1));
+    let mut other = facts(1);
+    other.payment = Payment::Pending;
+    other.lines[0].ordered_units = 5;
+    let refunded = RefundLine {
+        line: LineId::new("1").unwrap(),
+        units: 1,
+        restock: Restock::No,
+        location: None,
+    };
+    let came_back = ReturnLine {
+        line: LineId::new("2").unwrap(),
+        units: 1,
+        location: place("reno"),
+        condition: None,
+    };
+    let secret = Destination {
+        country: "DE".to_owned(),
+        state: None,
+        postal_prefix: None,
+        area: None,
+        address_version: 2,
+    };
+    let reason = "bought twice".to_owned();
+    let changes = [
+        OrderEvent::Merged { facts: same },
+        OrderEvent::Merged {
+            facts: Box::new(other),
+        },
+        OrderEvent::LinesEdited {
+            lines: vec![line_facts("2", "B", 3)],
+        },
+        OrderEvent::LinesCancelled {
+            lines: vec![line("1", 2)],
+            reason: reason.clone(),
+            by_channel: false,
+        },
+        OrderEvent::CancelUndone {
+            lines: vec![line("1", 1)],
+            reason,
+        },
+        OrderEvent::DestinationChanged {
+            destination: secret,
+            by_operator: true,
+        },
+        OrderEvent::Refunded {
+            refund: RefundId::new("r1").unwrap(),
+            lines: vec![refunded],
+        },
+        OrderEvent::Returned {
+            return_id: ReturnId::new("b1").unwrap(),
+            lines: vec![came_back],
+        },
+    ];
+    for change in changes {
+        book.tell(1, vec![change]);
+    }
+    let told = texts(&folded(&book));
+    let expected = [
+        ("order.received", ""),
+        ("order.lines_changed", r#""line":"1","skus":[{"sku":"A""#),
+        ("order.payment_changed", r#"{"payment":"pending"}"#),
+        ("order.lines_changed", r#""units":3"#),
+        ("order.lines_cancelled", r#""units":2"#),
+        ("order.cancel_undone", r#""units":1"#),
+        ("order.address_changed", "{}"),
+        ("order.refunded", r#""refund":"r1""#),
+        ("order.returned", r#""return":"b1""#),
+    ];
+    let topics: Vec<&str> = told.iter().map(|(topic, _)| topic.as_str()).collect();
+    assert_eq!(topics, expected.map(|(topic, _)| topic));
+    for ((_, data), (topic, part)) in told.iter().zip(expected) {
+        assert!(data.contains(part), "{topic}: {part} in {data}");
+    }
+}
+
+#[test]
+fn the_page_of_events_lists_every_topic() {
+    let page = include_str!("../../../../docs/events.md");
+    let rows: Vec<String> = TOPICS
+        .iter()
+        .map(|(topic, what)| format!("| `{topic}` | {what} |"))
+        .collect();
+    let listed: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(listed, rows);
+}
+
+/// The feed does not grow for ever; what is left keeps its numbers, and new events go on with them.
+#[test]
+fn old_events_are_deleted_and_numbers_go_on() {
+    let (_dir, insight) = opened();
+    let mut book = Book::new();
+    for order in 1..=3 {
+        book.order(order);
+    }
+    catch_up(&insight, &book);
+    let before = insight.feed(0, 100).unwrap();
+    assert!(!insight.prune_feed(before[1].at).unwrap());
+    assert_eq!(insight.feed(0, 100).unwrap(), before[1..]);
+    insight.prune_feed(i64::MAX).unwrap();
+    let newest = before.last().unwrap().id;
+    assert_eq!(insight.feed(0, 100).unwrap().len(), 1);
+    book.order(4);
+    catch_up(&insight, &book);
+    assert_eq!(insight.feed(newest, 100).unwrap()[0].id, newest + 1);
 }
 
 #[test]
@@ -114,10 +259,11 @@ fn an_old_journal_is_not_told_to_endpoints() {
     }
     let insight = Insight::open_in_memory().unwrap();
     insight.catch_up_within(&book.journal, 4).unwrap();
-    assert_eq!(insight.delivered("erp").unwrap(), (i64::MAX, 0, 0));
-    insight.set_delivered("erp", i64::MAX, 0, 0).unwrap();
+    let unknown = Delivered::up_to(i64::MAX);
+    assert_eq!(insight.delivered("erp").unwrap(), unknown);
+    insight.set_delivered("erp", &unknown).unwrap();
     catch_up(&insight, &book);
-    assert_eq!(insight.delivered("erp").unwrap(), (9, 0, 0));
+    assert_eq!(insight.delivered("erp").unwrap(), Delivered::up_to(9));
     book.order(10);
     catch_up(&insight, &book);
     assert_eq!(topics(&insight, 9), ["order.received"]);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use rusqlite::{Transaction, TransactionBehavior, params};
 
@@ -148,7 +149,11 @@ impl SqliteJournal {
             let what = "injected failure of a flush".to_owned();
             return Err(self.note_failure(JournalError::Unknown(what)).into());
         }
+        let started = Instant::now();
         transaction.commit()?;
+        if let Some(told) = &self.options.on_flush {
+            (told.0)(started.elapsed());
+        }
         Ok(written)
     }
 

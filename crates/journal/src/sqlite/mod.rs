@@ -30,7 +30,7 @@ mod verify;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crossdock_model::{EntityId, ShardId, Timestamp};
 use rusqlite::Connection;
@@ -61,6 +61,23 @@ pub enum Synchronous {
     Off,
 }
 
+/// Whoever is told how long each flush took.
+#[derive(Clone)]
+pub struct OnFlush(Arc<dyn Fn(std::time::Duration) + Send + Sync>);
+
+impl OnFlush {
+    /// Tells somebody; called by the thread that commits, which waits for it.
+    pub fn new(told: impl Fn(std::time::Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+}
+
+impl std::fmt::Debug for OnFlush {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnFlush(…)")
+    }
+}
+
 /// Settings of a [`SqliteJournal`].
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
@@ -83,6 +100,8 @@ pub struct SqliteOptions {
     pub delete_commits_max: u32,
     /// Largest size of the database, in pages of 4 KiB: a quota, and how tests fill the disk.
     pub page_count_max: Option<u32>,
+    /// Who is told how long each flush took.
+    pub on_flush: Option<OnFlush>,
 }
 
 impl SqliteOptions {
@@ -99,6 +118,7 @@ impl SqliteOptions {
             wal_bytes_max: 64 << 20,
             delete_commits_max: 256,
             page_count_max: None,
+            on_flush: None,
         }
     }
 }

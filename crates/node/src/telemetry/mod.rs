@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use crossdock_api::trace::Spans;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -41,6 +42,12 @@ impl Guard {
             spans.close();
         }
     }
+}
+
+/// Times of flushes, to be registered and observed.
+#[must_use]
+pub fn flushes() -> Histogram {
+    Histogram::new(exponential_buckets(10e-6, 2.0, 20))
 }
 
 /// Starts logs and, when configured, traces.

@@ -221,7 +221,11 @@ impl Line {
                 known(asking, location)?;
                 skus::known(asking, sku).await
             }
-            Self::Location(_) | Self::Listing(..) => Ok(()),
+            Self::Location(facts) => {
+                let outbound = &asking.state.outbound;
+                outbound.check_connector(&facts.connector).await
+            }
+            Self::Listing(..) => Ok(()),
         }
     }
 
