@@ -74,6 +74,11 @@ async fn a_thousand_echoes_of_our_own_number_change_no_stock() {
     level(&server, 1000, 655_441_492, json!(7), 1).await;
     worked_off(&server).await;
     let stock = server.get("/v1/stock/A").await;
+    let listing = server
+        .get("/v1/channels/shop/listings/inventory_item:808950810")
+        .await;
+    assert_eq!(listing["shown"][0]["place"], "shop/655441491", "{listing}");
+    assert_eq!(listing["shown"][0]["units"], 999 % 90, "{listing}");
     assert_eq!(on_hand(&stock, "reno"), 70, "{stock}");
     assert_eq!(on_hand(&stock, "floor"), 7, "{stock}");
     assert_eq!(open_exceptions(&server).await, Vec::<Value>::new());

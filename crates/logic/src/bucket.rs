@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::BucketCommand;
-use crossdock_model::v1::{BucketEvent, ListingTarget};
-use crossdock_model::{Answer, EntityId, ListingId, Rejection, ShardId, Timestamp};
+use crossdock_model::v1::{BucketEvent, ListingTarget, ShownLevel};
+use crossdock_model::{Answer, EntityId, ListingId, Rejection, ShardId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
@@ -13,6 +13,8 @@ use crate::decider::{Asked, Decider, Decision, IllegalHistory};
 pub const BUCKETS: u16 = 64;
 /// Listings of one bucket at most.
 const LISTINGS_MAX: usize = 50_000;
+/// Places at which a channel shows one listing at most.
+const PLACES_MAX: usize = 256;
 /// Components of one kit at most.
 const COMPONENTS_MAX: usize = 100;
 /// Units that one unit of a listing, or of a kit, stands for at most.
@@ -28,6 +30,8 @@ pub fn bucket_of(listing: &ListingId) -> u16 {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BucketState {
     listings: BTreeMap<ListingId, ListingTarget>,
+    /// What the channel shows of mapped listings, by its places.
+    shown: BTreeMap<ListingId, BTreeMap<SourceId, ShownLevel>>,
 }
 
 impl Decider for BucketState {
@@ -47,6 +51,12 @@ impl Decider for BucketState {
                 }]),
                 false => Decision::unchanged(Answer::Done),
             }),
+            BucketCommand::Show { listing, level } => self.show(listing, level),
+            BucketCommand::LookShown { listing } => {
+                let shown = self.shown.get(listing).into_iter();
+                let shown = shown.flat_map(BTreeMap::values).cloned();
+                Ok(Decision::unchanged(Answer::Shown(shown.collect())))
+            }
             BucketCommand::Look { listing } => {
                 let found = self.listings.get_key_value(listing);
                 let found = found.map(|(listing, target)| (listing.clone(), target.clone()));
@@ -75,6 +85,11 @@ impl Decider for BucketState {
             }
             BucketEvent::Unmapped { listing } => {
                 self.listings.remove(listing);
+                self.shown.remove(listing);
+            }
+            BucketEvent::Shown { listing, level } => {
+                let places = self.shown.entry(listing.clone()).or_default();
+                places.insert(level.place.clone(), level.clone());
             }
         }
         Ok(())
@@ -103,6 +118,30 @@ impl BucketState {
             listing,
             target,
         }]))
+    }
+}
+
+impl BucketState {
+    /// Remembers the number; one that was shown before the last is passed over.
+    fn show(
+        &self,
+        listing: &ListingId,
+        level: &ShownLevel,
+    ) -> Result<Decision<BucketEvent>, Rejection> {
+        let places = self.shown.get(listing);
+        let known = places.and_then(|places| places.get(&level.place));
+        let is_new = known.is_none_or(|known| known.at < level.at);
+        if !self.listings.contains_key(listing) || !is_new {
+            return Ok(Decision::unchanged(Answer::Done));
+        }
+        if known.is_none() && places.is_some_and(|places| places.len() >= PLACES_MAX) {
+            return Err(Rejection::Limit {
+                what: "places of a listing".to_owned(),
+                max: PLACES_MAX as u64,
+            });
+        }
+        let (listing, level) = (listing.clone(), level.clone());
+        Ok(Decision::done(vec![BucketEvent::Shown { listing, level }]))
     }
 }
 
@@ -138,8 +177,8 @@ fn check(target: &ListingTarget) -> Result<(), Rejection> {
 #[cfg(test)]
 mod tests {
     use crossdock_model::command::BucketCommand;
-    use crossdock_model::v1::{Component, ListingTarget};
-    use crossdock_model::{Answer, Command, ListingId, Rejection, SkuId};
+    use crossdock_model::v1::{Component, ListingTarget, ShownLevel};
+    use crossdock_model::{Answer, Command, ListingId, Rejection, SkuId, SourceId, Timestamp};
 
     use super::{BUCKETS, bucket_of};
     use crate::testing::Scene;
@@ -207,6 +246,44 @@ mod tests {
         assert_eq!(bucket.ask(look("1")), Ok(Answer::Listings(Vec::new())));
         let rest = vec![(listing("2"), kit(&[("A", 2), ("B", 1)]))];
         assert_eq!(bucket.ask(Command::Read), Ok(Answer::Listings(rest)));
+    }
+
+    #[test]
+    fn what_a_channel_shows_is_remembered_while_the_listing_is_mapped() {
+        let mut bucket = Scene::new("bucket:shop:3");
+        let show = |units: i64, at: i64| {
+            let level = ShownLevel {
+                place: SourceId::new("shop/5").unwrap(),
+                units: Some(units),
+                at: Timestamp::from_ms(at),
+            };
+            let listing = listing("1");
+            Command::Bucket(BucketCommand::Show { listing, level })
+        };
+        let unmap = Command::Bucket(BucketCommand::Unmap {
+            listing: listing("1"),
+        });
+        // (command, version after it, units shown then)
+        let steps = [
+            (show(4, 1), 0, None),
+            (map("1", single("A", 1)), 1, None),
+            (show(4, 2), 2, Some(4)),
+            (show(4, 2), 2, Some(4)),
+            (show(-1, 1), 2, Some(4)),
+            (show(-1, 3), 3, Some(-1)),
+            (unmap, 4, None),
+        ];
+        for (command, version, units) in steps {
+            assert_eq!(bucket.ask(command.clone()), Ok(Answer::Done));
+            assert_eq!(bucket.version(), version, "{command:?}");
+            let listing = listing("1");
+            let look = Command::Bucket(BucketCommand::LookShown { listing });
+            let Ok(Answer::Shown(shown)) = bucket.ask(look) else {
+                panic!("{command:?}");
+            };
+            let first = shown.first().and_then(|level| level.units);
+            assert_eq!(first, units, "{command:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1::{
     BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, ListingTarget,
-    LocationFacts, OrderStatus, Scope, Take, Tracking,
+    LocationFacts, OrderStatus, Scope, ShownLevel, Take, Tracking,
 };
 use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, Timestamp};
 
@@ -149,6 +149,8 @@ pub enum Answer {
     Plan(Box<crate::v1::Plan>),
     /// What became of a count.
     Counted(CountOutcome),
+    /// What a channel shows of a listing, by its places.
+    Shown(Vec<ShownLevel>),
 }
 
 /// An API key as stored: no secret.

@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 use crate::v1::{
     AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, ExceptionKey,
     LineUnits, ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason,
-    RequestLine, RequestNumber, ReturnLine, Sale, Scope, Take, Tracking,
+    RequestLine, RequestNumber, ReturnLine, Sale, Scope, ShownLevel, Take, Tracking,
 };
 use crate::{
     CommandKey, CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId,
@@ -397,6 +397,15 @@ pub enum BucketCommand {
         listing: ListingId,
     },
     Look {
+        listing: ListingId,
+    },
+    /// The channel shows so many of it. Nothing is kept of a listing that stands for nothing.
+    Show {
+        listing: ListingId,
+        level: ShownLevel,
+    },
+    /// A read: what the channel shows of it, as `Shown`.
+    LookShown {
         listing: ListingId,
     },
 }

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use crossdock_insight::ListingRow;
 use crossdock_model::command::BucketCommand;
-use crossdock_model::v1::{ListingTarget, Scope};
+use crossdock_model::v1::{ListingTarget, Scope, ShownLevel};
 use crossdock_model::{Answer, ChannelId, Command, EntityId, ListingId};
 use crossdock_runtime::{By, Reply, bucket_of};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::cells;
 use crate::error::ApiError;
 use crate::extract::{Filter, Input, Two, read_id};
 use crate::route::Route;
-use crate::wire::{Items, SkuText};
+use crate::wire::{Items, SkuText, Time};
 
 /// Routes of the listing map.
 pub(super) fn routes() -> Vec<Route> {
@@ -87,9 +87,22 @@ pub(crate) struct ListingDoc {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     components: Vec<ListingPart>,
     multiplier: u32,
+    /// What the channel shows of it, by the channel's places. It changes no stock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shown: Vec<ShownDoc>,
     /// Deliveries that waited for it and are worked on now.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<usize>,
+}
+
+/// What a channel shows of a listing at one of its places.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownDoc {
+    /// As a location's `stock_source` would name it.
+    place: String,
+    /// Absent: not tracked there.
+    units: Option<i64>,
+    at: Time,
 }
 
 /// A part of a listing's kit.
@@ -142,6 +155,7 @@ fn doc(listing: String, target: Option<&ListingTarget>, resumed: Option<usize>) 
         sku,
         components,
         multiplier,
+        shown: Vec::new(),
         resumed,
     }
 }
@@ -220,10 +234,33 @@ async fn show(asking: Asking, path: Two) -> Answered<Doc<ListingDoc>> {
         _ => None,
     };
     let target = target.ok_or_else(|| ApiError::not_found(format!("listing {listing}")))?;
-    Ok(Doc::of(
-        &reply,
-        doc(listing.to_string(), Some(target), None),
-    ))
+    let document = ListingDoc {
+        shown: shown(&asking, &channel, &listing).await?,
+        ..doc(listing.to_string(), Some(target), None)
+    };
+    Ok(Doc::of(&reply, document))
+}
+
+async fn shown(
+    asking: &Asking,
+    channel: &ChannelId,
+    listing: &ListingId,
+) -> Result<Vec<ShownDoc>, ApiError> {
+    let command = Command::Bucket(BucketCommand::LookShown {
+        listing: listing.clone(),
+    });
+    let reply = asking
+        .ask_by(bucket(channel, listing), command, asking.by())
+        .await?;
+    let Answer::Shown(levels) = reply.answer else {
+        return Ok(Vec::new());
+    };
+    let read = |level: ShownLevel| ShownDoc {
+        place: level.place.to_string(),
+        units: level.units,
+        at: Time(level.at),
+    };
+    Ok(levels.into_iter().map(read).collect())
 }
 
 /// Maps a listing and puts what waited for it back to work.

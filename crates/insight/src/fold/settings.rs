@@ -27,6 +27,8 @@ impl Folding<'_> {
                 let target = serde_json::to_string(target)?;
                 self.run(sql, (channel.as_str(), listing.as_str(), target))?;
             }
+            // The bucket itself tells it.
+            BucketEvent::Shown { .. } => {}
             BucketEvent::Unmapped { listing } => {
                 let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";
                 self.run(sql, (channel.as_str(), listing.as_str()))?;

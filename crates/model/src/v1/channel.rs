@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Component, ExceptionClosed, ExceptionOpened, Sale};
-use crate::{ListingId, OrderId, SkuId, Timestamp};
+use crate::{ListingId, OrderId, SkuId, SourceId, Timestamp};
 
 /// How far a channel is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +59,21 @@ pub enum BucketEvent {
     Unmapped {
         listing: ListingId,
     },
+    /// The channel shows so many of it at one of its places. No stock changes by that.
+    Shown {
+        listing: ListingId,
+        level: ShownLevel,
+    },
+}
+
+/// What a channel shows of a listing at one of its places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownLevel {
+    pub place: SourceId,
+    /// Units, also fewer than none; `None`: not tracked there.
+    pub units: Option<i64>,
+    /// By the channel's clock.
+    pub at: Timestamp,
 }
 
 /// Events of an idempotency key.

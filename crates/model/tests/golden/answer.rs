@@ -6,7 +6,7 @@ use crossdock_model::v1::{
     BucketEvent, ChannelMode, CountOutcome, ListingTarget, OrderStatus, Scope,
 };
 
-use crate::others::{key, listing, location_facts, settings};
+use crate::others::{key, listing, location_facts, settings, shown_level};
 use crate::sample::{at, location, order, plan, samples, sku, stock, take, text};
 
 fn summary() -> OrderSummary {
@@ -94,4 +94,5 @@ samples!(answers, Answer {
     Mapping => [Answer::Mapping(BucketEvent::Unmapped { listing: listing() })],
     Plan => [Answer::Plan(Box::new(plan()))],
     Counted => [Answer::Counted(CountOutcome::OlderThanLast)],
+    Shown => [Answer::Shown(vec![shown_level()])],
 });

@@ -2,8 +2,8 @@
 
 use crossdock_model::v1::{
     BucketEvent, ChannelEvent, ChannelMode, ChannelSettings, Connector, Event, ListingTarget,
-    LocationEvent, LocationFacts, OrderEvent, PostalAddress, RequestEvent, Sale, Scope, SkuEvent,
-    SystemEvent,
+    LocationEvent, LocationFacts, OrderEvent, PostalAddress, RequestEvent, Sale, Scope, ShownLevel,
+    SkuEvent, SystemEvent,
 };
 use crossdock_model::{CredentialId, ListingId, SourceId};
 
@@ -42,7 +42,17 @@ samples!(bucket_events, BucketEvent {
         },
     ],
     Unmapped => [BucketEvent::Unmapped { listing: listing() }],
+    Shown => [BucketEvent::Shown { listing: listing(), level: shown_level() }],
 });
+
+pub fn shown_level() -> ShownLevel {
+    let place = SourceId::new("shop/5").expect("a source id");
+    ShownLevel {
+        place,
+        units: Some(-3),
+        at: at(2),
+    }
+}
 
 pub fn location_facts() -> LocationFacts {
     LocationFacts {

@@ -3,10 +3,11 @@
 
 use crossdock_channels::StockLevel;
 use crossdock_journal::InboxRow;
-use crossdock_model::command::SkuCommand;
-use crossdock_model::v1::{CountBasis, ListingTarget};
-use crossdock_model::{Command, EntityId, LocationId, SkuId, SourceId};
-use crossdock_runtime::AskError;
+use crossdock_logic::bucket::bucket_of;
+use crossdock_model::command::{BucketCommand, SkuCommand};
+use crossdock_model::v1::{CountBasis, CountOutcome, ListingTarget, ShownLevel};
+use crossdock_model::{Answer, Command, EntityId, LocationId, SkuId, SourceId};
+use crossdock_runtime::{AskError, Reply};
 
 use super::take::Source;
 use super::worker::{Lack, Stuck, Worker};
@@ -21,23 +22,48 @@ impl Worker {
         row: &InboxRow,
         level: &StockLevel,
     ) -> Result<(), Stuck> {
-        let place = SourceId::new(format!("{}/{}", source.channel, level.place));
-        let locations = self.handle.known_locations();
-        let mut locations = locations.iter();
-        let Some((place, location)) = place.ok().and_then(|place| {
-            let names_it = locations.find(|one| one.stock_source.as_ref() == Some(&place))?;
-            Some((place, &names_it.location))
-        }) else {
+        let Ok(place) = SourceId::new(format!("{}/{}", source.channel, level.place)) else {
             return Ok(());
         };
+        let locations = self.handle.known_locations();
+        let mut locations = locations.iter();
+        let names_it = locations.find(|one| one.stock_source.as_ref() == Some(&place));
+        let Some(location) = names_it.map(|one| &one.location) else {
+            return self.note_level(source, level, place).await;
+        };
         let sku = self.counted_sku(source, level).await?;
+        let mut outcome = CountOutcome::Applied;
         if let Some(units) = level.available {
             let counted = u32::try_from(units.max(0)).unwrap_or(u32::MAX);
-            self.count(source, level, sku, (location, place), counted)
+            outcome = self
+                .count(source, level, sku, (location, place), counted)
                 .await?;
         }
-        self.watch_level(source, row, level, location).await;
+        self.watch_level(source, row, level, (location, outcome))
+            .await;
         Ok(())
+    }
+
+    /// Our own number coming back, or one that somebody set by hand: remembered beside the listing, and no count.
+    async fn note_level(
+        &self,
+        source: &Source,
+        level: &StockLevel,
+        place: SourceId,
+    ) -> Result<(), Stuck> {
+        let bucket = EntityId::Bucket(source.channel.clone(), bucket_of(&level.listing));
+        let show = Command::Bucket(BucketCommand::Show {
+            listing: level.listing.clone(),
+            level: ShownLevel {
+                place,
+                units: level.available,
+                at: level.updated_at,
+            },
+        });
+        match self.handle.ask(bucket, show, source.by.clone()).await {
+            Ok(_) | Err(AskError::Rejected(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What the channel's number is a count of.
@@ -74,7 +100,7 @@ impl Worker {
         sku: SkuId,
         (location, place): (&LocationId, SourceId),
         counted: u32,
-    ) -> Result<(), Stuck> {
+    ) -> Result<CountOutcome, Stuck> {
         let count = SkuCommand::Count {
             location: location.clone(),
             source: place.clone(),
@@ -89,7 +115,11 @@ impl Worker {
             .handle
             .ask(entity, Command::Sku(count), source.by.clone());
         match asked.await {
-            Ok(_) => Ok(()),
+            Ok(Reply {
+                answer: Answer::Counted(outcome),
+                ..
+            }) => Ok(outcome),
+            Ok(_) => Ok(CountOutcome::Applied),
             Err(AskError::Rejected(rejection)) => Err(Stuck::Parked(Lack {
                 kind: "uncountable",
                 subject: format!("{}/{}", source.channel, level.listing),
@@ -99,17 +129,22 @@ impl Worker {
         }
     }
 
-    /// A number below none, or none at all, needs a person until the channel shows a number again.
+    /// A number below none, none at all, or one that came too late needs a person until the channel shows a number
+    /// again.
     async fn watch_level(
         &self,
         source: &Source,
         row: &InboxRow,
         level: &StockLevel,
-        location: &LocationId,
+        (location, outcome): (&LocationId, CountOutcome),
     ) {
         let channel = &source.channel;
         let subject = format!("{channel}/{}/{}", level.listing, level.place);
         let cause = match level.available {
+            Some(units) if outcome == CountOutcome::TooOld => format!(
+                "{channel} showed {units} units at {location}, too long ago to be told from what moved since: count \
+                 them."
+            ),
             Some(0..) => {
                 let how = "the channel shows a number of units again";
                 self.close_exception(channel, STOCK_LEVEL, &subject, how)
