@@ -153,6 +153,7 @@ pub(crate) struct Keyring {
     terms: [u8; KEY_BYTES],
     buyers: [u8; KEY_BYTES],
     addresses: [u8; KEY_BYTES],
+    bodies: [u8; KEY_BYTES],
     check: [u8; KEY_BYTES],
 }
 
@@ -164,6 +165,7 @@ impl Keyring {
             terms: derive("crossdock terms v1"),
             buyers: derive("crossdock buyers v1"),
             addresses: derive("crossdock addresses v1"),
+            bodies: derive("crossdock bodies v1"),
             check: derive("crossdock check v1"),
         }
     }
@@ -188,12 +190,17 @@ impl Keyring {
 
     /// The hash a search term is stored under.
     pub(crate) fn term(&self, field: &str, term: &str) -> [u8; KEY_BYTES] {
-        keyed_hash(&self.terms, &[field, &normal_term(term)])
+        keyed_hash(&self.terms, &[field, normal_term(term).as_str()])
     }
 
     /// The hash a buyer is stored under.
     pub(crate) fn buyer(&self, buyer: &str) -> [u8; KEY_BYTES] {
         keyed_hash(&self.buyers, &[buyer])
+    }
+
+    /// The hash that a repeat of a delivery is known by. Keyed: it stays when the body is erased.
+    pub(crate) fn body(&self, body: &[u8]) -> [u8; KEY_BYTES] {
+        keyed_hash(&self.bodies, &[body])
     }
 
     /// Names an address of a subject in events, which are never erased: keyed, so that nobody tells the address
@@ -211,13 +218,14 @@ pub(crate) fn address_version(key: &[u8; KEY_BYTES], subject: &str, address: &st
 }
 
 /// HMAC-SHA256 of the parts, each behind its length.
-fn keyed_hash(key: &[u8; KEY_BYTES], parts: &[&str]) -> [u8; KEY_BYTES] {
+fn keyed_hash<P: AsRef<[u8]>>(key: &[u8; KEY_BYTES], parts: &[P]) -> [u8; KEY_BYTES] {
     let mut block = [0; HMAC_BLOCK_BYTES];
     block[..KEY_BYTES].copy_from_slice(key);
     let mut mac = <Hmac<Sha256> as KeyInit>::new(&block.into());
     for part in parts {
+        let part = part.as_ref();
         mac.update(&(part.len() as u64).to_le_bytes());
-        mac.update(part.as_bytes());
+        mac.update(part);
     }
     mac.finalize().into_bytes().into()
 }

@@ -21,8 +21,8 @@ pub use sqlite::{SqliteJournal, SqliteOptions, Synchronous};
 use types::normal_term;
 pub use types::{
     Batch, Checkpoint, CommitOutcome, Epoch, Frame, InboxId, InboxInsert, InboxMark, InboxRow,
-    InboxState, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq, ShardState,
-    ShardWrite, StoredFrame, VaultEntry, VaultWrite,
+    InboxState, Inserted, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq,
+    ShardState, ShardWrite, StoredFrame, VaultEntry, VaultWrite,
 };
 
 use crossdock_model::{EntityId, ShardId, Timestamp};

@@ -95,7 +95,7 @@ pub struct Batch {
     pub at: Timestamp,
     /// Fenced writes, at most one entry a shard, in shard order.
     pub shards: Vec<ShardWrite>,
-    /// New inbox rows: not fenced, any node may take a delivery. A row that exists already is left as it is.
+    /// New inbox rows: not fenced, any node may take a delivery. A row of the same id is left as it is.
     pub inbox: Vec<InboxInsert>,
 }
 
@@ -188,6 +188,16 @@ pub(crate) fn check_batch(batch: &Batch) -> Result<(), JournalError> {
     Ok(())
 }
 
+/// How long finished deliveries are kept.
+pub(crate) const INBOX_RETENTION: crossdock_model::Duration =
+    crossdock_model::Duration::from_days(30);
+
+/// The day of an instant, in days since 1970 (UTC).
+pub(crate) fn day_of(at: Timestamp) -> i64 {
+    const DAY_MS: i64 = 86_400_000;
+    at.as_ms().div_euclid(DAY_MS)
+}
+
 /// A search term as it is compared: without white space around it, in lower case.
 pub(crate) fn normal_term(term: &str) -> String {
     term.trim().to_lowercase()
@@ -198,8 +208,19 @@ pub(crate) fn normal_term(term: &str) -> String {
 pub struct CommitOutcome {
     /// The shards left out, and why; all others of the batch are durable.
     pub refused: BTreeMap<ShardId, Refusal>,
-    /// For each entry of `Batch::inbox`, whether the row is new.
-    pub inbox_new: Vec<bool>,
+    /// For each entry of `Batch::inbox`, what became of it.
+    pub inbox: Vec<Inserted>,
+}
+
+/// What became of a delivery that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is stored.
+    New,
+    /// It was stored before.
+    Repeat,
+    /// One of the same id and another body was stored before; this one is not.
+    Conflict,
 }
 
 /// Identity of a delivery: what the channel calls it.

@@ -6,7 +6,7 @@ use std::time::{Duration as Wait, Instant};
 
 use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutcome, Step};
 use crossdock_journal::{
-    CommitOutcome, InboxInsert, InboxMark, JournalError, OwnerId, Refusal, VaultWrite,
+    CommitOutcome, InboxInsert, InboxMark, Inserted, JournalError, OwnerId, Refusal, VaultWrite,
 };
 use crossdock_model::{Duration, ShardId, Timestamp};
 use tokio::sync::oneshot;
@@ -48,8 +48,8 @@ pub(crate) enum OtherWrite {
     Vault(VaultWrite),
 }
 
-/// Told whether an inbox row is new, or why it is not stored.
-pub(crate) type Stored = oneshot::Sender<Result<bool, String>>;
+/// Told what became of a delivery, or why it is not stored.
+pub(crate) type Stored = oneshot::Sender<Result<Inserted, String>>;
 
 type Finished = Completed<Caller, oneshot::Sender<()>>;
 
@@ -71,7 +71,7 @@ struct Work {
 
 impl Work {
     fn is_waiting(&self) -> bool {
-        self.core.waiting() > 0 || !self.inbox.is_empty()
+        self.core.has_work() || !self.inbox.is_empty()
     }
 
     fn trouble(&self, lasts: Duration, now: Timestamp) -> Option<String> {
@@ -321,7 +321,6 @@ fn commit(
     stored: Vec<Stored>,
 ) -> Result<(), JournalError> {
     let queue = &shared.commits;
-    let inbox_new = vec![true; inserts.len()];
     let expected: Vec<(ShardId, u64)> = batch
         .shards
         .iter()
@@ -336,10 +335,7 @@ fn commit(
     );
     let started = Instant::now();
     let written = match batch.shards.is_empty() && batch.inbox.is_empty() {
-        true => Ok(CommitOutcome {
-            inbox_new,
-            ..Default::default()
-        }),
+        true => Ok(CommitOutcome::default()),
         false => shared.journal.commit(&batch),
     };
     let wrote = !batch.shards.is_empty() || !batch.inbox.is_empty();
@@ -361,8 +357,8 @@ fn commit(
     let full = written.is_err();
     match written {
         Ok(outcome) => {
-            for (stored, new) in stored.into_iter().zip(outcome.inbox_new) {
-                let _ = stored.send(Ok(new));
+            for (stored, found) in stored.into_iter().zip(outcome.inbox) {
+                let _ = stored.send(Ok(found));
             }
         }
         Err(full) => {

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState};
+use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, Inserted};
 use crossdock_model::{Duration, SHARD_COUNT, ShardId};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, oneshot};
@@ -11,6 +11,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::ask::AskError;
 use crate::commit::Stored;
 use crate::shared::Shared;
+
+/// Header of a delivery whose id another one with another body has: that id.
+pub const CONFLICT_HEADER: &str = "crossdock-conflicts-with";
 
 /// Deliveries that may wait to be stored.
 const STORING_MAX: usize = 8192;
@@ -124,18 +127,13 @@ impl Inbox {
     }
 
     pub async fn receive(&self, shared: &Shared, delivery: InboxInsert) -> Result<bool, AskError> {
-        let (stored, told) = oneshot::channel();
-        if !shared.commits.push_inbox(delivery.clone(), stored) {
-            shared.metrics.shed.inc();
-            return Err(AskError::Overloaded {
-                retry_after_ms: 1000,
-            });
+        let mut delivery = delivery;
+        let mut stored = store(shared, &delivery).await?;
+        if stored == Inserted::Conflict {
+            delivery = beside(delivery);
+            stored = store(shared, &delivery).await?;
         }
-        let new = match told.await {
-            Ok(Ok(new)) => new,
-            Ok(Err(trouble)) => return Err(AskError::Unavailable(trouble)),
-            Err(_) => return Err(AskError::Unknown),
-        };
+        let new = stored == Inserted::New;
         if new {
             shared.metrics.deliveries.inc();
             let row = InboxRow {
@@ -177,6 +175,41 @@ impl Inbox {
         let mut ready = self.lock();
         ready.taken.remove(id);
         self.open.set(ready.taken.len() as i64);
+    }
+}
+
+async fn store(shared: &Shared, delivery: &InboxInsert) -> Result<Inserted, AskError> {
+    let (stored, told) = oneshot::channel();
+    if !shared.commits.push_inbox(delivery.clone(), stored) {
+        shared.metrics.shed.inc();
+        return Err(AskError::Overloaded {
+            retry_after_ms: 1000,
+        });
+    }
+    match told.await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(trouble)) => Err(AskError::Unavailable(trouble)),
+        Err(_) => Err(AskError::Unknown),
+    }
+}
+
+/// A delivery whose id another one has, under an id that its body makes its own. It says so in a header: whoever
+/// works on it tells people of it.
+fn beside(delivery: InboxInsert) -> InboxInsert {
+    let InboxId {
+        channel,
+        delivery: taken,
+    } = delivery.id;
+    let hash = crate::ask::body_hash(&delivery.body);
+    let mut headers = delivery.headers;
+    headers.push((CONFLICT_HEADER.to_owned(), taken.clone()));
+    InboxInsert {
+        id: InboxId {
+            channel,
+            delivery: format!("{taken}~{hash:016x}"),
+        },
+        headers,
+        ..delivery
     }
 }
 

@@ -257,7 +257,7 @@ fn start_committer(
             shared.commits.end();
             let panicked = |_| JournalError::Unknown("the committer panicked".to_owned());
             if let Err(error) = ran.map_err(panicked).and_then(|ended| ended) {
-                tracing::error!(%error, "a flush failed: stopping, to recover from disk");
+                tracing::error!(%error, "a commit failed: stopping, to recover from disk");
                 on_fatal(error);
             }
         });

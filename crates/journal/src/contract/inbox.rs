@@ -9,7 +9,7 @@ pub(super) fn inbox_by_state(journal: &dyn Journal) {
         .filter(|row| row.id.shard() == shard)
         .take(4)
         .collect();
-    assert_eq!(insert(journal, rows.clone()), [true; 4]);
+    assert_eq!(insert(journal, rows.clone()), [Inserted::New; 4]);
     let ids = |state, limit| -> Vec<_> {
         let found = journal.inbox(shard, state, limit).unwrap();
         found.into_iter().map(|row| row.delivery).collect()
@@ -44,9 +44,17 @@ pub(super) fn delivery_repeats(journal: &dyn Journal) {
     let first = delivery("1");
     let mut other = delivery("1");
     other.body = b"other".to_vec();
-    let new = insert(journal, vec![first.clone(), delivery("2"), other.clone()]);
-    assert_eq!(new, [true, true, false]);
-    assert_eq!(insert(journal, vec![other, delivery("3")]), [false, true]);
+    let batch = vec![first.clone(), delivery("2"), first.clone(), other.clone()];
+    let (new, repeat) = (Inserted::New, Inserted::Repeat);
+    assert_eq!(
+        insert(journal, batch),
+        [new, new, repeat, Inserted::Conflict]
+    );
+    let mut retried = first.clone();
+    retried.headers.clear();
+    retried.received_at = at(9_000);
+    let batch = vec![other, delivery("3"), retried];
+    assert_eq!(insert(journal, batch), [Inserted::Conflict, new, repeat]);
     let kept = journal.inbox_row(&first.id).unwrap().unwrap();
     assert_eq!(kept.delivery, first);
     assert_eq!(journal.inbox_row(&delivery("9").id).unwrap(), None);

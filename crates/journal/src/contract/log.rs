@@ -130,10 +130,7 @@ pub(super) fn claim_raises_epochs(journal: &dyn Journal) {
 pub(super) fn stale_writer_writes_nothing(journal: &dyn Journal) {
     let entity = sku(1);
     let shard = entity.shard();
-    let row = (0..)
-        .map(|n| delivery(&n.to_string()))
-        .find(|row| row.id.shard() == shard)
-        .unwrap();
+    let row = row_of(shard);
     insert(journal, vec![row.clone()]);
     let stale = claim(journal, 1, shard);
     let mut first = write(stale, 1);
@@ -144,28 +141,11 @@ pub(super) fn stale_writer_writes_nothing(journal: &dyn Journal) {
         epoch: held.epoch,
         ..stale
     };
-    let subject = order_of(shard);
     for (fence, life) in [(stale, 1), (stale, 2), (wrong_owner, 1)] {
-        for kind in 0..8 {
-            let mut late = write(fence, life);
-            match kind {
-                0 => late.frames.push(frame(&entity, "late")),
-                1 => late.checkpoints.push(checkpoint(&entity, 2, None, false)),
-                2 => late.checkpoints.push(checkpoint(&entity, 1, Some(5), true)),
-                3 => late.inbox.push(mark(&row.id, InboxState::Done, None)),
-                4 => late.vault.push(put(&subject, 1, 1, "Late")),
-                5 => late.vault.push(VaultWrite::Erase {
-                    subject: subject.clone(),
-                }),
-                6 => late.vault.push(VaultWrite::Keep {
-                    subject: subject.clone(),
-                    version: 2,
-                }),
-                _ => late.checkpoint_seq = Some(0),
-            }
+        for late in late_writes(fence, life, &entity, &row) {
             let fenced = Refusal::Fenced { epoch: held.epoch };
-            let refused = commit(journal, vec![late]).refused;
-            assert_eq!(refused, BTreeMap::from([(shard, fenced)]), "{kind}");
+            let refused = commit(journal, vec![late.clone()]).refused;
+            assert_eq!(refused, BTreeMap::from([(shard, fenced)]), "{late:?}");
         }
     }
     assert_eq!(journal.tails().unwrap(), vec![]);
@@ -174,6 +154,7 @@ pub(super) fn stale_writer_writes_nothing(journal: &dyn Journal) {
     assert_eq!(journal.dirty(shard, None, 9).unwrap(), vec![]);
     let kept = journal.inbox_row(&row.id).unwrap().unwrap();
     assert_eq!((kept.state, kept.attempts), (InboxState::Open, 0));
+    let subject = order_of(shard);
     assert_eq!(journal.person(&subject).unwrap(), PersonState::Unknown);
 }
 
@@ -197,7 +178,7 @@ pub(super) fn one_refused_others_kept(journal: &dyn Journal) {
     let outcome = journal.commit(&batch).unwrap();
     let fenced = Refusal::Fenced { epoch: taken.epoch };
     assert_eq!(outcome.refused, BTreeMap::from([(taken.shard, fenced)]));
-    assert_eq!(outcome.inbox_new, [true]);
+    assert_eq!(outcome.inbox, [Inserted::New]);
     let kept = entities.map(|entity| bodies(journal, entity.shard(), 0, 9).len());
     assert_eq!(kept, [1, 0, 1]);
 }
@@ -230,11 +211,4 @@ fn bodies(journal: &dyn Journal, shard: ShardId, after: Seq, bytes_max: usize) -
         .into_iter()
         .map(|stored| String::from_utf8(stored.frame.body).unwrap());
     texts.collect()
-}
-
-/// An order of that shard.
-fn order_of(shard: ShardId) -> String {
-    let names = (0..).map(|number| format!("order:shop:{number}"));
-    let mut of_shard = names.filter(|name| ShardId::of_key(name) == shard);
-    of_shard.next().unwrap()
 }

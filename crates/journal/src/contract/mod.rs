@@ -1,6 +1,7 @@
 //! What every journal must do: one suite for all implementations.
 //!
-//! Each case gets a fresh journal and panics where the journal breaks the contract.
+//! Each case gets a fresh journal and panics where the journal breaks the contract. Some cases end the process that
+//! has it open and begin the next one, or let a second one in: a [`Process`] says how.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -8,25 +9,63 @@
 )]
 
 mod inbox;
+mod lives;
 mod log;
 mod state;
 mod vault;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crossdock_model::{ChannelId, EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
 
 use crate::{
-    Batch, Checkpoint, CommitOutcome, Frame, InboxId, InboxInsert, InboxMark, InboxState, Journal,
-    JournalError, OwnerId, PersonState, Refusal, Seq, ShardState, ShardWrite, VaultEntry,
+    Batch, Checkpoint, CommitOutcome, Frame, InboxId, InboxInsert, InboxMark, InboxState, Inserted,
+    Journal, JournalError, OwnerId, PersonState, Refusal, Seq, ShardState, ShardWrite, VaultEntry,
     VaultWrite,
 };
 
-/// A named case of the suite.
-pub type Case = (&'static str, fn(&dyn Journal));
+/// A journal and what can happen to the process that has it open.
+pub trait Process {
+    /// The journal as it is open now.
+    fn journal(&self) -> &dyn Journal;
 
-/// All cases.
-pub const CASES: &[Case] = &[
+    /// Ends the process as kill -9 does, and opens what it left in the next one.
+    fn restart(&mut self);
+
+    /// Opens the same storage once more, past whatever keeps a second process out.
+    fn second(&self) -> Arc<dyn Journal>;
+
+    /// Loses some of what was written last, as a torn write does, and restarts. `false`: this storage cannot.
+    fn tear(&mut self) -> bool;
+}
+
+type Case = (&'static str, fn(&dyn Journal));
+type LifeCase = (&'static str, fn(&mut dyn Process));
+
+/// Cases of more than one process.
+const LIVES: &[LifeCase] = &[
+    ("a restart keeps all", lives::restart_keeps_all),
+    (
+        "a torn tail is a whole commit",
+        lives::torn_tail_is_a_whole_commit,
+    ),
+    (
+        "sealed log is read as before",
+        lives::sealed_log_is_read_as_before,
+    ),
+    ("a request's key is kept", lives::request_keys_are_kept),
+    (
+        "a delivery is known for a month",
+        lives::deliveries_are_known_for_a_month,
+    ),
+    (
+        "a second process fences the first",
+        lives::second_process_fences_the_first,
+    ),
+];
+
+const CASES: &[Case] = &[
     ("meta says what was fixed", log::meta_says_what_was_fixed),
     ("positions are dense", log::positions_are_dense),
     ("reading is bounded by bytes", log::reading_is_bounded),
@@ -63,10 +102,19 @@ pub const CASES: &[Case] = &[
     ("a bad batch writes nothing", log::bad_batch_writes_nothing),
 ];
 
-/// Runs every case on a journal of its own.
-pub fn check(mut fresh: impl FnMut(&str, fn(&dyn Journal))) {
+/// Runs every case on a journal of its own, and hands over what it leaves.
+pub fn check<P: Process>(fresh: impl Fn() -> P, ended: impl Fn(&str, P)) {
     for (name, case) in CASES {
-        fresh(name, *case);
+        println!("{name}");
+        let process = fresh();
+        case(process.journal());
+        ended(name, process);
+    }
+    for (name, case) in LIVES {
+        println!("{name}");
+        let mut process = fresh();
+        case(&mut process);
+        ended(name, process);
     }
 }
 
@@ -176,13 +224,13 @@ fn checkpoint(entity: &EntityId, version: u64, wake_at: Option<i64>, dirty: bool
     }
 }
 
-fn insert(journal: &dyn Journal, deliveries: Vec<InboxInsert>) -> Vec<bool> {
+fn insert(journal: &dyn Journal, deliveries: Vec<InboxInsert>) -> Vec<Inserted> {
     let batch = Batch {
         at: at(1),
         shards: Vec::new(),
         inbox: deliveries,
     };
-    journal.commit(&batch).unwrap().inbox_new
+    journal.commit(&batch).unwrap().inbox
 }
 
 fn mark(id: &InboxId, state: InboxState, subject: Option<&str>) -> InboxMark {
@@ -207,4 +255,44 @@ pub fn put(subject: &str, version: u64, stated_ms: i64, name: &str) -> VaultWrit
             terms: vec![("name".to_owned(), name.to_owned())],
         },
     }
+}
+
+/// An order of that shard.
+fn order_of(shard: ShardId) -> String {
+    let names = (0..).map(|number| format!("order:shop:{number}"));
+    let mut of_shard = names.filter(|name| ShardId::of_key(name) == shard);
+    of_shard.next().unwrap()
+}
+
+/// A delivery of that shard.
+fn row_of(shard: ShardId) -> InboxInsert {
+    let mut rows = (0..).map(|number| delivery(&number.to_string()));
+    rows.find(|row| row.id.shard() == shard).unwrap()
+}
+
+/// One write of every kind under a fence, each of which would change something.
+fn late_writes(
+    fence: ShardState,
+    life: u8,
+    entity: &EntityId,
+    row: &InboxInsert,
+) -> Vec<ShardWrite> {
+    let subject = order_of(fence.shard);
+    let mut writes = vec![write(fence, life); 8];
+    writes[0].frames.push(frame(entity, "late"));
+    writes[1]
+        .checkpoints
+        .push(checkpoint(entity, 2, None, false));
+    writes[2]
+        .checkpoints
+        .push(checkpoint(entity, 1, Some(5), true));
+    writes[3].inbox.push(mark(&row.id, InboxState::Done, None));
+    writes[4].vault.push(put(&subject, 1, 1, "Late"));
+    writes[5].vault.push(VaultWrite::Keep {
+        subject: subject.clone(),
+        version: 2,
+    });
+    writes[6].vault.push(VaultWrite::Erase { subject });
+    writes[7].checkpoint_seq = Some(1);
+    writes
 }

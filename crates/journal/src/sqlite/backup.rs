@@ -11,6 +11,7 @@ use crossdock_model::Timestamp;
 use rusqlite::Connection;
 
 use super::error::{self, reading};
+use super::private::{self, make_private_dir};
 use super::vault::{ERASURES, erase_again};
 use super::verify::{VerifyReport, verify};
 use super::{SqliteJournal, block, schema, segment};
@@ -65,6 +66,7 @@ impl SqliteJournal {
         let text = target
             .to_str()
             .ok_or_else(|| JournalError::Io(format!("{} is not UTF-8", target.display())))?;
+        private::ensure(&target).map_err(|e| error::file(&target, &e))?;
         // One snapshot on a connection of its own: commits go on beside it, and what was deleted stays out.
         let source = schema::connect(&self.dir, &self.options)?;
         source
@@ -101,7 +103,7 @@ pub fn restore(from: &Path, to: &Path, erasures: &[&Path]) -> Result<RestoreRepo
     }
     make_empty(to)?;
     let partial = to.join(PARTIAL);
-    File::create(&partial).map_err(|e| error::file(&partial, &e))?;
+    private::create(&partial).map_err(|e| error::file(&partial, &e))?;
     for file in &files {
         copy(from, to, &file.name)?;
         let copied = list(to, &file.name)?;
@@ -150,9 +152,8 @@ fn begin_anew(dir: &Path) -> Result<u128, JournalError> {
 }
 
 fn make_empty(dir: &Path) -> Result<(), JournalError> {
-    let failed = |e: std::io::Error| error::file(dir, &e);
-    fs::create_dir_all(dir).map_err(failed)?;
-    if fs::read_dir(dir).map_err(failed)?.next().is_some() {
+    make_private_dir(dir)?;
+    if !private::is_empty(dir).map_err(|e| error::file(dir, &e))? {
         let dir = dir.display();
         let what = format!("{dir} is not empty: choose another directory or empty it");
         return Err(JournalError::Io(what));
@@ -163,10 +164,9 @@ fn make_empty(dir: &Path) -> Result<(), JournalError> {
 fn copy(from: &Path, to: &Path, name: &str) -> Result<(), JournalError> {
     let (source, target) = (from.join(name), to.join(name));
     if let Some(folder) = target.parent() {
-        fs::create_dir_all(folder).map_err(|e| error::file(folder, &e))?;
+        make_private_dir(folder)?;
     }
-    fs::copy(&source, &target).map_err(|e| error::file(&source, &e))?;
-    Ok(())
+    private::copy(&source, &target).map_err(|e| error::file(&source, &e))
 }
 
 fn sync(path: &Path) -> Result<(), JournalError> {
@@ -219,7 +219,7 @@ fn write_manifest(
     text.push_str("end\n");
     let path = dir.join(MANIFEST);
     let failed = |e: std::io::Error| error::file(&path, &e);
-    let mut file = File::create(&path).map_err(failed)?;
+    let mut file = private::create(&path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     sync(&path)
 }

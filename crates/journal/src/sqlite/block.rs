@@ -4,10 +4,11 @@
 use crossdock_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::commit::{WriteError, taken_over};
 use super::error::{self, int, reading};
 use super::row::Row;
 use super::segment::{self, SegmentWriter};
-use super::{SqliteJournal, Writer, index, row};
+use super::{SqliteJournal, Writer, index, row, schema};
 use crate::JournalError;
 
 /// Rows are in the database only.
@@ -30,6 +31,14 @@ pub(super) fn of_row(connection: &Connection, id: i64) -> Result<Option<i64>, Jo
     let mut statement = connection.prepare_cached(sql).map_err(reading)?;
     let found = statement.query_row([id], |row| row.get(0)).optional();
     found.map_err(reading)
+}
+
+/// All blocks with their last commit, in order.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(i64, i64)>, JournalError> {
+    let sql = "SELECT block, row_last FROM log_block ORDER BY block";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.and_then(Iterator::collect).map_err(reading)
 }
 
 /// Blocks whose segments are complete, in order.
@@ -75,15 +84,16 @@ impl SqliteJournal {
             return Ok(());
         }
         let stored = self.store_block(&mut writer, first, last);
-        stored.map_err(|e| self.write_failed(e))?;
+        stored.map_err(|e| self.not_written(e))?;
         writer.unblocked_bytes = 0;
         self.log_mut().forget(last);
         Ok(())
     }
 
-    fn store_block(&self, writer: &mut Writer, first: i64, last: i64) -> rusqlite::Result<()> {
+    fn store_block(&self, writer: &mut Writer, first: i64, last: i64) -> Result<(), WriteError> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = writer.connection.transaction_with_behavior(behavior)?;
+        schema::check_process(&transaction, &self.process)?;
         transaction.execute(
             "INSERT INTO log_block (row_first, row_last, at_last, state)
              SELECT ?1, ?2, max(at), ?3 FROM log WHERE id BETWEEN ?1 AND ?2",
@@ -110,7 +120,8 @@ impl SqliteJournal {
             )?;
         }
         drop(log);
-        transaction.commit()
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Seals the oldest closed block that is older than `before` and covered by checkpoints. Returns whether
@@ -142,12 +153,15 @@ impl SqliteJournal {
         segment.finish().map_err(failed)?;
         let writer = self.writer();
         self.refuse_after_failure()?;
-        let sql = "UPDATE log_block SET state = ?2 WHERE block = ?1";
-        let sealed = writer
-            .connection
-            .execute(sql, params![candidate.block, SEALED]);
-        sealed.map_err(|e| self.write_failed(e))?;
-        Ok(true)
+        let sql = "
+UPDATE log_block SET state = ?2
+WHERE block = ?1 AND EXISTS (SELECT 1 FROM meta WHERE name = ?3 AND value = ?4)";
+        let parameters = params![candidate.block, SEALED, schema::PROCESS, self.process];
+        let sealed = writer.connection.execute(sql, parameters);
+        match sealed.map_err(|e| self.write_failed(e))? {
+            0 => Err(self.note_failure(taken_over())),
+            _ => Ok(true),
+        }
     }
 
     fn candidate(&self, before: Timestamp) -> Result<Option<Candidate>, JournalError> {
@@ -172,14 +186,16 @@ WHERE block = (SELECT min(block) FROM log_block WHERE state = ?1) AND at_last < 
     pub(super) fn empty_block(&self) -> Result<u64, JournalError> {
         let mut writer = self.writer();
         self.refuse_after_failure()?;
-        let deleted = delete_some(&mut writer, self.options.delete_commits_max);
-        deleted.map_err(|e| self.write_failed(e))
+        let max = self.options.delete_commits_max;
+        let deleted = delete_some(&mut writer, &self.process, max);
+        deleted.map_err(|e| self.not_written(e))
     }
 }
 
-fn delete_some(writer: &mut Writer, max: u32) -> rusqlite::Result<u64> {
+fn delete_some(writer: &mut Writer, process: &str, max: u32) -> Result<u64, WriteError> {
     let behavior = TransactionBehavior::Immediate;
     let transaction = writer.connection.transaction_with_behavior(behavior)?;
+    schema::check_process(&transaction, process)?;
     let sql =
         "SELECT block, row_first, row_last FROM log_block WHERE state = ?1 ORDER BY block LIMIT 1";
     let found = transaction.query_row(sql, [SEALED], |row| {

@@ -9,11 +9,11 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use crossdock_model::ShardId;
 
 use super::cache::Commit;
-use super::error::int;
+use super::error::{int, uint};
 use super::row::{self, Group, Row};
 use super::{SqliteJournal, Writer, inbox, state, vault};
 use crate::crypto::DataKey;
-use crate::types::check_batch;
+use crate::types::{check_batch, day_of};
 use crate::{
     Batch, CommitOutcome, JournalError, OwnerId, Refusal, ShardState, ShardWrite, VaultWrite,
 };
@@ -42,8 +42,8 @@ impl From<JournalError> for WriteError {
 struct Written {
     commit: Option<Commit>,
     day_keys: Vec<(i64, DataKey)>,
-    inbox_new: Vec<bool>,
     erased: bool,
+    outcome: CommitOutcome,
 }
 
 impl SqliteJournal {
@@ -54,21 +54,35 @@ impl SqliteJournal {
     ) -> Result<Vec<ShardState>, JournalError> {
         let mut writer = self.writer();
         self.refuse_after_failure()?;
-        let mut slots = writer.shards.clone();
-        let mut claimed = Vec::new();
+        self.claim(&mut writer, owner, shards)
+            .map_err(|error| self.not_written(error))
+    }
+
+    fn claim(
+        &self,
+        writer: &mut Writer,
+        owner: OwnerId,
+        shards: &[ShardId],
+    ) -> Result<Vec<ShardState>, WriteError> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = writer.connection.transaction_with_behavior(behavior)?;
+        self.check_end(&transaction)?;
+        let mut claimed = Vec::with_capacity(shards.len());
         for shard in shards {
-            let slot = &mut slots[usize::from(shard.number())];
-            slot.epoch += 1;
-            slot.owner = Some(owner);
-            claimed.push(ShardState {
-                shard: *shard,
-                epoch: slot.epoch,
-                next_seq: self.log().next_seq(*shard),
-                checkpoint_seq: slot.checkpoint_seq,
-            });
+            let sql = "
+UPDATE shard SET epoch = epoch + 1, owner = ?2 WHERE shard = ?1 RETURNING epoch, checkpoint_seq";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let parameters = params![shard.number(), owner.0.to_be_bytes()];
+            claimed.push(statement.query_row(parameters, |row| {
+                Ok(ShardState {
+                    shard: *shard,
+                    epoch: uint(row.get(0)?),
+                    next_seq: self.log().next_seq(*shard),
+                    checkpoint_seq: uint(row.get(1)?),
+                })
+            })?);
         }
-        write_claims(&mut writer, owner, &claimed).map_err(|e| self.write_failed(e))?;
-        writer.shards = slots;
+        transaction.commit()?;
         Ok(claimed)
     }
 
@@ -76,51 +90,74 @@ impl SqliteJournal {
         check_batch(batch)?;
         let mut guard = self.writer();
         self.refuse_after_failure()?;
-        let mut outcome = CommitOutcome::default();
-        let mut kept = Vec::new();
+        let written = self.transact(&mut guard, batch);
+        let written = written.map_err(|error| self.not_written(error))?;
+        self.remember(&mut guard, written)
+    }
+
+    /// What it means that a transaction was not written.
+    pub(super) fn not_written(&self, error: WriteError) -> JournalError {
+        match error {
+            WriteError::Sqlite(error) => self.write_failed(error),
+            WriteError::Journal(error) => self.note_failure(error),
+        }
+    }
+
+    /// Whether a shard's writes may be made, as storage says it inside their transaction: a process past whose
+    /// lock another one came must not believe its own memory.
+    fn fence(
+        &self,
+        transaction: &Transaction<'_>,
+        write: &ShardWrite,
+    ) -> rusqlite::Result<Result<(), Refusal>> {
+        let sql = "SELECT epoch, owner FROM shard WHERE shard = ?1";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let held = statement.query_row([write.shard.number()], |row| {
+            Ok((uint(row.get(0)?), u128::from_be_bytes(row.get(1)?)))
+        });
+        let (epoch, owner) = held?;
+        // Nobody is the owner of a shard that was never claimed, whatever number nobody has.
+        if epoch != write.epoch || owner != write.owner.0 || owner == 0 {
+            return Ok(Err(Refusal::Fenced { epoch }));
+        }
+        let next_seq = self.log().next_seq(write.shard);
+        if next_seq != write.expected_seq {
+            return Ok(Err(Refusal::Sequence { next_seq }));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Refuses to go on where another process has appended: what is known of the log in memory is old then.
+    fn check_end(&self, transaction: &Transaction<'_>) -> Result<(), WriteError> {
+        let mut statement = transaction.prepare_cached("SELECT max(id) FROM log")?;
+        let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        match last.is_some_and(|last| last > self.log().last_row) {
+            true => Err(taken_over().into()),
+            false => Ok(()),
+        }
+    }
+
+    fn transact(&self, writer: &mut Writer, batch: &Batch) -> Result<Written, WriteError> {
+        let mut written = Written::default();
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = writer.connection.transaction_with_behavior(behavior)?;
+        let mut kept = Vec::with_capacity(batch.shards.len());
         for write in &batch.shards {
-            match self.fence(&guard, write) {
+            match self.fence(&transaction, write)? {
                 Ok(()) => kept.push(write),
                 Err(refusal) => {
-                    outcome.refused.insert(write.shard, refusal);
+                    written.outcome.refused.insert(write.shard, refusal);
                 }
             }
         }
         if kept.is_empty() && batch.inbox.is_empty() {
-            return Ok(outcome);
+            return Ok(written);
         }
-        let written = self.transact(&mut guard, batch, &kept);
-        let written = written.map_err(|error| match error {
-            WriteError::Sqlite(error) => self.write_failed(error),
-            WriteError::Journal(error) => error,
-        })?;
-        outcome.inbox_new = self.remember(&mut guard, &kept, written)?;
-        Ok(outcome)
-    }
-
-    fn fence(&self, writer: &Writer, write: &ShardWrite) -> Result<(), Refusal> {
-        let slot = writer.shards[usize::from(write.shard.number())];
-        if slot.epoch != write.epoch || slot.owner != Some(write.owner) {
-            return Err(Refusal::Fenced { epoch: slot.epoch });
+        if !kept.is_empty() {
+            self.check_end(&transaction)?;
         }
-        let next_seq = self.log().next_seq(write.shard);
-        if next_seq != write.expected_seq {
-            return Err(Refusal::Sequence { next_seq });
-        }
-        Ok(())
-    }
-
-    fn transact(
-        &self,
-        writer: &mut Writer,
-        batch: &Batch,
-        kept: &[&ShardWrite],
-    ) -> Result<Written, WriteError> {
-        let mut written = Written::default();
         let log_row = self.log().last_row + 1;
-        let behavior = TransactionBehavior::Immediate;
-        let transaction = writer.connection.transaction_with_behavior(behavior)?;
-        written.commit = append(&transaction, log_row, batch, kept)?;
+        written.commit = append(&transaction, log_row, batch, &kept)?;
         for write in kept {
             written.erased |= self.write_shard(&transaction, batch, write)?;
         }
@@ -131,7 +168,7 @@ impl SqliteJournal {
                 .iter()
                 .map(|(day, key)| (*day, key))
                 .chain(known);
-            let day = inbox::day_of(delivery.received_at);
+            let day = day_of(delivery.received_at);
             let known = known.rev().find(|(known, _)| *known == day);
             let key = match known {
                 Some((_, key)) => key.clone(),
@@ -141,13 +178,13 @@ impl SqliteJournal {
                     key
                 }
             };
-            let new = inbox::insert(&transaction, &key, delivery)?;
-            written.inbox_new.push(new);
+            let new = inbox::insert(&transaction, &self.keys, &key, delivery)?;
+            written.outcome.inbox.push(new);
         }
         #[cfg(any(test, feature = "testing"))]
         if self.fail_next_commit.swap(false, Ordering::SeqCst) {
             let what = "injected failure of a flush".to_owned();
-            return Err(self.note_failure(JournalError::Unknown(what)).into());
+            return Err(JournalError::Unknown(what).into());
         }
         let started = Instant::now();
         transaction.commit()?;
@@ -168,9 +205,17 @@ impl SqliteJournal {
             state::store(transaction, write.shard, checkpoint)?;
         }
         if let Some(seq) = write.checkpoint_seq {
-            let sql = "UPDATE shard SET checkpoint_seq = max(checkpoint_seq, ?2) WHERE shard = ?1";
+            let sql = "
+UPDATE shard SET checkpoint_seq = ?2
+WHERE shard = ?1 AND checkpoint_seq < ?2 AND epoch = ?3 AND owner = ?4";
             let mut statement = transaction.prepare_cached(sql)?;
-            statement.execute(params![write.shard.number(), int(seq)])?;
+            let owner = write.owner.0.to_be_bytes();
+            statement.execute(params![
+                write.shard.number(),
+                int(seq),
+                int(write.epoch),
+                owner
+            ])?;
         }
         let mut erased = false;
         for mark in &write.inbox {
@@ -210,9 +255,8 @@ impl SqliteJournal {
     fn remember(
         &self,
         writer: &mut Writer,
-        kept: &[&ShardWrite],
         written: Written,
-    ) -> Result<Vec<bool>, JournalError> {
+    ) -> Result<CommitOutcome, JournalError> {
         if let Some(commit) = written.commit {
             writer.unblocked_bytes += commit.bytes() as u64;
             let commit = Arc::new(commit);
@@ -223,33 +267,19 @@ impl SqliteJournal {
         while writer.day_keys.len() > inbox::DAY_KEYS_MAX {
             writer.day_keys.pop_first();
         }
-        for write in kept {
-            let slot = &mut writer.shards[usize::from(write.shard.number())];
-            slot.checkpoint_seq = slot.checkpoint_seq.max(write.checkpoint_seq.unwrap_or(0));
-        }
         if written.erased {
             // The batch is durable: a copy that cannot be written now is written by the next upkeep.
             self.erased.store(true, Ordering::SeqCst);
             let _ = vault::append_erasures(&self.dir, &writer.connection);
         }
-        Ok(written.inbox_new)
+        Ok(written.outcome)
     }
 }
 
-fn write_claims(
-    writer: &mut Writer,
-    owner: OwnerId,
-    claimed: &[ShardState],
-) -> rusqlite::Result<()> {
-    let behavior = TransactionBehavior::Immediate;
-    let transaction = writer.connection.transaction_with_behavior(behavior)?;
-    for held in claimed {
-        let sql = "UPDATE shard SET epoch = ?2, owner = ?3 WHERE shard = ?1";
-        let mut statement = transaction.prepare_cached(sql)?;
-        let owner = owner.0.to_be_bytes();
-        statement.execute(params![held.shard.number(), int(held.epoch), owner])?;
-    }
-    transaction.commit()
+/// Another process writes this journal.
+pub(super) fn taken_over() -> JournalError {
+    let what = "another process has taken this journal over";
+    JournalError::Unknown(what.to_owned())
 }
 
 /// Inserts the row of this commit, when it has frames.

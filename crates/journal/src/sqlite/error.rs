@@ -27,6 +27,10 @@ pub(super) fn writing(dir: &Path, error: rusqlite::Error) -> JournalError {
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
             JournalError::Unknown(error.to_string())
         }
+        // The disk is well. Either another process writes here, or this program is wrong.
+        Some(ErrorCode::ConstraintViolation) => {
+            JournalError::Invalid(format!("it contradicts what is stored ({error})"))
+        }
         _ => reading(error),
     }
 }

@@ -5,23 +5,19 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::commit::WriteError;
 use super::error::{int, reading};
+use super::sum;
 use super::vault::is_erased;
 use crate::bytes::{Malformed, Reader, put_bytes, put_varint};
-use crate::crypto::{DataKey, Keyring};
-use crate::{InboxId, InboxInsert, InboxMark, InboxRow, InboxState, JournalError};
+use crate::crypto::{DataKey, KEY_BYTES, Keyring};
+use crate::types::day_of;
+use crate::{InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Inserted, JournalError};
 
 /// Keys of days kept in memory.
 pub(super) const DAY_KEYS_MAX: usize = 4;
 
-const DAY_MS: i64 = 86_400_000;
 const ZSTD_LEVEL: i32 = 1;
 /// What a damaged length can make us allocate at most.
 const BODY_BYTES_MAX: usize = 256 << 20;
-
-/// The day of an instant, in days since 1970 (UTC).
-pub(super) fn day_of(at: Timestamp) -> i64 {
-    at.as_ms().div_euclid(DAY_MS)
-}
 
 fn key_name(day: i64) -> String {
     format!("inbox key of day {day}")
@@ -41,32 +37,131 @@ pub(super) fn day_key(
     }
     let key = DataKey::generate()?;
     let wrapped = keys.wrap(&key_name(day), &key)?;
-    let sql = "INSERT INTO inbox_key (day, wrapped) VALUES (?1, ?2)";
-    transaction.execute(sql, params![day, wrapped])?;
+    let sql = "INSERT INTO inbox_key (day, crc, wrapped) VALUES (?1, ?2, ?3)";
+    transaction.execute(sql, params![day, key_sum(day, &wrapped), wrapped])?;
     Ok(key)
 }
 
-/// Stores a delivery unless it is stored already; tells whether it is new.
+/// Checksum of a day's key.
+pub(super) fn key_sum(day: i64, wrapped: &[u8]) -> u32 {
+    sum::of(&[&day.to_le_bytes(), wrapped])
+}
+
+/// Stores a delivery unless one of its id is stored already; tells which.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
+    keys: &Keyring,
     key: &DataKey,
     delivery: &InboxInsert,
-) -> Result<bool, WriteError> {
-    let sql = "
-INSERT INTO inbox (channel, delivery, shard, state, attempts, received_at, day, topic, body)
-VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6, ?7) ON CONFLICT (channel, delivery) DO NOTHING";
-    let body = seal(key, delivery)?;
+) -> Result<Inserted, WriteError> {
+    let hash = keys.body(&delivery.body);
+    let (channel, id) = (delivery.id.channel.as_str(), &delivery.id.delivery);
+    let sql = "SELECT body_hash FROM inbox WHERE channel = ?1 AND delivery = ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    let changed = statement.execute(params![
-        delivery.id.channel.as_str(),
-        delivery.id.delivery,
+    let known = statement.query_row([channel, id], |row| row.get::<_, [u8; KEY_BYTES]>(0));
+    match known.optional()? {
+        Some(known) if known == hash => return Ok(Inserted::Repeat),
+        Some(_) => return Ok(Inserted::Conflict),
+        None => {}
+    }
+    let sql = "
+INSERT INTO inbox
+  (channel, delivery, shard, state, attempts, received_at, day, topic, body_hash, crc, body)
+VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let body = seal(key, delivery)?;
+    let day = day_of(delivery.received_at);
+    let received_at = delivery.received_at.as_ms();
+    let crc = row_sum(channel, id, received_at, day, &delivery.topic, &hash, &body);
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.execute(params![
+        channel,
+        id,
         delivery.id.shard().number(),
-        delivery.received_at.as_ms(),
-        day_of(delivery.received_at),
+        received_at,
+        day,
         delivery.topic,
+        hash,
+        crc,
         body,
     ])?;
-    Ok(changed > 0)
+    Ok(Inserted::New)
+}
+
+/// Checksum of what never changes in a row, until its body goes.
+fn row_sum(
+    channel: &str,
+    delivery: &str,
+    received_at: i64,
+    day: i64,
+    topic: &str,
+    hash: &[u8],
+    body: &[u8],
+) -> u32 {
+    sum::of(&[
+        channel.as_bytes(),
+        delivery.as_bytes(),
+        &received_at.to_le_bytes(),
+        &day.to_le_bytes(),
+        topic.as_bytes(),
+        hash,
+        body,
+    ])
+}
+
+/// Says of each delivery what is wrong with it, if anything; returns how many there are. Needs no key.
+pub(super) fn examine(
+    connection: &Connection,
+    mut problem: impl FnMut(String),
+) -> Result<u64, JournalError> {
+    let sql = "
+SELECT i.channel, i.delivery, i.received_at, i.day, i.topic, i.body_hash, i.crc, i.body, i.shard, i.state,
+  i.subject, k.crc, k.wrapped
+FROM inbox i LEFT JOIN inbox_key k ON k.day = i.day ORDER BY i.id";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let mut rows = statement.query([]).map_err(reading)?;
+    let mut count = 0;
+    while let Some(row) = rows.next().map_err(reading)? {
+        count += 1;
+        if let Some(what) = examine_row(connection, row).map_err(reading)? {
+            let (channel, id): (String, String) =
+                (row.get(0).map_err(reading)?, row.get(1).map_err(reading)?);
+            problem(format!("delivery {channel}:{id}: {what}"));
+        }
+    }
+    Ok(count)
+}
+
+fn examine_row(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<&'static str>> {
+    let (channel, delivery): (String, String) = (row.get(0)?, row.get(1)?);
+    let (received_at, day): (i64, i64) = (row.get(2)?, row.get(3)?);
+    let (topic, hash): (String, Vec<u8>) = (row.get(4)?, row.get(5)?);
+    let body: Option<Vec<u8>> = row.get(7)?;
+    let subject: Option<String> = row.get(10)?;
+    let key: (Option<u32>, Option<Vec<u8>>) = (row.get(11)?, row.get(12)?);
+    let of_shard = ShardId::of_key(&format!("inbox:{channel}:{delivery}"));
+    if of_shard.number() != row.get::<_, u16>(8)? {
+        return Ok(Some("it is not of its shard"));
+    }
+    if !(0..=2).contains(&row.get::<_, i64>(9)?) {
+        return Ok(Some("its state is unknown"));
+    }
+    let Some(body) = body else {
+        let erased = match subject {
+            Some(subject) => is_erased(connection, &subject)?,
+            None => false,
+        };
+        return Ok((!erased).then_some("its body is missing, and nobody was erased"));
+    };
+    if row_sum(&channel, &delivery, received_at, day, &topic, &hash, &body)
+        != row.get::<_, u32>(6)?
+    {
+        return Ok(Some("its checksum does not match"));
+    }
+    Ok(match key {
+        (Some(crc), Some(wrapped)) if key_sum(day, &wrapped) == crc => None,
+        (Some(_), Some(_)) => Some("the checksum of its day's key does not match"),
+        _ => Some("the key of its day is missing"),
+    })
 }
 
 /// Name a body is bound to, so that it does not open in another row.

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Seek, Write};
 use std::path::Path;
 
-use super::error;
+use super::{error, private};
 use crate::JournalError;
 
 const NAME: &str = "crossdock.lock";
@@ -19,8 +19,9 @@ impl DirLock {
     pub(super) fn take(dir: &Path) -> Result<Self, JournalError> {
         let path = dir.join(NAME);
         let failed = |e: std::io::Error| error::file(&path, &e);
+        private::ensure(&path).map_err(failed)?;
         let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
+        let options = options.read(true).write(true);
         let mut file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}

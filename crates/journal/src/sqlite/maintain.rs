@@ -7,16 +7,15 @@ use std::time::Duration;
 use crossdock_model::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::inbox::day_of;
+use super::commit::WriteError;
 use super::{SqliteJournal, schema};
 use crate::JournalError;
+use crate::types::{INBOX_RETENTION, day_of};
 
 /// The write-ahead log is moved into the database once it has this many bytes.
 const WAL_BYTES_MIN: u64 = 4 << 20;
 /// Deliveries deleted in one transaction.
 const EXPIRE_ROWS: u32 = 500;
-/// How long finished deliveries are kept.
-const INBOX_RETENTION: crossdock_model::Duration = crossdock_model::Duration::from_days(30);
 const BUSY_MS: u64 = 10_000;
 /// How often what was erased is taken out of the write-ahead log while readers need its pages.
 const PURGE_TRIES: u32 = 200;
@@ -83,8 +82,8 @@ impl SqliteJournal {
         loop {
             let mut writer = self.writer();
             self.refuse_after_failure()?;
-            let deleted = expire_some(&mut writer.connection, day);
-            let deleted = deleted.map_err(|e| self.write_failed(e))?;
+            let deleted = expire_some(&mut writer.connection, &self.process, day);
+            let deleted = deleted.map_err(|e| self.not_written(e))?;
             writer.day_keys = writer.day_keys.split_off(&day);
             expired += deleted;
             if deleted < u64::from(EXPIRE_ROWS) {
@@ -167,8 +166,9 @@ impl SqliteJournal {
     }
 }
 
-fn expire_some(connection: &mut Connection, day: i64) -> rusqlite::Result<u64> {
+fn expire_some(connection: &mut Connection, process: &str, day: i64) -> Result<u64, WriteError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::check_process(&transaction, process)?;
     let sql = "
 DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE day < ?1 AND state = 2 LIMIT ?2)";
     let deleted = transaction.execute(sql, [day, i64::from(EXPIRE_ROWS)])?;

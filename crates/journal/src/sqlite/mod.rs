@@ -1,9 +1,9 @@
 //! The journal on SQLite: one file, one writer, one row a commit.
 //!
 //! A data directory holds `journal.sqlite`, `segments/` with sealed log, `erasures.log` and a lock. One
-//! connection writes, two read, one moves the write-ahead log into the file. The directory is locked, so
-//! every owner of a shard in it goes through one [`SqliteJournal`]: epochs and next sequences are kept in
-//! memory, checked under the writer's lock, and rebuilt from disk when the journal is opened.
+//! connection writes, two read, one moves the write-ahead log into the file. The directory is locked, but no
+//! write rests on that: who holds a shard is read inside the transaction that writes it, and a process that finds
+//! another one's commits in the log stops. Next sequences are kept in memory and rebuilt when it is opened.
 
 mod backup;
 mod block;
@@ -17,11 +17,13 @@ mod index;
 mod lock;
 mod maintain;
 mod open;
+mod private;
 mod read;
 mod row;
 mod schema;
 mod segment;
 mod state;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -37,11 +39,12 @@ use rusqlite::Connection;
 
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use maintain::Maintained;
+pub use private::make_private_dir;
 pub use verify::{VerifyReport, scan, verify};
 
 use crate::crypto::{DataKey, Keyring};
 use crate::{
-    Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxRow, InboxState, Journal, JournalError,
+    Batch, Checkpoint, CommitOutcome, InboxId, InboxRow, InboxState, Journal, JournalError,
     MasterKey, Meta, OwnerId, PersonState, Seq, ShardState, StoredFrame, VaultEntry,
 };
 use cache::Cache;
@@ -134,6 +137,8 @@ pub struct SqliteJournal {
     cache: Mutex<Cache>,
     readers: [Mutex<Connection>; 2],
     next_reader: AtomicUsize,
+    /// Of this opening: upkeep is refused once another process has opened the journal.
+    process: String,
     checkpointer: Mutex<Connection>,
     /// A write failed in a way that leaves unknown what is on disk.
     failed: AtomicBool,
@@ -155,18 +160,9 @@ impl std::fmt::Debug for SqliteJournal {
 /// What only one thread may use at a time.
 struct Writer {
     connection: Connection,
-    shards: Vec<Slot>,
     day_keys: BTreeMap<i64, DataKey>,
     /// Log bytes written since the last block was closed.
     unblocked_bytes: u64,
-}
-
-/// Who holds a shard.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    epoch: Epoch,
-    owner: Option<OwnerId>,
-    checkpoint_seq: Seq,
 }
 
 impl SqliteJournal {

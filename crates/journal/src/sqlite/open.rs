@@ -1,6 +1,5 @@
 //! Opening a data directory: lock, tables, and the index of the newest commits.
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::{Mutex, RwLock};
@@ -12,9 +11,11 @@ use super::cache::Cache;
 use super::error::{self, reading, uint};
 use super::index::LogIndex;
 use super::lock::DirLock;
-use super::{Slot, SqliteJournal, SqliteOptions, Writer, backup, row, schema};
-use crate::crypto::{Keyring, sync_dir};
-use crate::{JournalError, OwnerId, Seq};
+use super::private::make_private_dir;
+use super::{SqliteJournal, SqliteOptions, Writer, backup, row, schema};
+use crate::bytes::hex;
+use crate::crypto::{Keyring, random, sync_dir};
+use crate::{JournalError, Seq};
 
 impl SqliteJournal {
     /// Opens the journal in `dir`; makes directory and journal where there are none, stamped with `now`.
@@ -23,7 +24,7 @@ impl SqliteJournal {
     /// [`JournalError::InUse`] when another process has it, [`JournalError::Incompatible`] when another version,
     /// other fixed settings or another master key made it, [`JournalError::Corrupt`] when the log is damaged.
     pub fn open(dir: &Path, options: SqliteOptions, now: Timestamp) -> Result<Self, JournalError> {
-        fs::create_dir_all(dir).map_err(|e| error::file(dir, &e))?;
+        make_private_dir(dir)?;
         let lock = DirLock::take(dir)?;
         backup::refuse_partial(dir)?;
         let keys = Keyring::new(&options.master_key);
@@ -32,11 +33,14 @@ impl SqliteJournal {
         sync_dir(Some(dir)).map_err(|e| error::file(dir, &e))?;
         let meta = schema::meta(&connection)?;
         schema::check_key(&connection, &keys)?;
-        let (shards, next_seqs) = slots(&connection)?;
+        let process = hex(&random::<16>()?);
+        schema::set(&connection, schema::PROCESS, &process)?;
+        let next_seqs = next_seqs(&connection)?;
         let (log, unblocked_bytes) = index_log(&connection, &next_seqs)?;
         let reader = || schema::connect(dir, &options).map(Mutex::new);
         let journal = Self {
             dir: dir.to_owned(),
+            process,
             meta,
             keys,
             log: RwLock::new(log),
@@ -52,7 +56,6 @@ impl SqliteJournal {
             fail_next_commit: AtomicBool::new(false),
             writer: Mutex::new(Writer {
                 connection,
-                shards,
                 day_keys: std::collections::BTreeMap::new(),
                 unblocked_bytes,
             }),
@@ -67,21 +70,12 @@ impl SqliteJournal {
     }
 }
 
-/// Who holds which shard, and the next sequence of each as of the last closed block.
-fn slots(connection: &Connection) -> Result<(Vec<Slot>, Vec<Seq>), JournalError> {
-    let sql = "SELECT epoch, owner, checkpoint_seq, next_seq FROM shard ORDER BY shard";
+/// The next sequence of each shard as of the last closed block.
+fn next_seqs(connection: &Connection) -> Result<Vec<Seq>, JournalError> {
+    let sql = "SELECT next_seq FROM shard ORDER BY shard";
     let mut statement = connection.prepare(sql).map_err(reading)?;
-    let rows = statement.query_map([], |row| {
-        let owner = u128::from_be_bytes(row.get(1)?);
-        let slot = Slot {
-            epoch: uint(row.get(0)?),
-            owner: (owner != 0).then_some(OwnerId(owner)),
-            checkpoint_seq: uint(row.get(2)?),
-        };
-        Ok((slot, uint(row.get(3)?)))
-    });
-    let slots: rusqlite::Result<Vec<_>> = rows.and_then(Iterator::collect);
-    Ok(slots.map_err(reading)?.into_iter().unzip())
+    let rows = statement.query_map([], |row| row.get(0).map(uint));
+    rows.and_then(Iterator::collect).map_err(reading)
 }
 
 /// Reads the heads of all commits that no block holds. Bounded by what [`SqliteOptions`] lets a block hold.

@@ -6,8 +6,9 @@ use crossdock_model::{SHARD_COUNT, SHARD_HASH, Timestamp};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::error::reading;
-use super::{SqliteOptions, Synchronous};
+use super::commit::{WriteError, taken_over};
+use super::error::{self, reading};
+use super::{SqliteOptions, Synchronous, private};
 use crate::bytes::{hex, unhex};
 use crate::crypto::{Keyring, random};
 use crate::{JournalError, Meta};
@@ -16,6 +17,9 @@ use crate::{JournalError, Meta};
 pub(super) const FORMAT: u32 = 1;
 /// Name of the database in a data directory.
 pub(super) const FILE: &str = "journal.sqlite";
+
+/// Name in the meta table of whoever opened the journal last.
+pub(super) const PROCESS: &str = "process";
 
 const BUSY_MS: u64 = 10_000;
 const CACHE_KIB: i64 = 16_384;
@@ -45,27 +49,30 @@ CREATE INDEX checkpoint_dirty ON checkpoint (shard, entity) WHERE dirty = 1;
 CREATE TABLE inbox (
   id INTEGER PRIMARY KEY, channel TEXT NOT NULL, delivery TEXT NOT NULL, shard INTEGER NOT NULL,
   state INTEGER NOT NULL, attempts INTEGER NOT NULL, received_at INTEGER NOT NULL, day INTEGER NOT NULL,
-  topic TEXT NOT NULL, parked_on TEXT, subject TEXT, body BLOB);
+  topic TEXT NOT NULL, parked_on TEXT, subject TEXT, body_hash BLOB NOT NULL, crc INTEGER NOT NULL, body BLOB);
 CREATE UNIQUE INDEX inbox_delivery ON inbox (channel, delivery);
 CREATE INDEX inbox_state ON inbox (shard, state, id);
 CREATE INDEX inbox_parked ON inbox (parked_on, id) WHERE parked_on IS NOT NULL;
 CREATE INDEX inbox_subject ON inbox (subject) WHERE subject IS NOT NULL;
 CREATE INDEX inbox_day ON inbox (day, state);
-CREATE TABLE inbox_key (day INTEGER PRIMARY KEY, wrapped BLOB NOT NULL);
+CREATE TABLE inbox_key (day INTEGER PRIMARY KEY, crc INTEGER NOT NULL, wrapped BLOB NOT NULL);
 CREATE TABLE vault (
   id INTEGER PRIMARY KEY, subject TEXT NOT NULL, version INTEGER NOT NULL, stated_at INTEGER NOT NULL,
-  buyer BLOB NOT NULL, body BLOB NOT NULL);
+  buyer BLOB NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE UNIQUE INDEX vault_subject ON vault (subject, version);
 CREATE INDEX vault_buyer ON vault (buyer);
 CREATE TABLE vault_term (term BLOB NOT NULL, vault INTEGER NOT NULL, PRIMARY KEY (term, vault)) WITHOUT ROWID;
 CREATE INDEX vault_term_vault ON vault_term (vault);
-CREATE TABLE vault_key (buyer BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE vault_key (buyer BLOB PRIMARY KEY, crc INTEGER NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE erasure (subject_hash TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 /// Opens a connection for reading and writing.
 pub(super) fn connect(dir: &Path, options: &SqliteOptions) -> Result<Connection, JournalError> {
-    let connection = Connection::open(dir.join(FILE)).map_err(reading)?;
+    let path = dir.join(FILE);
+    // SQLite gives its other files the mode of this one.
+    private::ensure(&path).map_err(|e| error::file(&path, &e))?;
+    let connection = Connection::open(path).map_err(reading)?;
     settle(&connection, options).map_err(reading)?;
     Ok(connection)
 }
@@ -161,6 +168,16 @@ fn get(connection: &Connection, name: &str) -> Result<String, JournalError> {
         .optional()
         .map_err(reading)?
         .ok_or_else(|| JournalError::Incompatible(format!("it has no {name} in its meta table")))
+}
+
+/// Refuses upkeep by a process that is not the one that opened the journal last.
+pub(super) fn check_process(connection: &Connection, process: &str) -> Result<(), WriteError> {
+    let sql = "SELECT 1 FROM meta WHERE name = ?1 AND value = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    match statement.exists([PROCESS, process])? {
+        true => Ok(()),
+        false => Err(taken_over().into()),
+    }
 }
 
 /// Reads what was fixed, and refuses a journal that this program would read or write wrongly.

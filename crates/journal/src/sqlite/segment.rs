@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crossdock_model::Timestamp;
 
+use super::private;
 use super::row::Row;
 use crate::JournalError;
 use crate::bytes::{Malformed, Reader, put_bytes, put_varint};
@@ -59,11 +60,10 @@ pub(super) struct SegmentWriter {
 impl SegmentWriter {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-            sync_dir(folder.parent())?;
+            private::make(folder)?;
         }
         let partial = path.with_extension("partial");
-        let mut file = BufWriter::new(File::create(&partial)?);
+        let mut file = BufWriter::new(private::create(&partial)?);
         file.write_all(MAGIC)?;
         Ok(Self {
             file,

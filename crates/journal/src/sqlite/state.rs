@@ -4,6 +4,7 @@ use crossdock_model::{EntityId, ShardId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::error::{int, reading, uint};
+use super::sum;
 use crate::{Checkpoint, JournalError};
 
 /// Stores a state unless a later one is stored.
@@ -18,7 +19,7 @@ ON CONFLICT (entity) DO UPDATE SET version = excluded.version, wake_at = exclude
   dirty = excluded.dirty, crc = excluded.crc, body = excluded.body
 WHERE excluded.version >= checkpoint.version";
     let entity = checkpoint.entity.to_string();
-    let crc = crc(&entity, checkpoint.version, &checkpoint.body);
+    let crc = crc(&entity, checkpoint);
     let wake_at = checkpoint.wake_at.map(Timestamp::as_ms);
     let mut statement = transaction.prepare_cached(sql)?;
     statement.execute(params![
@@ -33,33 +34,67 @@ WHERE excluded.version >= checkpoint.version";
     Ok(())
 }
 
-/// Checksum of a state, with whose it is and as of when.
-pub(super) fn crc(entity: &str, version: u64, body: &[u8]) -> u32 {
-    let crc = crc32c::crc32c(&version.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c_append(crc, entity.as_bytes()), body)
+/// Checksum of a state, with whose it is, as of when, and what it still owes.
+fn crc(entity: &str, checkpoint: &Checkpoint) -> u32 {
+    let wake_at = checkpoint.wake_at.map(|at| at.as_ms().to_le_bytes());
+    sum::of(&[
+        entity.as_bytes(),
+        &checkpoint.version.to_le_bytes(),
+        wake_at.as_ref().map_or(&[], <[u8; 8]>::as_slice),
+        &[u8::from(checkpoint.dirty)],
+        &checkpoint.body,
+    ])
+}
+
+const COLUMNS: &str = "SELECT version, wake_at, dirty, crc, body, entity, shard FROM checkpoint";
+
+/// A state as stored, and whether its checksum matches.
+fn read(row: &Row<'_>, name: &str, entity: &EntityId) -> rusqlite::Result<(Checkpoint, bool)> {
+    let checkpoint = Checkpoint {
+        entity: entity.clone(),
+        version: uint(row.get(0)?),
+        body: row.get(4)?,
+        wake_at: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_ms),
+        dirty: row.get(2)?,
+    };
+    let matches = crc(name, &checkpoint) == row.get::<_, u32>(3)?;
+    Ok((checkpoint, matches))
+}
+
+/// Hands over every state as it is stored: its name, its shard, its version and whether its checksum matches.
+pub(super) fn each(
+    connection: &Connection,
+    mut use_state: impl FnMut(&str, u16, u64, bool),
+) -> Result<(), JournalError> {
+    let mut statement = connection.prepare(COLUMNS).map_err(reading)?;
+    let mut rows = statement.query([]).map_err(reading)?;
+    while let Some(row) = rows.next().map_err(reading)? {
+        let name: String = row.get(5).map_err(reading)?;
+        let shard = row.get(6).map_err(reading)?;
+        let (version, matches) = match name.parse() {
+            Ok(entity) => {
+                let (found, matches) = read(row, &name, &entity).map_err(reading)?;
+                (found.version, matches)
+            }
+            Err(_) => (0, false),
+        };
+        use_state(&name, shard, version, matches);
+    }
+    Ok(())
 }
 
 pub(super) fn load(
     connection: &Connection,
     entity: &EntityId,
 ) -> Result<Option<Checkpoint>, JournalError> {
-    let sql = "SELECT version, wake_at, dirty, crc, body FROM checkpoint WHERE entity = ?1";
+    let sql = format!("{COLUMNS} WHERE entity = ?1");
     let name = entity.to_string();
-    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
-    let found = statement.query_row([&name], |row| {
-        let checkpoint = Checkpoint {
-            entity: entity.clone(),
-            version: uint(row.get(0)?),
-            body: row.get(4)?,
-            wake_at: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_ms),
-            dirty: row.get(2)?,
-        };
-        Ok((checkpoint, row.get::<_, u32>(3)?))
-    });
-    let Some((checkpoint, stored)) = found.optional().map_err(reading)? else {
+    let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+    let found = statement.query_row([&name], |row| read(row, &name, entity));
+    let Some((checkpoint, matches)) = found.optional().map_err(reading)? else {
         return Ok(None);
     };
-    if crc(&name, checkpoint.version, &checkpoint.body) != stored {
+    if !matches {
         return Err(JournalError::Corrupt {
             at: format!("checkpoint of {name}"),
             what: "its checksum does not match".to_owned(),

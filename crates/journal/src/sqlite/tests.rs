@@ -7,6 +7,7 @@ mod privacy;
 mod sealing;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -58,12 +59,71 @@ fn texts(journal: &SqliteJournal, entity: &EntityId) -> Vec<String> {
     texts.collect()
 }
 
+/// A data directory and the process that has it open.
+struct Opened {
+    dir: TempDir,
+    journal: Option<SqliteJournal>,
+}
+
+impl Opened {
+    fn fresh() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = SqliteJournal::open(dir.path(), Self::options(), at(5)).unwrap();
+        Self {
+            dir,
+            journal: Some(journal),
+        }
+    }
+
+    fn options() -> SqliteOptions {
+        let mut small = options();
+        small.index_entries_max = 4;
+        small.cache_bytes_max = 0;
+        small
+    }
+
+    /// Opens what a killed process leaves after `damage` was done to it.
+    fn open_left(&mut self, damage: impl Fn(&Path)) {
+        let left = copy_of(self.dir.path());
+        damage(left.path());
+        self.journal = None;
+        let journal = SqliteJournal::open(left.path(), Self::options(), at(5));
+        (self.dir, self.journal) = (left, Some(journal.unwrap()));
+    }
+}
+
+impl contract::Process for Opened {
+    fn journal(&self) -> &dyn Journal {
+        self.journal.as_ref().unwrap()
+    }
+
+    fn restart(&mut self) {
+        self.open_left(|_| {});
+    }
+
+    fn second(&self) -> Arc<dyn Journal> {
+        std::fs::remove_file(self.dir.path().join("crossdock.lock")).unwrap();
+        let second = SqliteJournal::open(self.dir.path(), Self::options(), at(5));
+        Arc::new(second.unwrap())
+    }
+
+    fn tear(&mut self) -> bool {
+        self.open_left(|dir| {
+            let wal = std::fs::File::options()
+                .write(true)
+                .open(dir.join("journal.sqlite-wal"))
+                .unwrap();
+            let bytes = wal.metadata().unwrap().len();
+            wal.set_len(bytes * 2 / 3).unwrap();
+        });
+        true
+    }
+}
+
 #[test]
 fn keeps_the_contract() {
-    contract::check(|name, case| {
-        println!("{name}");
-        let (dir, journal) = fresh();
-        case(&journal);
+    contract::check(Opened::fresh, |name, opened| {
+        let Opened { dir, journal } = opened;
         drop(journal);
         let report = verify(dir.path()).unwrap();
         // Some cases store checkpoints of entities without frames.
@@ -76,49 +136,60 @@ fn keeps_the_contract() {
     });
 }
 
-/// After a kill, and after a clean end.
+/// What a process that was passed over does beside its commits: it stops.
 #[test]
-fn reopening_keeps_all() {
-    let (dir, journal) = fresh();
-    let entity = sku(1);
-    append(&journal, 1, &entity, &["one", "two"]);
-    let held = claim(&journal, 1, entity.shard());
-    let mut one = write(held, 1);
-    one.checkpoints.push(Checkpoint {
-        entity: entity.clone(),
-        version: 2,
-        body: b"state".to_vec(),
-        wake_at: Some(at(9)),
-        dirty: true,
-    });
-    one.checkpoint_seq = Some(2);
-    commit(&journal, vec![one]);
-    let batch = Batch {
-        inbox: vec![contract::delivery("1")],
-        ..Batch::default()
-    };
-    journal.commit(&batch).unwrap();
-    for clean in [false, true] {
-        if clean {
-            journal.close().unwrap();
+fn upkeep_of_a_process_that_was_passed_over_is_refused() {
+    use contract::Process;
+    let opened = Opened::fresh();
+    let first = opened.journal.as_ref().unwrap();
+    append(first, 1, &sku(1), &["one"]);
+    let second = opened.second();
+    let mut block = first.close_block();
+    assert!(matches!(block, Err(JournalError::Unknown(_))), "{block:?}");
+    append(&*second, 2, &sku(1), &["two"]);
+    block = first.close_block();
+    assert!(matches!(block, Err(JournalError::Unknown(_))), "{block:?}");
+    let claimed = first.claim(owner(), &[sku(1).shard()]);
+    assert!(matches!(claimed, Err(JournalError::Unknown(_))));
+    assert_eq!(append(&*second, 3, &sku(1), &["three"]), 4);
+}
+
+/// Personal data is encrypted; what is sold to whom is nobody else's business either.
+#[test]
+fn nobody_else_may_look_into_it() {
+    use std::os::unix::fs::PermissionsExt;
+    fn check(dir: &Path) {
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(dir), 0o700, "{}", dir.display());
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => check(&path),
+                false => assert_eq!(mode(&path), 0o600, "{}", path.display()),
+            }
         }
-        let left = copy_of(dir.path());
-        let again = open(left.path());
-        assert_eq!(again.meta(), journal.meta());
-        assert_eq!(texts(&again, &entity), ["one", "two"]);
-        assert_eq!(again.load(&entity).unwrap().unwrap().version, 2);
-        assert_eq!(again.due(entity.shard(), at(9), None, 9).unwrap().len(), 1);
-        assert_eq!(
-            again.dirty(entity.shard(), None, 9).unwrap(),
-            std::slice::from_ref(&entity)
-        );
-        assert!(again.inbox_row(&batch.inbox[0].id).unwrap().is_some());
-        // The fence is as it was: the holder may write on, and another claim ends that.
-        assert!(commit(&again, vec![write(held, 1)]).refused.is_empty());
-        let other = claim(&again, 2, entity.shard());
-        assert_eq!((other.epoch, other.next_seq), (held.epoch + 1, 3));
-        assert_eq!(other.checkpoint_seq, 2);
-        assert_eq!(commit(&again, vec![write(held, 1)]).refused.len(), 1);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let [data, backup, restored] =
+        ["a/data", "b/backup", "c/restored"].map(|name| dir.path().join(name));
+    let mut options = options();
+    options.hot_days = 0;
+    let journal = SqliteJournal::open(&data, options, at(5)).unwrap();
+    append(&journal, 1, &sku(1), &["one"]);
+    let mut covered = write(claim(&journal, 1, sku(1).shard()), 1);
+    covered.checkpoint_seq = Some(1);
+    commit(&journal, vec![covered]);
+    while journal.maintain(at(9_000)).unwrap().more {}
+    let erase = crate::VaultWrite::Erase {
+        subject: "order:shop:1".to_owned(),
+    };
+    contract::write_vault(&journal, 1, vec![erase]);
+    journal.backup(&backup, at(9_000)).unwrap();
+    restore(&backup, &restored, &[]).unwrap();
+    assert!(data.join("segments").is_dir() && data.join("erasures.log").exists());
+    for made in [&data, &backup, &restored] {
+        check(made);
+        check(made.parent().unwrap());
     }
 }
 
@@ -191,7 +262,10 @@ fn full_disk_writes_nothing_and_passes() {
     }
     assert_eq!(journal.tails().unwrap(), vec![]);
     let outcome = journal.commit(&batch("small".to_owned(), "1")).unwrap();
-    assert_eq!((outcome.refused.len(), outcome.inbox_new), (0, vec![true]));
+    assert_eq!(
+        (outcome.refused.len(), outcome.inbox),
+        (0, vec![crate::Inserted::New])
+    );
     assert_eq!(texts(&journal, &entity), ["small"]);
     drop(journal);
     assert!(verify(dir.path()).unwrap().is_sound());

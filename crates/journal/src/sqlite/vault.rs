@@ -7,12 +7,12 @@ use std::io::Write;
 use std::path::Path;
 
 use crossdock_model::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::commit::WriteError;
 use super::error::{self, int, reading};
 use super::inbox::{pairs, put_pairs};
-use super::{SqliteJournal, schema};
+use super::{SqliteJournal, private, schema, sum};
 use crate::bytes::{Reader, hex};
 use crate::crypto::{DataKey, KEY_BYTES, Keyring, erased_hash, sync_dir};
 use crate::{JournalError, PersonState, VaultEntry};
@@ -55,16 +55,78 @@ pub(super) fn put(
     plain.extend_from_slice(&put.entry.body);
     let body = key.seal(&bound_to(put.subject, put.version), &plain)?;
     let sql = "
-INSERT INTO vault (subject, version, stated_at, buyer, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+INSERT INTO vault (subject, version, stated_at, buyer, crc, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = transaction.prepare_cached(sql)?;
     let (version, stated_at) = (put.version.cast_signed(), put.stated_at.as_ms());
-    let id = statement.insert(params![put.subject, version, stated_at, buyer, body])?;
+    let crc = row_sum(put.subject, version, stated_at, &buyer, &body);
+    let id = statement.insert(params![put.subject, version, stated_at, buyer, crc, body])?;
     let sql = "INSERT OR IGNORE INTO vault_term (term, vault) VALUES (?1, ?2)";
     let mut statement = transaction.prepare_cached(sql)?;
     for (field, term) in &put.entry.terms {
         statement.execute(params![keys.term(field, term), id])?;
     }
     Ok(())
+}
+
+/// Checksum of a row.
+fn row_sum(subject: &str, version: i64, stated_at: i64, buyer: &[u8], body: &[u8]) -> u32 {
+    sum::of(&[
+        subject.as_bytes(),
+        &version.to_le_bytes(),
+        &stated_at.to_le_bytes(),
+        buyer,
+        body,
+    ])
+}
+
+/// Says what is wrong with rows, terms and keys; needs no key.
+pub(super) fn examine(
+    connection: &Connection,
+    mut problem: impl FnMut(String),
+) -> Result<(), JournalError> {
+    let sql = "
+SELECT v.subject, v.version, v.stated_at, v.buyer, v.crc, v.body, k.crc, k.wrapped
+FROM vault v LEFT JOIN vault_key k ON k.buyer = v.buyer ORDER BY v.id";
+    let mut statement = connection.prepare(sql).map_err(reading)?;
+    let mut rows = statement.query([]).map_err(reading)?;
+    while let Some(row) = rows.next().map_err(reading)? {
+        if let Some(what) = examine_row(row).map_err(reading)? {
+            let subject: String = row.get(0).map_err(reading)?;
+            problem(format!("vault row of {subject}: {what}"));
+        }
+    }
+    for (sql, what) in [
+        (
+            "SELECT count(*) FROM vault_key WHERE buyer NOT IN (SELECT buyer FROM vault)",
+            "keys of buyers of whom nothing is stored",
+        ),
+        (
+            "SELECT count(*) FROM vault_term WHERE vault NOT IN (SELECT id FROM vault)",
+            "search terms of rows that are not there",
+        ),
+    ] {
+        let count: i64 = connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(reading)?;
+        if count > 0 {
+            problem(format!("vault: {count} {what}"));
+        }
+    }
+    Ok(())
+}
+
+fn examine_row(row: &Row<'_>) -> rusqlite::Result<Option<&'static str>> {
+    let (subject, version, stated_at): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (buyer, body): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(5)?);
+    if row_sum(&subject, version, stated_at, &buyer, &body) != row.get::<_, u32>(4)? {
+        return Ok(Some("its checksum does not match"));
+    }
+    let key: (Option<u32>, Option<Vec<u8>>) = (row.get(6)?, row.get(7)?);
+    Ok(match key {
+        (Some(crc), Some(wrapped)) if sum::of(&[&buyer, &wrapped]) == crc => None,
+        (Some(_), Some(_)) => Some("the checksum of its buyer's key does not match"),
+        _ => Some("its buyer's key is missing"),
+    })
 }
 
 /// Name a row's body is bound to, so that it does not open in another row.
@@ -95,8 +157,8 @@ fn buyer_key(
     }
     let key = DataKey::generate()?;
     let wrapped = keys.wrap(&key_name(buyer), &key)?;
-    let sql = "INSERT INTO vault_key (buyer, wrapped) VALUES (?1, ?2)";
-    transaction.execute(sql, params![buyer, wrapped])?;
+    let sql = "INSERT INTO vault_key (buyer, crc, wrapped) VALUES (?1, ?2, ?3)";
+    transaction.execute(sql, params![buyer, sum::of(&[buyer, &wrapped]), wrapped])?;
     Ok(key)
 }
 
@@ -271,12 +333,9 @@ pub(super) fn append_erasures(dir: &Path, connection: &Connection) -> Result<(),
     if lines.is_empty() {
         return Ok(());
     }
+    private::ensure(&path).map_err(failed)?;
     let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map_err(failed)?;
+    let mut file = options.append(true).open(&path).map_err(failed)?;
     file.write_all(lines.as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| sync_dir(Some(dir)))

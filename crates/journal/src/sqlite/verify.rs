@@ -1,14 +1,16 @@
 //! Reads everything and says what is wrong with it, a commit at a time.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use crossdock_model::{SHARD_COUNT, ShardId};
 use rusqlite::Connection;
 
 use super::error::{reading, uint};
+use super::index::Entry;
 use super::row::{self, Row};
 use super::segment::{self, Segment};
-use super::{block, schema, state};
+use super::{block, inbox, index, schema, state, vault};
 use crate::{Epoch, JournalError, Seq, StoredFrame};
 
 /// Problems listed at most; the count goes on.
@@ -49,7 +51,8 @@ impl VerifyReport {
 }
 
 /// Reads a whole data directory, in use or not: every frame's checksum, sequences dense, epochs never falling,
-/// checkpoints not ahead of the log, and the database's own structure. Needs no key.
+/// checkpoints not ahead of the log, the stored index of every block, checksums of states, deliveries, personal data
+/// and their keys, and the database's own structure. Needs no key.
 ///
 /// # Errors
 /// [`JournalError`] when there is nothing that can be read at all; damage is reported, not returned.
@@ -59,6 +62,9 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
     // One transaction: the log must not grow or move between two steps.
     let snapshot = connection.transaction().map_err(reading)?;
     let mut walk = Walk {
+        connection: &snapshot,
+        blocks: block::all(&snapshot)?.into(),
+        index: BTreeMap::new(),
         next_row: 1,
         shards: vec![(1, 0); usize::from(SHARD_COUNT)],
         report: VerifyReport::default(),
@@ -71,16 +77,16 @@ pub fn verify(dir: &Path) -> Result<VerifyReport, JournalError> {
         walk.row(row);
         Ok(true)
     });
-    let mut report = walk.report;
+    walk.end();
+    let (shards, mut report) = (walk.shards, walk.report);
     if let Err(e) = hot {
         report.problem(e.to_string());
     }
-    check_shards(&snapshot, &walk.shards, &mut report)?;
-    check_checkpoints(&snapshot, &walk.shards, &mut report)?;
+    check_shards(&snapshot, &shards, &mut report)?;
+    check_checkpoints(&snapshot, &shards, &mut report)?;
     check_structure(&snapshot, &mut report)?;
-    let count = "SELECT count(*) FROM inbox";
-    let deliveries = snapshot.query_row(count, [], |row| row.get(0));
-    report.deliveries = uint(deliveries.map_err(reading)?);
+    report.deliveries = inbox::examine(&snapshot, |what| report.problem(what))?;
+    vault::examine(&snapshot, |what| report.problem(what))?;
     Ok(report)
 }
 
@@ -119,14 +125,19 @@ pub fn scan(
     block::each_row(&snapshot, first, i64::MAX, |row| use_row(row))
 }
 
-struct Walk {
+struct Walk<'a> {
+    connection: &'a Connection,
+    /// Blocks whose end is still to come: number and last commit.
+    blocks: VecDeque<(i64, i64)>,
+    /// Where the frames of each shard are in the block, and the sequence after them.
+    index: BTreeMap<ShardId, (Vec<Entry>, Seq)>,
     next_row: i64,
     /// Next sequence and last epoch of each shard.
     shards: Vec<(Seq, Epoch)>,
     report: VerifyReport,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn segment(&mut self, dir: &Path, block: i64) {
         self.report.segments += 1;
         let segment = match Segment::open(&segment::path(dir, block)) {
@@ -153,6 +164,55 @@ impl Walk {
             Ok(heads) => heads.iter().for_each(|head| self.group(row, head)),
             Err(e) => self.report.problem(e.to_string()),
         }
+        if let Some((block, _)) = self.blocks.pop_front_if(|(_, last)| *last <= row.id) {
+            if let Err(e) = self.end_block(block) {
+                self.report.problem(e.to_string());
+            }
+        }
+    }
+
+    /// Holds the stored index of a block against its commits.
+    fn end_block(&mut self, block: i64) -> Result<(), JournalError> {
+        let mut found = std::mem::take(&mut self.index);
+        let sql = "SELECT shard, seq_first, seq_last, entries FROM log_map WHERE block = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(reading)?;
+        let mut rows = statement.query([block]).map_err(reading)?;
+        while let Some(row) = rows.next().map_err(reading)? {
+            let number = |column| row.get(column).map(uint).map_err(reading);
+            let (shard, first, last) = (number(0)?, number(1)?, number(2)?);
+            let stored: Vec<u8> = row.get(3).map_err(reading)?;
+            let of_shard = found
+                .keys()
+                .find(|id| u64::from(id.number()) == shard)
+                .copied();
+            let (entries, next) = of_shard
+                .and_then(|id| found.remove(&id))
+                .unwrap_or_default();
+            let matches = entries
+                .first()
+                .is_some_and(|entry| entry.first_seq == first)
+                && next == last + 1
+                && index::encode(&entries) == stored;
+            if !matches {
+                self.report.problem(format!(
+                    "block {block}, shard {shard}: its stored index does not match the log"
+                ));
+            }
+        }
+        for shard in found.into_keys() {
+            self.report.problem(format!(
+                "block {block}, shard {shard}: its stored index is missing"
+            ));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        for (block, last) in std::mem::take(&mut self.blocks) {
+            self.report.problem(format!(
+                "block {block}: the log does not reach its last commit {last}"
+            ));
+        }
     }
 
     fn group(&mut self, row: &Row, head: &row::Head) {
@@ -172,6 +232,12 @@ impl Walk {
             ));
         }
         (*next, *epoch) = (head.next_seq(), head.epoch);
+        let (entries, end) = self.index.entry(head.shard).or_default();
+        entries.push(Entry {
+            first_seq: head.first_seq,
+            row: row.id,
+        });
+        *end = head.next_seq();
         match head.frames(row.at, &row.frames) {
             Ok(frames) => self.report.frames += frames.len() as u64,
             Err(e) => self.report.problem(e.to_string()),
@@ -223,22 +289,14 @@ fn check_checkpoints(
     found: &[(Seq, Epoch)],
     report: &mut VerifyReport,
 ) -> Result<(), JournalError> {
-    let sql = "SELECT entity, shard, version, crc, body FROM checkpoint";
-    let mut statement = connection.prepare(sql).map_err(reading)?;
-    let mut rows = statement.query([]).map_err(reading)?;
-    while let Some(row) = rows.next().map_err(reading)? {
+    state::each(connection, |entity, shard, version, matches| {
         report.checkpoints += 1;
-        let entity: String = row.get(0).map_err(reading)?;
-        let shard: u16 = row.get(1).map_err(reading)?;
-        let version = uint(row.get(2).map_err(reading)?);
-        let crc: u32 = row.get(3).map_err(reading)?;
-        let body: Vec<u8> = row.get(4).map_err(reading)?;
-        if state::crc(&entity, version, &body) != crc {
+        if !matches {
             report.problem(format!(
                 "checkpoint of {entity}: its checksum does not match"
             ));
         }
-        if ShardId::of_key(&entity).number() != shard {
+        if ShardId::of_key(entity).number() != shard {
             report.problem(format!(
                 "checkpoint of {entity}: it is not of shard {shard}"
             ));
@@ -251,8 +309,7 @@ fn check_checkpoints(
                 end - 1
             ));
         }
-    }
-    Ok(())
+    })
 }
 
 fn check_structure(connection: &Connection, report: &mut VerifyReport) -> Result<(), JournalError> {

@@ -4,7 +4,7 @@ use crossdock_journal::{InboxMark, InboxRow, InboxState};
 use crossdock_model::command::ChannelCommand;
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityId};
-use crossdock_runtime::{AskError, By, Handle};
+use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
 
 /// Pause before a delivery that met an overloaded or unavailable entity is tried again.
 const RETRY: Duration = Duration::from_ms(250);
@@ -66,6 +66,7 @@ impl Worker {
     /// Works on a delivery. One that lacks something is parked, and tried once more at once: what it waits for may
     /// have come while it was being parked, and found nothing waiting.
     pub(super) async fn work(&self, row: &InboxRow) -> Worked {
+        self.tell_of_conflict(row).await;
         let mut subject = row.subject.clone();
         let mut waits_for = row.parked_on.clone();
         let mut tried = self.try_until_settled(row, &mut subject).await;
@@ -92,6 +93,24 @@ impl Worker {
             tried = self.take_in(row, &mut subject).await;
         }
         Worked::Parked
+    }
+
+    /// Tells people of a delivery whose id the channel had used for another one. It is worked on like any other.
+    async fn tell_of_conflict(&self, row: &InboxRow) {
+        let mut headers = row.delivery.headers.iter();
+        let taken = headers.find(|(name, _)| name == CONFLICT_HEADER);
+        let Some((_, taken)) = taken.filter(|_| row.attempts == 0) else {
+            return;
+        };
+        let channel = &row.delivery.id.channel;
+        let lack = Lack {
+            kind: "delivery_conflict",
+            subject: delivery_subject(row),
+            cause: format!(
+                "{channel} sent two different deliveries as {taken}: both are kept and worked on."
+            ),
+        };
+        self.open_exception(row, &lack).await;
     }
 
     /// Opens an exception, then puts the delivery aside until what it waits for is there.

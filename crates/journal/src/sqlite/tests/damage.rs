@@ -89,6 +89,111 @@ fn a_lost_commit_is_found() {
     assert!(matches!(refused, Err(JournalError::Corrupt { .. })));
 }
 
+/// What else is stored, damaged one way at a time.
+#[test]
+fn damage_outside_the_log_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut small = options();
+    small.index_entries_max = 2;
+    let journal = SqliteJournal::open(dir.path(), small, at(0)).unwrap();
+    append(&journal, 1, &sku(1), &["one", "two", "three"]);
+    let mut one = write(claim(&journal, 1, sku(1).shard()), 1);
+    one.checkpoints.push(Checkpoint {
+        entity: sku(1),
+        version: 2,
+        body: b"state".to_vec(),
+        wake_at: Some(at(9)),
+        dirty: true,
+    });
+    commit(&journal, vec![one]);
+    let batch = Batch {
+        inbox: vec![contract::delivery("1")],
+        ..Batch::default()
+    };
+    journal.commit(&batch).unwrap();
+    contract::write_vault(
+        &journal,
+        1,
+        vec![contract::put("order:shop:1", 1, 1, "Ann")],
+    );
+    assert!(journal.maintain(at(1)).unwrap().block_closed);
+    journal.close().unwrap();
+    drop(journal);
+    let sound = verify(dir.path()).unwrap();
+    assert!(sound.is_sound(), "{:?}", sound.problems);
+    for (damage, found) in [
+        (
+            "UPDATE checkpoint SET wake_at = NULL",
+            "checkpoint of sku:S-1: its checksum",
+        ),
+        (
+            "UPDATE checkpoint SET dirty = 0",
+            "checkpoint of sku:S-1: its checksum",
+        ),
+        (
+            "UPDATE inbox SET body = zeroblob(length(body))",
+            "delivery shop:1: its checksum",
+        ),
+        (
+            "UPDATE inbox SET body = NULL",
+            "delivery shop:1: its body is missing",
+        ),
+        (
+            "UPDATE inbox SET topic = 'orders/delete'",
+            "delivery shop:1: its checksum",
+        ),
+        (
+            "UPDATE inbox SET shard = shard + 1",
+            "delivery shop:1: it is not of its shard",
+        ),
+        ("UPDATE inbox SET state = 7", "delivery shop:1: its state"),
+        (
+            "DELETE FROM inbox_key",
+            "delivery shop:1: the key of its day is missing",
+        ),
+        (
+            "UPDATE inbox_key SET wrapped = zeroblob(9)",
+            "delivery shop:1: the checksum of its day's key",
+        ),
+        (
+            "DELETE FROM vault_key",
+            "vault row of order:shop:1: its buyer's key is missing",
+        ),
+        (
+            "UPDATE vault_key SET wrapped = zeroblob(9)",
+            "vault row of order:shop:1: the checksum of its buyer's",
+        ),
+        (
+            "UPDATE vault SET stated_at = 9",
+            "vault row of order:shop:1: its checksum",
+        ),
+        ("DELETE FROM vault", "vault: 1 keys of buyers"),
+        (
+            "UPDATE log_map SET entries = zeroblob(2)",
+            "its stored index does not match",
+        ),
+        (
+            "UPDATE log_map SET seq_last = 9",
+            "its stored index does not match",
+        ),
+        ("DELETE FROM log_map", "its stored index is missing"),
+        (
+            "UPDATE log_block SET row_last = 99",
+            "does not reach its last commit 99",
+        ),
+    ] {
+        let copy = copy_of(dir.path());
+        let connection = Connection::open(copy.path().join(schema::FILE)).unwrap();
+        connection.execute(damage, []).unwrap();
+        drop(connection);
+        let problems = verify(copy.path()).unwrap().problems;
+        assert!(
+            problems.iter().any(|what| what.contains(found)),
+            "{damage}: {problems:?}"
+        );
+    }
+}
+
 /// The child of the next test: writes until a limit on file sizes makes a write fail.
 #[test]
 fn child_meets_a_failing_write() {
