@@ -32,6 +32,17 @@ pub struct ShardBatch<X> {
     pub others: Vec<X>,
 }
 
+impl<X> ShardBatch<X> {
+    /// Whether it writes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.checkpoints.is_empty()
+            && self.checkpoint_seq.is_none()
+            && self.others.is_empty()
+    }
+}
+
 /// What goes to the journal in one commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<X> {

@@ -4,7 +4,7 @@
 //! batch is in flight at a time. When a shard's part of a batch is refused, every undurable step of the lives concerned is lost
 //! with it: nothing that was computed from it leaves.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crossdock_model::{EntityId, ShardId};
 
@@ -55,6 +55,8 @@ pub struct Committer<T, X, D> {
     lanes: Lanes<T>,
     others: VecDeque<Other<X, D>>,
     in_flight: Option<InFlight<T, D>>,
+    /// Shards whose position may be raised: a checkpoint became durable since it was last written.
+    covered: BTreeSet<ShardId>,
     /// Lives that ended by a lost append: steps that still come from them are lost too.
     ended: BTreeMap<EntityId, u64>,
     /// Checkpoints under way: how many of each entity.
@@ -89,6 +91,7 @@ impl<T, X, D> Committer<T, X, D> {
             lanes: Lanes::default(),
             others: VecDeque::new(),
             in_flight: None,
+            covered: BTreeSet::new(),
             ended: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
             batch_steps_max,
@@ -143,16 +146,22 @@ impl<T, X, D> Committer<T, X, D> {
         self.lanes.len() + self.others.len()
     }
 
+    /// Whether the next batch would hold anything: what waits, or positions that a durable checkpoint has raised.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.waiting() > 0 || !self.covered.is_empty()
+    }
+
     /// Whether a batch is at the journal.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.in_flight.is_some()
     }
 
-    /// The next batch for the journal; `None` when nothing waits or one is in flight. A batch may be empty of
+    /// The next batch for the journal; `None` when there is no work or one is in flight. A batch may be empty of
     /// writes (only barriers): then [`Committer::completed`] may be called without the journal.
     pub fn next_batch(&mut self) -> Option<Batch<X>> {
-        if self.in_flight.is_some() || self.waiting() == 0 {
+        if self.in_flight.is_some() || !self.has_work() {
             return None;
         }
         let mut steps = self.lanes.take(self.batch_steps_max, self.batch_bytes_max);
@@ -179,18 +188,8 @@ impl<T, X, D> Committer<T, X, D> {
             }
             others.push((other.shard, other.done));
         }
-        for part in batch
-            .values_mut()
-            .filter(|part| !part.checkpoints.is_empty())
-        {
-            if let Some(shard) = self.shards.get(&part.shard) {
-                let covered = shard.covered_seq();
-                part.checkpoint_seq = (covered > shard.checkpoint_seq).then_some(covered);
-            }
-        }
-        batch.retain(|_, part| {
-            !(part.records.is_empty() && part.checkpoints.is_empty() && part.others.is_empty())
-        });
+        self.raise_positions(&mut batch);
+        batch.retain(|_, part| !part.is_empty());
         let positions = batch
             .values()
             .filter_map(|part| Some((part.shard, part.checkpoint_seq?)))
@@ -203,6 +202,21 @@ impl<T, X, D> Committer<T, X, D> {
         Some(Batch {
             shards: batch.into_values().collect(),
         })
+    }
+
+    /// Says how far the checkpoints of a shard cover it, in the first batch after they became durable. A shard in which
+    /// nothing else happens must say so too: its last records would keep every block of the log from being sealed.
+    fn raise_positions(&mut self, batch: &mut BTreeMap<ShardId, ShardBatch<X>>) {
+        for id in std::mem::take(&mut self.covered) {
+            let Some(shard) = self.shards.get(&id) else {
+                continue;
+            };
+            let part = batch
+                .entry(id)
+                .or_insert_with(|| empty_part(id, shard.next_seq));
+            let covered = shard.covered_seq();
+            part.checkpoint_seq = (covered > shard.checkpoint_seq).then_some(covered);
+        }
     }
 
     /// The journal's word on the batch in flight.
@@ -261,12 +275,15 @@ impl<T, X, D> Committer<T, X, D> {
         completed
     }
 
-    /// A durable checkpoint covers its entity's records; the shard's position follows with a later batch.
+    /// A durable checkpoint covers its entity's records; the shard's position follows with the next batch.
     fn note_durable(&mut self, step: &Step<T>) {
         if let (StepKind::Checkpoint { .. }, Some(shard)) =
             (&step.kind, self.shards.get_mut(&step.entity.shard()))
         {
             shard.cover(&step.entity, step.version);
+            if shard.covered_seq() > shard.checkpoint_seq {
+                self.covered.insert(step.entity.shard());
+            }
         }
     }
 
@@ -338,6 +355,7 @@ impl<T, X, D> Committer<T, X, D> {
     /// Drops all that waits or is at the journal, because nobody will write it or hear of it any more.
     pub fn abandon(&mut self) {
         self.in_flight = None;
+        self.covered.clear();
         self.others.clear();
         self.checkpoints.clear();
         self.lanes = Lanes::default();
@@ -428,6 +446,34 @@ mod tests {
             engine.begin_life(&entity, life + 1);
             assert!(engine.ended.is_empty());
         }
+    }
+
+    /// Nothing else happens in the shard: its position is raised all the same, once.
+    #[test]
+    fn a_checkpoint_raises_its_shards_position_without_another() {
+        let mut engine = committer();
+        let entity: EntityId = "sku:a".parse().unwrap();
+        let step = |version, kind| Step {
+            entity: entity.clone(),
+            life: 1,
+            version,
+            kind,
+            release: Release::default(),
+        };
+        engine.push(step(1, StepKind::Record(vec![1]))).unwrap();
+        let checkpoint = StepKind::Checkpoint {
+            body: vec![2],
+            wake_at: None,
+        };
+        engine.push(step(1, checkpoint)).unwrap();
+        let mut positions = Vec::new();
+        while let Some(batch) = engine.next_batch() {
+            positions.extend(batch.shards.iter().map(|part| part.checkpoint_seq));
+            assert!(positions.len() < 9, "it goes on for ever");
+            engine.completed(|_| ShardOutcome::Durable);
+        }
+        assert_eq!(positions, [None, Some(1)]);
+        assert!(!engine.has_work());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crossdock_api::{ApiState, Outbound};
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
 use crossdock_insight::Insight;
-use crossdock_journal::sqlite::{OnFlush, SqliteJournal, SqliteOptions};
+use crossdock_journal::sqlite::{OnFlush, SqliteJournal, SqliteOptions, make_private_dir};
 use crossdock_journal::{Journal, JournalError, MasterKey};
 use crossdock_model::Duration;
 use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock, last_commit_at};
@@ -170,9 +170,9 @@ async fn open_journal(
 ) -> anyhow::Result<(Arc<SqliteJournal>, Arc<dyn Clock>)> {
     let data = config.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        std::fs::create_dir_all(&data.dir)
-            .with_context(|| format!("making {}", data.dir.display()))?;
+        make_private_dir(&data.dir)?;
         let mut options = SqliteOptions::new(MasterKey::load_or_create(&data.master_key())?);
+        options.hot_days = data.hot_days;
         options.synchronous = match data.synchronous {
             Synchronous::Full => crossdock_journal::sqlite::Synchronous::Full,
             Synchronous::Normal => crossdock_journal::sqlite::Synchronous::Normal,

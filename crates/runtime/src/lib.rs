@@ -35,7 +35,6 @@ pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
 pub use heat::HotSku;
 pub use inbox::CONFLICT_HEADER;
-pub use metrics::Metrics;
 pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};
 pub use vault::Personal;

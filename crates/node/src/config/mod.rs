@@ -64,6 +64,8 @@ pub struct Data {
     pub live_entities_max: usize,
     /// Days for which keys of commands are remembered.
     pub dedup_days: u64,
+    /// Days after which log moves from the database into sealed, compressed files.
+    pub hot_days: u32,
     /// How hard the journal syncs. Anything but `full` loses acknowledged orders when the power fails: it is
     /// there so that tests can show that they notice.
     pub synchronous: Synchronous,
@@ -89,6 +91,7 @@ impl Default for Data {
             master_key_file: None,
             live_entities_max: 100_000,
             dedup_days: 7,
+            hot_days: 30,
             synchronous: Synchronous::default(),
         }
     }

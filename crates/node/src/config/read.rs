@@ -241,6 +241,8 @@ impl Reading<'_> {
         check(good, "server.body_bytes_max", expected);
         let good = (1..=90).contains(&data.dedup_days);
         check(good, "data.dedup_days", "expected 1 to 90 days");
+        let good = data.hot_days <= 3_650;
+        check(good, "data.hot_days", "expected 0 to 3650 days");
         let good = data.live_entities_max >= 100;
         check(good, "data.live_entities_max", "expected at least 100");
         let good = (0.0..=1.0).contains(&telemetry.trace_ratio);
