@@ -118,7 +118,9 @@ impl Draft<'_> {
         let Some(order) = self.order.order.as_deref() else {
             return;
         };
-        let moved = order.route.moves_to(&destination);
+        // What a cart holds is promised where it is: its buyer now says for the first time where it goes.
+        let told_first = order.route.destination.is_none() && order.expires_at().is_some();
+        let moved = order.route.moves_to(&destination) && !told_first;
         self.emit(OrderEvent::DestinationChanged {
             destination,
             by_operator,

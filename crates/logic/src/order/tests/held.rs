@@ -171,7 +171,8 @@ fn an_order_is_placed_by_one_claim_and_not_rewritten_by_another() {
 fn cart() -> Scene {
     let mut scene = Scene::new();
     let expires_at = ms(T0 + 600_000);
-    let held = facts(Sale::Asks, &[line("1", "A", 2)]);
+    let mut held = facts(Sale::Asks, &[line("1", "A", 2)]);
+    held.destination = None;
     scene
         .tell(placed("cart", Origin::Hold { expires_at }, held))
         .plan(plan(&[("1", "A", "reno", 2)], &[]))
