@@ -30,6 +30,7 @@ pub use crossdock_engine::Limits;
 pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, PersonState, VaultEntry};
 pub use crossdock_logic::bucket::bucket_of;
 pub use crossdock_logic::router::{CompiledRules, parse_rules};
+pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};

@@ -209,3 +209,29 @@ async fn a_node_whose_read_models_stand_still_is_not_ready() {
     let answer = server.anonymous(Method::GET, "/readyz").send().await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
 }
+
+#[tokio::test]
+async fn events_are_read_by_topic_and_go_on_behind_others() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let order = json!({"external_id": "1", "lines": [{"sku": "A-1", "units": 1}], "destination": {"country": "US"}});
+    server.post("/v1/orders", "o", &order).await;
+    server.catch_up();
+    let found = server
+        .get("/v1/events?topics=order.received,order.parcel")
+        .await
+        .json();
+    let items = found["items"].as_array().unwrap();
+    assert_eq!(
+        (items.len(), &items[0]["topic"]),
+        (1, &json!("order.received")),
+        "{found}"
+    );
+    let after = &found["after"];
+    assert!(after.as_i64() >= items[0]["id"].as_i64(), "{found}");
+    let rest = server
+        .get(&format!("/v1/events?after={after}"))
+        .await
+        .json();
+    assert_eq!(rest["items"], json!([]), "{rest}");
+}

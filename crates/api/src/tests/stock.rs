@@ -282,3 +282,21 @@ async fn texts_are_bounded() {
         assert_eq!(server.put(path, &body).await.code(), "invalid", "{path}");
     }
 }
+
+/// A kit sells as often as what it is made of is there, whole, at a location that works.
+#[tokio::test]
+async fn kits_show_what_can_be_sold_of_them() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    server.stocked("B-1", 4).await;
+    let parts = json!([{"sku": "A-1", "units_per_kit": 2}, {"sku": "B-1", "units_per_kit": 1}]);
+    let kit = json!({"tracking": "kit", "components": parts});
+    let defined = server.put("/v1/skus/K-1", &kit).await;
+    assert_eq!(defined.json()["ats"], 4, "{}", defined.text);
+    let away = json!({"location": "reno", "delta": -5, "reason": "broken"});
+    server.post("/v1/stock/A-1/adjustments", "a", &away).await;
+    assert_eq!(server.get("/v1/stock/K-1").await.json()["ats"], 2);
+    let closed = json!({"name": "Reno", "time_zone": "UTC", "country": "US", "enabled": false});
+    server.put("/v1/locations/reno", &closed).await;
+    assert_eq!(server.get("/v1/stock/K-1").await.json()["ats"], 0);
+}

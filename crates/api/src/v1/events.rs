@@ -37,6 +37,8 @@ pub(crate) struct EventQuery {
     limit: Option<usize>,
     /// Show at least what stands at this `Crossdock-Position`.
     consistent_with: Option<String>,
+    /// Only topics that begin with one of these, separated by commas: `order.,stock.changed`.
+    topics: Option<String>,
 }
 
 /// Events in order.
@@ -72,10 +74,14 @@ fn doc(event: FeedEvent) -> EventDoc {
 async fn list(asking: Asking, Filter(query): Filter<EventQuery>) -> Answered<Doc<EventPage>> {
     consistent(&asking.state, query.consistent_with.as_deref()).await?;
     let (after, limit) = (query.after, page(query.limit)?);
-    let events = look(&asking.state, move |insight| insight.feed(after, limit)).await?;
-    let last = events.last().map_or(after, |event| event.id);
+    let topics = query.topics.as_deref().unwrap_or_default().split(',');
+    let topics = topics.map(str::trim).filter(|topic| !topic.is_empty());
+    let topics: Vec<String> = topics.map(str::to_owned).collect();
+    let read =
+        move |insight: &crossdock_insight::Insight| insight.events_after(after, limit, &topics);
+    let found = look(&asking.state, read).await?;
     Ok(Doc::read(EventPage {
-        items: events.into_iter().map(doc).collect(),
-        after: last,
+        items: found.events.into_iter().map(doc).collect(),
+        after: found.next_after,
     }))
 }

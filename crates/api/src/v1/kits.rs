@@ -1,11 +1,13 @@
-//! Which SKUs are kits, remembered for a short while: it is asked with every hold and changes with none.
+//! Kits: how many can be sold, and which SKUs are some, remembered for a short while: that is asked with every hold
+//! and changes with none.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use crossdock_model::v1::Tracking;
-use crossdock_model::{Answer, EntityId, Rejection, SkuId};
+use crossdock_model::v1::{Kit, Tracking};
+use crossdock_model::{Answer, EntityId, LocationId, Rejection, SkuId};
+use crossdock_runtime::{KIT_DEPTH_MAX, kit_ats};
 use tokio::time::Instant;
 
 use crate::ask::Asking;
@@ -44,4 +46,35 @@ impl Kits {
         let (kit, at) = known.get(sku)?;
         (at.elapsed() < KIT_FRESH).then_some(*kit)
     }
+}
+
+/// Kits available to sell now, by the stock of what they are made of.
+pub(super) async fn ats(asking: &Asking, kit: &Kit) -> Result<u64, ApiError> {
+    let (mut stock, mut wanted) = (BTreeMap::new(), vec![(kit.clone(), 0)]);
+    while let Some((kit, depth)) = wanted.pop() {
+        for part in kit.components {
+            if stock.contains_key(&part.sku) {
+                continue;
+            }
+            let read = asking.read(EntityId::Sku(part.sku.clone())).await;
+            let view = match read {
+                Ok(reply) => match reply.answer {
+                    Answer::Stock(view) => *view,
+                    _ => continue,
+                },
+                // Of a kit of something that nobody defined there is none.
+                Err(error) if error.code() == "not_found" => continue,
+                Err(error) => return Err(error),
+            };
+            if let Tracking::Kit(inner) = &view.tracking
+                && depth + 1 < KIT_DEPTH_MAX
+            {
+                wanted.push((inner.clone(), depth + 1));
+            }
+            stock.insert(part.sku, view);
+        }
+    }
+    let handle = &asking.state.handle;
+    let is_open = |at: &LocationId| handle.known_location(at).is_some_and(|facts| facts.enabled);
+    Ok(kit_ats(kit, &stock, &is_open))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::consistent::{consistent, look, page};
-use super::stock::{ComponentDoc, StockDoc, component_docs, stock_doc, tracking_name};
+use super::stock::{ComponentDoc, StockDoc, component_docs, stock_now, tracking_name};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -195,7 +195,7 @@ async fn define(
     let done = asked.await?;
     resume(&asking, &sku).await?;
     match asking.read(entity).await?.answer {
-        Answer::Stock(view) => Ok(Doc::of(&done, stock_doc(&view))),
+        Answer::Stock(view) => Ok(Doc::of(&done, stock_now(&asking, &view).await?)),
         other => Err(ApiError::internal(&format!("a SKU answered {other:?}"))),
     }
 }

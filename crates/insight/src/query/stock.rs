@@ -187,17 +187,6 @@ impl StockSearch {
 }
 
 impl Insight {
-    /// Stock by SKU and location, as of the newest record.
-    ///
-    /// # Errors
-    /// [`InsightError`].
-    pub fn stock(&self, filter: &StockFilter) -> Result<Page<StockRow>, InsightError> {
-        self.search_stock(&StockSearch {
-            base: filter.clone(),
-            ..StockSearch::default()
-        })
-    }
-
     /// Stock by SKU and location, by everything that can be asked for.
     ///
     /// # Errors

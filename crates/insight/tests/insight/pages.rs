@@ -2,6 +2,7 @@
 
 use crossdock_insight::{
     ExceptionFilter, Insight, InsightError, OrderFilter, Page, RequestFilter, StockFilter,
+    StockSearch,
 };
 use crossdock_model::v1::{ExceptionKey, ExceptionOpened, OrderEvent};
 
@@ -103,10 +104,13 @@ fn pages_have_no_gaps_and_no_doubles() {
     };
     check("exceptions", 114, exceptions, |row| row.id.to_string());
     let stock = |cursor, limit| {
-        insight.stock(&StockFilter {
-            cursor,
-            limit,
-            ..StockFilter::default()
+        insight.search_stock(&StockSearch {
+            base: StockFilter {
+                cursor,
+                limit,
+                ..StockFilter::default()
+            },
+            ..StockSearch::default()
         })
     };
     check("stock", 57 * 3 + 1, stock, |row| {

@@ -1,6 +1,6 @@
 //! However a journal is folded — at once, in pieces, anew — the tables are the same; and what survives.
 
-use crossdock_insight::{Delivered, Insight, OrderFilter, RequestFilter, StockFilter};
+use crossdock_insight::{Delivered, Insight, OrderFilter, RequestFilter, StockFilter, StockSearch};
 use crossdock_model::v1::{
     Event, ExceptionKey, ExceptionOpened, OrderEvent, OrderStatus, SkuEvent, Take,
 };
@@ -93,9 +93,12 @@ fn shown(insight: &Insight) -> Vec<String> {
         .unwrap()
         .rows;
     let stock = insight
-        .stock(&StockFilter {
-            limit: 200,
-            ..StockFilter::default()
+        .search_stock(&StockSearch {
+            base: StockFilter {
+                limit: 200,
+                ..StockFilter::default()
+            },
+            ..StockSearch::default()
         })
         .unwrap()
         .rows;

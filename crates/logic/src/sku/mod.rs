@@ -37,7 +37,7 @@ use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{SkuEvent, Take, Tracking};
 use crossdock_model::{Answer, Duration, EntityId, Rejection, Timestamp};
 
-pub use kit::kit_ats;
+pub use kit::{KIT_DEPTH_MAX, kit_ats};
 pub use state::SkuState;
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};

@@ -41,6 +41,7 @@ const SKUS: &[(&str, Column)] = &[
     ("title", Text),
     ("tracking", Text),
     ("components", Components),
+    ("may_split", Flag),
 ];
 const STOCK: &[(&str, Column)] = &[
     ("sku", Text),

@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::extract::{Filter, Id};
 use crate::route::Route;
 use crate::v1::consistent::{consistent, look, page};
+use crate::v1::kits;
 use crate::wire::{Items, Time};
 
 pub(super) use change::truth_of;
@@ -335,8 +336,17 @@ pub(super) fn component_docs(tracking: &Tracking) -> Option<Vec<ComponentDoc>> {
     Some(parts.collect())
 }
 
-/// Stock as the API shows it.
-pub(super) fn stock_doc(view: &StockView) -> StockDoc {
+/// Stock as the API shows it; a kit's is that of what it is made of.
+pub(super) async fn stock_now(asking: &Asking, view: &StockView) -> Result<StockDoc, ApiError> {
+    let mut stock = stock_doc(view);
+    if let Tracking::Kit(kit) = &view.tracking {
+        stock.ats = kits::ats(asking, kit).await?;
+    }
+    Ok(stock)
+}
+
+/// Stock as its SKU says it.
+fn stock_doc(view: &StockView) -> StockDoc {
     let locations = view.locations.iter().map(|stock| LocationStockDoc {
         location: stock.location.to_string(),
         on_hand: stock.on_hand,
@@ -428,7 +438,7 @@ async fn show(
         sent_at: Time::from_ms(row.sent_at),
     });
     let shown = StockShownDoc {
-        stock: stock_doc(view),
+        stock: stock_now(&asking, view).await?,
         expected: expected.collect(),
         transfers: transfers.collect(),
     };
