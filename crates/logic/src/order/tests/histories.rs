@@ -471,7 +471,7 @@ impl World {
             20 => OrderCommand::ChangeDestination {
                 destination: Destination {
                     country: ["US", "CA"][pick % 2].to_owned(),
-                    address_version: some,
+                    address_version: some.into(),
                     ..Destination::default()
                 },
             },
