@@ -41,4 +41,4 @@ pub use passivation::{CHECKPOINTS_MAX, IDLE, UNCOVERED_RECORDS_MAX, who_goes};
 pub use quarantine::{Poison, Quarantine, answer_of_one_aside};
 pub use queue::{BATCH_MAX, OUTSIDE_QUEUE_MAX, Pushed, QUEUE_MAX, Queue, Taken};
 pub use recovery::{Recovered, RecoveryError, recover};
-pub use wheel::Wheel;
+pub use wheel::{DUE_SWEEP, HORIZON, Wheel, wake_again_at};

@@ -2,7 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_model::{EntityId, Timestamp};
+use crossdock_model::{Duration, EntityId, Timestamp};
+
+/// Deadlines of passive entities are kept in memory this far ahead; later ones are found by the next sweep.
+pub const HORIZON: Duration = Duration::from_minutes(10);
+/// How often deadlines of passive entities are looked up in the journal.
+pub const DUE_SWEEP: Duration = Duration::from_minutes(5);
+
+/// Time until an entity is woken again that did nothing when it was woken.
+const IDLE_WAKE_PAUSE: Duration = Duration::from_s(1);
+
+/// When an entity is woken next. A deadline that has passed and that waking did nothing about (it is put aside, say) is
+/// not tried again at once: `idle` says that it was woken and changed nothing.
+#[must_use]
+pub fn wake_again_at(at: Option<Timestamp>, now: Timestamp, idle: bool) -> Option<Timestamp> {
+    match idle {
+        true => at.map(|at| if at <= now { now + IDLE_WAKE_PAUSE } else { at }),
+        false => at,
+    }
+}
 
 /// Deadlines of entities, one each, the earliest first.
 #[derive(Debug, Default)]
@@ -34,6 +52,14 @@ impl Wheel {
         let known = self.by_entity.get(entity);
         if known.is_none_or(|known| at < *known) {
             self.set(entity, Some(at));
+        }
+    }
+
+    /// An entity becomes passive: a deadline far ahead is left to its checkpoint, where a later sweep finds it. All
+    /// passive entities' deadlines together would not fit into memory.
+    pub fn pass_on(&mut self, entity: &EntityId, at: Option<Timestamp>, now: Timestamp) {
+        if at.is_some_and(|at| at > now + HORIZON) {
+            self.set(entity, None);
         }
     }
 
@@ -87,6 +113,36 @@ mod tests {
         wheel.set(&b, None);
         assert_eq!(wheel.due(at(9), 10), [a]);
         assert_eq!(wheel.next(), None);
+    }
+
+    #[test]
+    fn passive_entities_with_far_deadlines_take_no_memory() {
+        let (mut wheel, now) = (Wheel::default(), Timestamp::from_ms(0));
+        let far = Some(now + HORIZON + Duration::from_ms(1));
+        for number in 0..100 {
+            let entity: EntityId = format!("sku:{number}").parse().unwrap();
+            wheel.set(&entity, far);
+            wheel.pass_on(&entity, far, now);
+        }
+        assert!(wheel.is_empty());
+        let near: EntityId = "sku:near".parse().unwrap();
+        wheel.set(&near, Some(now + HORIZON));
+        wheel.pass_on(&near, Some(now + HORIZON), now);
+        assert_eq!(wheel.due(now + HORIZON, 10), [near]);
+    }
+
+    #[test]
+    fn a_deadline_that_waking_does_nothing_about_is_not_tried_with_each_tick() {
+        let at = Timestamp::from_ms;
+        let table = [
+            (Some(at(5)), true, Some(at(1_009))),
+            (Some(at(5)), false, Some(at(5))),
+            (Some(at(9_000)), true, Some(at(9_000))),
+            (None, true, None),
+        ];
+        for (deadline, idle, expected) in table {
+            assert_eq!(wake_again_at(deadline, at(9), idle), expected);
+        }
     }
 
     #[test]

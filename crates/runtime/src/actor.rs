@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossdock_engine::{Core, Message, Poison, ReplyTo};
-use crossdock_model::{Command, Duration, Rejection, Timestamp};
+use crossdock_engine::{Core, Message, Poison, ReplyTo, wake_again_at};
+use crossdock_model::{Command, Rejection};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -12,9 +12,6 @@ use crate::ask::{Answered, Caller};
 use crate::directory::{Mailbox, Queued};
 use crate::heat::is_reserve;
 use crate::shared::Shared;
-
-/// Time until an entity is woken again that did nothing when it was woken.
-const IDLE_WAKE_PAUSE: Duration = Duration::from_s(1);
 
 /// What ractor carries: that there is something to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +119,7 @@ impl Living {
         self.core.forget_gone(Caller::is_closed);
         let handled = self.core.handle(messages, now, &mut steps, &mut at_once);
         let idle = woken && self.core.entity().version() == before;
-        let wake_at = wake_at(self.core.wake_at(), now, idle);
+        let wake_at = wake_again_at(self.core.wake_at(), now, idle);
         self.shared.timers.set(&self.mailbox.entity, wake_at);
         self.shared.commit(steps);
         handled.map_err(|e| ActorProcessingErr::from(e.to_string()))?;
@@ -195,14 +192,6 @@ impl Living {
     }
 }
 
-/// A deadline that has passed and that waking did nothing about (it is put aside, say) is not tried with each tick.
-fn wake_at(at: Option<Timestamp>, now: Timestamp, idle: bool) -> Option<Timestamp> {
-    match idle {
-        true => at.map(|at| if at <= now { now + IDLE_WAKE_PAUSE } else { at }),
-        false => at,
-    }
-}
-
 /// Hash of a command, by which a poison command is known again.
 pub(crate) fn command_hash(command: &Command) -> u64 {
     xxh3_64(format!("{command:?}").as_bytes()).max(1)
@@ -238,19 +227,5 @@ impl Actor for Supervisor {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deadline_that_waking_does_nothing_about_is_not_tried_with_each_tick() {
-        let at = Timestamp::from_ms;
-        assert_eq!(wake_at(Some(at(5)), at(9), true), Some(at(1_009)));
-        assert_eq!(wake_at(Some(at(5)), at(9), false), Some(at(5)));
-        assert_eq!(wake_at(Some(at(9_000)), at(9), true), Some(at(9_000)));
-        assert_eq!(wake_at(None, at(9), true), None);
     }
 }

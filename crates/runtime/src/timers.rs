@@ -3,17 +3,13 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossdock_engine::Wheel;
+use crossdock_engine::{DUE_SWEEP, HORIZON, Wheel};
 use crossdock_model::{Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
 
 use crate::shared::Shared;
 
 /// How often wheels are looked at.
 const TICK: Duration = Duration::from_ms(5);
-/// Wake-ups of passive entities are kept in memory this far ahead; later ones are found by the next sweep.
-pub(crate) const HORIZON: Duration = Duration::from_minutes(10);
-/// How often wake-ups of passive entities are looked up in the journal.
-const SWEEP: Duration = Duration::from_minutes(5);
 /// Entities woken per shard and tick.
 const DUE_MAX: usize = 256;
 
@@ -64,22 +60,8 @@ impl Timers {
         );
     }
 
-    /// An entity becomes passive: a deadline far ahead is left to its checkpoint, where a later sweep finds it. All
-    /// passive entities' deadlines together would not fit into memory.
     pub fn pass_on(&self, entity: &EntityId, at: Option<Timestamp>, now: Timestamp) {
-        if at.is_some_and(|at| at > now + HORIZON) {
-            self.set(entity, None);
-        }
-    }
-
-    /// Deadlines in memory.
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        let wheel = |slot: &Slot| {
-            let wheel = slot.wheel.lock().unwrap_or_else(PoisonError::into_inner);
-            wheel.len()
-        };
-        self.slots.iter().map(wheel).sum()
+        self.change(entity.shard(), |wheel| wheel.pass_on(entity, at, now));
     }
 
     fn due(&self, now: Timestamp) -> Vec<EntityId> {
@@ -112,7 +94,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 false => shared.wake(&entity),
             }
         }
-        if now.since(swept_at) >= SWEEP {
+        if now.since(swept_at) >= DUE_SWEEP {
             swept_at = now;
             sweep(&shared, now + HORIZON).await;
         }
@@ -149,22 +131,6 @@ async fn sweep(shared: &Arc<Shared>, until: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passive_entities_with_far_deadlines_take_no_memory() {
-        let (timers, now) = (Timers::default(), Timestamp::from_ms(0));
-        let far = Some(now + HORIZON + Duration::from_ms(1));
-        for number in 0..100 {
-            let entity: EntityId = format!("sku:{number}").parse().unwrap();
-            timers.set(&entity, far);
-            timers.pass_on(&entity, far, now);
-        }
-        assert_eq!(timers.len(), 0);
-        let near: EntityId = "sku:near".parse().unwrap();
-        timers.set(&near, Some(now + HORIZON));
-        timers.pass_on(&near, Some(now + HORIZON), now);
-        assert_eq!(timers.due(now + HORIZON), [near]);
-    }
 
     /// An entity came to life while its checkpoint's deadline was on its way from the journal.
     #[test]

@@ -90,6 +90,29 @@ fn a_quarantine_is_an_exception_until_it_is_lifted() {
     );
 }
 
+#[test]
+fn a_quarantined_sku_says_what_becomes_of_its_orders() {
+    for (entity, command_hash, waits) in [
+        ("sku:A", None, true),
+        ("sku:A", Some(7), false),
+        ("channel:shop", None, false),
+    ] {
+        let mut book = Book::new();
+        let quarantined = SystemEvent::Quarantined {
+            entity: entity.to_owned(),
+            command_hash,
+            cause: "It crashed.".to_owned(),
+        };
+        book.write("system:0", vec![Event::System(quarantined)]);
+        let filter = ExceptionFilter {
+            limit: 10,
+            ..ExceptionFilter::default()
+        };
+        let opened = folded(&book).exceptions(&filter).unwrap().rows.remove(0);
+        assert_eq!(opened.cause.contains("its orders wait"), waits, "{entity}");
+    }
+}
+
 fn mapped(listing: &str) -> Event {
     Event::Bucket(BucketEvent::Mapped {
         listing: listing.parse().unwrap(),
