@@ -36,22 +36,30 @@ pub enum CodecError {
     Unencodable(String),
 }
 
-/// Largest record decoded, in bytes: bounds what a damaged length prefix can make us allocate.
-const RECORD_BYTES_MAX: usize = 64 << 20;
-
-fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<RECORD_BYTES_MAX>()
-}
+/// Largest record, in bytes. What is larger is neither encoded nor decoded.
+const RECORD_BYTES_MAX: usize = 256 << 20;
+/// bincode counts a value as large as it is in memory against its limit, and a number of 16 bytes may be encoded in
+/// one. So a limit of that many times the record refuses nothing that was encoded, and bounds what a damaged length
+/// prefix can make us allocate by the length of the record.
+const WIDEST: usize = 16;
+/// Steps of the limit: it is a constant of the decoder's type.
+const SMALL: usize = 64 << 10;
+const MIDDLE: usize = 4 << 20;
 
 /// Encodes a value behind its version byte.
 ///
 /// # Errors
-/// [`CodecError::Unencodable`] when serde or the size limit refuses the value.
+/// [`CodecError::Unencodable`] when serde refuses the value, or when it is larger than what is decoded.
 pub fn encode<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = vec![version];
-    bincode::serde::encode_into_std_write(value, &mut bytes, config())
+    bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard())
         .map_err(|e| CodecError::Unencodable(e.to_string()))?;
-    Ok(bytes)
+    match bytes.len() - 1 {
+        0..=RECORD_BYTES_MAX => Ok(bytes),
+        large => Err(CodecError::Unencodable(format!(
+            "{large} bytes, at most {RECORD_BYTES_MAX} are read back"
+        ))),
+    }
 }
 
 /// A short stand-in for a value, by which another value under the same id is told from a repeat.
@@ -78,10 +86,72 @@ pub fn version(bytes: &[u8], known: u8) -> Result<(u8, &[u8]), CodecError> {
 /// # Errors
 /// [`CodecError::Malformed`] or [`CodecError::Trailing`].
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
-    let (value, used) = bincode::serde::decode_from_slice(body, config())
+    match body.len() {
+        0..=SMALL => decode_within::<T, { SMALL * WIDEST }>(body),
+        0..=MIDDLE => decode_within::<T, { MIDDLE * WIDEST }>(body),
+        0..=RECORD_BYTES_MAX => decode_within::<T, { RECORD_BYTES_MAX * WIDEST }>(body),
+        large => Err(CodecError::Malformed(format!("it has {large} bytes"))),
+    }
+}
+
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(body: &[u8]) -> Result<T, CodecError> {
+    let config = bincode::config::standard().with_limit::<LIMIT>();
+    let (value, used) = bincode::serde::decode_from_slice(body, config)
         .map_err(|e| CodecError::Malformed(e.to_string()))?;
     match body.len() - used {
         0 => Ok(value),
         left => Err(CodecError::Trailing(left)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads_back<T>(value: &T)
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
+        let bytes = encode(1, value).unwrap_or_default();
+        let (_, body) = version(&bytes, 1).unwrap_or_default();
+        let found: Result<T, _> = decode(body);
+        let why = found.as_ref().err().map(ToString::to_string);
+        assert!(found.is_ok_and(|found| found == *value), "{why:?}");
+    }
+
+    /// Small numbers take a byte each and are counted as eight or sixteen.
+    #[test]
+    fn what_is_encoded_is_decoded_at_every_step_of_the_limit() {
+        for count in [SMALL - 8, SMALL, SMALL + 8] {
+            reads_back(&vec![1_u64; count]);
+            reads_back(&vec![1_u128; count]);
+            reads_back(&vec![(Some(1_u64), String::new()); count / 3]);
+        }
+        for count in [MIDDLE - 8, MIDDLE + 8] {
+            reads_back(&vec![1_u64; count]);
+        }
+        // As many open reservations as made a checkpoint that could not be read.
+        reads_back(&vec![
+            (1_u64, 2_u64, "order:shop:1".to_owned(), 3_u32);
+            600_000
+        ]);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_decoded_is_not_encoded() {
+        let large = "x".repeat(RECORD_BYTES_MAX);
+        assert!(matches!(encode(1, &large), Err(CodecError::Unencodable(_))));
+    }
+
+    /// A damaged length must not make us allocate it.
+    #[test]
+    fn a_damaged_length_is_refused() {
+        for length in [1_u64 << 40, u64::MAX] {
+            let bytes = encode(1, &length).unwrap_or_default();
+            let text: Result<String, _> = decode(&bytes[1..]);
+            assert!(matches!(text, Err(CodecError::Malformed(_))));
+            let numbers: Result<Vec<u64>, _> = decode(&bytes[1..]);
+            assert!(matches!(numbers, Err(CodecError::Malformed(_))));
+        }
     }
 }
