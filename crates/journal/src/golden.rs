@@ -1,6 +1,6 @@
 //! Golden files: bytes that may never change, as hexadecimal lines under `golden/`.
 //!
-//! `CROSSDOCK_GOLDEN=write` makes them anew; a changed layout gets a new version and a new file.
+//! `UPDATE_GOLDEN=1` makes them anew; a changed layout gets a new version and a new file.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(crate) fn check(name: &str, parts: &[&[u8]]) {
 pub(crate) fn stored(name: &str, parts: &[&[u8]]) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let path = folder.join(name);
-    if std::env::var("CROSSDOCK_GOLDEN").is_ok_and(|value| value == "write") {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let lines: Vec<_> = parts.iter().map(|part| hex(part) + "\n").collect();
         std::fs::write(&path, lines.concat()).unwrap();
     }
