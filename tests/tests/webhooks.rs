@@ -568,6 +568,27 @@ fn kept(setup: &Setup) -> u64 {
     report["deliveries"].as_u64().unwrap()
 }
 
+/// A shop that uses an id twice must not lose what it says the second time.
+#[tokio::test]
+async fn another_body_under_the_same_id_is_worked_on_beside_an_exception() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 20)]).await;
+    for number in [522, 523, 523] {
+        let order = shop::order(number, &[("A", 1)]);
+        let taken = shop::deliver(&server, "orders/create", "same-event", &order).await;
+        assert_eq!(taken, Some(200));
+    }
+    for order in ["shop:522", "shop:523"] {
+        support::settled(&server, order, &["requested"]).await;
+    }
+    worked_off(&server).await;
+    let open = open_exceptions(&server).await;
+    let kinds: Vec<&Value> = open.iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["delivery_conflict"], "{open:?}");
+    assert_eq!(stored(&server).await, 2);
+}
+
 /// Waits until every delivery is done or parked.
 async fn worked_off(server: &Server) {
     support::until("every delivery is worked off", async || {

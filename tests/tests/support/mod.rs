@@ -61,6 +61,7 @@ pub struct Setup {
     /// A configuration of the test's own.
     pub config_text: Option<String>,
     pub synchronous: &'static str,
+    pub hot_days: u32,
     pub preload: Option<disk::Shim>,
 }
 
@@ -78,6 +79,7 @@ impl Setup {
             otlp: None,
             config_text: None,
             synchronous: "full",
+            hot_days: 30,
             preload: None,
         }
     }
@@ -89,7 +91,7 @@ impl Setup {
     fn config(&self) -> PathBuf {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
-             [data]\ndir = {data:?}\nsynchronous = \"{synchronous}\"\n\
+             [data]\ndir = {data:?}\nsynchronous = \"{synchronous}\"\nhot_days = {hot_days}\n\
              [telemetry]\nlog = \"warn\"\n{otlp}\
              [warehouse]\nallow_private_addresses = {private}\n\
              [secrets.wms]\nfile = {wms:?}\n\
@@ -102,6 +104,7 @@ impl Setup {
             port = self.port,
             data = self.data(),
             synchronous = self.synchronous,
+            hot_days = self.hot_days,
             wms = self.dir.path().join("wms-secret"),
             shop = self.dir.path().join("shop-secret"),
         );
