@@ -10,11 +10,15 @@ use crossdock_runtime::{By, Personal, Reply, body_hash};
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::state::ApiState;
+use crate::wire::Time;
 
 /// Longest Idempotency-Key.
 const KEY_BYTES_MAX: usize = 128;
 /// Longest reason given with a command.
 const REASON_BYTES_MAX: usize = 500;
+
+/// Header: when a keyed command was issued first.
+const ISSUED_AT: &str = "idempotency-issued-at";
 
 /// A caller's request.
 pub(crate) struct Asking {
@@ -24,6 +28,7 @@ pub(crate) struct Asking {
     pub called: u64,
     key: Option<String>,
     reason: Option<String>,
+    issued_at: Option<Timestamp>,
     trace: Option<TraceContext>,
     class: Class,
 }
@@ -42,6 +47,7 @@ impl FromRequestParts<ApiState> for Asking {
             called: body_hash(&called(&parts.method, &parts.uri)),
             key,
             reason,
+            issued_at: issued_at(&parts.headers, state.handle.now())?,
             trace: parts.extensions.get::<TraceContext>().copied(),
             class: Class::AskFirst,
         })
@@ -67,6 +73,18 @@ fn text_header(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<Str
     }
 }
 
+/// When a caller says that it issued the command first: what it repeats after the time for which keys are remembered is
+/// refused rather than done again.
+fn issued_at(headers: &HeaderMap, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = text_header(headers, ISSUED_AT, KEY_BYTES_MAX)? else {
+        return Ok(None);
+    };
+    match text.parse::<Time>() {
+        Ok(at) => Ok(Some(at.0.min(now))),
+        Err(problem) => Err(ApiError::invalid(ISSUED_AT, problem)),
+    }
+}
+
 impl Asking {
     /// The same request, whose work is of another class than that of a buyer who waits.
     pub fn of(self, class: Class) -> Self {
@@ -77,6 +95,7 @@ impl Asking {
     pub fn by(&self) -> By {
         By {
             reason: self.reason.clone(),
+            issued_at: self.issued_at,
             trace: self.trace,
             class: self.class,
             ..By::new(self.caller.id.clone())

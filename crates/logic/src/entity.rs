@@ -1,21 +1,17 @@
 //! An entity of any kind: its state, its version and the keys it remembers.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use crossdock_model::answer::StockView;
 use crossdock_model::codec::{self, CodecError};
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{
-    Answer, Command, CommandKey, Duration, EntityId, EntityKind, Event, Meta, Notice, Record,
-    Rejection, Timestamp,
+    Answer, Command, Duration, EntityId, EntityKind, Event, Meta, Notice, Record, Rejection,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
+use crate::recent::Recent;
 use crate::{bucket, channel, location, order, request, sku, system};
-
-/// Keys remembered per entity at most; past it the oldest is forgotten first.
-pub const RECENT_KEYS_MAX: usize = 16_384;
 
 /// Default of the dedup window: how long the key of a command is remembered.
 pub const DEDUP_WINDOW: Duration = Duration::from_days(7);
@@ -134,12 +130,6 @@ pub enum Outcome {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Remembered {
-    body_hash: u64,
-    answer: Answer,
-}
-
 /// An entity: state, version, and the keys of commands it has executed within the dedup window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entity {
@@ -148,8 +138,7 @@ pub struct Entity {
     state: State,
     /// Time of the last record: `now` never falls below it.
     last_at: Timestamp,
-    recent: BTreeMap<CommandKey, Remembered>,
-    recent_order: VecDeque<(Timestamp, CommandKey)>,
+    recent: Recent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,8 +146,7 @@ struct Checkpoint {
     version: u64,
     last_at: Timestamp,
     state: State,
-    recent: BTreeMap<CommandKey, Remembered>,
-    recent_order: VecDeque<(Timestamp, CommandKey)>,
+    recent: Recent,
 }
 
 impl Entity {
@@ -171,8 +159,7 @@ impl Entity {
             version: 0,
             state,
             last_at: Timestamp::default(),
-            recent: BTreeMap::new(),
-            recent_order: VecDeque::new(),
+            recent: Recent::default(),
         }
     }
 
@@ -206,21 +193,11 @@ impl Entity {
         window: Duration,
     ) -> Result<Outcome, Rejection> {
         let now = now.max(self.last_at);
-        if let Some(key) = &meta.key {
-            if let Some(known) = self.recent.get(key) {
-                return match known.body_hash == meta.body_hash {
-                    true => Ok(Outcome::Unchanged {
-                        answer: known.answer.clone(),
-                        notices: Vec::new(),
-                    }),
-                    false => Err(Rejection::KeyConflict),
-                };
-            }
-            if now.since(meta.issued_at) > window {
-                return Err(Rejection::TooOld {
-                    window_ms: window.as_ms(),
-                });
-            }
+        if let Some(answer) = self.recent.answer(meta, now, window)? {
+            return Ok(Outcome::Unchanged {
+                answer,
+                notices: Vec::new(),
+            });
         }
         let asked = Asked {
             id: &self.id,
@@ -268,29 +245,10 @@ impl Entity {
         }
         self.version = record.version;
         self.last_at = self.last_at.max(record.at);
-        if let (Some(key), Some(answer)) = (&record.meta.key, &record.answer) {
-            self.recent.insert(
-                key.clone(),
-                Remembered {
-                    body_hash: record.meta.body_hash,
-                    answer: answer.clone(),
-                },
-            );
-            self.recent_order.push_back((record.at, key.clone()));
-        }
+        self.recent.note(record);
+        self.recent.forget(self.last_at, window);
         self.state.forget(self.last_at, window);
-        self.forget(window);
         Ok(())
-    }
-
-    fn forget(&mut self, window: Duration) {
-        while let Some((at, key)) = self.recent_order.front() {
-            if self.recent_order.len() <= RECENT_KEYS_MAX && self.last_at.since(*at) <= window {
-                break;
-            }
-            self.recent.remove(key);
-            self.recent_order.pop_front();
-        }
     }
 
     /// Effects it waits for.
@@ -348,7 +306,6 @@ impl Entity {
             last_at: self.last_at,
             state: self.state.clone(),
             recent: self.recent.clone(),
-            recent_order: self.recent_order.clone(),
         };
         codec::encode(STATE_VERSION, &checkpoint)
     }
@@ -364,7 +321,6 @@ impl Entity {
             last_at,
             state,
             recent,
-            recent_order,
         } = codec::decode(body)?;
         if state.kind() != id.kind() {
             return Err(CodecError::Malformed(format!(
@@ -378,7 +334,6 @@ impl Entity {
             state,
             last_at,
             recent,
-            recent_order,
         })
     }
 }

@@ -27,12 +27,15 @@ impl<K: Ord + Clone, V> Kept<K, V> {
         self.known.get(key).map(|(_, value)| value)
     }
 
-    pub fn note(&mut self, key: K, value: V, at: Timestamp, max: usize) {
+    /// Notes it, and gives up what is too much, oldest first.
+    pub fn note(&mut self, key: K, value: V, at: Timestamp, max: usize) -> Vec<(Timestamp, K)> {
         self.times.push_back((at, key.clone()));
         self.known.insert(key, (at, value));
+        let mut given_up = Vec::new();
         while self.times.len() > max {
-            self.drop_oldest();
+            given_up.extend(self.drop_oldest());
         }
+        given_up
     }
 
     /// Forgets what was noted longer ago than the window.
@@ -44,13 +47,13 @@ impl<K: Ord + Clone, V> Kept<K, V> {
         }
     }
 
-    fn drop_oldest(&mut self) {
-        let Some((at, key)) = self.times.pop_front() else {
-            return;
-        };
-        if self.known.get(&key).is_some_and(|(noted, _)| *noted == at) {
+    fn drop_oldest(&mut self) -> Option<(Timestamp, K)> {
+        let (at, key) = self.times.pop_front()?;
+        let known = self.known.get(&key).is_some_and(|(noted, _)| *noted == at);
+        known.then(|| {
             self.known.remove(&key);
-        }
+            (at, key)
+        })
     }
 }
 
@@ -69,7 +72,7 @@ mod tests {
         kept.note("a", 3, at(8), 9);
         kept.forget(at(10), Duration::from_ms(4));
         assert_eq!((kept.get(&"a"), kept.get(&"b")), (Some(&3), None));
-        kept.note("c", 4, at(10), 1);
+        assert_eq!(kept.note("c", 4, at(10), 1), [(at(8), "a")]);
         assert_eq!((kept.get(&"a"), kept.get(&"c")), (None, Some(&4)));
     }
 }

@@ -12,6 +12,7 @@ pub mod exceptions;
 mod kept;
 pub mod location;
 pub mod order;
+mod recent;
 pub mod request;
 pub mod router;
 pub mod sku;

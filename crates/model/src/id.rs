@@ -31,6 +31,14 @@ pub enum IdError {
     NoChannel,
 }
 
+impl CommandKey {
+    /// A short stand-in for the key, the same on every machine.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self.as_str().as_bytes())
+    }
+}
+
 fn check(text: &str) -> Result<(), IdError> {
     if text.trim().is_empty() {
         return Err(IdError::Empty);
