@@ -123,7 +123,8 @@ fn reno() -> LocationId {
     LocationId::new("reno").unwrap()
 }
 
-/// One client: reserves and confirms unit by unit, each reservation of an order of its own.
+/// One client: reserves, confirms and ships unit by unit, each reservation of an order of its own, so that a SKU has as
+/// many open as there are clients.
 async fn buy(handle: Handle, names: Arc<Vec<SkuId>>, client: usize, done: Arc<AtomicU64>) {
     let until = Instant::now() + RUN;
     let mut at = client * 7919;
@@ -145,7 +146,15 @@ async fn buy(handle: Handle, names: Arc<Vec<SkuId>>, client: usize, done: Arc<At
             promised_at: Timestamp::from_ms(1),
             queue: false,
         };
-        for command in [reserve, SkuCommand::Confirm { id }] {
+        let confirm = SkuCommand::Confirm { id: id.clone() };
+        let ship = SkuCommand::Settle {
+            id,
+            location: reno(),
+            shipped_units: 1,
+            released_units: 0,
+            missing_units: 0,
+        };
+        for command in [reserve, confirm, ship] {
             let entity = EntityId::Sku(sku.clone());
             handle
                 .ask(entity, Command::Sku(command), by())

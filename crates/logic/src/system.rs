@@ -73,6 +73,7 @@ impl Decider for SystemState {
                     expires_at,
                     revoked: false,
                 };
+                self.forget_revoked();
                 self.keys.insert(id, key);
             }
             SystemEvent::KeyRevoked { id } => {
@@ -195,6 +196,15 @@ impl SystemState {
         }
     }
 
+    /// Revoked keys give way once there are too many: a key that nobody knows opens nothing either.
+    fn forget_revoked(&mut self) {
+        let full = self.keys.len() >= DOCUMENTS_MAX;
+        let revoked = self.keys.values().find(|key| full && key.revoked);
+        if let Some(id) = revoked.map(|key| key.id.clone()) {
+            self.keys.remove(&id);
+        }
+    }
+
     fn mark(&self, entity: &str, command_hash: Option<u64>) -> Option<&QuarantineView> {
         self.quarantine.get(&(entity.to_owned(), command_hash))
     }
@@ -210,7 +220,10 @@ impl SystemState {
                 let problem = "there is another key of this id: choose a new one";
                 Err(Rejection::invalid("id", problem))
             }
-            SystemCommand::CreateKey { .. } => room("API keys", self.keys.len()),
+            SystemCommand::CreateKey { .. } => {
+                let live = self.keys.values().filter(|key| !key.revoked);
+                room("API keys", live.count())
+            }
             SystemCommand::RevokeKey { id } => match self.keys.contains_key(id) {
                 true => Ok(()),
                 false => Err(Rejection::NotFound(format!("key {id}"))),

@@ -112,11 +112,13 @@ pub enum SkuCommand {
         units: u32,
         reference: String,
     },
-    /// Asks-first hold on exact locations; with an empty list the SKU itself picks, most stock first.
+    /// Asks-first hold on exact locations; with an empty list the SKU itself picks, most stock first. `among`: no others
+    /// than these, if named, as an order could not be sent from them.
     Hold {
         hold: HoldId,
         units: u32,
         takes: Vec<Take>,
+        among: Option<Vec<LocationId>>,
         expires_at: Timestamp,
     },
     /// The hold becomes a confirmed reservation of the attempt. No order sends it: see `ReserveHeld`.
@@ -424,10 +426,6 @@ pub enum LocationCommand {
         order: OrderId,
         attempt: u32,
     },
-    ConnectorFailed {
-        error: String,
-    },
-    ConnectorWorked,
 }
 
 /// Commands for `system:{n}`.

@@ -279,6 +279,7 @@ async fn a_keyed_command_has_one_answer() {
         hold: HoldId::new("h1").unwrap(),
         units,
         takes: Vec::new(),
+        among: None,
         expires_at: Timestamp::MAX,
     };
     let key = || CommandKey::new("k1").unwrap();
@@ -387,6 +388,7 @@ async fn an_expired_hold_is_free_at_that_instant() {
             hold,
             units: 1,
             takes: Vec::new(),
+            among: None,
             expires_at,
         };
         handle.ask(sku("A"), Command::Sku(command), by())

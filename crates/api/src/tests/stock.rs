@@ -300,3 +300,26 @@ async fn kits_show_what_can_be_sold_of_them() {
     server.put("/v1/locations/reno", &closed).await;
     assert_eq!(server.get("/v1/stock/K-1").await.json()["ats"], 0);
 }
+
+/// Of a kit there is as much as of its components, and nothing is sold where no order could be sent from.
+#[tokio::test]
+async fn kits_and_closed_locations_are_sold_as_they_are() {
+    let server = Server::start().await;
+    server.stocked("A-1", 3).await;
+    server.stocked("B-1", 2).await;
+    let parts = json!([{"sku": "A-1", "units_per_kit": 1}, {"sku": "B-1", "units_per_kit": 1}]);
+    let kit = json!({"tracking": "kit", "components": parts});
+    server.put("/v1/skus/K-1", &kit).await;
+    let shown = server.get("/v1/stock/K-1").await;
+    assert_eq!(shown.json()["ats"], 2, "{}", shown.text);
+    let closed = json!({"name": "Reno", "time_zone": "UTC", "country": "US", "enabled": false});
+    let defined = server.put("/v1/locations/reno", &closed).await;
+    assert_eq!(defined.status, StatusCode::OK, "{}", defined.text);
+    for sku in ["K-1", "A-1"] {
+        let shown = server.get(&format!("/v1/stock/{sku}")).await;
+        assert_eq!(shown.json()["ats"], 0, "{}", shown.text);
+    }
+    let hold = json!({"lines": [{"sku": "A-1", "units": 1}], "expires_in_s": 600});
+    let held = server.post("/v1/holds", "h1", &hold).await;
+    assert_eq!(held.code(), "short", "{}", held.text);
+}

@@ -9,8 +9,8 @@ use std::task::Poll;
 use crossdock_model::command::{OrderCommand, RequestCommand, SkuCommand};
 use crossdock_model::v1::{OrderStatus, Origin, Sale, Scope, Take};
 use crossdock_model::{
-    Answer, ChannelId, Command, Duration, EntityId, ExternalId, HoldId, OrderId, Rejection, SkuId,
-    Timestamp,
+    Answer, ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LocationId, OrderId,
+    Rejection, SkuId, Timestamp,
 };
 use crossdock_runtime::{AskError, Reply};
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,7 @@ async fn hold_sku(
         hold,
         units: line.units,
         takes: take.into_iter().collect(),
+        among: Some(open_locations(asking)),
         expires_at,
     };
     let entity = EntityId::Sku(line.sku.0.clone());
@@ -288,6 +289,13 @@ fn held(place: &Place, sku: &SkuId, reply: &Reply) -> Result<HoldDoc, ApiError> 
     })
 }
 
+/// Where units may be held: an order could not be sent from a location that is closed to new work.
+fn open_locations(asking: &Asking) -> Vec<LocationId> {
+    let known = asking.state.handle.known_locations().into_iter();
+    let open = known.filter(|facts| facts.enabled);
+    open.map(|facts| facts.location).collect()
+}
+
 /// The SKU's own word on a hold: a repeat of it that could never make a new one, as its time is long past.
 async fn look(asking: &Asking, place: &Place) -> Result<Reply, ApiError> {
     let Place::Sku { sku, units, hold } = place else {
@@ -297,6 +305,7 @@ async fn look(asking: &Asking, place: &Place) -> Result<Reply, ApiError> {
         hold: hold.clone(),
         units: *units,
         takes: Vec::new(),
+        among: None,
         expires_at: Timestamp::default(),
     };
     let entity = EntityId::Sku(sku.clone());

@@ -265,7 +265,7 @@ fn claiming() -> impl Strategy<Value = SkuCommand> {
             SkuCommand::Settle { id, location, shipped_units, released_units, missing_units }
         }),
         2 => (hold(), 1_u32..4, 1_i64..9_000).prop_map(|(hold, units, ms)| SkuCommand::Hold {
-            hold, units, takes: Vec::new(), expires_at: Timestamp::from_ms(ms),
+            hold, units, takes: Vec::new(), among: None, expires_at: Timestamp::from_ms(ms),
         }),
         1 => (hold(), some_attempt()).prop_map(|(hold, id)| SkuCommand::ConfirmHold { hold, id }),
         1 => hold().prop_map(|hold| SkuCommand::ReleaseHold { hold }),

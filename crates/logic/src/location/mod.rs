@@ -1,4 +1,4 @@
-//! A fulfilment location: what it is, how much it can do in a day, whether its connector works.
+//! A fulfilment location: what it is and how much it can do in a day.
 //!
 //! Capacity is taken by an attempt of an order together with the stock, for the next open local day that has
 //! room, and given back by the same attempt. A location without a limit keeps nothing and writes nothing: its
@@ -36,7 +36,6 @@ pub struct LocationState {
     per_day: BTreeMap<String, u32>,
     /// Per order the highest attempt that was given back: a late request for it is refused.
     closed: Kept<OrderId, u32>,
-    failing_since: Option<Timestamp>,
 }
 
 /// Capacity of one attempt.
@@ -65,21 +64,6 @@ impl Decider for LocationState {
             } => self.take(asked, order, *attempt, *units),
             LocationCommand::ReleaseCapacity { order, attempt } => {
                 Ok(self.release(order, *attempt))
-            }
-            LocationCommand::ConnectorFailed { error } => {
-                self.known(asked)?;
-                let failed = || LocationEvent::ConnectorFailed {
-                    at: asked.now,
-                    error: error.clone(),
-                };
-                let event = self.failing_since.is_none().then(failed);
-                Ok(Decision::done(event.into_iter().collect()))
-            }
-            LocationCommand::ConnectorWorked => {
-                self.known(asked)?;
-                let worked = LocationEvent::ConnectorWorked { at: asked.now };
-                let event = self.failing_since.map(|_| worked);
-                Ok(Decision::done(event.into_iter().collect()))
             }
         }
     }
@@ -111,8 +95,6 @@ impl Decider for LocationState {
                 self.closed.note(order.clone(), highest, at, CLOSED_MAX);
             }
             LocationEvent::DaysClosed { before } => self.close_days(before),
-            LocationEvent::ConnectorFailed { at, .. } => self.failing_since = Some(*at),
-            LocationEvent::ConnectorWorked { .. } => self.failing_since = None,
         }
         Ok(())
     }
@@ -127,12 +109,6 @@ impl LocationState {
     #[must_use]
     pub fn facts(&self) -> Option<&LocationFacts> {
         self.facts.as_deref()
-    }
-
-    /// Since when its connector has failed; `None` while it works.
-    #[must_use]
-    pub fn failing_since(&self) -> Option<Timestamp> {
-        self.failing_since
     }
 
     fn known(&self, asked: &Asked<'_>) -> Result<&LocationFacts, Rejection> {

@@ -215,23 +215,9 @@ fn what_is_not_defined_does_not_exist() {
     let mut scene = Scene::new("location:reno");
     let unknown = Err(Rejection::NotFound("location:reno".to_owned()));
     assert_eq!(take(&mut scene, "shop:1", 1, 1), unknown);
-    let worked = Command::Location(LocationCommand::ConnectorWorked);
-    assert_eq!(scene.ask(worked), unknown.clone().map(|_| Answer::Done));
     assert_eq!(scene.ask(Command::Read), unknown.map(|_| Answer::Done));
     release(&mut scene, "shop:1", 1);
     assert_eq!(scene.version(), 0);
-}
-
-#[test]
-fn the_connectors_health_is_written_when_it_changes() {
-    let mut scene = scene(|_| {});
-    let error = "connection refused".to_owned();
-    let failed = Command::Location(LocationCommand::ConnectorFailed { error });
-    let worked = Command::Location(LocationCommand::ConnectorWorked);
-    for (command, version) in [(&worked, 1), (&failed, 2), (&failed, 2), (&worked, 3)] {
-        scene.ask(command.clone()).unwrap();
-        assert_eq!(scene.version(), version);
-    }
 }
 
 #[track_caller]
@@ -351,4 +337,16 @@ fn a_friday_evening_request_is_acknowledged_on_monday() {
     };
     let one_at_night = THURSDAY + Duration::from_minutes(60 * (11 + 24 * 3 + 1));
     assert_eq!((day, acknowledge_by), (monday, one_at_night));
+}
+
+/// That capacity was given back is remembered for the window, whether or not a day ends.
+#[test]
+fn what_was_given_back_is_forgotten_after_the_window() {
+    let mut scene = scene(|_| {});
+    release(&mut scene, "shop:1", 1);
+    scene.pass(Duration::from_days(7));
+    assert_eq!(take(&mut scene, "shop:1", 1, 1), Err(Rejection::Superseded));
+    scene.pass(Duration::from_ms(1));
+    release(&mut scene, "shop:2", 1);
+    take(&mut scene, "shop:1", 1, 1).unwrap();
 }

@@ -87,3 +87,87 @@ fn lacks(facts: &LocationFacts, require: &Require, request: &PlanRequest) -> Opt
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::command::PlanRequest;
+    use crossdock_model::v1::Destination;
+
+    use super::matches;
+    use crate::router::parse_rules;
+    use crate::router::tests::request;
+
+    fn express_to_london() -> PlanRequest {
+        PlanRequest {
+            destination: Some(Destination {
+                country: "GB".to_owned(),
+                state: Some("ENG".to_owned()),
+                postal_prefix: Some("SW1".to_owned()),
+                ..Destination::default()
+            }),
+            service_level: Some("Express".to_owned()),
+            tags: vec!["VIP".to_owned(), "gift".to_owned()],
+            ..request("1:A=1")
+        }
+    }
+
+    /// A condition, and whether the order above meets it and one to nowhere does.
+    #[test]
+    fn every_condition_says_yes_and_no() {
+        let cases = [
+            ("\"always\"", true, true),
+            ("{ channel = [\"web\", \"SHOP\"] }", true, true),
+            ("{ channel = [\"web\"] }", false, false),
+            ("{ country = [\"us\", \"gb\"] }", true, false),
+            ("{ country = [\"us\"] }", false, false),
+            ("{ state = [\"gb-eng\"] }", true, false),
+            ("{ state = [\"ENG\"] }", false, false),
+            ("{ state = [\"GB-SCT\"] }", false, false),
+            ("{ postal_prefix = [\"N\", \"sw\"] }", true, false),
+            ("{ postal_prefix = [\"SW1\"] }", true, false),
+            ("{ postal_prefix = [\"W1\"] }", false, false),
+            ("{ postal_prefix = [\"\"] }", false, false),
+            ("{ service_level = [\" express\"] }", true, false),
+            ("{ service_level = [\"standard\"] }", false, false),
+            ("{ tag = [\"vip\"] }", true, false),
+            ("{ tag = [\"vi\"] }", false, false),
+            ("{ not = { tag = [\"vip\"] } }", false, true),
+            ("{ not = { not = { country = [\"gb\"] } } }", true, false),
+            ("{ all = [] }", true, true),
+            ("{ any = [] }", false, false),
+            (
+                "{ all = [{ country = [\"gb\"] }, { tag = [\"vip\"] }] }",
+                true,
+                false,
+            ),
+            (
+                "{ all = [{ country = [\"gb\"] }, { tag = [\"none\"] }] }",
+                false,
+                false,
+            ),
+            (
+                "{ any = [{ country = [\"us\"] }, { tag = [\"gift\"] }] }",
+                true,
+                false,
+            ),
+            (
+                "{ any = [{ country = [\"us\"] }, { tag = [\"none\"] }] }",
+                false,
+                false,
+            ),
+        ];
+        let here = express_to_london();
+        let nowhere = PlanRequest {
+            destination: None,
+            service_level: None,
+            tags: Vec::new(),
+            ..here.clone()
+        };
+        for (text, expected, expected_nowhere) in cases {
+            let set = parse_rules(&format!("[[rule]]\nname = \"r\"\nmatch = {text}\n")).unwrap();
+            let condition = &set.rules[0].matches;
+            let found = (matches(condition, &here), matches(condition, &nowhere));
+            assert_eq!(found, (expected, expected_nowhere), "{text}");
+        }
+    }
+}

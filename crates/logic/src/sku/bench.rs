@@ -72,7 +72,8 @@ pub struct Bench {
     pub now: Timestamp,
     /// How long it remembers what is over.
     pub window: Duration,
-    audits: bool,
+    /// Whether each record is followed by a look whether all of it still fits together.
+    pub audits: bool,
     model: Model,
     ledger: BTreeMap<LocationId, (i64, i64)>,
 }
@@ -126,11 +127,21 @@ impl Bench {
         key: Option<&str>,
         effective_at: Option<Timestamp>,
     ) -> Told {
+        self.send_as(command, key, 1, effective_at)
+    }
+
+    pub fn send_as(
+        &mut self,
+        command: &Command,
+        key: Option<&str>,
+        body_hash: u64,
+        effective_at: Option<Timestamp>,
+    ) -> Told {
         let meta = Meta {
             principal: CredentialId::new("test").unwrap(),
             reason: None,
             key: key.map(|key| CommandKey::new(key).unwrap()),
-            body_hash: 1,
+            body_hash,
             issued_at: self.now,
             effective_at,
             trace: None,

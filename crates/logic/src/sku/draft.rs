@@ -219,24 +219,27 @@ impl<'a> Draft<'a> {
             return Verdict::Fits;
         }
         let mut verdict = Verdict::Fits;
-        let owed = self.owed_by_location(order, sale);
+        let owed = self.owed_by_location(order, sale, Sums::free);
+        let owed_at_last = self.owed_by_location(order, sale, Sums::firm);
         for take in takes {
             let sums = self.sums(&take.location);
             let own = order.map_or(0, |order| self.offered_to(order, &take.location));
-            let kept = match sale {
+            let kept = |owed: i64| match sale {
                 Sale::AlreadySold => 0,
-                Sale::Asks => sums.safety + owed(&take.location),
+                Sale::Asks => sums.safety + owed,
             };
             let units = i64::from(take.units);
             let held = self.own_held(&take.location);
             // What is kept back since the hold was granted is not kept back from it.
             let within = units <= held;
-            let kept = if within { 0 } else { kept };
-            if sums.firm() + held - kept < units {
+            let kept = |owed: i64| if within { 0 } else { kept(owed) };
+            // What is owed falls on locations by what they could give if everything undecided came back: *short* is
+            // final.
+            if sums.firm() + held - kept(owed_at_last(&take.location)) < units {
                 return Verdict::Short;
             }
             let own = own + held;
-            let room = sums.free() + own - kept;
+            let room = sums.free() + own - kept(owed(&take.location));
             let passes = units > own && units > room - ahead(&take.location);
             if units > room || passes {
                 verdict = Verdict::Contended;

@@ -1,22 +1,31 @@
 //! Holds of channels that ask before they sell. A hold that ran out is free at that instant and never revived.
 
-use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
-use crossdock_model::{Answer, HoldId, LocationId, Rejection, Timestamp};
+use std::collections::BTreeMap;
 
-use super::draft::{Draft, Verdict};
+use crossdock_model::command::SkuCommand;
+use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
+use crossdock_model::{Answer, HoldId, LocationId, Rejection};
+
+use super::draft::{Draft, Verdict, misrouted};
+use super::state::Sums;
 use super::{HOLDS_MAX, checked, checked_units, same_takes};
 use crate::decider::Decision;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
 
 impl Draft<'_> {
-    pub fn hold(
-        mut self,
-        hold: &HoldId,
-        units: u32,
-        takes: &[Take],
-        expires_at: Timestamp,
-    ) -> Decided {
+    pub fn hold(mut self, command: &SkuCommand) -> Decided {
+        let SkuCommand::Hold {
+            hold,
+            units,
+            takes,
+            among,
+            expires_at,
+        } = command
+        else {
+            return Err(misrouted(command));
+        };
+        let (units, among, expires_at) = (*units, among.as_deref(), *expires_at);
         if let Some(repeat) = self.repeated_hold(hold, units, takes) {
             return repeat.map(Decision::unchanged);
         }
@@ -24,6 +33,11 @@ impl Draft<'_> {
         checked_units("units", units)?;
         if !takes.is_empty() && checked(takes)? != units {
             return Err(Rejection::invalid("units", "must be the sum of takes"));
+        }
+        let may = |take: &Take| among.is_none_or(|among| among.contains(&take.location));
+        if !takes.iter().all(may) {
+            let problem = "names a location that is not open to work";
+            return Err(Rejection::invalid("takes", problem));
         }
         if expires_at <= self.now {
             return Err(Rejection::invalid("expires_at", "must be in the future"));
@@ -37,7 +51,7 @@ impl Draft<'_> {
         // What came free goes to those who were there before.
         self.serve();
         let takes = match takes.is_empty() {
-            true => self.pick(units)?,
+            true => self.pick(units, among)?,
             false => self.may_hold(takes)?,
         };
         self.events.push(SkuEvent::Held {
@@ -100,9 +114,11 @@ impl Draft<'_> {
     }
 
     /// Picks locations for a hold: most stock first, split only if no location has enough.
-    fn pick(&self, units: u32) -> Result<Vec<Take>, Rejection> {
+    fn pick(&self, units: u32, among: Option<&[LocationId]>) -> Result<Vec<Take>, Rejection> {
+        let may = |location: &LocationId| among.is_none_or(|among| among.contains(location));
         if self.state.is_untracked() {
-            let location = self.state.places.keys().next().ok_or_else(|| {
+            let mut known = self.state.places.keys().chain(among.unwrap_or_default());
+            let location = known.find(|location| may(location)).ok_or_else(|| {
                 Rejection::invalid(
                     "takes",
                     "name the location: the SKU has no stock to choose from",
@@ -113,13 +129,16 @@ impl Draft<'_> {
                 units,
             }]);
         }
-        let owed = self.share_out(None);
+        let owed = self.share_out(None, Sums::free);
+        let owed_at_last = self.share_out(None, Sums::firm);
         let (mut firm, mut rooms) = (0, Vec::new());
-        for location in self.locations() {
+        for location in self.locations().filter(|location| may(location)) {
             let sums = self.sums(location);
-            let kept = sums.safety + owed.get(location).copied().unwrap_or(0);
-            firm += (sums.firm() - kept).max(0);
-            rooms.push((sums.free() - kept - sums.queued, location.clone()));
+            let kept = |owed: &BTreeMap<LocationId, i64>| {
+                sums.safety + owed.get(location).copied().unwrap_or(0)
+            };
+            firm += (sums.firm() - kept(&owed_at_last)).max(0);
+            rooms.push((sums.free() - kept(&owed) - sums.queued, location.clone()));
         }
         match spread(rooms, units) {
             Some(takes) => Ok(takes),

@@ -11,6 +11,12 @@ use super::UNTRACKED_UNITS;
 /// Depth to which kits of kits are taken apart. Of one below it there is nothing.
 pub const KIT_DEPTH_MAX: usize = 3;
 
+fn ats(view: &StockView, is_open: &dyn Fn(&LocationId) -> bool) -> u64 {
+    let open = view.locations.iter();
+    let open = open.filter(|here| is_open(&here.location));
+    open.map(|here| u64::from(here.ats)).sum()
+}
+
 /// Kits available to sell, by the stock of their components (and of the components' components) at locations that are
 /// open to work. A kit that leaves whole is counted location by location.
 #[must_use]
@@ -68,11 +74,7 @@ impl Shelves<'_> {
             Tracking::Untracked => UNTRACKED_UNITS.into(),
             Tracking::Kit(kit) if depth + 1 < KIT_DEPTH_MAX => self.kits(kit, depth + 1),
             Tracking::Kit(_) => 0,
-            Tracking::Tracked => {
-                let open = view.locations.iter();
-                let open = open.filter(|here| (self.is_open)(&here.location));
-                open.map(|here| u64::from(here.ats)).sum()
-            }
+            Tracking::Tracked => ats(view, self.is_open),
         }
     }
 
@@ -144,23 +146,20 @@ mod tests {
         let on_hand = with(on_hand, "CARD", Tracking::Untracked);
         let on_hand = with(on_hand, "TWO", Tracking::Kit(kit(&[("A", 2)], false)));
         let on_hand = with(on_hand, "LOOP", Tracking::Kit(kit(&[("LOOP", 1)], true)));
-        let cases: [(&[(&str, u32)], bool, u64); 10] = [
-            (&[("A", 2), ("B", 1)], false, 1 + 2),
-            (&[("A", 2), ("B", 1)], true, 5),
-            (&[("A", 1), ("CARD", 3)], false, 10),
-            (&[("CARD", 2)], false, 1_000_000),
-            (&[("CARD", 2)], true, 500_000),
-            (&[("TWO", 1), ("B", 1)], false, 1 + 2),
-            (&[("TWO", 1), ("B", 1)], true, 4),
-            (&[("A", 1), ("UNKNOWN", 1)], false, 0),
-            (&[("A", 1), ("UNKNOWN", 1)], true, 0),
-            (&[("LOOP", 1)], false, 0),
-        ];
-        for (parts, may_split, expected) in cases {
-            let kit = kit(parts, may_split);
-            let found = kit_ats(&kit, &on_hand, &|_| true);
+        let check = |parts: &[(&str, u32)], may_split, expected| {
+            let found = kit_ats(&kit(parts, may_split), &on_hand, &|_| true);
             assert_eq!(found, expected, "{parts:?}, {may_split}");
-        }
+        };
+        check(&[("A", 2), ("B", 1)], false, 1 + 2);
+        check(&[("A", 2), ("B", 1)], true, 5);
+        check(&[("A", 1), ("CARD", 3)], false, 10);
+        check(&[("CARD", 2)], false, 1_000_000);
+        check(&[("CARD", 2)], true, 500_000);
+        check(&[("TWO", 1), ("B", 1)], false, 1 + 2);
+        check(&[("TWO", 1), ("B", 1)], true, 4);
+        check(&[("A", 1), ("UNKNOWN", 1)], false, 0);
+        check(&[("A", 1), ("UNKNOWN", 1)], true, 0);
+        check(&[("LOOP", 1)], false, 0);
         let open = |at: &crossdock_model::LocationId| at.as_str() != "london";
         let kit = |may_split| kit(&[("A", 2), ("B", 1)], may_split);
         assert_eq!(kit_ats(&kit(false), &on_hand, &open), 1);

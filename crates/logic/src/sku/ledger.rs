@@ -24,10 +24,13 @@ impl Draft<'_> {
         let state = self.state;
         let place = state.places.get(location);
         let last = place.and_then(|place| place.last_count.as_ref());
-        if let Some(last) = last.filter(|_| on_hand != 0) {
+        let last = last.filter(|_| on_hand != 0);
+        let effective_at = self.effective_at;
+        // Between the two entries there are never more units than before or after: whoever was asked for missing
+        // ones is not let off by the way.
+        if let Some(last) = last.filter(|_| on_hand > 0) {
             self.correct_late(location, on_hand, &reason, last);
         }
-        let effective_at = self.effective_at;
         self.enter(SkuEvent::Moved {
             location: location.clone(),
             on_hand_delta: on_hand,
@@ -36,6 +39,9 @@ impl Draft<'_> {
             reason: reason.clone(),
             effective_at,
         });
+        if let Some(last) = last.filter(|_| on_hand < 0) {
+            self.correct_late(location, on_hand, &reason, last);
+        }
         if on_hand < 0 {
             self.fit_unavailable(location, &reason, effective_at);
             self.watch_below_zero(location);
@@ -53,7 +59,7 @@ impl Draft<'_> {
         let mut excess = sums.unavailable - sums.on_hand.max(0);
         let marked = self.state.places.get(location);
         for (condition, marked) in marked.iter().flat_map(|place| &place.unavailable) {
-            let gone = excess.min(*marked);
+            let gone = excess.min(marked + self.marked_here(location, *condition));
             if gone <= 0 {
                 continue;
             }
@@ -67,6 +73,20 @@ impl Draft<'_> {
                 effective_at,
             });
         }
+    }
+
+    /// How this decision changes what is unavailable there for that reason.
+    fn marked_here(&self, location: &LocationId, condition: Condition) -> i64 {
+        let deltas = self.events.iter().map(|event| match event {
+            SkuEvent::Moved {
+                location: at,
+                unavailable_delta,
+                condition: Some(of),
+                ..
+            } if at == location && *of == condition => *unavailable_delta,
+            _ => 0,
+        });
+        deltas.sum()
     }
 
     /// More units left than were known to be there: whoever counts next is told.

@@ -129,12 +129,7 @@ impl Decider for SkuState {
             | SkuCommand::MakeAvailable { .. }
             | SkuCommand::SoldAtTill { .. }
             | SkuCommand::Return { .. } => draft.stock(command),
-            SkuCommand::Hold {
-                hold,
-                units,
-                takes,
-                expires_at,
-            } => draft.hold(hold, *units, takes, *expires_at),
+            SkuCommand::Hold { .. } => draft.hold(command),
             SkuCommand::ConfirmHold { hold, id } => draft.confirm_hold(hold, id),
             SkuCommand::ReleaseHold { hold } => Ok(draft.release_hold(hold)),
             SkuCommand::Reserve {

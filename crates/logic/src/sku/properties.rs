@@ -1,7 +1,7 @@
 //! Whatever is asked in whatever order: the bench checks balances, sums, grants and wake-ups after every record.
 
 use crossdock_model::command::{Command, SkuCommand};
-use crossdock_model::v1::{Condition, CountBasis, Sale};
+use crossdock_model::v1::{Condition, CountBasis, Sale, Tracking};
 use crossdock_model::{Answer, Duration, LocationId, Rejection, ReturnId, SourceId, TransferId};
 use proptest::prelude::*;
 
@@ -77,7 +77,7 @@ fn holding() -> impl Strategy<Value = SkuCommand> {
             let sum: u32 = takes.iter().map(|take| take.units).sum();
             let units = if takes.is_empty() { units } else { sum };
             let expires_at = crossdock_model::Timestamp::from_ms(ms);
-            SkuCommand::Hold { hold, units, takes, expires_at }
+            SkuCommand::Hold { hold, units, takes, among: None, expires_at }
         }),
         1 => (hold(), some_attempt()).prop_map(|(hold, id)| SkuCommand::ConfirmHold { hold, id }),
         3 => (hold(), some_attempt(), some_takes(), any::<bool>()).prop_map(|(hold, id, takes, asks)| {
@@ -139,7 +139,8 @@ fn moving() -> impl Strategy<Value = SkuCommand> {
     let source = || SourceId::new("wms").unwrap();
     prop_oneof![
         4 => (at(), 1_u32..6).prop_map(|(location, units)| {
-            SkuCommand::Receive { location, units, reference: None }
+            let reference = (units % 2 == 0).then(|| "po".to_owned());
+            SkuCommand::Receive { location, units, reference }
         }),
         1 => (at(), -3_i64..4).prop_map(|(location, delta)| {
             SkuCommand::Adjust { location, delta, reason: "found".to_owned() }
@@ -165,6 +166,13 @@ fn moving() -> impl Strategy<Value = SkuCommand> {
             SkuCommand::TransferIn { transfer: transfer(), arrived_units, close }
         }),
         1 => returning(),
+        1 => (at(), 0_u32..4, 0_i64..9).prop_map(|(location, units, ms)| SkuCommand::Expect {
+            location, reference: "po".to_owned(), units, expected_at: super::bench::at(ms),
+        }),
+        1 => any::<bool>().prop_map(|counted| SkuCommand::Define {
+            title: "Thing".to_owned(),
+            tracking: if counted { Tracking::Tracked } else { Tracking::Untracked },
+        }),
     ]
 }
 
@@ -189,11 +197,13 @@ fn since_now(bench: &Bench, command: SkuCommand) -> SkuCommand {
             hold,
             units,
             takes,
+            among,
             expires_at,
         } => SkuCommand::Hold {
             hold,
             units,
             takes,
+            among,
             expires_at: bench.now + Duration::from_ms(expires_at.as_ms().unsigned_abs()),
         },
         other => other,
@@ -217,6 +227,7 @@ fn run(bench: &mut Bench, step: Step) {
 /// Asks under a key and again: under the same key, and where a command has its own identity, under none.
 fn ask_twice(bench: &mut Bench, command: SkuCommand) {
     let key = format!("k{}", bench.records.len());
+    let other = format!("{key} again");
     let command = Command::Sku(command);
     let before = bench.records.len();
     let first = bench.send(&command, Some(&key), None);
@@ -228,6 +239,11 @@ fn ask_twice(bench: &mut Bench, command: SkuCommand) {
     if changed {
         let (again, notices) = bench.send(&command, Some(&key), None).unwrap();
         assert_eq!((&again, notices.len()), (&answer, 0), "{command:?}");
+        let body = Command::Sku(SkuCommand::ReleaseHold {
+            hold: hold_id(&other),
+        });
+        let conflict = bench.send_as(&body, Some(&key), 2, None);
+        assert_eq!(conflict, Err(Rejection::KeyConflict), "{command:?}");
     }
     if let Command::Sku(
         SkuCommand::Reserve { .. }
@@ -276,6 +292,12 @@ fn wind_up(bench: &mut Bench) {
 
 /// With stock enough every waiting order is offered its units within a minute, and can take them.
 fn feed_the_line(bench: &mut Bench) {
+    let tracked = SkuCommand::Define {
+        title: "Thing".to_owned(),
+        tracking: Tracking::Tracked,
+    };
+    // One that is not counted has nobody waiting.
+    bench.ask(tracked).unwrap();
     for at in PLACES {
         let location: LocationId = place(at);
         let units = 100;
@@ -334,7 +356,7 @@ proptest! {
         bench.ask(SkuCommand::Receive { location: place("a"), units: 1, reference: None }).unwrap();
         let expires_at = bench.now + Duration::from_ms(lived_ms);
         let hold = hold_id("mine");
-        let asked = SkuCommand::Hold { hold: hold.clone(), units: 1, takes: Vec::new(), expires_at };
+        let asked = SkuCommand::Hold { hold: hold.clone(), units: 1, takes: Vec::new(), among: None, expires_at };
         bench.ask(asked.clone()).unwrap();
         bench.now = expires_at;
         for step in script {

@@ -1,5 +1,6 @@
 //! One table per behaviour: what is asked, and what is answered, told to orders or to be seen.
 
+mod cost;
 mod stock;
 mod waiting;
 
@@ -98,6 +99,7 @@ fn hold(name: &str, units: u32, list: &[(&str, u32)], expires_ms: i64) -> SkuCom
         hold: hold_id(name),
         units,
         takes: takes(list),
+        among: None,
         expires_at: at(expires_ms),
     }
 }
@@ -496,4 +498,39 @@ fn the_window_is_the_operators() {
         assert_eq!(text(&asked), told, "{days} days");
         bench.check_replay();
     }
+}
+
+#[test]
+fn a_hold_picks_only_where_an_order_could_be_sent_from() {
+    let hold = |name, units, among: &[&str]| SkuCommand::Hold {
+        hold: hold_id(name),
+        units,
+        takes: Vec::new(),
+        among: Some(among.iter().map(|at| place(at)).collect()),
+        expires_at: at(HOUR as i64),
+    };
+    let named = |name, among: &[&str]| SkuCommand::Hold {
+        hold: hold_id(name),
+        units: 1,
+        takes: takes(&[("a", 1)]),
+        among: Some(among.iter().map(|at| place(at)).collect()),
+        expires_at: at(HOUR as i64),
+    };
+    check(vec![
+        Ask(receive("a", 9), "done"),
+        Ask(receive("b", 2), "done"),
+        Ask(hold("h", 3, &["b"]), "short"),
+        Ask(hold("h", 1, &[]), "short"),
+        Ask(hold("h", 2, &["b", "c"]), "held b:2"),
+        Ask(hold("i", 3, &["a", "b"]), "held a:3"),
+        Ask(hold("h", 2, &[]), "held b:2"),
+        Ask(named("j", &["b"]), "invalid"),
+        Ask(named("j", &["a"]), "held a:1"),
+        Ask(named("j", &[]), "held a:1"),
+    ]);
+    check(vec![
+        Ask(define(Tracking::Untracked), "done"),
+        Ask(hold("h", 3, &[]), "invalid"),
+        Ask(hold("h", 3, &["b"]), "held b:3"),
+    ]);
 }

@@ -7,7 +7,7 @@ use crossdock_model::v1::Sale;
 use crossdock_model::{LocationId, OrderId, SkuId, Timestamp};
 
 use super::draft::Draft;
-use super::state::{Place, SkuState};
+use super::state::{Place, SkuState, Sums};
 use super::{UNTRACKED_UNITS, count};
 
 impl SkuState {
@@ -20,7 +20,7 @@ impl SkuState {
 
 impl Draft<'_> {
     pub fn view(&self, version: u64) -> StockView {
-        let owed = self.share_out(None);
+        let owed = self.share_out(None, Sums::free);
         let unknown = Place::default();
         let locations = self.locations().map(|location| {
             let place = self.state.places.get(location).unwrap_or(&unknown);
@@ -72,7 +72,12 @@ impl Draft<'_> {
 
     /// How what is owed to waiting orders falls on locations: taken from what channels could be sold, first
     /// for orders that few locations can serve. `order`: whose own need is left out.
-    pub fn share_out(&self, order: Option<&OrderId>) -> BTreeMap<LocationId, i64> {
+    /// `room`: what a location can give, now or if everything undecided came back.
+    pub fn share_out(
+        &self,
+        order: Option<&OrderId>,
+        room: fn(&Sums) -> i64,
+    ) -> BTreeMap<LocationId, i64> {
         let mut shares = BTreeMap::new();
         if self.owed_units() <= 0 {
             return shares;
@@ -95,7 +100,7 @@ impl Draft<'_> {
             for location in locations {
                 let taken = shares.entry(location.clone()).or_insert(0);
                 let sums = self.sums(location);
-                let room = sums.free() - sums.safety - *taken;
+                let room = room(&sums) - sums.safety - *taken;
                 let part = units.min(room).max(0);
                 *taken += part;
                 units -= part;
@@ -109,9 +114,10 @@ impl Draft<'_> {
         &self,
         order: Option<&OrderId>,
         sale: Sale,
+        room: fn(&Sums) -> i64,
     ) -> impl Fn(&LocationId) -> i64 + use<> {
         let shares = match sale {
-            Sale::Asks => self.share_out(order),
+            Sale::Asks => self.share_out(order, room),
             Sale::AlreadySold => BTreeMap::new(),
         };
         move |location| shares.get(location).copied().unwrap_or(0)

@@ -323,3 +323,52 @@ impl<'a> Class<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::v1::SkuEvent;
+    use crossdock_model::{EntityId, LocationId};
+
+    use crate::sku::bench::{Bench, at, order, place};
+    use crate::sku::draft::Draft;
+
+    /// However many wait elsewhere or for more, nobody looks at them.
+    #[test]
+    fn only_those_who_can_be_served_are_looked_at() {
+        let mut bench = Bench::new();
+        let receive = crossdock_model::command::SkuCommand::Receive {
+            location: place("us"),
+            units: 3,
+            reference: None,
+        };
+        bench.ask(receive).unwrap();
+        let waiting = |number: u32| {
+            let (units, locations): (u32, Vec<LocationId>) = match number % 2 {
+                0 => (1, vec![place("gb")]),
+                _ => (4 + number % 5, vec![place("gb"), place("us")]),
+            };
+            SkuEvent::Waiting {
+                order: order(&format!("o{number}")),
+                units,
+                locations,
+                promised_at: at(number.into()),
+            }
+        };
+        bench.suppose((0..9_999).map(waiting));
+        let EntityId::Sku(sku) = bench.entity.id() else {
+            panic!("not a SKU");
+        };
+        let mut draft = Draft::look(bench.state(), sku, bench.entity.version(), bench.now);
+        assert_eq!(draft.classes().len(), 0);
+        draft.stirred.freed = true;
+        draft.serve_line();
+        assert!(draft.events.is_empty());
+        // With one unit more there, one order is.
+        draft.change(&place("us"), |sums| sums.on_hand += 1);
+        let classes = draft.classes();
+        let found: Vec<u32> = classes.iter().map(|class| class.units).collect();
+        assert_eq!(found, [4]);
+        draft.serve_line();
+        assert_eq!(draft.events.len(), 1);
+    }
+}

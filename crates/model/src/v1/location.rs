@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LocationId, OrderId, SourceId, Timestamp};
+use crate::{LocationId, OrderId, SourceId};
 
 /// What a location is. Set as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,13 +75,5 @@ pub enum LocationEvent {
     /// Days that have passed were forgotten.
     DaysClosed {
         before: String,
-    },
-    /// Its connector answered or failed (counted for the open circuit).
-    ConnectorFailed {
-        at: Timestamp,
-        error: String,
-    },
-    ConnectorWorked {
-        at: Timestamp,
     },
 }

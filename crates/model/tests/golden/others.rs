@@ -111,8 +111,6 @@ samples!(location_events, LocationEvent {
     ],
     CapacityReleased => [LocationEvent::CapacityReleased { order: order(), attempt: 2 }],
     DaysClosed => [LocationEvent::DaysClosed { before: text("2026-12-24") }],
-    ConnectorFailed => [LocationEvent::ConnectorFailed { at: at(3), error: text("time-out") }],
-    ConnectorWorked => [LocationEvent::ConnectorWorked { at: at(4) }],
 });
 
 pub fn key() -> CredentialId {
@@ -166,6 +164,6 @@ samples!(events, Event {
     Request => [Event::Request(RequestEvent::Forgotten)],
     Channel => [Event::Channel(ChannelEvent::ModeSet(ChannelMode::Observed))],
     Bucket => [Event::Bucket(BucketEvent::Unmapped { listing: listing() })],
-    Location => [Event::Location(LocationEvent::ConnectorWorked { at: at(1) })],
+    Location => [Event::Location(LocationEvent::DaysClosed { before: text("2026-12-24") })],
     System => [Event::System(SystemEvent::KeyRevoked { id: key() })],
 });

@@ -339,8 +339,16 @@ pub(super) fn component_docs(tracking: &Tracking) -> Option<Vec<ComponentDoc>> {
 /// Stock as the API shows it; a kit's is that of what it is made of.
 pub(super) async fn stock_now(asking: &Asking, view: &StockView) -> Result<StockDoc, ApiError> {
     let mut stock = stock_doc(view);
-    if let Tracking::Kit(kit) = &view.tracking {
-        stock.ats = kits::ats(asking, kit).await?;
+    match &view.tracking {
+        Tracking::Kit(kit) => stock.ats = kits::ats(asking, kit).await?,
+        // Nothing is sold where no order could be sent from.
+        Tracking::Tracked => {
+            let known = |at| asking.state.handle.known_location(at);
+            let open = view.locations.iter();
+            let open = open.filter(|here| known(&here.location).is_some_and(|at| at.enabled));
+            stock.ats = open.map(|here| u64::from(here.ats)).sum();
+        }
+        Tracking::Untracked => {}
     }
     Ok(stock)
 }

@@ -87,6 +87,7 @@ impl World {
                 hold: id("h"),
                 units: u32::from(units % 4),
                 takes: Vec::new(),
+                among: None,
                 expires_at: ms(T0 + 20_000),
             };
             let _ = world.sku(sku, hold);

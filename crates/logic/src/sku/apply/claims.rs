@@ -198,6 +198,7 @@ impl SkuState {
         else {
             return Err(illegal("not a settlement"));
         };
+        let tracked = !self.is_untracked();
         let known = self.reservations.get_mut(id);
         let known = known.ok_or_else(|| illegal("an unknown attempt was settled"))?;
         require(known.is_confirmed(), "a tentative reservation was settled")?;
@@ -217,11 +218,13 @@ impl SkuState {
         )?;
         let before = part.open();
         let gone = (shipped_units - part.shipped) + (missing_units - part.missing);
+        // Of those the movement says it, where units are counted.
+        let said = if tracked { i64::from(gone) } else { 0 };
         (part.shipped, part.released) = (*shipped_units, *released_units);
         part.missing = *missing_units;
         let (open, settled) = (part.open(), i64::from(before - part.open()));
         let done = known.parts.iter().all(|part| part.open() == 0);
-        self.note_committed(location, i64::from(gone) - settled, at);
+        self.note_committed(location, said - settled, at);
         self.shift(location, |sums| sums.committed -= settled);
         if open == 0 {
             self.part_closed(id, location, promised_at);

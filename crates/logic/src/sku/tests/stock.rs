@@ -281,3 +281,25 @@ fn open_reservations_have_a_limit() {
     assert_eq!(told("late"), "busy");
     assert_eq!(told("last"), "reserved a:1");
 }
+
+/// Two movements of one decision take no unit off what is unavailable twice.
+#[test]
+fn what_is_gone_is_taken_off_each_condition_once() {
+    let mark = |condition| SkuCommand::MarkUnavailable {
+        location: place("a"),
+        condition,
+        units: 1,
+    };
+    check(vec![
+        Ask(receive("a", 3), "done"),
+        Ask(
+            reserve("o", 1, &[("a", 3)], AlreadySold, false),
+            "reserved a:3",
+        ),
+        Ask(confirm("o", 1), "done"),
+        Ask(mark(Condition::Damaged), "done | o give back a?"),
+        Ask(mark(Condition::Quality), "done"),
+        Ask(missing("o", "a", [2, 1, 1]), "done"),
+        See("a"),
+    ]);
+}

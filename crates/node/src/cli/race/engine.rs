@@ -72,6 +72,7 @@ impl Entities {
                 hold: HoldId::new(scene.name(buyer))?,
                 units: 1,
                 takes: Vec::new(),
+                among: None,
                 expires_at: self.start + HOLD,
             };
             let sku = SkuId::new(&scene.basket(buyer)[0].0)?;
