@@ -133,6 +133,7 @@ async fn what_has_run_out_stays_so_when_the_wall_clock_is_set_back() {
             hold: HoldId::new(name).unwrap(),
             units: 1,
             takes: Vec::new(),
+            among: None,
             expires_at,
         })
     };
