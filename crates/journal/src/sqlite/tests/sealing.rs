@@ -1,6 +1,6 @@
 //! Blocks, segments, backup and restore.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::*;
 
@@ -159,7 +159,7 @@ fn backup_under_load_restores() {
     let entities = history(&journal);
     while journal.maintain(at(3 * DAY_MS)).unwrap().more {}
     let (backup, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let end = AtomicBool::new(false);
+    let (end, loaded) = (AtomicBool::new(false), AtomicU64::new(0));
     let busy = sku(4);
     let held = claim(&journal, 7, busy.shard());
     std::thread::scope(|scope| {
@@ -170,14 +170,16 @@ fn backup_under_load_restores() {
                 one.frames.push(frame(&busy, "load"));
                 commit(&journal, vec![one]);
                 seq += 1;
+                loaded.fetch_add(1, Ordering::SeqCst);
             }
-            seq
         });
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        while loaded.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
         let report = journal.backup(backup.path(), at(9)).unwrap();
         assert!(report.files > 2);
         end.store(true, Ordering::SeqCst);
-        assert!(load.join().unwrap() > 1);
+        load.join().unwrap();
     });
     assert!(!backup.path().join("master.key").exists());
     assert!(journal.backup(backup.path(), at(9)).is_err(), "not empty");
