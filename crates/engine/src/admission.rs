@@ -76,6 +76,7 @@ mod tests {
             hold: HoldId::new("h").unwrap(),
             units: 1,
             takes: Vec::new(),
+            among: None,
             expires_at: crossdock_model::Timestamp::MAX,
         });
         let note = || {
