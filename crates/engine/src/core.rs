@@ -341,7 +341,7 @@ impl<T> Core<T> {
             let again_at = now + self.limits.resend_after;
             self.sent.insert(number, Sent { tries: 1, again_at });
             let outgoing = self.outgoing(number, effect, release.class);
-            match is_tentative(effect) {
+            match effect.is_tentative() {
                 true => at_once.push(outgoing),
                 false => release.effects.push(outgoing),
             }
@@ -379,7 +379,7 @@ impl<T> Core<T> {
                 again_at: now + wait,
             };
             let outgoing = self.outgoing(number, effect, release.class);
-            match is_tentative(effect) {
+            match effect.is_tentative() {
                 true => at_once.push(outgoing),
                 false => release.effects.push(outgoing),
             }
@@ -491,13 +491,5 @@ impl<T> Core<T> {
     /// Ends this life: those who wait get *unknown*.
     pub fn into_waiters(self) -> Vec<ReplyTo<T>> {
         self.waiters
-    }
-}
-
-fn is_tentative(effect: &Effect) -> bool {
-    match effect {
-        Effect::Tell { tentative, .. } => *tentative,
-        Effect::Plan(_) => true,
-        Effect::Deliver(_) => false,
     }
 }

@@ -87,15 +87,13 @@ impl Decider for SystemState {
                 topics,
                 secret_name,
             } => {
-                self.endpoints.insert(
-                    id.clone(),
-                    EndpointView {
-                        id,
-                        url,
-                        topics,
-                        secret_name,
-                    },
-                );
+                let view = EndpointView {
+                    id: id.clone(),
+                    url,
+                    topics,
+                    secret_name,
+                };
+                self.endpoints.insert(id, view);
             }
             SystemEvent::EndpointRemoved { id } => drop(self.endpoints.remove(&id)),
             SystemEvent::Quarantined {

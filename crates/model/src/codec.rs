@@ -87,10 +87,12 @@ pub fn version(bytes: &[u8], known: u8) -> Result<(u8, &[u8]), CodecError> {
 /// [`CodecError::Malformed`] or [`CodecError::Trailing`].
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
     match body.len() {
-        0..=SMALL => decode_within::<T, { SMALL * WIDEST }>(body),
-        0..=MIDDLE => decode_within::<T, { MIDDLE * WIDEST }>(body),
-        0..=RECORD_BYTES_MAX => decode_within::<T, { RECORD_BYTES_MAX * WIDEST }>(body),
-        large => Err(CodecError::Malformed(format!("it has {large} bytes"))),
+        small if small <= SMALL => decode_within::<T, { SMALL * WIDEST }>(body),
+        middle if middle <= MIDDLE => decode_within::<T, { MIDDLE * WIDEST }>(body),
+        large if large <= RECORD_BYTES_MAX => {
+            decode_within::<T, { RECORD_BYTES_MAX * WIDEST }>(body)
+        }
+        too_large => Err(CodecError::Malformed(format!("it has {too_large} bytes"))),
     }
 }
 

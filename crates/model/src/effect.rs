@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
-use crate::v1::{Destination, LineUnits, RequestLine, RequestNumber, Sale, Take};
+use crate::v1::{Destination, RequestLine, RequestNumber, Sale, Take};
 use crate::{EntityId, LocationId, OrderId, SkuId, Timestamp};
 
 /// A message that is sent once after its cause is durable and never tracked: whoever needs it asks again.
@@ -33,6 +33,18 @@ pub enum Effect {
     Deliver(Box<Delivery>),
 }
 
+impl Effect {
+    /// Whether it may leave before its cause is durable, because what it does is undone by asking back.
+    #[must_use]
+    pub fn is_tentative(&self) -> bool {
+        match self {
+            Self::Tell { tentative, .. } => *tentative,
+            Self::Plan(_) => true,
+            Self::Deliver(_) => false,
+        }
+    }
+}
+
 /// What the router is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRequest {
@@ -55,8 +67,6 @@ pub struct PlanRequest {
     pub fresh: Vec<crate::answer::StockView>,
     /// Units that are kept for this order alone, by SKU.
     pub offered: Vec<(SkuId, Vec<Take>)>,
-    /// Whether each line must go out in a request of its own (operator's split).
-    pub apart: Vec<LineUnits>,
 }
 
 /// A call to a location's connector.

@@ -105,13 +105,13 @@ const CASES: &[Case] = &[
 /// Runs every case on a journal of its own, and hands over what it leaves.
 pub fn check<P: Process>(fresh: impl Fn() -> P, ended: impl Fn(&str, P)) {
     for (name, case) in CASES {
-        println!("{name}");
+        eprintln!("{name}");
         let process = fresh();
         case(process.journal());
         ended(name, process);
     }
     for (name, case) in LIVES {
-        println!("{name}");
+        eprintln!("{name}");
         let mut process = fresh();
         case(&mut process);
         ended(name, process);

@@ -164,10 +164,10 @@ impl Walk<'_> {
             Ok(heads) => heads.iter().for_each(|head| self.group(row, head)),
             Err(e) => self.report.problem(e.to_string()),
         }
-        if let Some((block, _)) = self.blocks.pop_front_if(|(_, last)| *last <= row.id) {
-            if let Err(e) = self.end_block(block) {
-                self.report.problem(e.to_string());
-            }
+        if let Some((block, _)) = self.blocks.pop_front_if(|(_, last)| *last <= row.id)
+            && let Err(e) = self.end_block(block)
+        {
+            self.report.problem(e.to_string());
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crossdock_model::answer::StockView;
 use crossdock_model::command::{Delivery, DeliveryKind, LocationCommand, PlanRequest, SkuCommand};
-use crossdock_model::v1::{AttemptId, LineUnits, Take};
+use crossdock_model::v1::{AttemptId, Take};
 use crossdock_model::{
     Command, Effect, EffectNumber, EntityId, LineId, LocationId, OrderId, SkuId, Timestamp,
 };
@@ -378,7 +378,6 @@ fn plan_request(order: &Order) -> PlanRequest {
     let excluded = order.route.excluded.iter().chain(effort.full.keys());
     let fresh = effort.fresh.values();
     let offers = order.offers.iter();
-    let apart = order.route.splits.iter().flat_map(|split| &split.lines);
     let lines: BTreeSet<&LineId> = missing.keys().map(|(line, _)| line).collect();
     let lines = lines.into_iter().filter_map(|line| order.lines.get(line));
     let parts = lines.flat_map(|line| {
@@ -405,12 +404,6 @@ fn plan_request(order: &Order) -> PlanRequest {
             .collect::<Vec<StockView>>(),
         offered: offers
             .map(|(sku, offer)| (sku.clone(), offer.takes.clone()))
-            .collect(),
-        apart: apart
-            .map(|(line, units)| LineUnits {
-                line: line.clone(),
-                units: *units,
-            })
             .collect(),
         wanted: missing
             .into_iter()

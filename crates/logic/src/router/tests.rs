@@ -116,7 +116,6 @@ pub(super) fn request(wanted: &str) -> PlanRequest {
         rejected: Vec::new(),
         fresh: Vec::new(),
         offered: Vec::new(),
-        apart: Vec::new(),
     }
 }
 

@@ -139,24 +139,40 @@ impl Worker {
             settle: false,
         };
         let told = self.tell_order_of(source, id.clone(), state, buyer).await?;
-        for (refund, lines) in order.refunds {
-            self.tell_order(source, id.clone(), OrderCommand::Refund { refund, lines })
-                .await?;
-        }
-        for (shipment, lines) in order.shipped {
-            let command = OrderCommand::ShippedElsewhere { shipment, lines };
-            self.tell_order(source, id.clone(), command).await?;
-        }
-        for shipment in order.unshipped {
-            let command = OrderCommand::UndoElsewhere { shipment };
-            self.tell_order(source, id.clone(), command).await?;
-        }
+        let refunds = order.refunds.into_iter();
+        let shipped = order.shipped.into_iter();
+        let undone = order.unshipped.into_iter();
+        let facts = refunds
+            .map(|(refund, lines)| OrderCommand::Refund { refund, lines })
+            .chain(
+                shipped.map(|(shipment, lines)| OrderCommand::ShippedElsewhere { shipment, lines }),
+            )
+            .chain(undone.map(|shipment| OrderCommand::UndoElsewhere { shipment }));
+        self.tell_facts(source, &id, facts).await?;
         let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);
         if is_new || origin == Origin::Adopted {
             // What came before the order, or before the ids of its lines were known, is taken now.
             self.handle.unpark(&entity.to_string()).await?;
         }
         Ok(Some(told))
+    }
+
+    /// Tells all of them, also those behind one that is refused; then says what stands in the way of the first such.
+    async fn tell_facts(
+        &self,
+        source: &Source,
+        id: &OrderId,
+        facts: impl Iterator<Item = OrderCommand>,
+    ) -> Result<(), Stuck> {
+        let mut first = Ok(());
+        for fact in facts {
+            match self.tell_order(source, id.clone(), fact).await {
+                Ok(_) => {}
+                Err(Stuck::Parked(lack)) => first = first.and(Err(Stuck::Parked(lack))),
+                Err(later) => return Err(later),
+            }
+        }
+        first
     }
 
     /// Whether the order knows a statement that is newer than one of that time.
