@@ -115,7 +115,7 @@ fn tell(
     name: &str,
     help: &str,
     unit: Option<&Unit>,
-    metric: &(impl EncodeMetric + Metric),
+    metric: &impl Metric,
 ) -> fmt::Result {
     let kind = EncodeMetric::metric_type(metric);
     metric.encode(encoder.encode_descriptor(name, help, unit, kind)?)

@@ -18,32 +18,41 @@ use crate::config::{Channel, ChannelKind, Config};
 use crate::ingest;
 use crate::telemetry::Guard;
 
+/// What the API stands on.
+pub struct Footing<'a> {
+    /// How the webhooks of each channel are believed.
+    pub channels: ChannelTable,
+    /// The way to the entities.
+    pub handle: &'a Handle,
+    /// The read models.
+    pub insight: &'a Arc<Insight>,
+    /// The journal, for backups.
+    pub journal: &'a Arc<SqliteJournal>,
+    /// Where spans go.
+    pub telemetry: &'a Guard,
+    /// All figures.
+    pub registry: Registry,
+    /// What endpoints and locations are told with.
+    pub outbound: Outbound,
+}
+
 /// The API's state.
 #[must_use]
-pub fn state(
-    config: &Config,
-    channels: ChannelTable,
-    handle: &Handle,
-    insight: &Arc<Insight>,
-    journal: &Arc<SqliteJournal>,
-    telemetry: &Guard,
-    registry: Registry,
-    outbound: Outbound,
-) -> ApiState {
+pub fn state(config: &Config, on: Footing<'_>) -> ApiState {
     let limits = Limits {
         body_bytes_max: config.server.body_bytes_max,
         ..Limits::default()
     };
     ApiState::new(Parts {
-        handle: handle.clone(),
-        insight: Arc::clone(insight),
-        channels,
+        handle: on.handle.clone(),
+        insight: Arc::clone(on.insight),
+        channels: on.channels,
         limits,
-        registry,
+        registry: on.registry,
         adopt: Some(adopt()),
-        backup: Some(backup(handle.clone(), Arc::clone(journal))),
-        spans: telemetry.spans(),
-        outbound,
+        backup: Some(backup(on.handle.clone(), Arc::clone(on.journal))),
+        spans: on.telemetry.spans(),
+        outbound: on.outbound,
     })
 }
 

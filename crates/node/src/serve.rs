@@ -107,28 +107,22 @@ impl Server {
             tokio::spawn(telling),
             tokio::spawn(pruning),
         ];
-        let state = http::state(
-            &config,
+        let on = http::Footing {
             channels,
-            &handle,
-            &insight,
-            &journal,
-            &options.telemetry,
-            registry(&options.telemetry, flushes),
-            Outbound {
-                sender: sender.clone(),
+            handle: &handle,
+            insight: &insight,
+            journal: &journal,
+            telemetry: &options.telemetry,
+            registry: registry(&options.telemetry, flushes),
+            outbound: Outbound {
                 secrets: secrets.keys().cloned().collect(),
+                sender,
             },
-        );
+        };
+        let state = http::state(&config, on);
         let (stop, stopped) = oneshot::channel();
         let ended = serve(listener, state, stopped);
-        if let Some(seed) = config
-            .seed
-            .as_ref()
-            .filter(|_| seed::is_planned(&config.data.dir))
-        {
-            seed::import(&handle, addr, seed, &config.data.dir).await?;
-        }
+        sow(&config, &handle, addr).await?;
         Ok(Self {
             addr,
             handle,
@@ -148,6 +142,15 @@ impl Server {
         for task in self.tasks {
             task.abort();
         }
+    }
+}
+
+/// Imports what a new journal begins with, also after a crash in the middle of it.
+async fn sow(config: &Config, handle: &Handle, addr: SocketAddr) -> anyhow::Result<()> {
+    let dir = &config.data.dir;
+    match &config.seed {
+        Some(seed) if seed::is_planned(dir) => seed::import(handle, addr, seed, dir).await,
+        Some(_) | None => Ok(()),
     }
 }
 

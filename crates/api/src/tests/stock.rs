@@ -38,13 +38,8 @@ async fn stock_moves_once_a_key() {
 }
 
 /// (word, body, field at reno, its value then), one after the other.
-#[tokio::test]
-async fn every_word_moves_stock_where_it_says() {
-    let server = Server::start().await;
-    server.stocked("A-1", 10).await;
-    let place = json!({"name": "Austin", "time_zone": "America/Chicago", "country": "US"});
-    server.put("/v1/locations/austin", &place).await;
-    let steps = [
+fn words() -> [(&'static str, Value, &'static str, u32); 8] {
+    [
         (
             "unavailable",
             json!({"location": "reno", "condition": "damaged", "units": 3}),
@@ -93,15 +88,23 @@ async fn every_word_moves_stock_where_it_says() {
             "on_hand",
             7,
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn every_word_moves_stock_where_it_says() {
+    let server = Server::start().await;
+    server.stocked("A-1", 10).await;
+    let place = json!({"name": "Austin", "time_zone": "America/Chicago", "country": "US"});
+    server.put("/v1/locations/austin", &place).await;
     let here = |answer: &Value, field: &str| {
         let places = answer["locations"].as_array().unwrap();
         let reno = places.iter().find(|place| place["location"] == "reno");
         reno.unwrap()[field].clone()
     };
-    for (word, body, field, units) in &steps {
+    for (word, body, field, units) in words() {
         let path = format!("/v1/stock/A-1/{word}");
-        let answer = server.post(&path, word, body).await;
+        let answer = server.post(&path, word, &body).await;
         assert_eq!(answer.status, StatusCode::OK, "{word}: {}", answer.text);
         assert_eq!(
             here(&answer.json(), field),
@@ -125,6 +128,11 @@ async fn every_word_moves_stock_where_it_says() {
         (&json!("T1"), &json!("reno"), &json!("austin"), &json!(5)),
         "{shown}"
     );
+    arrives(&server).await;
+}
+
+/// What is on its way to Austin arrives, and is listed there.
+async fn arrives(server: &Server) {
     let arrival = "/v1/stock/A-1/transfers/T1/arrival";
     let arrived = server.post(arrival, "arrival", &json!({"units": 5})).await;
     assert_eq!(arrived.status, StatusCode::OK, "{}", arrived.text);

@@ -51,11 +51,8 @@ fn texts(insight: &Insight) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What happens to an order beside its state is told too: whoever listens need not compare.
-#[test]
-fn changes_of_an_order_are_told() {
-    let mut book = Book::new();
-    book.order(1);
+/// Changes of the book's first order.
+fn changes() -> Vec<OrderEvent> {
     let line = |line: &str, units| LineUnits {
         line: LineId::new(line).unwrap(),
         units,
@@ -84,7 +81,7 @@ fn changes_of_an_order_are_told() {
         address_version: 2,
     };
     let reason = "bought twice".to_owned();
-    let changes = [
+    vec![
         OrderEvent::Merged { facts: same },
         OrderEvent::Merged {
             facts: Box::new(other),
@@ -113,8 +110,15 @@ fn changes_of_an_order_are_told() {
             return_id: ReturnId::new("b1").unwrap(),
             lines: vec![came_back],
         },
-    ];
-    for change in changes {
+    ]
+}
+
+/// What happens to an order beside its state is told too: whoever listens need not compare.
+#[test]
+fn changes_of_an_order_are_told() {
+    let mut book = Book::new();
+    book.order(1);
+    for change in changes() {
         book.tell(1, vec![change]);
     }
     let told = texts(&folded(&book));

@@ -289,7 +289,7 @@ fn an_order_that_was_over_is_taken_up_when_more_is_sold() {
         ..line("1", "A", 1)
     };
     let mut closed = Scene::new();
-    closed.tell(sold(&[gift.clone()]));
+    closed.tell(sold(std::slice::from_ref(&gift)));
     closed.check(OrderStatus::Closed, &[]);
     closed.tell(said(1, &[gift, line("2", "B", 1)]));
     closed.check(OrderStatus::Received, &["plan 2/B:1"]);
@@ -410,50 +410,22 @@ fn an_edited_line_is_what_it_was() {
     scene
         .tell(sold(&[six.clone(), gift.clone()]))
         .check(OrderStatus::Received, &["plan 1/A:12"]);
+    let units = |ordered_units, of: &LineFacts| LineFacts {
+        ordered_units,
+        ..of.clone()
+    };
+    let called_b = |of| LineFacts {
+        title: "B".to_owned(),
+        ..of
+    };
     // (the edit, and what the line is then)
     let table = [
-        (
-            edit("1", None, 3),
-            LineFacts {
-                ordered_units: 3,
-                ..six.clone()
-            },
-        ),
-        (
-            edit("1", Some("A"), 4),
-            LineFacts {
-                ordered_units: 4,
-                ..six.clone()
-            },
-        ),
-        (
-            edit("1", Some("B"), 4),
-            LineFacts {
-                title: "B".to_owned(),
-                ..line("1", "B", 4)
-            },
-        ),
-        (
-            edit("2", None, 5),
-            LineFacts {
-                ordered_units: 5,
-                ..gift
-            },
-        ),
-        (
-            edit("3", Some("B"), 1),
-            LineFacts {
-                title: "B".to_owned(),
-                ..line("3", "B", 1)
-            },
-        ),
-        (
-            edit("1", None, 0),
-            LineFacts {
-                title: "B".to_owned(),
-                ..line("1", "B", 0)
-            },
-        ),
+        (edit("1", None, 3), units(3, &six)),
+        (edit("1", Some("A"), 4), units(4, &six)),
+        (edit("1", Some("B"), 4), called_b(line("1", "B", 4))),
+        (edit("2", None, 5), units(5, &gift)),
+        (edit("3", Some("B"), 1), called_b(line("3", "B", 1))),
+        (edit("1", None, 0), called_b(line("1", "B", 0))),
     ];
     for (edit, then) in table {
         scene.tell(OrderCommand::EditLines {

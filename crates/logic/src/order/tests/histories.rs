@@ -186,7 +186,7 @@ impl World {
                 let result = match (to, command.as_ref()) {
                     (EntityId::Sku(sku), command) => self.at_sku(sku, command),
                     (_, Command::Location(LocationCommand::TakeCapacity { .. }))
-                        if number % 3 == 0 && self.full_times > 0 =>
+                        if number.is_multiple_of(3) && self.full_times > 0 =>
                     {
                         self.full_times -= 1;
                         Err(Rejection::CapacityFull {
@@ -418,7 +418,7 @@ impl World {
             5 => OrderCommand::Acknowledge { request },
             6 => ship(request, &format!("s{how}"), &[]),
             7 => ship(request, &format!("p{how}"), &[request_line(one, "A", 1)]),
-            8 => answer_cancel(request, (how % 4 == 0).then_some(1), how < 128),
+            8 => answer_cancel(request, how.is_multiple_of(4).then_some(1), how < 128),
             9 => OrderCommand::Reroute { exclude: vec![] },
             10 => OrderCommand::ShortPick {
                 request,
@@ -482,7 +482,7 @@ impl World {
             23 => OrderCommand::Hold {
                 lines: vec![id(one)],
                 reason: "check".to_owned(),
-                until: (how % 2 == 0).then_some(ms(self.scene.now + 1_000)),
+                until: how.is_multiple_of(2).then_some(ms(self.scene.now + 1_000)),
             },
             24 => OrderCommand::Free,
             25 => self.edited(how, one),
