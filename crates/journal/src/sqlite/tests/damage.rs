@@ -89,7 +89,69 @@ fn a_lost_commit_is_found() {
     assert!(matches!(refused, Err(JournalError::Corrupt { .. })));
 }
 
-/// What else is stored, damaged one way at a time.
+/// What else is stored, damaged one way at a time; and what is said of it.
+const DAMAGES: [(&str, &str); 17] = [
+    (
+        "UPDATE checkpoint SET wake_at = NULL",
+        "checkpoint of sku:S-1: its checksum",
+    ),
+    (
+        "UPDATE checkpoint SET dirty = 0",
+        "checkpoint of sku:S-1: its checksum",
+    ),
+    (
+        "UPDATE inbox SET body = zeroblob(length(body))",
+        "delivery shop:1: its checksum",
+    ),
+    (
+        "UPDATE inbox SET body = NULL",
+        "delivery shop:1: its body is missing",
+    ),
+    (
+        "UPDATE inbox SET topic = 'orders/delete'",
+        "delivery shop:1: its checksum",
+    ),
+    (
+        "UPDATE inbox SET shard = shard + 1",
+        "delivery shop:1: it is not of its shard",
+    ),
+    ("UPDATE inbox SET state = 7", "delivery shop:1: its state"),
+    (
+        "DELETE FROM inbox_key",
+        "delivery shop:1: the key of its day is missing",
+    ),
+    (
+        "UPDATE inbox_key SET wrapped = zeroblob(9)",
+        "delivery shop:1: the checksum of its day's key",
+    ),
+    (
+        "DELETE FROM vault_key",
+        "vault row of order:shop:1: its buyer's key is missing",
+    ),
+    (
+        "UPDATE vault_key SET wrapped = zeroblob(9)",
+        "vault row of order:shop:1: the checksum of its buyer's",
+    ),
+    (
+        "UPDATE vault SET stated_at = 9",
+        "vault row of order:shop:1: its checksum",
+    ),
+    ("DELETE FROM vault", "vault: 1 keys of buyers"),
+    (
+        "UPDATE log_map SET entries = zeroblob(2)",
+        "its stored index does not match",
+    ),
+    (
+        "UPDATE log_map SET seq_last = 9",
+        "its stored index does not match",
+    ),
+    ("DELETE FROM log_map", "its stored index is missing"),
+    (
+        "UPDATE log_block SET row_last = 99",
+        "does not reach its last commit 99",
+    ),
+];
+
 #[test]
 fn damage_outside_the_log_is_found() {
     let dir = tempfile::tempdir().unwrap();
@@ -121,67 +183,7 @@ fn damage_outside_the_log_is_found() {
     drop(journal);
     let sound = verify(dir.path()).unwrap();
     assert!(sound.is_sound(), "{:?}", sound.problems);
-    for (damage, found) in [
-        (
-            "UPDATE checkpoint SET wake_at = NULL",
-            "checkpoint of sku:S-1: its checksum",
-        ),
-        (
-            "UPDATE checkpoint SET dirty = 0",
-            "checkpoint of sku:S-1: its checksum",
-        ),
-        (
-            "UPDATE inbox SET body = zeroblob(length(body))",
-            "delivery shop:1: its checksum",
-        ),
-        (
-            "UPDATE inbox SET body = NULL",
-            "delivery shop:1: its body is missing",
-        ),
-        (
-            "UPDATE inbox SET topic = 'orders/delete'",
-            "delivery shop:1: its checksum",
-        ),
-        (
-            "UPDATE inbox SET shard = shard + 1",
-            "delivery shop:1: it is not of its shard",
-        ),
-        ("UPDATE inbox SET state = 7", "delivery shop:1: its state"),
-        (
-            "DELETE FROM inbox_key",
-            "delivery shop:1: the key of its day is missing",
-        ),
-        (
-            "UPDATE inbox_key SET wrapped = zeroblob(9)",
-            "delivery shop:1: the checksum of its day's key",
-        ),
-        (
-            "DELETE FROM vault_key",
-            "vault row of order:shop:1: its buyer's key is missing",
-        ),
-        (
-            "UPDATE vault_key SET wrapped = zeroblob(9)",
-            "vault row of order:shop:1: the checksum of its buyer's",
-        ),
-        (
-            "UPDATE vault SET stated_at = 9",
-            "vault row of order:shop:1: its checksum",
-        ),
-        ("DELETE FROM vault", "vault: 1 keys of buyers"),
-        (
-            "UPDATE log_map SET entries = zeroblob(2)",
-            "its stored index does not match",
-        ),
-        (
-            "UPDATE log_map SET seq_last = 9",
-            "its stored index does not match",
-        ),
-        ("DELETE FROM log_map", "its stored index is missing"),
-        (
-            "UPDATE log_block SET row_last = 99",
-            "does not reach its last commit 99",
-        ),
-    ] {
+    for (damage, found) in DAMAGES {
         let copy = copy_of(dir.path());
         let connection = Connection::open(copy.path().join(schema::FILE)).unwrap();
         connection.execute(damage, []).unwrap();
