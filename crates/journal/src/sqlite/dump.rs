@@ -1,6 +1,9 @@
 //! Everything stored, decrypted with every key that is left, as text: for tests that search it for a name.
 
+use std::path::Path;
+
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
 
 use super::error::reading;
 use super::segment::{self, Segment};
@@ -14,24 +17,7 @@ impl SqliteJournal {
     /// [`JournalError`] when storage fails.
     pub fn dump_rows(&self) -> Result<Vec<String>, JournalError> {
         let reader = self.reader();
-        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
-        let tables: Vec<String> = strings(&reader, sql)?;
-        let mut out = Vec::new();
-        for table in tables {
-            let mut statement = reader
-                .prepare(&format!("SELECT * FROM \"{table}\""))
-                .map_err(reading)?;
-            let columns = statement.column_count();
-            let mut rows = statement.query([]).map_err(reading)?;
-            while let Some(row) = rows.next().map_err(reading)? {
-                let mut line = table.clone();
-                for column in 0..columns {
-                    line.push('|');
-                    line.push_str(&text(row.get_ref(column).map_err(reading)?));
-                }
-                out.push(line);
-            }
-        }
+        let mut out = tables(&reader)?;
         for row in inbox::all(&reader, &self.keys)? {
             let body = String::from_utf8_lossy(&row.delivery.body);
             out.push(format!(
@@ -56,9 +42,54 @@ impl SqliteJournal {
         }
         Ok(out)
     }
+
+    /// Every row of every table of another database, insight's for one, as text.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn dump_database(path: &Path) -> Result<Vec<String>, JournalError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        tables(&Connection::open_with_flags(path, flags).map_err(reading)?)
+    }
+
+    /// What is stored of a person as the disk has it: sealed bodies, and the wrapped key of their buyer.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    pub fn sealed_of(&self, subject: &str) -> Result<Vec<Vec<u8>>, JournalError> {
+        let sql = "
+SELECT body FROM vault WHERE subject = ?1
+UNION ALL SELECT k.wrapped FROM vault v JOIN vault_key k ON k.buyer = v.buyer WHERE v.subject = ?1
+UNION ALL SELECT body FROM inbox WHERE subject = ?1 AND body IS NOT NULL";
+        let reader = self.reader();
+        let mut statement = reader.prepare(sql).map_err(reading)?;
+        let rows = statement.query_map([subject], |row| row.get(0));
+        rows.and_then(Iterator::collect).map_err(reading)
+    }
 }
 
-fn strings(connection: &rusqlite::Connection, sql: &str) -> Result<Vec<String>, JournalError> {
+fn tables(connection: &Connection) -> Result<Vec<String>, JournalError> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let mut out = Vec::new();
+    for table in strings(connection, sql)? {
+        let mut statement = connection
+            .prepare(&format!("SELECT * FROM \"{table}\""))
+            .map_err(reading)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).map_err(reading)?;
+        while let Some(row) = rows.next().map_err(reading)? {
+            let mut line = table.clone();
+            for column in 0..columns {
+                line.push('|');
+                line.push_str(&text(row.get_ref(column).map_err(reading)?));
+            }
+            out.push(line);
+        }
+    }
+    Ok(out)
+}
+
+fn strings(connection: &Connection, sql: &str) -> Result<Vec<String>, JournalError> {
     let mut statement = connection.prepare(sql).map_err(reading)?;
     let rows = statement.query_map([], |row| row.get(0));
     rows.and_then(Iterator::collect).map_err(reading)
