@@ -393,3 +393,23 @@ fn decode(keys: &Keyring, stored: &Stored) -> Result<InboxRow, JournalError> {
         attempts: stored.attempts,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, contract, golden};
+
+    /// What a key sealed differs each time: what was sealed once must open for ever.
+    #[test]
+    fn layout_is_golden() {
+        let keys = Keyring::new(&MasterKey::from_bytes([7; KEY_BYTES]));
+        let delivery = contract::delivery("1");
+        let key = DataKey::generate().unwrap();
+        let wrapped = keys.wrap(&key_name(3), &key).unwrap();
+        let sealed = seal(&key, &delivery).unwrap();
+        let stored = golden::stored("inbox.hex", &[&wrapped, &sealed]);
+        let key = keys.unwrap(&key_name(3), &stored[0]).unwrap();
+        let opened = open(&key, &delivery.id, &stored[1]).unwrap();
+        assert_eq!(opened, (delivery.headers, delivery.body));
+    }
+}

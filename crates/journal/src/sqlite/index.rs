@@ -140,3 +140,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
     }
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden;
+
+    #[test]
+    fn layout_is_golden() {
+        let entry = |(first_seq, row)| Entry { first_seq, row };
+        let entries = [(1, 1), (2, 5), (900, 70_000)].map(entry);
+        let encoded = encode(&entries);
+        golden::check("log_map.hex", &[&encoded]);
+        assert_eq!(decode(&encoded).unwrap(), entries);
+    }
+}

@@ -13,7 +13,7 @@ use super::commit::WriteError;
 use super::error::{self, int, reading};
 use super::inbox::{pairs, put_pairs};
 use super::{SqliteJournal, private, schema, sum};
-use crate::bytes::{Reader, hex};
+use crate::bytes::{Malformed, Reader, hex};
 use crate::crypto::{DataKey, KEY_BYTES, Keyring, erased_hash, sync_dir};
 use crate::{JournalError, PersonState, VaultEntry};
 
@@ -50,10 +50,7 @@ pub(super) fn put(
         remove(transaction, older, Some(&buyer))?;
     }
     let key = buyer_key(transaction, keys, &buyer)?;
-    let mut plain = Vec::new();
-    put_pairs(&mut plain, &put.entry.terms);
-    plain.extend_from_slice(&put.entry.body);
-    let body = key.seal(&bound_to(put.subject, put.version), &plain)?;
+    let body = seal(&key, &bound_to(put.subject, put.version), put.entry)?;
     let sql = "
 INSERT INTO vault (subject, version, stated_at, buyer, crc, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -276,11 +273,25 @@ WHERE v.subject = ?1 AND v.version = ?2";
     };
     let wrapped = wrapped.ok_or_else(|| damaged("its buyer's key is missing"))?;
     let key = keys.unwrap(&key_name(&buyer), &wrapped)?;
-    let plain = key.open(&name, &sealed)?;
+    open(&key, &name, &sealed).map(Some)
+}
+
+fn seal(key: &DataKey, name: &str, entry: &VaultEntry) -> Result<Vec<u8>, JournalError> {
+    let mut plain = Vec::new();
+    put_pairs(&mut plain, &entry.terms);
+    plain.extend_from_slice(&entry.body);
+    key.seal(name, &plain)
+}
+
+fn open(key: &DataKey, name: &str, sealed: &[u8]) -> Result<VaultEntry, JournalError> {
+    let plain = key.open(name, sealed)?;
     let mut reader = Reader(&plain);
-    let terms = pairs(&mut reader).map_err(|_| damaged("its terms do not decode"))?;
+    let terms = pairs(&mut reader).map_err(|Malformed| JournalError::Corrupt {
+        at: name.to_owned(),
+        what: "its terms do not decode".to_owned(),
+    })?;
     let body = reader.0.to_vec();
-    Ok(Some(VaultEntry { body, terms }))
+    Ok(VaultEntry { body, terms })
 }
 
 pub(super) fn find(
@@ -409,4 +420,28 @@ SELECT subject FROM vault UNION SELECT subject FROM inbox WHERE subject IS NOT N
     }
     transaction.commit().map_err(reading)?;
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MasterKey, golden};
+
+    /// What a key sealed differs each time: what was sealed once must open for ever.
+    #[test]
+    fn layout_is_golden() {
+        let keys = Keyring::new(&MasterKey::from_bytes([7; KEY_BYTES]));
+        let buyer = key_name(&keys.buyer("b"));
+        let name = bound_to("order:shop:1", 5);
+        let entry = VaultEntry {
+            body: b"{\"name\":\"Ann\"}".to_vec(),
+            terms: vec![("name".to_owned(), "Ann".to_owned())],
+        };
+        let key = DataKey::generate().unwrap();
+        let wrapped = keys.wrap(&buyer, &key).unwrap();
+        let sealed = seal(&key, &name, &entry).unwrap();
+        let stored = golden::stored("vault.hex", &[&wrapped, &sealed]);
+        let key = keys.unwrap(&buyer, &stored[0]).unwrap();
+        assert_eq!(open(&key, &name, &stored[1]).unwrap(), entry);
+    }
 }
