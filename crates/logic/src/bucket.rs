@@ -306,4 +306,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn layout_is_golden() {
+        let mut bucket = Scene::new("bucket:shop:0");
+        for (id, target) in [("1", single("A", 2)), ("2", kit(&[("A", 1), ("B", 2)]))] {
+            bucket.ask(map(id, target)).expect("mapped");
+        }
+        crate::golden::check(&bucket.entity);
+    }
 }

@@ -200,4 +200,25 @@ mod tests {
         };
         assert_eq!(opened.key.episode, 2);
     }
+
+    #[test]
+    fn layout_is_golden() {
+        use ChannelCommand::{BeginAdoption, Connect, OpenException, SetMode};
+        let mut channel = Scene::new("channel:shop");
+        let open = OpenException {
+            kind: "listing_unmapped".to_owned(),
+            subject: "7".to_owned(),
+            cause: "nobody mapped it".to_owned(),
+            evidence: vec![("sku".to_owned(), "A".to_owned())],
+        };
+        let older_than = Timestamp::from_ms(5);
+        let steps = [
+            Connect(settings(Sale::AlreadySold)),
+            SetMode(ChannelMode::Active),
+            BeginAdoption { older_than },
+            open,
+        ];
+        check(&mut channel, steps.map(|step| (step, 1)).into());
+        crate::golden::check(&channel.entity);
+    }
 }

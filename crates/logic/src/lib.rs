@@ -9,6 +9,8 @@ pub mod channel;
 pub mod decider;
 pub mod entity;
 pub mod exceptions;
+#[cfg(test)]
+mod golden;
 mod kept;
 pub mod location;
 pub mod order;

@@ -152,4 +152,11 @@ mod tests {
         ));
         assert_eq!(key.ask(claim("api:2", 6)), answer("api:2", true));
     }
+
+    #[test]
+    fn layout_is_golden() {
+        let mut key = Scene::new("request:k1:order-7");
+        key.ask(claim("api:1", 5)).expect("claimed");
+        crate::golden::check(&key.entity);
+    }
 }

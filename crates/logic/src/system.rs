@@ -503,4 +503,14 @@ mod tests {
             assert_eq!(marks.collect::<Vec<_>>(), expected, "{command:?}");
         }
     }
+
+    #[test]
+    fn layout_is_golden() {
+        let mut system = Scene::new("system:0");
+        let save = SystemCommand::SaveRuleSet {
+            document: "a".to_owned(),
+        };
+        check(&mut system, vec![(save, 1), (create("k1", "first"), 2)]);
+        crate::golden::check(&system.entity);
+    }
 }

@@ -350,3 +350,10 @@ fn what_was_given_back_is_forgotten_after_the_window() {
     release(&mut scene, "shop:2", 1);
     take(&mut scene, "shop:1", 1, 1).unwrap();
 }
+
+#[test]
+fn layout_is_golden() {
+    let mut scene = scene(|_| {});
+    take(&mut scene, "shop:1", 1, 4).expect("a slot");
+    crate::golden::check(&scene.entity);
+}

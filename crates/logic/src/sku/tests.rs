@@ -534,3 +534,23 @@ fn a_hold_picks_only_where_an_order_could_be_sent_from() {
         Ask(hold("h", 3, &["b"]), "held b:3"),
     ]);
 }
+
+#[test]
+fn layout_is_golden() {
+    let mut bench = Bench::new();
+    let steps = [
+        define(Tracking::Tracked),
+        receive("a", 9),
+        safety("a", 1),
+        reserve("o", 1, &[("a", 2)], Asks, false),
+        reserve("p", 1, &[("a", 1)], AlreadySold, false),
+        confirm("p", 1),
+        hold("h", 1, &[("a", 1)], 60_000),
+        till(1),
+        wait_at("q", 9, &["a"]),
+    ];
+    for step in steps {
+        bench.ask(step).expect("done");
+    }
+    crate::golden::check(&bench.entity);
+}

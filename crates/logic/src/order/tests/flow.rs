@@ -56,3 +56,13 @@ fn a_repeat_gets_the_same_answer_and_changes_nothing() {
     assert_eq!(Some(scene.answer.clone()), settled);
     assert_eq!(scene.entity.version(), version);
 }
+
+#[test]
+fn layout_is_golden() {
+    let mut scene = requested();
+    scene.delivered(None);
+    scene.tell(OrderCommand::Acknowledge { request: 1 });
+    scene.tell(ship(1, "s1", &[request_line("1", "A", 1)]));
+    scene.check(OrderStatus::PartlyShipped, &["A settle1 reno 1/0"]);
+    crate::golden::check(&scene.entity);
+}
