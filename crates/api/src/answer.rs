@@ -11,7 +11,9 @@ use crate::error::ApiError;
 /// A handler's result.
 pub(crate) type Answered<T> = Result<T, ApiError>;
 
-const POSITION: HeaderName = HeaderName::from_static("crossdock-position");
+/// Header: where a change stands.
+pub(crate) const POSITION: &str = "Crossdock-Position";
+const POSITION_NAME: HeaderName = HeaderName::from_static("crossdock-position");
 
 /// A document, with the position of what it rests on.
 pub(crate) struct Doc<T> {
@@ -63,7 +65,7 @@ impl<T: Serialize> IntoResponse for Doc<T> {
             .position
             .and_then(|text| HeaderValue::try_from(text).ok());
         if let Some(position) = position {
-            response.headers_mut().insert(POSITION, position);
+            response.headers_mut().insert(POSITION_NAME, position);
         }
         response
     }

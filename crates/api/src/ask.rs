@@ -9,6 +9,7 @@ use crossdock_runtime::{By, Personal, Reply, body_hash};
 
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::route::KeyUse;
 use crate::state::ApiState;
 use crate::wire::Time;
 
@@ -17,8 +18,12 @@ const KEY_BYTES_MAX: usize = 128;
 /// Longest reason given with a command.
 const REASON_BYTES_MAX: usize = 500;
 
+/// Header: the key of a command, by which a repeat is known.
+pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// Header: why, in the caller's words.
+pub(crate) const REASON: &str = "Crossdock-Reason";
 /// Header: when a keyed command was issued first.
-const ISSUED_AT: &str = "idempotency-issued-at";
+pub(crate) const ISSUED_AT: &str = "Idempotency-Issued-At";
 
 /// A caller's request.
 pub(crate) struct Asking {
@@ -27,6 +32,7 @@ pub(crate) struct Asking {
     /// What is called, as a hash: with a key, it tells one call without a body from another.
     pub called: u64,
     key: Option<String>,
+    key_use: KeyUse,
     reason: Option<String>,
     issued_at: Option<Timestamp>,
     trace: Option<TraceContext>,
@@ -39,13 +45,19 @@ impl FromRequestParts<ApiState> for Asking {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(ApiError::unauthorized)?;
-        let key = text_header(&parts.headers, "idempotency-key", KEY_BYTES_MAX)?;
-        let reason = text_header(&parts.headers, "crossdock-reason", REASON_BYTES_MAX)?;
+        let key = text_header(&parts.headers, IDEMPOTENCY_KEY, KEY_BYTES_MAX)?;
+        let key_use = parts.extensions.get::<KeyUse>().copied();
+        let key_use = key_use.unwrap_or(KeyUse::Welcome);
+        if key_use == KeyUse::Needed && key.is_none() {
+            return Err(key_missing());
+        }
+        let reason = text_header(&parts.headers, REASON, REASON_BYTES_MAX)?;
         Ok(Self {
             state: state.clone(),
             caller,
             called: body_hash(&called(&parts.method, &parts.uri)),
             key,
+            key_use,
             reason,
             issued_at: issued_at(&parts.headers, state.handle.now())?,
             trace: parts.extensions.get::<TraceContext>().copied(),
@@ -71,6 +83,11 @@ fn text_header(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<Str
             format!("expected 1 to {max} visible ASCII characters"),
         )),
     }
+}
+
+fn key_missing() -> ApiError {
+    let detail = "send an Idempotency-Key: a repeat with it is never done twice";
+    ApiError::new(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
 }
 
 /// When a caller says that it issued the command first: what it repeats after the time for which keys are remembered is
@@ -111,13 +128,10 @@ impl Asking {
         Ok(self.by().keyed(key, hash))
     }
 
-    /// The caller's Idempotency-Key, which this route needs.
+    /// The caller's Idempotency-Key, which this route needs, as the table of routes says.
     pub fn need_key(&self) -> Result<CommandKey, ApiError> {
-        let missing = || {
-            let detail = "send an Idempotency-Key: a repeat with it is never done twice";
-            ApiError::new(StatusCode::BAD_REQUEST, "idempotency_key_missing", detail)
-        };
-        Ok(CommandKey::new(self.key.as_ref().ok_or_else(missing)?)?)
+        debug_assert_ne!(self.key_use, KeyUse::Welcome, "the table must tell of it");
+        Ok(CommandKey::new(self.key.as_ref().ok_or_else(key_missing)?)?)
     }
 
     /// A text by which the same key of the same caller is always known, and no other.

@@ -1,5 +1,8 @@
 //! The table's entries: a route with its scope, handler and documentation.
 
+use std::convert::Infallible;
+
+use axum::Extension;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode};
@@ -31,6 +34,17 @@ enum Size {
     Import,
 }
 
+/// What an Idempotency-Key is to a route that changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyUse {
+    /// A repeat with it is never done twice.
+    Welcome,
+    /// Nothing is done without it, unless the body names the thing that is made.
+    NeededUnlessNamed,
+    /// Nothing is done without it.
+    Needed,
+}
+
 /// A schema by its name.
 pub(crate) type Named = (String, RefOr<Schema>);
 
@@ -39,7 +53,10 @@ pub(crate) type Named = (String, RefOr<Schema>);
 pub(crate) struct RouteDoc {
     pub summary: &'static str,
     pub status: StatusCode,
-    pub takes: Option<(&'static str, RefOr<Schema>)>,
+    /// Whether it may answer with 202 before its work has ended.
+    pub may_be_later: bool,
+    /// Each kind of body that it takes.
+    pub takes: Vec<(&'static str, RefOr<Schema>)>,
     pub answers: Option<(&'static str, RefOr<Schema>)>,
     pub filters: Vec<Parameter>,
     pub schemas: Vec<Named>,
@@ -50,6 +67,7 @@ pub(crate) struct Route {
     pub method: Method,
     pub path: &'static str,
     pub access: Access,
+    pub key: KeyUse,
     pub doc: RouteDoc,
     size: Size,
     handler: MethodRouter<ApiState>,
@@ -71,10 +89,12 @@ impl Route {
             method,
             path,
             access,
+            key: KeyUse::Welcome,
             doc: RouteDoc {
                 summary,
                 status: StatusCode::OK,
-                takes: None,
+                may_be_later: false,
+                takes: Vec::new(),
                 answers: None,
                 filters: Vec::new(),
                 schemas: Vec::new(),
@@ -147,13 +167,13 @@ impl Route {
     /// The body it takes.
     pub fn takes<T: ToSchema>(mut self) -> Self {
         let schema = self.named::<T>();
-        self.doc.takes = Some(("application/json", schema));
+        self.doc.takes.push(("application/json", schema));
         self
     }
 
     /// A body that is not JSON.
     pub fn takes_text(mut self, kind: &'static str) -> Self {
-        self.doc.takes = Some((kind, any_text()));
+        self.doc.takes.push((kind, any_text()));
         self
     }
 
@@ -183,6 +203,33 @@ impl Route {
         self
     }
 
+    /// It does nothing without an Idempotency-Key.
+    pub fn needs_key(self) -> Self {
+        Self {
+            key: KeyUse::Needed,
+            ..self
+        }
+    }
+
+    /// It needs an Idempotency-Key where the body names no id of what is made.
+    pub fn needs_key_or_id(self) -> Self {
+        Self {
+            key: KeyUse::NeededUnlessNamed,
+            ..self
+        }
+    }
+
+    /// It may answer before its work has ended.
+    pub fn may_be_later(mut self) -> Self {
+        self.doc.may_be_later = true;
+        self
+    }
+
+    /// Whether it changes something for a caller: then it takes the headers of a command.
+    pub fn is_command(&self) -> bool {
+        self.method != Method::GET && self.access != Access::Public
+    }
+
     /// It takes files: a larger body, and more time.
     pub fn import(self) -> Self {
         Self {
@@ -207,6 +254,7 @@ impl Route {
         };
         let handler = self
             .handler
+            .layer::<_, Infallible>(Extension(self.key))
             .layer(DefaultBodyLimit::max(bytes_max))
             .layer(middleware::from_fn_with_state(time, bounded));
         let guarded = match self.access {

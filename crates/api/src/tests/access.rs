@@ -13,7 +13,7 @@ use super::Server;
 use crate::auth::scope_name;
 use crate::error::CODES;
 use crate::openapi::operation_id;
-use crate::route::Access;
+use crate::route::{Access, KeyUse};
 use crate::server::table;
 use crate::{Limits, serve};
 
@@ -104,6 +104,44 @@ async fn the_document_describes_every_route() {
             "{name} is missing"
         );
     }
+}
+
+/// What refuses to do anything without a key says so in the document, and nothing else does; what takes a key says so too.
+#[tokio::test]
+async fn the_document_tells_where_a_key_is_needed() {
+    let server = Server::start().await;
+    let document = server.get("/v1/openapi.json").await.json();
+    let mut needed = 0;
+    for route in table().iter().filter(|route| route.is_command()) {
+        let (method, path) = (route.method.clone(), filled(route.path));
+        let operation = &document["paths"][route.path][&method.as_str().to_ascii_lowercase()];
+        let parameters = operation["parameters"].as_array().unwrap();
+        let header = |name: &str| {
+            let mut all = parameters.iter().filter(|one| one["in"] == "header");
+            all.find(|one| one["name"] == name).unwrap().clone()
+        };
+        let is_required = header("Idempotency-Key")["required"] == true;
+        for name in ["Idempotency-Issued-At", "Crossdock-Reason"] {
+            assert_eq!(header(name)["required"], false, "{method} {path}: {name}");
+        }
+        let success = operation["responses"].as_object().unwrap();
+        for (status, response) in success.iter().filter(|(status, _)| *status != "default") {
+            let position = &response["headers"]["Crossdock-Position"];
+            assert!(position.is_object(), "{method} {path}: {status}");
+        }
+        let keyless = server.call(method.clone(), &path).json(&json!({})).send();
+        let is_refused = keyless.await.code() == "idempotency_key_missing";
+        let is_needed_by_body = route.key == KeyUse::NeededUnlessNamed;
+        assert!(!(is_required && is_needed_by_body), "{method} {path}");
+        assert_eq!(is_refused, is_required, "{method} {path}");
+        needed += usize::from(is_refused);
+    }
+    assert!(needed >= 14, "only {needed} routes need a key");
+    let import = &document["paths"]["/v1/imports/{import}"]["post"];
+    for kind in ["text/csv", "application/x-ndjson"] {
+        assert!(import["requestBody"]["content"][kind].is_object(), "{kind}");
+    }
+    assert!(import["responses"]["202"]["content"].is_object());
 }
 
 #[tokio::test]
@@ -199,6 +237,7 @@ async fn mistakes_are_problems_with_codes_that_have_pages() {
     let large = vec![b' '; (1 << 20) + 1];
     let large = server
         .call(Method::POST, "/v1/orders")
+        .idempotency("x")
         .header("Content-Type", "application/json")
         .bytes(&large);
     assert_eq!(large.send().await.code(), "too_large");

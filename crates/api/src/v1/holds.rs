@@ -38,6 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::post("/v1/holds", operate, "Hold units until a time", create)
             .takes::<NewHold>()
+            .needs_key()
             .creates::<HoldDoc>(),
         Route::get("/v1/holds/{hold}", read, "Show a hold", show).answers::<HoldDoc>(),
         Route::post(
@@ -47,6 +48,7 @@ pub(super) fn routes() -> Vec<Route> {
             confirm,
         )
         .takes::<NewOrder>()
+        .needs_key()
         .creates::<OrderAnswer>(),
         Route::delete("/v1/holds/{hold}", operate, "Give a hold back", release)
             .answers::<Released>(),

@@ -47,7 +47,10 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .filters::<ImportQuery>()
         .takes_text("text/csv")
+        .takes_text("application/x-ndjson")
+        .needs_key()
         .answers::<ImportDoc>()
+        .may_be_later()
         .import(),
         Route::get(
             "/v1/imports/{import}",

@@ -27,6 +27,7 @@ fn whole() -> Vec<Route> {
     vec![
         Route::post("/v1/orders", operate, "Place an order", create::create)
             .takes::<NewOrder>()
+            .needs_key()
             .creates::<OrderAnswer>(),
         Route::get(
             "/v1/orders",
@@ -137,6 +138,7 @@ fn after() -> Vec<Route> {
             change::take_back,
         )
         .takes::<change::Return>()
+        .needs_key_or_id()
         .answers::<OrderAnswer>(),
         Route::post(
             "/v1/orders/{order}/refunds",
@@ -145,6 +147,7 @@ fn after() -> Vec<Route> {
             change::refund,
         )
         .takes::<change::Refund>()
+        .needs_key_or_id()
         .answers::<OrderAnswer>(),
         Route::post(
             "/v1/orders/{order}/free",

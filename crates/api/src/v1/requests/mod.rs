@@ -75,6 +75,7 @@ pub(super) fn routes() -> Vec<Route> {
             ship,
         )
         .takes::<Ship>()
+        .needs_key_or_id()
         .answers::<OrderAnswer>(),
         Route::post(
             "/v1/orders/{order}/requests/{request}/cancel-answer",

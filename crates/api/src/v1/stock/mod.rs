@@ -62,6 +62,7 @@ fn moved() -> Vec<Route> {
             change::count,
         )
         .takes::<change::Count>()
+        .needs_key()
         .answers::<change::CountedDoc>(),
         Route::post(
             "/v1/stock/{sku}/adjustments",
@@ -70,6 +71,7 @@ fn moved() -> Vec<Route> {
             change::adjust,
         )
         .takes::<change::Adjust>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/receipts",
@@ -78,6 +80,7 @@ fn moved() -> Vec<Route> {
             change::receive,
         )
         .takes::<change::Receive>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/transfers",
@@ -86,6 +89,7 @@ fn moved() -> Vec<Route> {
             change::transfer,
         )
         .takes::<change::Transfer>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/transfers/{transfer}/arrival",
@@ -94,6 +98,7 @@ fn moved() -> Vec<Route> {
             change::arrive,
         )
         .takes::<change::Arrival>()
+        .needs_key()
         .answers::<StockDoc>(),
     ]
 }
@@ -109,6 +114,7 @@ fn marked() -> Vec<Route> {
             change::mark,
         )
         .takes::<change::Mark>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/available",
@@ -117,6 +123,7 @@ fn marked() -> Vec<Route> {
             change::unmark,
         )
         .takes::<change::Mark>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/incoming",
@@ -125,6 +132,7 @@ fn marked() -> Vec<Route> {
             change::expect,
         )
         .takes::<change::Expect>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/safety",
@@ -133,6 +141,7 @@ fn marked() -> Vec<Route> {
             change::safety,
         )
         .takes::<change::Safety>()
+        .needs_key()
         .answers::<StockDoc>(),
         Route::post(
             "/v1/stock/{sku}/till-sales",
@@ -141,6 +150,7 @@ fn marked() -> Vec<Route> {
             change::till_sale,
         )
         .takes::<change::TillSale>()
+        .needs_key()
         .answers::<StockDoc>(),
     ]
 }
