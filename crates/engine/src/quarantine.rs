@@ -21,12 +21,18 @@ struct Known {
 }
 
 /// What an entity hears that asks one put aside. Mostly nothing: it asks again, and is served once the other works
-/// again. But an order that reserves gives up what it took elsewhere, rather than keep it from others meanwhile.
+/// again. But an order that reserves gives up what it took elsewhere, rather than keep it from others meanwhile; and
+/// one that asks for stock has somebody who waits for its answer.
 #[must_use]
 pub fn answer_of_one_aside(command: &Command, to: &EntityId) -> Option<Rejection> {
     match (command, to) {
         (
-            Command::Sku(SkuCommand::Reserve { .. } | SkuCommand::ReserveHeld { .. }),
+            Command::Read
+            | Command::Sku(
+                SkuCommand::Reserve { .. }
+                | SkuCommand::ReserveHeld { .. }
+                | SkuCommand::ReadHeld { .. },
+            ),
             EntityId::Sku(sku),
         ) => Some(Rejection::Busy {
             sku: sku.clone(),

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crossdock_journal::{Batch, Checkpoint, Journal, MemoryJournal, OwnerId, ShardWrite};
 use crossdock_model::command::{Command, SkuCommand};
 use crossdock_model::v1::OrderStatus;
-use crossdock_model::{Duration, EntityId};
+use crossdock_model::{Duration, EntityId, Rejection};
 use crossdock_runtime::{AskError, Handle, Options};
 use support::{
-    adjust, ask, define, journal, marks, on_hand, order, receive, sku, sold, start, status,
+    adjust, ask, asking, define, journal, marks, on_hand, order, receive, sku, sold, start, status,
     stocked, until,
 };
 
@@ -135,6 +135,27 @@ async fn orders_wait_for_a_sku_that_is_put_aside() {
     let requested = async || status(&handle, 1).await == OrderStatus::Requested;
     until("the order goes on", requested).await;
     assert_eq!(on_hand(&handle, 0).await, 5);
+    node.stop().await;
+}
+
+/// Its buyer waits for an answer: it hears at once that it may ask again, and is served once the SKU works again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_asks_for_a_sku_that_is_put_aside_is_answered_busy() {
+    let journal = journal();
+    let node = start(&journal, crashing()).await;
+    let handle = node.handle();
+    stocked(&handle, 0, 5).await;
+    bring_down(&handle, 0).await;
+    let refused = ask(&handle, order(1), asking(0)).await;
+    let is_busy = matches!(refused, Err(AskError::Rejected(Rejection::Busy { .. })));
+    assert!(is_busy, "{refused:?}");
+    handle.lift_quarantine(&sku(0), None);
+    until("it is served", async || {
+        ask(&handle, order(1), asking(0)).await.is_ok()
+    })
+    .await;
+    let requested = async || status(&handle, 1).await == OrderStatus::Requested;
+    until("it is requested", requested).await;
     node.stop().await;
 }
 

@@ -121,7 +121,9 @@ impl Draft<'_> {
         let stock = match result {
             Ok(Answer::Stock(stock)) => stock.clone(),
             Err(Rejection::NotFound(_)) => Box::new(no_stock(sku)),
-            Ok(_) | Err(_) => return,
+            // It is put aside, or a person gave up that it is read.
+            Err(_) => return self.stock_withheld(sku),
+            Ok(_) => return,
         };
         self.emit(OrderEvent::StockSeen { stock });
     }

@@ -54,6 +54,9 @@ const RETRY_AFTER: Duration = Duration::from_ms(20);
 const RETRY_ASKS_MAX: Duration = Duration::from_ms(320);
 /// Longest pause of an order that is sold.
 const RETRY_SOLD_MAX: Duration = Duration::from_s(30);
+/// Longest pause of a sold order that needs a SKU which does not say what it has: each try is written down, and it may
+/// be days until a person has looked at the SKU.
+const RETRY_WITHHELD_MAX: Duration = Duration::from_minutes(5);
 /// How long an order waits for stock until it looks again whether the rules allow other locations.
 const REVIEW_AFTER: Duration = Duration::from_minutes(60);
 /// Pause of an order for which locations had no capacity left.

@@ -10,7 +10,9 @@ use crossdock_model::{Rejection, SkuId};
 use super::draft::Draft;
 use super::routes::{fits, learned};
 use super::state::{Missing, Order, Placing, Rest};
-use super::{ASKS_PATIENCE, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, backoff};
+use super::{
+    ASKS_PATIENCE, RETRY_AFTER, RETRY_ASKS_MAX, RETRY_CAPACITY_AFTER, RETRY_WITHHELD_MAX, backoff,
+};
 
 /// How often stock is looked at again when it says otherwise than the plan.
 const RECHECKS_MAX: u32 = 3;
@@ -256,6 +258,23 @@ impl Draft<'_> {
             attempt: self.order.last_attempt,
             cause,
             retry_at,
+        });
+    }
+
+    /// A SKU does not say what it has, and will not before a person has looked at it. An order that asks is answered
+    /// at once, and rests until it is asked for again; one that is sold tries again, more and more rarely.
+    pub fn stock_withheld(&mut self, sku: &SkuId) {
+        let Some(order) = self.order.order.as_deref() else {
+            return;
+        };
+        let pause = match order.asks() {
+            true => self.asked.window,
+            false => backoff(RETRY_AFTER, order.effort.tries, RETRY_WITHHELD_MAX),
+        };
+        self.emit(OrderEvent::AttemptClosed {
+            attempt: self.order.last_attempt,
+            cause: AttemptEnd::Busy { sku: sku.clone() },
+            retry_at: Some(self.asked.now + pause),
         });
     }
 

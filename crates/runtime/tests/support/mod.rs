@@ -132,6 +132,15 @@ pub fn sold(number: usize) -> Command {
 }
 
 pub fn sold_by(number: usize, payment: Payment) -> Command {
+    stated(number, payment, Sale::AlreadySold)
+}
+
+/// An order of one unit whose buyer waits for the answer.
+pub fn asking(number: usize) -> Command {
+    stated(number, Payment::Ready, Sale::Asks)
+}
+
+fn stated(number: usize, payment: Payment, sale: Sale) -> Command {
     let line = LineFacts {
         line: LineId::new("1").unwrap(),
         title: "A".to_owned(),
@@ -148,7 +157,7 @@ pub fn sold_by(number: usize, payment: Payment) -> Command {
         name: "#1".to_owned(),
         placed_at: Timestamp::from_ms(1),
         updated_at: Timestamp::from_ms(1),
-        sale: Sale::AlreadySold,
+        sale,
         lines: vec![line],
         destination: Some(Destination {
             country: "US".to_owned(),
@@ -166,7 +175,7 @@ pub fn sold_by(number: usize, payment: Payment) -> Command {
     Command::Order(OrderCommand::State {
         facts: Box::new(facts),
         origin: Origin::Api,
-        settle: false,
+        settle: sale == Sale::Asks,
     })
 }
 

@@ -291,6 +291,60 @@ fn a_busy_sku_is_tried_again_with_a_pause() {
     scene.check(OrderStatus::Routed, &["plan 1/A:2"]);
 }
 
+/// It is put aside, so that it does not say what it has.
+fn busy(sku: &str) -> Rejection {
+    Rejection::Busy {
+        sku: id(sku),
+        retry_after_ms: 1_000,
+    }
+}
+
+#[test]
+fn an_order_that_asks_for_a_sku_put_aside_is_answered_at_once() {
+    let mut scene = one_asking();
+    let begin = scene.now;
+    scene.plan(plan(&[], &[("1", "A", 2)]));
+    assert_eq!(scene.settled(), None);
+    scene.answer("A read", Err(busy("A")));
+    assert!(matches!(scene.settled(), Some(Err(Rejection::Busy { .. }))));
+    scene.check(OrderStatus::Received, &[]);
+    assert_eq!(scene.now, begin);
+    asked_again(&mut scene);
+    scene.plan(plan(&[], &[("1", "A", 2)]));
+    scene
+        .stock(view("A", "reno", 2, 0, 0))
+        .plan(plan(&[("1", "A", "reno", 2)], &[]))
+        .reserved("A")
+        .slot("reno");
+    assert!(matches!(scene.settled(), Some(Ok(_))));
+}
+
+#[test]
+fn an_order_that_is_sold_tries_a_sku_put_aside_again_with_pauses() {
+    let given_up = Rejection::invalid("command", "given up");
+    for why in [busy("A"), given_up] {
+        let mut scene = one_sold();
+        let mut pauses = Vec::new();
+        for _ in 0..18 {
+            scene.plan(plan(&[], &[("1", "A", 2)]));
+            let before = scene.now;
+            scene.answer("A read", Err(why.clone()));
+            // Whoever sold it is not kept waiting.
+            assert!(matches!(scene.settled(), Some(Ok(_))));
+            scene.check(OrderStatus::Received, &[]);
+            scene.wake();
+            pauses.push(scene.now - before);
+        }
+        assert_eq!(pauses[..4], [20, 40, 80, 160]);
+        assert_eq!(pauses.last(), Some(&300_000));
+        scene
+            .plan(plan(&[("1", "A", "reno", 2)], &[]))
+            .reserved("A")
+            .slot("reno");
+        scene.check(OrderStatus::Reserved, &["A confirm19"]);
+    }
+}
+
 #[test]
 fn a_location_without_capacity_is_left_out() {
     let mut scene = one_sold();
