@@ -4,15 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
-use crossdock_journal::{MasterKey, SqliteJournal, SqliteOptions};
-use crossdock_runtime::{Clock, Node, Options, RealClock, Unconnected};
+use anyhow::Context;
+use crossdock_runtime::Handle;
 use serde_json::json;
 
 use super::client::random_key;
 use super::exit::{Failure, Outcome};
+use super::offline::with_node;
 use super::target::{CONFIG_FILE, Target};
 use super::template;
 use crate::config::{Config, Data};
@@ -82,27 +81,11 @@ fn write(file: &Path, text: &str, mode: u32) -> Outcome {
     Ok(written.with_context(|| format!("cannot write {}", file.display()))?)
 }
 
-/// Makes the journal and in it the first key, with a node that lives as long as that takes.
+/// Makes the journal and in it the first key.
 async fn admin_key(data: &Data) -> Outcome<String> {
-    let clock = Arc::new(RealClock::default());
-    let master = MasterKey::load_or_create(&data.master_key()).context("the master key")?;
-    let options = SqliteOptions::new(master);
-    let journal = SqliteJournal::open(&data.dir, options, clock.now()).context("the journal")?;
-    let mut owner = [0; 16];
-    getrandom::fill(&mut owner).map_err(|error| anyhow!("no randomness: {error}"))?;
-    let options = Options::new(u128::from_be_bytes(owner));
-    let node = Node::start(
-        Arc::new(journal),
-        clock,
-        Arc::new(Unconnected),
-        options,
-        |_| {},
-    )
-    .await
-    .context("the node")?;
-    let created = create_key_in(&data.dir.join(ADMIN_KEY_FILE), &node.handle(), "admin").await;
-    node.stop().await;
-    Ok(created?)
+    let file = data.dir.join(ADMIN_KEY_FILE);
+    let create = async |handle: Handle| create_key_in(&file, &handle, "admin").await;
+    with_node(data, create).await
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! `key`: creates, lists and revokes API keys.
 
 use clap::{Subcommand, ValueEnum};
+use crossdock_model::v1;
+use crossdock_runtime::Handle;
 use reqwest::Method;
 use serde_json::json;
 
-use super::exit::Outcome;
+use super::exit::{Failure, Outcome};
+use super::offline::with_node;
 use super::out::{rows, text};
 use super::target::Target;
+use crate::first_key::create_key;
 
 /// Arguments of `key`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +29,9 @@ enum Action {
         /// What it may do; each includes the ones before it
         #[arg(long, value_enum)]
         scope: Scope,
+        /// Make it in the data directory itself, where no server runs: for whoever has lost the admin key
+        #[arg(long)]
+        offline: bool,
     },
     /// List keys
     List,
@@ -58,9 +65,18 @@ impl Scope {
 
 /// Runs it.
 pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
-    let (client, out) = (target.client()?, target.out());
+    let out = target.out();
+    if let Action::Create {
+        name,
+        scope,
+        offline: true,
+    } = args.action
+    {
+        return create_offline(target, &name, scope).await;
+    }
+    let client = target.client()?;
     match args.action {
-        Action::Create { name, scope } => {
+        Action::Create { name, scope, .. } => {
             let body = json!({ "name": name, "scope": scope.name() });
             let document = client.post(&["v1", "keys"], &body).await?;
             out.show(&document, |out, document| {
@@ -86,5 +102,27 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
             });
         }
     }
+    Ok(())
+}
+
+/// Whoever may write the data directory may do everything already: no key is asked for.
+async fn create_offline(target: &Target, name: &str, scope: Scope) -> Outcome {
+    let data = target.config_or_default()?.data;
+    if !data.master_key().exists() {
+        let what = format!("{} holds no journal", data.dir.display());
+        return Err(Failure::failed(what).remedy("name the configuration with --config"));
+    }
+    let scope = match scope {
+        Scope::Read => v1::Scope::Read,
+        Scope::Operate => v1::Scope::Operate,
+        Scope::Admin => v1::Scope::Admin,
+    };
+    let create = async |handle: Handle| create_key(&handle, name, scope, None).await;
+    let secret = with_node(&data, create).await?;
+    let document = json!({ "name": name, "secret": secret });
+    target.out().show(&document, |out, _| {
+        out.line(&secret);
+        out.say("this is shown once: keep it where only its owner reads");
+    });
     Ok(())
 }

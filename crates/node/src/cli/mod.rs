@@ -16,6 +16,7 @@ mod init;
 mod journal;
 mod key;
 mod listing;
+mod offline;
 mod order;
 mod out;
 mod quarantine;
@@ -154,6 +155,7 @@ mod tests {
             "crossdock order cancel shop:1 --reason bought-twice",
             "crossdock sku ledger A-1",
             "crossdock key create --name till --scope operate",
+            "crossdock key create --name ops --scope admin --offline",
             "crossdock import stock stock.csv --preview",
             "crossdock listing map shop 4412 A-1:3",
             "crossdock quarantine retry sku:A-1",
