@@ -118,6 +118,47 @@ async fn what_init_writes_serves() {
     .await;
     let unknown = run(dir.path(), &["order", "show", "shop:1"]);
     assert_eq!(unknown.0, 4, "{unknown:?}");
+    let offline = [
+        "key",
+        "create",
+        "--name",
+        "ops",
+        "--scope",
+        "admin",
+        "--offline",
+    ];
+    let in_use = run(dir.path(), &offline);
+    assert!(
+        in_use.0 == 1 && in_use.2.contains("a server uses"),
+        "{in_use:?}"
+    );
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // Whoever has lost the admin key makes another where the data is.
+    let key_file = dir.path().join("data/admin.key");
+    std::fs::remove_file(&key_file).unwrap();
+    let made = run(dir.path(), &offline);
+    assert!(made.0 == 0 && made.1.starts_with("cdk_"), "{made:?}");
+    std::fs::write(&key_file, &made.1).unwrap();
+    let skus = dir.path().join("skus.csv");
+    std::fs::write(&skus, "sku,title\nA-1,Tee\n,nameless\n").unwrap();
+    let mut server = Command::new(binary())
+        .arg("serve")
+        .current_dir(dir.path())
+        .spawn()
+        .unwrap();
+    support::until("the server answers to the new key", async || {
+        run(dir.path(), &["key", "list"]).0 == 0
+    })
+    .await;
+    let imported = run(dir.path(), &["import", "skus", "skus.csv", "--json"]);
+    let report: Value = serde_json::from_str(&imported.1).unwrap();
+    assert_eq!(
+        (imported.0, &report["imported"]),
+        (1, &json!(1)),
+        "{imported:?}"
+    );
+    assert!(imported.2.contains("skus.csv:3:"), "{imported:?}");
     server.kill().unwrap();
     server.wait().unwrap();
     let gone = run(dir.path(), &["order", "show", "shop:1"]);

@@ -65,7 +65,8 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         .query("preview", adopt.preview.then_some("true"))
         .query("release", adopt.release.as_deref())
         .key(&random_key()?)
-        .body(kind, body);
+        .body(kind, body)
+        .long();
     let document = client.run(call).await?;
     out.show(&document, show);
     Ok(())

@@ -10,6 +10,8 @@ use super::exit::{Exit, Failure, Outcome};
 
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(30);
+/// Longest wait for work that takes as long as there is data: copying a journal, adopting orders.
+const LONG_WORK: Duration = Duration::from_secs(24 * 3600);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Tries of a command that finds the server busy, all under one key.
@@ -34,9 +36,18 @@ pub(crate) struct Call {
     url: Url,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    answer: Duration,
 }
 
 impl Call {
+    /// The same call, for which the server may take its time.
+    pub(crate) fn long(self) -> Self {
+        Self {
+            answer: LONG_WORK,
+            ..self
+        }
+    }
+
     /// The same call with a header.
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
@@ -110,7 +121,6 @@ impl Client {
     pub(crate) fn new(url: &str, key: Option<String>) -> Outcome<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            .timeout(ANSWER)
             .tcp_nodelay(true)
             .no_proxy()
             .build()
@@ -141,12 +151,14 @@ impl Client {
             url,
             headers: headers.collect(),
             body: Vec::new(),
+            answer: ANSWER,
         }
     }
 
     /// Sends a call once.
     pub(crate) async fn send(&self, call: &Call) -> Outcome<Received> {
-        let mut request = self.http.request(call.method.clone(), call.url.clone());
+        let request = self.http.request(call.method.clone(), call.url.clone());
+        let mut request = request.timeout(call.answer);
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }

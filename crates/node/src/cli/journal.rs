@@ -8,8 +8,10 @@ use crossdock_journal::sqlite::{restore, scan, verify};
 use crossdock_journal::{JournalError, MasterKey, SqliteJournal, SqliteOptions, StoredFrame};
 use crossdock_model::{EntityId, Record, ShardId};
 use crossdock_runtime::{Clock, RealClock};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::client::random_key;
 use super::exit::{Failure, Outcome};
 use super::out::{Out, text};
 use super::target::Target;
@@ -106,7 +108,9 @@ async fn backup(target: &Target, given: Option<&Path>, to: &Path) -> Outcome {
         Opened::InUse => {
             let to = std::path::absolute(to).with_context(|| to.display().to_string())?;
             let path = ["v1", "journal", "backups"];
-            target.client()?.post(&path, &json!({ "to": to })).await?
+            let client = target.client()?;
+            let call = client.call(Method::POST, &path).key(&random_key()?);
+            client.run(call.json(&json!({ "to": to })).long()).await?
         }
     };
     target.out().show(&document, |out, document| {
