@@ -25,10 +25,10 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get(
             "/v1/exceptions/{exception}",
             Scope::Read,
-            "Show an exception",
+            "Show an exception with its history",
             show,
         )
-        .answers::<ExceptionDoc>(),
+        .answers::<ExceptionShown>(),
         Route::post(
             "/v1/exceptions/{exception}/resolve",
             Scope::Operate,
@@ -97,6 +97,15 @@ pub(crate) struct ExceptionDoc {
     /// Deliveries that waited under it and were given up with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<usize>,
+}
+
+/// An exception, and all episodes of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExceptionShown {
+    #[serde(flatten)]
+    exception: ExceptionDoc,
+    /// What became of the same thing each time, the first time first; up to a page.
+    history: Vec<ExceptionDoc>,
 }
 
 /// What was done.
@@ -186,8 +195,11 @@ async fn find(asking: &Asking, id: i64) -> Result<ExceptionRow, ApiError> {
     row.ok_or_else(|| ApiError::not_found(format!("exception {id}")))
 }
 
-async fn show(asking: Asking, ExceptionPath(id): ExceptionPath) -> Answered<Doc<ExceptionDoc>> {
-    Ok(Doc::read(doc(find(&asking, id).await?)))
+async fn show(asking: Asking, ExceptionPath(id): ExceptionPath) -> Answered<Doc<ExceptionShown>> {
+    let exception = doc(find(&asking, id).await?);
+    let history = look(&asking.state, move |insight| insight.exception_history(id)).await?;
+    let history = history.into_iter().map(doc).collect();
+    Ok(Doc::read(ExceptionShown { exception, history }))
 }
 
 fn unsupported(entity: &EntityId, what: &str) -> ApiError {

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List exceptions, newest first
+    /// List exceptions, the oldest first
     List {
         /// Also those that are closed
         #[arg(long)]
@@ -26,7 +26,7 @@ enum Action {
         #[arg(long)]
         kind: Option<String>,
     },
-    /// Show an exception with its evidence
+    /// Show an exception with its evidence and its history
     Show {
         /// Its id, as listed
         id: String,
@@ -121,6 +121,12 @@ fn show(out: Out, exception: &Value) {
     let evidence = exception["evidence"].as_object().into_iter().flatten();
     for (name, value) in evidence {
         out.line(format_args!("  {name}: {}", plain(value)));
+    }
+    let history = exception["history"].as_array();
+    if let Some(history) = history.filter(|episodes| episodes.len() > 1) {
+        let fields = ["episode", "opened_at", "closed_at", "how"];
+        let rows = rows(&json!({ "items": history }), &fields);
+        out.table(&["EPISODE", "OPENED", "CLOSED", "HOW"], &rows);
     }
     let sent = &exception["delivery"];
     match (sent["body"].as_str(), delivery(exception)) {
