@@ -2,7 +2,7 @@
 //! a live span costs a microsecond or two even when it is thrown away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Context;
 use crossdock_api::trace::{FinishedSpan, Spans};
@@ -15,13 +15,13 @@ use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, IdGenerator, RandomIdGenerator, SpanData, SpanEvents,
-    SpanExporter, SpanLinks, SpanProcessor,
+    BatchConfigBuilder, BatchSpanProcessor, IdGenerator, OTEL_BSP_MAX_QUEUE_SIZE,
+    RandomIdGenerator, SpanData, SpanEvents, SpanExporter, SpanLinks, SpanProcessor,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-/// Spans that may wait to be sent; more are dropped.
+/// Spans that may wait to be sent, unless the environment says otherwise; more are dropped.
 const QUEUE_SPANS_MAX: usize = 65_536;
 const SAMPLED: u8 = 1;
 
@@ -33,6 +33,7 @@ pub struct OtlpSpans {
     /// Share of traces that begin here and are sampled, of 2^64.
     sampled_below: u64,
     scope: InstrumentationScope,
+    queue_spans_max: usize,
     figures: Figures,
 }
 
@@ -41,6 +42,15 @@ pub struct OtlpSpans {
 struct Figures {
     sent: Counter,
     failed: Counter,
+    dropped: Counter,
+    /// Spans that wait to be sent or are on their way: the processor does not tell what it drops.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// How many spans may wait, as `OTEL_BSP_MAX_QUEUE_SIZE` says where it is set.
+fn queue_spans_max(set: Option<&str>) -> usize {
+    let set = set.and_then(|text| text.trim().parse().ok());
+    set.filter(|max| *max > 0).unwrap_or(QUEUE_SPANS_MAX)
 }
 
 impl OtlpSpans {
@@ -60,8 +70,10 @@ impl OtlpSpans {
             figures: figures.clone(),
             is_failing: Arc::default(),
         };
+        let set = std::env::var(OTEL_BSP_MAX_QUEUE_SIZE).ok();
+        let queue_spans_max = queue_spans_max(set.as_deref());
         let batches = BatchConfigBuilder::default()
-            .with_max_queue_size(QUEUE_SPANS_MAX)
+            .with_max_queue_size(queue_spans_max)
             .build();
         let mut processor = BatchSpanProcessor::builder(told)
             .with_batch_config(batches)
@@ -74,6 +86,7 @@ impl OtlpSpans {
             scope: InstrumentationScope::builder("crossdock")
                 .with_version(env!("CARGO_PKG_VERSION"))
                 .build(),
+            queue_spans_max,
             figures,
         })
     }
@@ -84,6 +97,12 @@ impl OtlpSpans {
         let (sent, failed) = (self.figures.sent.clone(), self.figures.failed.clone());
         registry.register("trace_spans_sent", "Spans that the collector took", sent);
         registry.register("trace_spans_failed", "Spans that could not be sent", failed);
+        let dropped = self.figures.dropped.clone();
+        registry.register(
+            "trace_spans_dropped",
+            "Spans for which no room was left",
+            dropped,
+        );
     }
 
     /// Sends what is left.
@@ -123,6 +142,12 @@ impl Spans for OtlpSpans {
     }
 
     fn report(&self, span: FinishedSpan) {
+        let waiting = &self.figures.waiting;
+        if waiting.fetch_add(1, Ordering::Relaxed) >= self.queue_spans_max {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            self.figures.dropped.inc();
+            return;
+        }
         let attributes = span.attributes.into_iter();
         self.processor.on_end(SpanData {
             span_context: SpanContext::new(
@@ -167,8 +192,11 @@ struct Told {
 
 impl SpanExporter for Told {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let count = batch.len() as u64;
+        let spans = batch.len();
+        let count = spans as u64;
         let sent = self.exporter.export(batch).await;
+        let waiting = &self.figures.waiting;
+        waiting.fetch_sub(spans, Ordering::Relaxed);
         let was_failing = self.is_failing.swap(sent.is_err(), Ordering::Relaxed);
         match &sent {
             Ok(()) => {
@@ -202,6 +230,48 @@ mod tests {
 
     fn spans(ratio: f64) -> OtlpSpans {
         OtlpSpans::start("http://127.0.0.1:9", ratio).unwrap()
+    }
+
+    #[test]
+    fn the_environment_sets_how_many_may_wait() {
+        let cases = [
+            (None, QUEUE_SPANS_MAX),
+            (Some("10"), 10),
+            (Some("0"), QUEUE_SPANS_MAX),
+            (Some("many"), QUEUE_SPANS_MAX),
+        ];
+        for (set, max) in cases {
+            assert_eq!(queue_spans_max(set), max, "{set:?}");
+        }
+    }
+
+    /// Every span is sent, failed or dropped, and none is lost uncounted.
+    #[test]
+    fn what_finds_no_room_is_counted() {
+        let mut spans = spans(1.0);
+        spans.queue_spans_max = 3;
+        for _ in 0..1000 {
+            spans.report(FinishedSpan {
+                context: spans.begin(None, true),
+                parent: None,
+                name: "work".into(),
+                is_server: false,
+                started: std::time::SystemTime::now(),
+                took: std::time::Duration::ZERO,
+                attributes: Vec::new(),
+                error: None,
+            });
+        }
+        spans.close();
+        let Figures {
+            sent,
+            failed,
+            dropped,
+            ..
+        } = &spans.figures;
+        assert_eq!(sent.get(), 0);
+        assert!(dropped.get() > 0);
+        assert_eq!(failed.get() + dropped.get(), 1000);
     }
 
     #[test]
