@@ -89,6 +89,22 @@ async fn a_shop_that_repeats_itself_is_heard_once() {
     assert_eq!(server.get("/v1/stock/TEE-BLK-M").await["ats"], before - 5);
 }
 
+/// A body of the user's own is signed and delivered as it is.
+#[tokio::test]
+async fn a_body_from_a_file_is_triggered() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    support::stock(&server, None, &[("A", 5)]).await;
+    let body = setup.dir.path().join("order.json");
+    let order = support::shop::order(7, &[("A", 2)]);
+    std::fs::write(&body, order.to_string()).unwrap();
+    let file = body.to_str().unwrap();
+    let (code, said, error) = setup.crossdock(&["trigger", "orders/create", "--file", file]);
+    assert_eq!(code, 0, "{said}{error}");
+    let id = format!("shop:{}", order["id"]);
+    support::settled(&server, &id, &["requested"]).await;
+}
+
 #[tokio::test]
 async fn what_init_writes_serves() {
     let dir = tempfile::tempdir().unwrap();
