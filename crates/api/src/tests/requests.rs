@@ -125,11 +125,18 @@ async fn sheets_are_whole() {
         .await;
     assert_eq!(csv.text.lines().count(), 211);
     assert!(!csv.headers.contains_key("crossdock-next-cursor"));
-    let html = server
-        .get("/v1/fulfilment-requests.html?status=open")
-        .await
-        .text;
+    let html = server.get("/v1/fulfilment-requests.html").await.text;
     assert_eq!(html.matches("<tr>").count(), 211);
+    // What was cancelled is on no sheet that somebody picks from.
+    let cancel = json!({"reason": "bought twice"});
+    let cancelled = server.post("/v1/orders/api:7/cancel", "c", &cancel).await;
+    assert_eq!(cancelled.status, StatusCode::OK, "{}", cancelled.text);
+    let answer = json!({"accepted": true});
+    let path = "/v1/orders/api:7/requests/1/cancel-answer";
+    server.post(path, "a", &answer).await;
+    server.catch_up();
+    let csv = server.get("/v1/fulfilment-requests.csv").await;
+    assert_eq!(csv.text.lines().count(), 210);
     for wrong in ["status=opne", "status=open&limit=5"] {
         let refused = server
             .get(&format!("/v1/fulfilment-requests.csv?{wrong}"))

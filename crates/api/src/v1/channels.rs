@@ -130,7 +130,11 @@ pub(super) fn channel_id(text: &str) -> Result<ChannelId, ApiError> {
     ChannelId::checked(text).map_err(|error| ApiError::invalid("channel", error.to_string()))
 }
 
-async fn doc(asking: &Asking, channel: &ChannelId) -> Result<(ChannelDoc, Reply), ApiError> {
+/// A channel; one that was never connected is not found.
+pub(super) async fn doc(
+    asking: &Asking,
+    channel: &ChannelId,
+) -> Result<(ChannelDoc, Reply), ApiError> {
     let reply = asking.read(EntityId::Channel(channel.clone())).await?;
     let Answer::Channel {
         settings: Some(settings),

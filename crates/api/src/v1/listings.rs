@@ -4,14 +4,14 @@ use axum::response::Response;
 use crossdock_insight::ListingRow;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::{ListingTarget, Scope, ShownLevel};
-use crossdock_model::{Answer, ChannelId, Command, EntityId, ListingId};
+use crossdock_model::{Answer, ChannelId, Command, EntityId, ListingId, SkuId};
 use crossdock_runtime::{By, Reply, bucket_of};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::channels::{ChannelPath, channel_id};
+use super::channels::{self, ChannelPath, channel_id};
 use super::consistent::{PAGE_MAX, consistent, look, page};
-use super::skus::{ComponentInput, components};
+use super::skus::{ComponentInput, components, known};
 use crate::answer::{self, Answered, Doc};
 use crate::ask::Asking;
 use crate::cells;
@@ -284,6 +284,14 @@ async fn map_listing(
 async fn map(asking: Asking, path: Two, input: Input<Mapping>) -> Answered<Doc<ListingDoc>> {
     let (channel, listing) = which(path)?;
     let target = input.value.target()?;
+    channels::doc(&asking, &channel).await?;
+    let skus: Vec<&SkuId> = match &target {
+        ListingTarget::Sku { sku, .. } => vec![sku],
+        ListingTarget::Kit { components, .. } => components.iter().map(|part| &part.sku).collect(),
+    };
+    for sku in skus {
+        known(&asking, sku).await?;
+    }
     let by = asking.keyed(input.hash, "")?;
     let mapped = map_listing(&asking, &channel, &listing, target.clone(), by).await?;
     let (reply, resumed) = mapped;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::order;
 use crate::buyer::{Address, Buyer};
-use crate::fields::{Part, timestamp};
+use crate::fields::{MapError, Part, timestamp};
 use crate::inbound::{ChannelLine, ChannelOrder};
 
 /// An order of an export that cannot be read.
@@ -45,7 +45,11 @@ fn json_orders(bytes: &[u8]) -> Vec<Result<ChannelOrder, ExportProblem>> {
     let read = |(line, value): (usize, Result<Value, String>)| {
         let problem = |what: String| ExportProblem { line, what };
         let value = value.map_err(problem)?;
-        let read = Part::root(&value).and_then(|root| order::read(&root));
+        let read = Part::root(&value).and_then(|root| {
+            let order = order::read(&root)?;
+            says_what_was_sent(&root, &order)?;
+            Ok(order)
+        });
         read.map_err(|e| ExportProblem {
             line,
             what: e.to_string(),
@@ -63,6 +67,31 @@ fn json_orders(bytes: &[u8]) -> Vec<Result<ChannelOrder, ExportProblem>> {
                 .collect()
         }
     }
+}
+
+/// Refuses an order of which more has left than its fulfilments say: released, it would be sent again.
+fn says_what_was_sent(root: &Part<'_>, order: &ChannelOrder) -> Result<(), MapError> {
+    let mut sent: BTreeMap<LineId, u32> = BTreeMap::new();
+    let refunded = order.refunds.iter().flat_map(|(_, lines)| lines);
+    let refunded = refunded.map(|line| (&line.line, line.units));
+    let shipped = order.shipped.iter().flat_map(|(_, lines)| lines);
+    for (line, units) in refunded.chain(shipped.map(|line| (&line.line, line.units))) {
+        let known = sent.entry(line.clone()).or_default();
+        *known = known.saturating_add(units);
+    }
+    let all_left = root.text("fulfillment_status").as_deref() == Some("fulfilled");
+    for (part, line) in root.list("line_items")?.iter().zip(&order.lines) {
+        let gone = sent.get(&line.line).copied().unwrap_or_default();
+        let gone = gone.saturating_add(line.cancelled_units);
+        let left = line.ordered_units.saturating_sub(gone);
+        let stated = part.get("fulfillable_quantity");
+        let stated = stated.map(|units| units.units()).transpose()?;
+        if line.ships && left > 0 && (all_left || stated.is_some_and(|stated| stated < left)) {
+            let problem = "was sent at least in part, and `fulfillments` does not say so: export it with its fulfilments";
+            return Err(part.wrong(problem));
+        }
+    }
+    Ok(())
 }
 
 type Row = BTreeMap<String, String>;

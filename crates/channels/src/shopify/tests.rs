@@ -413,6 +413,32 @@ fn a_csv_that_does_not_say_what_is_left_is_refused() {
     }
 }
 
+/// Nor must one whose fulfilments were left out of the export.
+#[test]
+fn an_export_without_its_fulfilments_is_refused_by_name() {
+    let read = |status: &str, left: u32, fulfillments: &str| {
+        let text = format!(
+            r#"{{"id":5001,"created_at":"2026-10-01T10:00:00Z","updated_at":"2026-10-01T10:00:00Z","currency":"EUR",
+            "financial_status":"paid","fulfillment_status":{status},"fulfillments":{fulfillments},
+            "line_items":[{{"id":1,"sku":"TEE","quantity":3,"price":"1.00","fulfillable_quantity":{left}}}]}}"#
+        );
+        read_export(text.as_bytes())
+            .remove(0)
+            .map_err(|problem| problem.what)
+    };
+    let two = r#"[{"id":7,"status":"success","line_items":[{"id":1,"quantity":2}]}]"#;
+    for (status, left, fulfillments) in [("null", 3, "[]"), (r#""partial""#, 1, two)] {
+        read(status, left, fulfillments).unwrap();
+    }
+    for (status, left) in [(r#""fulfilled""#, 0), (r#""partial""#, 1), ("null", 2)] {
+        let problem = read(status, left, "[]").unwrap_err();
+        assert!(
+            problem.contains("`fulfillments` does not say so"),
+            "{problem}"
+        );
+    }
+}
+
 proptest! {
     /// Whatever comes, reading it ends in a value or in a named mistake.
     #[test]

@@ -1,9 +1,9 @@
 //! The order as its channel states it: first seen, or merged into what is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_model::v1::{LineUnits, OrderEvent, OrderFacts, Origin};
-use crossdock_model::{Answer, CommandKey, Duration, HoldId, LineId, Rejection};
+use crossdock_model::v1::{LineFacts, LineUnits, OrderEvent, OrderFacts, Origin};
+use crossdock_model::{Answer, CommandKey, Duration, HoldId, LineId, Rejection, SkuId};
 
 use super::cancel::{check_lines, too_many_lines};
 use super::draft::Draft;
@@ -64,6 +64,14 @@ impl Draft<'_> {
                 let mut facts = facts.clone();
                 if facts.lines.is_empty() {
                     facts.lines.clone_from(&order.facts.lines);
+                }
+                let stated = stated_units(&order.facts.lines);
+                let more = stated_units(&facts.lines)
+                    .into_iter()
+                    .find(|(sku, units)| stated.get(sku).is_none_or(|held| held < units));
+                if let Some((sku, _)) = more {
+                    let problem = format!("there are more units of {sku} than the cart holds");
+                    return Err(Rejection::invalid("lines", problem));
                 }
                 // It follows the hold, whatever time it names.
                 let after = order.facts.updated_at + Duration::from_ms(1);
@@ -187,6 +195,19 @@ impl Draft<'_> {
 fn stated_why(facts: &OrderFacts) -> &str {
     let whole = facts.cancelled.as_ref();
     whole.map_or("cancelled by the channel", |(_, why)| why)
+}
+
+/// Units that lines name of each SKU, which may be a kit.
+fn stated_units(lines: &[LineFacts]) -> BTreeMap<&SkuId, u64> {
+    let mut units: BTreeMap<&SkuId, u64> = BTreeMap::new();
+    for line in lines {
+        for part in &line.parts {
+            let of_line = u64::from(line.ordered_units) * u64::from(part.units_per_line_unit);
+            let known = units.entry(&part.sku).or_default();
+            *known = known.saturating_add(of_line);
+        }
+    }
+    units
 }
 
 fn is_hold(origin: Origin) -> bool {

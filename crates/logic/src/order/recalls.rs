@@ -27,8 +27,12 @@ impl Draft<'_> {
         let (mut idle, mut asked) = (Vec::new(), BTreeMap::new());
         for ((line, sku), units) in order.excess() {
             let mut left = units.saturating_sub(order.recalled_units(&line, &sku));
-            let pieces = order.pieces.iter().rev();
-            for piece in pieces.filter(|piece| piece.line == line && piece.sku == sku) {
+            let of_line = |piece: &&Piece| piece.line == line && piece.sku == sku;
+            let pieces = order.pieces.iter().rev().filter(of_line);
+            // A location is asked only for what nothing else covers.
+            let (requested, free): (Vec<_>, Vec<_>) =
+                pieces.partition(|piece| piece.request.is_some());
+            for piece in free.into_iter().chain(requested) {
                 let mut units = left.min(piece.units);
                 match piece.request {
                     None => idle.push(Piece {

@@ -128,7 +128,7 @@ pub(crate) struct SheetQuery {
     order: Option<String>,
     /// For this location.
     location: Option<String>,
-    /// In this state; `open` for all that are not ended.
+    /// In this state; `open`, all that are not ended, if absent: what stands on a sheet is sent.
     status: Option<String>,
     /// Where it goes on, when the one before was cut.
     cursor: Option<String>,

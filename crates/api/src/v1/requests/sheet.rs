@@ -27,7 +27,7 @@ async fn sheet(asking: &Asking, query: &SheetQuery) -> Result<Sheet, ApiError> {
         let query = RequestQuery {
             order: query.order.clone(),
             location: query.location.clone(),
-            status: query.status.clone(),
+            status: Some(query.status.clone().unwrap_or_else(|| "open".to_owned())),
             cursor: next.take(),
             limit: Some(PAGE_MAX),
             consistent_with: query.consistent_with.clone(),

@@ -209,6 +209,27 @@ fn a_confirmed_cart_is_what_its_buyer_says() {
     assert_eq!(scene.entity.version(), version, "nothing was changed");
 }
 
+/// An order that is sold already may take what an asking one is refused: a cart is no way around the question.
+#[test]
+fn a_cart_is_not_confirmed_for_more_than_it_holds() {
+    for lines in [
+        vec![line("1", "A", 3)],
+        vec![line("1", "A", 2), line("2", "A", 1)],
+        vec![line("1", "A", 2), line("2", "B", 1)],
+    ] {
+        let mut scene = cart();
+        let version = scene.entity.version();
+        scene.tell(placed("buy", Origin::Api, facts(Sale::Asks, &lines)));
+        assert!(matches!(scene.answer, Err(Rejection::Invalid { .. })));
+        scene.check(OrderStatus::Held, &[]);
+        assert_eq!(scene.entity.version(), version);
+    }
+    let mut scene = cart();
+    let fewer = facts(Sale::Asks, &[line("1", "A", 1)]);
+    scene.tell(placed("buy", Origin::Api, fewer));
+    assert!(scene.effects().contains(&"A settle1 reno 0/1".to_owned()));
+}
+
 #[test]
 fn a_cart_that_was_given_back_is_over() {
     let mut scene = cart();

@@ -281,6 +281,28 @@ fn what_is_split_off_waits_for_nothing_else() {
     );
 }
 
+/// Nobody is asked to stop what another unit, which nobody was given yet, can make up for.
+#[test]
+fn units_that_nobody_was_given_are_let_go_first() {
+    let mut scene = Scene::new();
+    scene
+        .tell(sold(&[line("1", "A", 2), line("2", "B", 1)]))
+        .plan(plan(&[("1", "A", "reno", 2)], &[("2", "B", 1)]))
+        .stock(view("B", "reno", 0, 0, 0))
+        .plan(plan(&[("1", "A", "reno", 2)], &[("2", "B", 1)]))
+        .reserved("A")
+        .slot("reno")
+        .told()
+        .answer("B wait", Ok(Answer::Waits))
+        .tell(split(&[units("1", 1)]))
+        .delivered(None);
+    scene.tell(OrderCommand::Cancel {
+        lines: Some(vec![units("1", 1)]),
+        reason: "one is enough".to_owned(),
+    });
+    scene.check(OrderStatus::Requested, &["A settle2 reno 0/1"]);
+}
+
 #[test]
 fn splits_of_one_location_are_requests_of_their_own() {
     let mut scene = Scene::new();
