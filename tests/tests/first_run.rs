@@ -105,6 +105,17 @@ async fn a_body_from_a_file_is_triggered() {
     support::settled(&server, &id, &["requested"]).await;
 }
 
+/// A server in a folder, once it answers to the key that lies there.
+async fn served(dir: &Path) -> std::process::Child {
+    let mut serve = Command::new(binary());
+    let server = serve.arg("serve").current_dir(dir).spawn().unwrap();
+    support::until("the server answers to the key", async || {
+        run(dir, &["key", "list"]).0 == 0
+    })
+    .await;
+    server
+}
+
 #[tokio::test]
 async fn what_init_writes_serves() {
     let dir = tempfile::tempdir().unwrap();
@@ -123,15 +134,7 @@ async fn what_init_writes_serves() {
     let config = config.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
     assert!(config.contains(&port.to_string()), "{config}");
     std::fs::write(dir.path().join("crossdock.toml"), config).unwrap();
-    let mut server = Command::new(binary())
-        .arg("serve")
-        .current_dir(dir.path())
-        .spawn()
-        .unwrap();
-    support::until("the server answers", async || {
-        run(dir.path(), &["key", "list"]).0 == 0
-    })
-    .await;
+    let mut server = served(dir.path()).await;
     let unknown = run(dir.path(), &["order", "show", "shop:1"]);
     assert_eq!(unknown.0, 4, "{unknown:?}");
     let offline = [
@@ -158,15 +161,7 @@ async fn what_init_writes_serves() {
     std::fs::write(&key_file, &made.1).unwrap();
     let skus = dir.path().join("skus.csv");
     std::fs::write(&skus, "sku,title\nA-1,Tee\n,nameless\n").unwrap();
-    let mut server = Command::new(binary())
-        .arg("serve")
-        .current_dir(dir.path())
-        .spawn()
-        .unwrap();
-    support::until("the server answers to the new key", async || {
-        run(dir.path(), &["key", "list"]).0 == 0
-    })
-    .await;
+    let mut server = served(dir.path()).await;
     let imported = run(dir.path(), &["import", "skus", "skus.csv", "--json"]);
     let report: Value = serde_json::from_str(&imported.1).unwrap();
     assert_eq!(

@@ -10,6 +10,7 @@ pub mod decider;
 pub mod entity;
 pub mod exceptions;
 #[cfg(test)]
+#[path = "tests/golden.rs"]
 mod golden;
 mod kept;
 pub mod location;
