@@ -42,10 +42,16 @@ impl Door {
             (
                 _,
                 Command::Sku(SkuCommand::Hold { .. })
-                | Command::Order(OrderCommand::State {
-                    origin: Origin::Hold { .. },
-                    ..
-                }),
+                | Command::Order(
+                    OrderCommand::State {
+                        origin: Origin::Hold { .. },
+                        ..
+                    }
+                    | OrderCommand::Place {
+                        origin: Origin::Hold { .. },
+                        ..
+                    },
+                ),
             ) => Self::Hold,
             _ => Self::Ask,
         }
@@ -68,7 +74,34 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossdock_model::HoldId;
+    use crossdock_model::v1::{OrderFacts, Payment, Sale};
+    use crossdock_model::{CommandKey, HoldId, Timestamp};
+
+    /// An order with a name and no lines, as what `origin` makes of it.
+    fn place(origin: Origin) -> Command {
+        let facts = OrderFacts {
+            name: "#1".to_owned(),
+            placed_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+            sale: Sale::Asks,
+            lines: Vec::new(),
+            destination: None,
+            service_level: None,
+            ship_by: None,
+            deliver_by: None,
+            payment: Payment::Ready,
+            cancelled: None,
+            total: None,
+            tags: Vec::new(),
+            test: false,
+        };
+        Command::Order(OrderCommand::Place {
+            facts: Box::new(facts),
+            origin,
+            hold: None,
+            claim: CommandKey::new("k").unwrap(),
+        })
+    }
 
     #[test]
     fn doors_close_one_after_the_other_webhooks_last() {
@@ -77,8 +110,13 @@ mod tests {
             units: 1,
             takes: Vec::new(),
             among: None,
-            expires_at: crossdock_model::Timestamp::MAX,
+            expires_at: Timestamp::MAX,
         });
+        let cart = place(Origin::Hold {
+            expires_at: Timestamp::MAX,
+        });
+        assert_eq!(Door::of(&cart, Class::AskFirst), Door::Hold);
+        assert_eq!(Door::of(&place(Origin::Api), Class::AskFirst), Door::Ask);
         let note = || {
             Command::Order(OrderCommand::Note {
                 text: String::new(),
