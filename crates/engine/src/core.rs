@@ -388,16 +388,19 @@ impl<T> Core<T> {
     }
 
     fn announce(&mut self, now: Timestamp, steps: &mut Vec<Step<T>>) {
-        let announcement = self.entity.announcement(now);
         self.announced = self.entity.version().max(1);
-        self.push(
-            StepKind::Barrier,
-            Release {
-                announcement,
-                ..self.own_release()
-            },
-            steps,
-        );
+        let mut release = Release {
+            announcement: self.entity.announcement(now),
+            ..self.own_release()
+        };
+        // It tells of what was done in that step, and makes it no more urgent.
+        let joins = steps
+            .last()
+            .filter(|last| last.version == self.entity.version());
+        if let Some(last) = joins {
+            release.class = last.release.class;
+        }
+        self.push(StepKind::Barrier, release, steps);
     }
 
     /// What the entity does by itself.

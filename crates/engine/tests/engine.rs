@@ -6,9 +6,9 @@ use crossdock_engine::{
     Step, StepKind, answer, recover, route,
 };
 use crossdock_logic::Entity;
-use crossdock_model::command::{BucketCommand, OrderCommand};
+use crossdock_model::command::{BucketCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Fallback, LineFacts, ListingTarget, OrderFacts, Origin, Part, Payment, Plan, Sale,
+    Fallback, LineFacts, ListingTarget, OrderFacts, Origin, Part, Payment, Plan, Sale, Tracking,
 };
 use crossdock_model::{
     Answer, Class, Command, CommandKey, CredentialId, EntityId, LineId, ListingId, Meta, ShardId,
@@ -424,4 +424,34 @@ fn work_keeps_the_class_that_it_came_in() {
         );
         assert_eq!((back.class, back.life), (class, Some(1)));
     }
+}
+
+/// What is announced of a SKU makes the step that it tells of no more urgent; by itself it is the SKU's own work.
+#[test]
+fn an_announcement_joins_a_step_in_the_class_of_that() {
+    let sku: EntityId = "sku:A".parse().unwrap();
+    let mut core = Core::new(Entity::new(sku.clone()), 0, 1, Limits::default());
+    let define = SkuCommand::Define {
+        title: "A".to_owned(),
+        tracking: Tracking::Tracked,
+    };
+    let define = Message {
+        command: Command::Sku(define),
+        class: Class::Import,
+        ..read(1)
+    };
+    let told = |steps: &[Step<u32>]| -> Vec<_> {
+        let releases = steps.iter().map(|step| &step.release);
+        let told = releases.map(|one| (one.class, one.announcement.is_some()));
+        told.collect()
+    };
+    assert_eq!(
+        told(&steps(&mut core, vec![define])),
+        [(Class::Import, true)]
+    );
+    let mut again = Core::new(core.entity().clone(), 0, 2, Limits::default());
+    assert_eq!(
+        told(&steps(&mut again, Vec::new())),
+        [(Class::ChannelOrder, true)]
+    );
 }
