@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{Class, Command, CommandKey, CredentialId, EntityId, Timestamp};
-use crossdock_runtime::{By, Personal, Reply, body_hash};
+use crossdock_runtime::{By, Door, Personal, Reply, body_hash};
 
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -192,6 +192,11 @@ impl Asking {
     /// An entity's view of itself.
     pub async fn read(&self, entity: EntityId) -> Result<Reply, ApiError> {
         Ok(self.state.handle.read(entity).await?)
+    }
+
+    /// An entity's view of itself, for a command that comes through that door.
+    pub async fn read_through(&self, door: Door, entity: EntityId) -> Result<Reply, ApiError> {
+        Ok(self.state.handle.read_through(door, entity).await?)
     }
 
     /// The caller's id.

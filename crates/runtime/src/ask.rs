@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crossdock_engine::{Message, ReplyTo};
+use crossdock_engine::{Door, Message, ReplyTo};
 use crossdock_journal::{
     InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Journal, JournalError,
 };
@@ -165,6 +165,17 @@ impl Handle {
     /// # Errors
     /// [`AskError`]; after [`AskError::Unknown`] the command may or may not have been done.
     pub async fn ask(&self, to: EntityId, command: Command, by: By) -> Result<Reply, AskError> {
+        let door = Door::of(&command, by.class);
+        self.ask_through(door, to, command, by).await
+    }
+
+    async fn ask_through(
+        &self,
+        door: Door,
+        to: EntityId,
+        command: Command,
+        by: By,
+    ) -> Result<Reply, AskError> {
         let shared = &self.0;
         shared.admit(&to)?;
         let (reply, answered) = oneshot::channel();
@@ -176,7 +187,7 @@ impl Handle {
             reply: ReplyTo::Caller(reply),
             life: None,
         };
-        if shared.send(&to, message).is_err() {
+        if shared.send(&to, message, door).is_err() {
             shared.admit(&to)?;
             shared.metrics.shed.inc();
             if reserves {
@@ -201,8 +212,17 @@ impl Handle {
     /// # Errors
     /// As [`Handle::ask`].
     pub async fn read(&self, entity: EntityId) -> Result<Reply, AskError> {
+        self.read_through(Door::Read, entity).await
+    }
+
+    /// The entity's view of itself for a command that comes through that door: what it needs to know first is let in
+    /// as long as the command is.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    pub async fn read_through(&self, door: Door, entity: EntityId) -> Result<Reply, AskError> {
         let by = By::new(self.0.system.clone());
-        self.ask(entity, Command::Read, by).await
+        self.ask_through(door, entity, Command::Read, by).await
     }
 
     /// Stores a verified delivery durably; `false` when it was there already.

@@ -26,7 +26,7 @@ mod takeover;
 mod timers;
 mod vault;
 
-pub use crossdock_engine::Limits;
+pub use crossdock_engine::{Door, Limits};
 pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, PersonState, VaultEntry};
 pub use crossdock_logic::bucket::bucket_of;
 pub use crossdock_logic::router::{CompiledRules, parse_rules};

@@ -108,8 +108,12 @@ impl Shared {
     }
 
     /// Queues a message from outside for an entity, bringing it to life when needed.
-    pub fn send(self: &Arc<Self>, to: &EntityId, message: Message<Caller>) -> Result<(), Shed> {
-        let door = Door::of(&message.command, message.class);
+    pub fn send(
+        self: &Arc<Self>,
+        to: &EntityId,
+        message: Message<Caller>,
+        door: Door,
+    ) -> Result<(), Shed> {
         if self.is_aside(to) || self.is_overloaded(to, door) {
             return Err(Shed);
         }

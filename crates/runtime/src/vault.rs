@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossdock_engine::Other;
+use crossdock_engine::{Door, Other};
 use crossdock_journal::{VaultEntry, VaultWrite};
 use crossdock_model::{Answer, Command, EntityId, Rejection, Timestamp};
 use tokio::sync::{OwnedMutexGuard, oneshot};
@@ -50,7 +50,8 @@ impl Handle {
         };
         let _turn = self.0.vault_turns.take(&order).await;
         // A live order answers within the same flush; and a new one has no other row that would need one to be dropped.
-        let known = match self.read(order.clone()).await {
+        let door = Door::of(&command, by.class);
+        let known = match self.read_through(door, order.clone()).await {
             Ok(_) => true,
             Err(AskError::Rejected(Rejection::NotFound(_))) => false,
             Err(error) => return Err(error),
@@ -66,7 +67,7 @@ impl Handle {
         let put = self.write_vault(&order, put);
         let asked = self.ask(order.clone(), command, by);
         let (kept, reply) = tokio::join!(biased; put, asked);
-        let named = self.named(&order, &reply, version).await;
+        let named = self.named(door, &order, &reply, version).await;
         if let Some(version) = named.filter(|named| known || *named != version) {
             // Nobody waits for it: whatever is left over goes with the next statement.
             drop(self.queue_vault(&order, VaultWrite::Keep { subject, version }));
@@ -78,6 +79,7 @@ impl Handle {
     /// The version that an order names after a command; the one that was put, where there is no order to name one.
     async fn named(
         &self,
+        door: Door,
         order: &EntityId,
         reply: &Result<Reply, AskError>,
         put: u64,
@@ -89,7 +91,8 @@ impl Handle {
         {
             return Some(summary.address_version);
         }
-        match self.read(order.clone()).await.map(|reply| reply.answer) {
+        let read = self.read_through(door, order.clone()).await;
+        match read.map(|reply| reply.answer) {
             Ok(Answer::Order(summary)) => Some(summary.address_version),
             Err(AskError::Rejected(Rejection::NotFound(_))) => Some(put),
             Ok(_) | Err(_) => None,

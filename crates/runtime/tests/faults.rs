@@ -7,9 +7,9 @@ use std::time::Duration as Wait;
 
 use crossdock_journal::memory::Fault;
 use crossdock_model::command::Command;
-use crossdock_model::{Class, EntityId};
-use crossdock_runtime::{AskError, Options, Reply};
-use support::{adjust, ask, by, define, journal, sku, sold, start};
+use crossdock_model::{Class, EntityId, Timestamp};
+use crossdock_runtime::{AskError, Door, Options, Personal, Reply, VaultEntry};
+use support::{adjust, ask, by, define, journal, order, sku, sold, start, until};
 
 /// A delta of 13 crashes the actor.
 fn crashing() -> Options {
@@ -234,5 +234,37 @@ async fn what_is_sold_already_is_shed_last() {
     for asked in waiting {
         asked.await.unwrap().unwrap();
     }
+    node.stop().await;
+}
+
+/// What a sale needs to know first comes through its own door: with so little room nobody ever may read, but what is
+/// sold is taken in, buyer and all, whenever nothing else waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_is_taken_in_while_nobody_may_read() {
+    let mut options = Options::new(1);
+    options.steps_max = 1;
+    let node = start(&journal(), options).await;
+    let handle = node.handle();
+    let buyer = Personal {
+        version: 0,
+        stated_at: Timestamp::from_ms(1),
+        buyer: "ada".to_owned(),
+        entry: VaultEntry {
+            body: b"Ada".to_vec(),
+            terms: Vec::new(),
+        },
+    };
+    until("the order is taken in", async || {
+        let (buyer, by) = (Some(buyer.clone()), by().of(Class::ChannelOrder));
+        let told = handle.ask_with_buyer(order(1), buyer, sold(0), by);
+        told.await.is_ok()
+    })
+    .await;
+    until("it is read for what is sold", async || {
+        handle.read_through(Door::Sold, order(1)).await.is_ok()
+    })
+    .await;
+    let read = handle.read(order(1)).await;
+    assert!(matches!(read, Err(AskError::Overloaded { .. })), "{read:?}");
     node.stop().await;
 }

@@ -12,7 +12,7 @@ use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LocationId, OrderId,
     Rejection, SkuId, Timestamp,
 };
-use crossdock_runtime::{AskError, Reply};
+use crossdock_runtime::{AskError, Door, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -244,7 +244,8 @@ async fn claim_for(asking: &Asking, hash: u64) -> Result<Claim, ApiError> {
         },
         hash,
     };
-    match asking.state.handle.read(claim.request.clone()).await {
+    let handle = &asking.state.handle;
+    match handle.read_through(Door::Hold, claim.request.clone()).await {
         Ok(known) => match known.answer {
             Answer::Claimed { order, .. } if order == claim.stands_for => Ok(claim),
             _ => Err(Rejection::KeyConflict.into()),
@@ -371,7 +372,7 @@ async fn confirm_sku(
     if asking
         .state
         .handle
-        .read(EntityId::Order(made.clone()))
+        .read_through(Door::Ask, EntityId::Order(made.clone()))
         .await
         .is_err()
     {

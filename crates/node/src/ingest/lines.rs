@@ -5,7 +5,7 @@ use crossdock_logic::bucket::bucket_of;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::{LineFacts, ListingTarget, Part};
 use crossdock_model::{Answer, Command, EntityId, ListingId, OrderId, SkuId};
-use crossdock_runtime::AskError;
+use crossdock_runtime::{AskError, Door};
 
 use super::take::Source;
 use super::worker::{Lack, Stuck, Worker};
@@ -84,7 +84,8 @@ impl Worker {
     }
 
     async fn exists(&self, sku: &SkuId) -> Result<bool, Stuck> {
-        match self.handle.read(EntityId::Sku(sku.clone())).await {
+        let entity = EntityId::Sku(sku.clone());
+        match self.handle.read_through(Door::Sold, entity).await {
             Ok(_) => Ok(true),
             Err(AskError::Rejected(_)) => Ok(false),
             Err(error) => Err(error.into()),

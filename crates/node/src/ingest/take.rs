@@ -9,7 +9,7 @@ use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, OrderId, Rejection,
     Timestamp,
 };
-use crossdock_runtime::{AskError, By, Handle, Personal, Reply};
+use crossdock_runtime::{AskError, By, Door, Handle, Personal, Reply};
 
 use super::worker::{Lack, Stuck, Worker, delivery_subject};
 
@@ -70,7 +70,8 @@ impl Worker {
     async fn source(&self, channel: &ChannelId) -> Result<Source, Stuck> {
         let principal = CredentialId::new(format!("channel:{channel}"))
             .map_err(|e| AskError::Unavailable(e.to_string()))?;
-        let reply = self.handle.read(EntityId::Channel(channel.clone())).await?;
+        let entity = EntityId::Channel(channel.clone());
+        let reply = self.handle.read_through(Door::Sold, entity).await?;
         let Answer::Channel {
             settings: Some(settings),
             adopt_older_than,
@@ -179,7 +180,7 @@ impl Worker {
     async fn is_outdated(&self, order: &EntityId, updated_at: Timestamp) -> Result<bool, Stuck> {
         match self
             .handle
-            .read(order.clone())
+            .read_through(Door::Sold, order.clone())
             .await
             .map(|reply| reply.answer)
         {

@@ -8,7 +8,7 @@ use crossdock_model::v1::{OrderFacts, Origin, Sale};
 use crossdock_model::{
     Answer, ChannelId, Command, CommandKey, EntityId, HoldId, OrderId, Rejection, Timestamp,
 };
-use crossdock_runtime::{AskError, Reply};
+use crossdock_runtime::{AskError, Door, Reply};
 
 use super::doc::{OrderAnswer, order_answer};
 use super::input::NewOrder;
@@ -52,7 +52,8 @@ pub(super) async fn create(asking: Asking, input: Input<NewOrder>) -> Answered<D
 
 /// How a channel sells through this API. One with a connector of its own states its orders itself.
 pub(crate) async fn sale_of(asking: &Asking, channel: &ChannelId) -> Result<Sale, ApiError> {
-    let read = asking.read(EntityId::Channel(channel.clone())).await?;
+    let entity = EntityId::Channel(channel.clone());
+    let read = asking.read_through(Door::Ask, entity).await?;
     let Answer::Channel {
         settings: Some(settings),
         ..
