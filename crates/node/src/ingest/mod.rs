@@ -91,3 +91,6 @@ fn traceparent(row: &InboxRow) -> Option<TraceContext> {
     let (_, text) = headers.find(|(name, _)| name == "traceparent")?;
     crossdock_api::trace::read(text)
 }
+
+#[cfg(test)]
+mod tests;

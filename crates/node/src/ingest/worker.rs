@@ -6,7 +6,7 @@ use crossdock_model::v1::TraceContext;
 use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityId};
 use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
 
-/// Pause before a delivery that met an overloaded or unavailable entity is tried again.
+/// Pause before a delivery that met an overloaded entity is tried again.
 const RETRY: Duration = Duration::from_ms(250);
 /// Tries of one delivery in a row before it waits for the next sweep of the inbox.
 const TRIES: u32 = 5;
@@ -78,7 +78,7 @@ impl Worker {
                     return Worked::Done;
                 }
                 Err(Stuck::Later(error)) => {
-                    self.later(row, &error);
+                    self.later(row, &error, waits_for, subject).await;
                     return Worked::Later;
                 }
                 Err(Stuck::Parked(lack)) => lack,
@@ -134,10 +134,26 @@ impl Worker {
         }
     }
 
-    fn later(&self, row: &InboxRow, error: &AskError) {
+    /// Gives a delivery back as it is, but one more attempt on: the next sweep finds those first that were not tried
+    /// as often, so that the deliveries of a channel that is put aside stand in the way of no other.
+    async fn later(
+        &self,
+        row: &InboxRow,
+        error: &AskError,
+        waits_for: Option<String>,
+        subject: Option<String>,
+    ) {
         let id = &row.delivery.id;
         tracing::warn!(channel = %id.channel, delivery = id.delivery, %error, "tried again later");
-        self.handle.release_delivery(id);
+        if *error == AskError::ShuttingDown {
+            self.handle.release_delivery(id);
+            return;
+        }
+        let state = match waits_for {
+            Some(_) => InboxState::Parked,
+            None => InboxState::Open,
+        };
+        self.mark(row, state, waits_for, subject).await;
     }
 
     async fn mark(
@@ -166,7 +182,7 @@ impl Worker {
         let mut tries = 0;
         loop {
             match self.take_in(row, subject).await {
-                Err(Stuck::Later(_)) if tries < TRIES => {
+                Err(Stuck::Later(error)) if tries < TRIES && passes_soon(&error) => {
                     tries += 1;
                     self.handle
                         .sleep(Duration::from_ms(RETRY.as_ms() * u64::from(tries)))
@@ -221,6 +237,17 @@ impl Worker {
         if let Err(error) = asked.await {
             tracing::warn!(%channel, %error, "an exception could not be recorded; the delivery stays parked");
         }
+    }
+}
+
+/// Whether what stands in the way is gone in a moment, so that a worker waits for it.
+fn passes_soon(error: &AskError) -> bool {
+    match error {
+        AskError::Overloaded { .. } | AskError::Unknown => true,
+        AskError::Rejected(_)
+        | AskError::Unavailable(_)
+        | AskError::Quarantined { .. }
+        | AskError::ShuttingDown => false,
     }
 }
 
