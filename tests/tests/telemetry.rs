@@ -49,9 +49,14 @@ async fn a_missing_collector_is_told_and_costs_no_order() {
     deliver(&server, 1, &format!("00-{SAMPLED}-00f067aa0ba902b7-01")).await;
     support::settled(&server, "shop:1", &["requested"]).await;
     support::until("it is told", async || {
-        setup.log_text().contains("spans cannot be sent")
+        let log = setup.log_text();
+        log.contains("spans cannot be sent") && log.contains("no collector takes spans")
     })
     .await;
+    let health = server.http.get(format!("{}/healthz", server.url));
+    let health = health.send().await.unwrap().text().await.unwrap();
+    let wanted = "ok\ntraces: last success: never; last error: not sent, ";
+    assert!(health.starts_with(wanted), "{health}");
 }
 
 async fn deliver(door: &Door, number: u64, traceparent: &str) {

@@ -1,5 +1,6 @@
 //! Around every request: its id, its time limit, its figures; and what operators look at.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
@@ -135,9 +136,10 @@ pub(crate) async fn bounded(
     }
 }
 
-/// The process answers.
-pub(crate) async fn healthz() -> &'static str {
-    "ok"
+/// The process answers; how traces leave is told too, and lost ones are no reason to restart it.
+pub(crate) async fn healthz(State(state): State<ApiState>) -> Cow<'static, str> {
+    let traces = state.spans.as_ref().and_then(|spans| spans.health());
+    traces.map_or(Cow::Borrowed("ok"), |line| format!("ok\n{line}").into())
 }
 
 /// The node takes work.

@@ -21,6 +21,11 @@ pub trait Spans: Send + Sync {
 
     /// Takes a span of work that has ended.
     fn report(&self, span: FinishedSpan);
+
+    /// How sending goes, in one line that anybody may read: no addresses, no texts of errors.
+    fn health(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A span of work that has ended.

@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::server::router;
+use crate::trace::Spans;
 use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Outbound, Parts, new_key};
 
 /// Secrets of the channel `shop`: one is being replaced.
@@ -43,6 +44,7 @@ struct Server {
     insight: Arc<Insight>,
     journal: Arc<MemoryJournal>,
     router: Router,
+    spans: Option<Arc<dyn Spans>>,
     keys: BTreeMap<&'static str, String>,
     _node: Node,
     _dir: tempfile::TempDir,
@@ -132,6 +134,7 @@ impl Server {
             insight,
             journal,
             router: axum::Router::new(),
+            spans: None,
             keys: BTreeMap::new(),
             _node: node,
             _dir: dir,
@@ -173,7 +176,7 @@ impl Server {
             registry: Registry::default(),
             adopt: None,
             backup: None,
-            spans: None,
+            spans: self.spans.clone(),
             outbound: Outbound {
                 sender: HttpSender::new(Policy::default()).unwrap(),
                 secrets: BTreeSet::from(["wms".to_owned()]),

@@ -7,10 +7,13 @@ use std::time::Duration;
 use axum::http::Method;
 use axum::routing::get;
 use axum::{Router, middleware};
+use crossdock_model::v1::TraceContext;
 use serde_json::json;
 
 use super::Server;
 use crate::error::ApiError;
+use crate::server::router;
+use crate::trace::{FinishedSpan, Spans};
 use crate::{Limits, observe};
 
 /// What the log says, for a test.
@@ -79,6 +82,38 @@ async fn a_failure_is_logged_with_the_requests_id_and_its_cause() {
     assert_eq!(lines.len(), 1, "{log}");
     for part in ["ask-7", "/fails", "no such table: orders"] {
         assert!(lines[0].contains(part), "{part} in {log}");
+    }
+}
+
+/// Spans that are lost, and say so.
+struct Lost;
+
+impl Spans for Lost {
+    fn begin(&self, _: Option<TraceContext>, _: bool) -> TraceContext {
+        TraceContext {
+            trace_id: [1; 16],
+            span_id: [1; 8],
+            flags: 0,
+        }
+    }
+
+    fn report(&self, _: FinishedSpan) {}
+
+    fn health(&self) -> Option<String> {
+        Some("traces: lost".to_owned())
+    }
+}
+
+/// Lost traces are told, but are no reason to restart the process.
+#[tokio::test]
+async fn health_is_ok_and_tells_of_traces() {
+    let mut server = Server::start().await;
+    let traced: Arc<dyn Spans> = Arc::new(Lost);
+    for (spans, wanted) in [(None, "ok"), (Some(traced), "ok\ntraces: lost")] {
+        server.spans = spans;
+        server.router = router(server.state(Limits::default()));
+        let health = server.anonymous(Method::GET, "/healthz").send().await;
+        assert_eq!((health.status.as_u16(), &*health.text), (200, wanted));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Logs and traces. Logs go to standard error; spans leave by OTLP when an endpoint is configured.
 
+mod outcome;
 mod spans;
 
 use std::io::IsTerminal;
@@ -53,7 +54,8 @@ pub fn flushes() -> Histogram {
 /// Starts logs and, when configured, traces.
 ///
 /// # Errors
-/// When the log filter cannot be read, the exporter cannot be built, or telemetry was started before.
+/// When the log filter cannot be read, the exporter cannot be built, or telemetry was started before. A collector
+/// that takes nothing is no error: the log tells of it, and the node goes on without traces.
 pub fn start(settings: &Telemetry) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&settings.log).context("telemetry.log is not a log filter")?;
     let plain = tracing_subscriber::fmt::layer()
@@ -70,8 +72,14 @@ pub fn start(settings: &Telemetry) -> anyhow::Result<Guard> {
     let endpoint = settings.otlp_endpoint.as_deref();
     let spans = endpoint
         .map(|url| OtlpSpans::start(url, settings.trace_ratio))
-        .transpose()?;
-    Ok(Guard {
-        spans: spans.map(Arc::new),
-    })
+        .transpose()?
+        .map(Arc::new);
+    if let Some(spans) = spans.clone() {
+        // Apart, as a collector that does not answer would hold up the start.
+        std::thread::Builder::new()
+            .name("otlp-self-test".to_owned())
+            .spawn(move || spans.test())
+            .context("no thread for the test of the collector")?;
+    }
+    Ok(Guard { spans })
 }

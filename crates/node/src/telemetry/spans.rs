@@ -2,7 +2,8 @@
 //! a live span costs a microsecond or two even when it is thrown away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use crossdock_api::trace::{FinishedSpan, Spans};
@@ -20,6 +21,8 @@ use opentelemetry_sdk::trace::{
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+
+use super::outcome::{Outcomes, without_credentials};
 
 /// Spans that may wait to be sent, unless the environment says otherwise; more are dropped.
 const QUEUE_SPANS_MAX: usize = 65_536;
@@ -45,6 +48,7 @@ struct Figures {
     dropped: Counter,
     /// Spans that wait to be sent or are on their way: the processor does not tell what it drops.
     waiting: Arc<AtomicUsize>,
+    outcomes: Arc<Outcomes>,
 }
 
 /// How many spans may wait, as `OTEL_BSP_MAX_QUEUE_SIZE` says where it is set.
@@ -63,12 +67,12 @@ impl OtlpSpans {
             .with_http()
             .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
             .build()
+            .map_err(|error| anyhow::anyhow!(without_credentials(&error.to_string())))
             .context("telemetry.otlp_endpoint cannot be used")?;
         let figures = Figures::default();
         let told = Told {
             exporter,
             figures: figures.clone(),
-            is_failing: Arc::default(),
         };
         let set = std::env::var(OTEL_BSP_MAX_QUEUE_SIZE).ok();
         let queue_spans_max = queue_spans_max(set.as_deref());
@@ -105,10 +109,34 @@ impl OtlpSpans {
         );
     }
 
+    /// Sends one span at once, and tells the log if the collector does not take it: at the start somebody looks, later
+    /// traces are missed only when they are needed. Blocks for up to some seconds.
+    pub fn test(&self) {
+        self.report(FinishedSpan {
+            context: self.begin(None, true),
+            parent: None,
+            name: "start".to_owned(),
+            is_server: false,
+            started: SystemTime::now(),
+            took: Duration::ZERO,
+            attributes: Vec::new(),
+            error: None,
+        });
+        if let Err(error) = self.processor.force_flush() {
+            let error = without_credentials(&error.to_string());
+            tracing::error!(
+                error,
+                "no collector takes spans: see that one for OTLP over HTTP (port 4318) is at telemetry.otlp_endpoint; \
+                 the node goes on without traces"
+            );
+        }
+    }
+
     /// Sends what is left.
     pub fn close(&self) {
         if let Err(error) = self.processor.shutdown() {
-            tracing::warn!(%error, "the last spans could not be sent");
+            let error = without_credentials(&error.to_string());
+            tracing::warn!(error, "the last spans could not be sent");
         }
     }
 
@@ -179,6 +207,10 @@ impl Spans for OtlpSpans {
             instrumentation_scope: self.scope.clone(),
         });
     }
+
+    fn health(&self) -> Option<String> {
+        Some(self.figures.outcomes.line(Instant::now()))
+    }
 }
 
 /// An exporter that tells when it begins to fail and when it works again: traces that are silently lost are
@@ -187,7 +219,6 @@ impl Spans for OtlpSpans {
 struct Told {
     exporter: opentelemetry_otlp::SpanExporter,
     figures: Figures,
-    is_failing: Arc<AtomicBool>,
 }
 
 impl SpanExporter for Told {
@@ -197,7 +228,7 @@ impl SpanExporter for Told {
         let sent = self.exporter.export(batch).await;
         let waiting = &self.figures.waiting;
         waiting.fetch_sub(spans, Ordering::Relaxed);
-        let was_failing = self.is_failing.swap(sent.is_err(), Ordering::Relaxed);
+        let was_failing = self.figures.outcomes.note(&sent, Instant::now());
         match &sent {
             Ok(()) => {
                 self.figures.sent.inc_by(count);
@@ -208,14 +239,18 @@ impl SpanExporter for Told {
             Err(error) => {
                 self.figures.failed.inc_by(count);
                 if !was_failing {
-                    tracing::warn!(%error, "spans cannot be sent: is telemetry.otlp_endpoint right?");
+                    let error = without_credentials(&error.to_string());
+                    tracing::warn!(
+                        error,
+                        "spans cannot be sent: is telemetry.otlp_endpoint right?"
+                    );
                 }
             }
         }
         sent
     }
 
-    fn shutdown_with_timeout(&self, timeout: std::time::Duration) -> OTelSdkResult {
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.exporter.shutdown_with_timeout(timeout)
     }
 
@@ -226,7 +261,76 @@ impl SpanExporter for Told {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// What the log says, for a test.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Takes one request, and answers it with the status.
+    fn answer(collector: &TcpListener, status: &str) -> io::Result<()> {
+        let mut stream = BufReader::new(collector.accept()?.0);
+        let (mut line, mut length) = (String::new(), 0);
+        while stream.read_line(&mut line)? > 2 {
+            let header = line.to_ascii_lowercase();
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        stream.read_exact(&mut vec![0; length])?;
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.get_mut().write_all(head.as_bytes())
+    }
+
+    /// The log and the health after the test at the start, with a collector that answers with the status.
+    fn tested(status: &'static str) -> (String, String) {
+        let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = collector.local_addr().unwrap().port();
+        let collector = std::thread::spawn(move || answer(&collector, status));
+        let spans = OtlpSpans::start(&format!("http://user:word@127.0.0.1:{port}"), 0.0).unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let told = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(told.finish(), || spans.test());
+        collector.join().unwrap().unwrap();
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        (log, spans.health().unwrap())
+    }
+
+    #[test]
+    fn a_collector_that_refuses_is_told_at_the_start() {
+        let (log, health) = tested("403 Forbidden");
+        assert!(log.contains("ERROR"), "{log}");
+        assert!(log.contains("telemetry.otlp_endpoint"), "{log}");
+        assert!(!log.contains("word"), "{log}");
+        let wanted = "traces: last success: never; last error: not sent, ";
+        assert!(health.starts_with(wanted), "{health}");
+    }
+
+    #[test]
+    fn a_collector_that_takes_the_first_span_is_told() {
+        let (log, health) = tested("200 OK");
+        assert_eq!(log, "");
+        assert!(!health.contains("last success: never"), "{health}");
+        assert!(health.ends_with("; last error: never"), "{health}");
+    }
 
     fn spans(ratio: f64) -> OtlpSpans {
         OtlpSpans::start("http://127.0.0.1:9", ratio).unwrap()
@@ -256,8 +360,8 @@ mod tests {
                 parent: None,
                 name: "work".into(),
                 is_server: false,
-                started: std::time::SystemTime::now(),
-                took: std::time::Duration::ZERO,
+                started: SystemTime::now(),
+                took: Duration::ZERO,
                 attributes: Vec::new(),
                 error: None,
             });
