@@ -152,7 +152,9 @@ pub trait Journal: Send + Sync {
         limit: usize,
     ) -> Result<Vec<EntityId>, JournalError>;
 
-    /// Inbox rows of a shard in a state, oldest first. Rows are found by state, never by "after a cursor".
+    /// Inbox rows of a shard in a state, up to about `bytes_max` bytes of bodies (at least one). Rows are found by
+    /// state, never by "after a cursor": those with the fewest attempts come first, the oldest of them before
+    /// others, so that who tries a page and marks it has the next page next.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails.
@@ -161,6 +163,7 @@ pub trait Journal: Send + Sync {
         shard: ShardId,
         state: InboxState,
         limit: usize,
+        bytes_max: usize,
     ) -> Result<Vec<InboxRow>, JournalError>;
 
     /// One inbox row.

@@ -266,9 +266,19 @@ impl Journal for MemoryJournal {
         shard: ShardId,
         state: InboxState,
         limit: usize,
+        bytes_max: usize,
     ) -> Result<Vec<InboxRow>, JournalError> {
         let wanted = |row: &&InboxRow| row.state == state && row.delivery.id.shard() == shard;
-        Ok(self.lock().rows(wanted, limit))
+        let mut found = self.lock().rows(wanted, usize::MAX);
+        // Stable: they are in order of age.
+        found.sort_by_key(|row| row.attempts);
+        let mut bytes = 0;
+        let page = found.into_iter().take(limit).take_while(|row| {
+            let more = bytes == 0 || bytes < bytes_max;
+            bytes += row.delivery.body.len().max(1);
+            more
+        });
+        Ok(page.collect())
     }
 
     fn inbox_row(&self, id: &InboxId) -> Result<Option<InboxRow>, JournalError> {

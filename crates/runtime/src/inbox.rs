@@ -3,7 +3,9 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, Inserted};
+use crossdock_journal::{
+    InboxId, InboxInsert, InboxRow, InboxState, Inserted, Journal, JournalError,
+};
 use crossdock_model::{Duration, SHARD_COUNT, ShardId};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Notify, oneshot};
@@ -25,7 +27,8 @@ const READY_MAX: usize = 16_384;
 const READY_BYTES_MAX: usize = 64 << 20;
 /// Open deliveries of a shard looked up in one sweep, that all shards together fill the memory there is for them.
 const OPEN_PAGE: usize = READY_MAX / SHARD_COUNT as usize;
-/// Parked deliveries of a shard looked up in one sweep.
+/// Parked deliveries of a shard looked up in one sweep. Each that is tried in vain is parked again and comes behind
+/// the others, which the next sweeps find.
 const PARKED_PAGE: usize = 256;
 /// How often open deliveries are looked up in the journal.
 const SWEEP: Duration = Duration::from_s(10);
@@ -44,6 +47,11 @@ struct Ready {
 impl Ready {
     fn has_room(&self) -> bool {
         self.rows.len() < READY_MAX && self.bytes < READY_BYTES_MAX
+    }
+
+    /// Bytes there is room for, if there is any.
+    fn bytes_left(&self) -> Option<usize> {
+        self.has_room().then(|| READY_BYTES_MAX - self.bytes)
     }
 
     fn push(&mut self, row: InboxRow) {
@@ -217,41 +225,59 @@ fn beside(delivery: InboxInsert) -> InboxInsert {
 /// as now and then: what they wait for may have come in a way that names no delivery, or just before a crash.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut sweeps: u64 = 0;
+    let (mut open_first, mut parked_first) = (0, 0);
     while !shared.is_stopping() {
-        sweep(&shared, InboxState::Open).await;
+        open_first = sweep(&shared, InboxState::Open, open_first).await;
         if sweeps.is_multiple_of(SWEEPS_PER_PARKED) {
-            sweep(&shared, InboxState::Parked).await;
+            parked_first = sweep(&shared, InboxState::Parked, parked_first).await;
         }
         sweeps += 1;
         shared.clock.sleep(SWEEP).await;
     }
 }
 
-async fn sweep(shared: &Arc<Shared>, state: InboxState) {
+/// Looks up deliveries of all shards from `first` on; the shard to begin with next.
+async fn sweep(shared: &Arc<Shared>, state: InboxState, first: usize) -> usize {
     let sweeper = Arc::clone(shared);
+    let found = tokio::task::spawn_blocking(move || {
+        look_up(&*sweeper.journal, &sweeper.inbox, state, first)
+    });
+    match found.await {
+        Ok(Ok(next)) => next,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "deliveries cannot be read; tried again with the next sweep");
+            first
+        }
+        Err(_) => first,
+    }
+}
+
+/// Puts deliveries to work while there is room. The next sweep begins with the shard that found none, so that those
+/// of no shard wait for ever behind those of others.
+fn look_up(
+    journal: &dyn Journal,
+    inbox: &Inbox,
+    state: InboxState,
+    first: usize,
+) -> Result<usize, JournalError> {
     let page = match state {
         InboxState::Parked => PARKED_PAGE,
-        _ => OPEN_PAGE,
+        InboxState::Open | InboxState::Done => OPEN_PAGE,
     };
-    let found = tokio::task::spawn_blocking(move || {
-        for shard in ShardId::all() {
-            if !sweeper.inbox.lock().has_room() {
-                break;
-            }
-            let found = sweeper.journal.inbox(shard, state, page)?;
-            sweeper.inbox.offer(found);
-        }
-        Ok::<_, crossdock_journal::JournalError>(())
-    })
-    .await;
-    if let Ok(Err(error)) = found {
-        tracing::error!(%error, "deliveries cannot be read; tried again with the next sweep");
+    let shards = ShardId::all().skip(first).chain(ShardId::all());
+    for (shard, looked_up) in shards.zip(0..usize::from(SHARD_COUNT)) {
+        let Some(bytes_max) = inbox.lock().bytes_left() else {
+            return Ok((first + looked_up) % usize::from(SHARD_COUNT));
+        };
+        inbox.offer(journal.inbox(shard, state, page, bytes_max)?);
     }
+    Ok(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossdock_journal::{Batch, MemoryJournal};
     use crossdock_model::{ChannelId, Timestamp};
 
     fn delivery(number: usize, bytes: usize) -> InboxInsert {
@@ -298,5 +324,29 @@ mod tests {
         assert_eq!((ready.rows.len(), ready.taken.len()), (64, 64));
         while ready.pop().is_some() {}
         assert_eq!(ready.bytes, 0);
+    }
+
+    /// More than there is room for, none of which is ever done.
+    #[test]
+    fn deliveries_of_every_shard_are_looked_up_in_turn() {
+        const ALL: usize = 150;
+        let journal = MemoryJournal::new(1, Timestamp::default());
+        let batch = Batch {
+            inbox: (0..ALL).map(|number| delivery(number, 1 << 20)).collect(),
+            ..Batch::default()
+        };
+        journal.commit(&batch).unwrap();
+        let inbox = Inbox::new(Gauge::default());
+        let (mut first, mut seen) = (0, HashSet::new());
+        for _ in 0..4 {
+            first = look_up(&journal, &inbox, InboxState::Open, first).unwrap();
+            let mut ready = inbox.lock();
+            assert!(ready.rows.len() <= 65);
+            while let Some(row) = ready.pop() {
+                ready.taken.remove(&row.delivery.id);
+                seen.insert(row.delivery.id);
+            }
+        }
+        assert_eq!(seen.len(), ALL);
     }
 }

@@ -13,8 +13,8 @@ impl Server {
     fn deliveries(&self) -> usize {
         let states = [InboxState::Open, InboxState::Parked, InboxState::Done];
         let counts = states.into_iter().flat_map(|state| {
-            let inbox = move |shard| self.journal.inbox(shard, state, 100).unwrap().len();
-            ShardId::all().map(inbox)
+            let inbox = move |shard| self.journal.inbox(shard, state, 100, usize::MAX);
+            ShardId::all().map(move |shard| inbox(shard).unwrap().len())
         });
         counts.sum()
     }

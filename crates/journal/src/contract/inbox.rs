@@ -11,7 +11,7 @@ pub(super) fn inbox_by_state(journal: &dyn Journal) {
         .collect();
     assert_eq!(insert(journal, rows.clone()), [Inserted::New; 4]);
     let ids = |state, limit| -> Vec<_> {
-        let found = journal.inbox(shard, state, limit).unwrap();
+        let found = journal.inbox(shard, state, limit, usize::MAX).unwrap();
         found.into_iter().map(|row| row.delivery).collect()
     };
     assert_eq!(ids(InboxState::Open, 9), rows);
@@ -38,6 +38,42 @@ pub(super) fn inbox_by_state(journal: &dyn Journal) {
     assert_eq!((open.state, open.attempts), (InboxState::Open, 2));
     let done = journal.inbox_row(&rows[1].id).unwrap().unwrap();
     assert_eq!(done.subject.as_deref(), Some("order:shop:1"));
+}
+
+/// Whoever tries a page and parks it again comes past every row, however many there are.
+pub(super) fn parked_rows_take_turns(journal: &dyn Journal) {
+    const PAGE: usize = 3;
+    let shard = delivery("0").id.shard();
+    let rows: Vec<_> = (0..)
+        .map(|n| delivery(&n.to_string()))
+        .filter(|row| row.id.shard() == shard)
+        .take(7)
+        .collect();
+    insert(journal, rows.clone());
+    let held = claim(journal, 1, shard);
+    let park = |ids: Vec<InboxId>| {
+        let mut one = write(held, 1);
+        let parked = |id: &InboxId| mark(id, InboxState::Parked, None);
+        one.inbox = ids.iter().map(parked).collect();
+        commit(journal, vec![one]);
+    };
+    park(rows.iter().map(|row| row.id.clone()).collect());
+    let page = |limit, bytes_max| -> Vec<InboxId> {
+        let found = journal.inbox(shard, InboxState::Parked, limit, bytes_max);
+        let ids = found.unwrap().into_iter().map(|row| row.delivery.id);
+        ids.collect()
+    };
+    let mut turns = Vec::new();
+    while turns.len() < rows.len() {
+        let tried = page(PAGE.min(rows.len() - turns.len()), usize::MAX);
+        park(tried.clone());
+        turns.extend(tried);
+    }
+    let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+    assert_eq!(turns, ids);
+    let body = rows[0].body.len();
+    assert_eq!(page(9, 1), ids[..1], "one, however large");
+    assert_eq!(page(9, body + 1), ids[..2]);
 }
 
 pub(super) fn delivery_repeats(journal: &dyn Journal) {

@@ -88,6 +88,10 @@ const CASES: &[Case] = &[
     ("dirty entities are paged", state::dirty_is_paged),
     ("entities are listed by prefix", state::entities_by_prefix),
     ("the inbox is found by state", inbox::inbox_by_state),
+    (
+        "parked deliveries take turns",
+        inbox::parked_rows_take_turns,
+    ),
     ("a repeated delivery is not new", inbox::delivery_repeats),
     ("a delivery that is done stays done", inbox::done_stays_done),
     (

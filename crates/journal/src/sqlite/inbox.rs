@@ -265,10 +265,12 @@ pub(super) fn by_state(
     shard: ShardId,
     state: InboxState,
     limit: usize,
+    bytes_max: usize,
 ) -> Result<Vec<InboxRow>, JournalError> {
-    let sql = format!("{COLUMNS} WHERE i.shard = ?1 AND i.state = ?2 ORDER BY i.id LIMIT ?3");
+    let sql =
+        format!("{COLUMNS} WHERE i.shard = ?1 AND i.state = ?2 ORDER BY i.attempts, i.id LIMIT ?3");
     let parameters = params![shard.number(), number(state), int(limit as u64)];
-    select(connection, keys, &sql, parameters)
+    select(connection, keys, &sql, parameters, bytes_max)
 }
 
 pub(super) fn by_id(
@@ -278,7 +280,7 @@ pub(super) fn by_id(
 ) -> Result<Option<InboxRow>, JournalError> {
     let sql = format!("{COLUMNS} WHERE i.channel = ?1 AND i.delivery = ?2");
     let parameters = params![id.channel.as_str(), id.delivery];
-    Ok(select(connection, keys, &sql, parameters)?.pop())
+    Ok(select(connection, keys, &sql, parameters, usize::MAX)?.pop())
 }
 
 pub(super) fn parked(
@@ -293,6 +295,7 @@ pub(super) fn parked(
         keys,
         &sql,
         params![parked_on, int(limit as u64)],
+        usize::MAX,
     )
 }
 
@@ -304,6 +307,7 @@ pub(super) fn all(connection: &Connection, keys: &Keyring) -> Result<Vec<InboxRo
         keys,
         &format!("{COLUMNS} ORDER BY i.id"),
         params![],
+        usize::MAX,
     )
 }
 
@@ -312,12 +316,18 @@ fn select(
     keys: &Keyring,
     sql: &str,
     parameters: &[&dyn rusqlite::ToSql],
+    bytes_max: usize,
 ) -> Result<Vec<InboxRow>, JournalError> {
     let mut statement = connection.prepare_cached(sql).map_err(reading)?;
     let mut rows = statement.query(parameters).map_err(reading)?;
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(reading)? {
-        found.push(decode(keys, &Stored::read(row).map_err(reading)?)?);
+        let row = decode(keys, &Stored::read(row).map_err(reading)?)?;
+        bytes += row.delivery.body.len();
+        found.push(row);
+        if bytes >= bytes_max {
+            break;
+        }
     }
     Ok(found)
 }

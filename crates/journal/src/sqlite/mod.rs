@@ -308,8 +308,10 @@ impl Journal for SqliteJournal {
         shard: ShardId,
         state: InboxState,
         limit: usize,
+        bytes_max: usize,
     ) -> Result<Vec<InboxRow>, JournalError> {
-        inbox::by_state(&self.reader(), &self.keys, shard, state, limit)
+        let reader = self.reader();
+        inbox::by_state(&reader, &self.keys, shard, state, limit, bytes_max)
     }
 
     fn inbox_row(&self, id: &InboxId) -> Result<Option<InboxRow>, JournalError> {

@@ -90,7 +90,7 @@ fn view(journal: &dyn Journal) -> String {
         let due = journal.due(shard, at(5), None, 99).unwrap();
         let dirty = journal.dirty(shard, None, 99).unwrap();
         let inbox = [InboxState::Open, InboxState::Parked, InboxState::Done]
-            .map(|state| journal.inbox(shard, state, 99).unwrap());
+            .map(|state| journal.inbox(shard, state, 99, usize::MAX).unwrap());
         out.push_str(&format!("{frames:?} {due:?} {dirty:?} {inbox:?}\n"));
     }
     let entities = journal.entities("", None, 99).unwrap();
