@@ -344,7 +344,7 @@ mod tests {
                 at: Timestamp::default(),
             },
             Rejection::WrongState {
-                status: crossdock_model::v1::OrderStatus::Closed,
+                state: text(),
                 hint: text(),
             },
             Rejection::CapacityFull { day: text() },

@@ -23,10 +23,10 @@ use thiserror::Error;
 pub use catch_up::{Lag, Progress};
 pub use fold::TOPICS;
 pub use query::{
-    Delivered, ExceptionFilter, ExceptionRow, ExpectedRow, FeedEvent, FeedPage, HoldSummary,
-    LedgerRow, ListingRow, OpenExceptions, OrderFilter, OrderRow, OrderSearch, PAGE_MAX, Page,
-    RequestFilter, RequestRow, RequestSummary, RuleSetRow, ShipmentRow, SkuRow, StockFilter,
-    StockRow, StockSearch, TimelineRow, TransferRow,
+    Delivered, ExceptionFilter, ExceptionNote, ExceptionRow, ExpectedRow, FeedEvent, FeedPage,
+    HoldSummary, LedgerRow, ListingRow, OpenExceptions, OrderFilter, OrderRow, OrderSearch,
+    PAGE_MAX, Page, RequestFilter, RequestRow, RequestSummary, RuleSetRow, ShipmentRow, SkuRow,
+    StockFilter, StockRow, StockSearch, TimelineRow, TransferRow,
 };
 
 /// Connections that answer questions side by side.

@@ -11,7 +11,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Version of the folded tables.
-const FOLDED: i64 = 5;
+const FOLDED: i64 = 6;
 /// Version of the kept tables; another one means a new file.
 const KEPT: i64 = 2;
 /// What `user_version` holds.
@@ -103,7 +103,7 @@ CREATE INDEX ledger_location ON ledger (sku, location, number);
 CREATE TABLE exceptions (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, episode INTEGER NOT NULL,
     entity TEXT NOT NULL, cause TEXT NOT NULL, evidence TEXT NOT NULL, opened_at INTEGER NOT NULL,
-    closed_at INTEGER, how TEXT);
+    closed_at INTEGER, how TEXT, notes TEXT NOT NULL DEFAULT '[]');
 CREATE INDEX exceptions_opened ON exceptions (opened_at, id);
 CREATE INDEX exceptions_open ON exceptions (opened_at, id) WHERE closed_at IS NULL;
 CREATE INDEX exceptions_key ON exceptions (entity, kind, subject, episode);

@@ -72,6 +72,9 @@ impl Decider for ChannelState {
                 .exceptions
                 .close(kind, subject, *episode, how)
                 .map(ChannelEvent::ExceptionClosed),
+            ChannelCommand::NoteException { key, text } => Some(ChannelEvent::ExceptionNoted(
+                self.exceptions.note(key, text)?,
+            )),
         };
         Ok(Decision::done(event.into_iter().collect()))
     }
@@ -99,6 +102,8 @@ impl Decider for ChannelState {
             ChannelEvent::AdoptionBegan { older_than } => self.adopt_older_than = Some(*older_than),
             ChannelEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(opened),
             ChannelEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(closed),
+            // Views show it; nothing is decided by it.
+            ChannelEvent::ExceptionNoted(_) => {}
         }
         Ok(())
     }

@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crossdock_model::Rejection;
-use crossdock_model::v1::{ExceptionClosed, ExceptionKey, ExceptionOpened};
+use crossdock_model::v1::{ExceptionClosed, ExceptionKey, ExceptionNoted, ExceptionOpened};
 use serde::{Deserialize, Serialize};
 
 /// Exceptions of one entity that may be open at a time.
 pub const OPEN_MAX: usize = 100_000;
 /// Closed exceptions whose episode is remembered one by one.
 pub const CLOSED_MAX: usize = 10_000;
+
+/// Longest text of a person that is kept, in bytes.
+pub const TEXT_BYTES_MAX: usize = 4_096;
 
 type Name = (String, String);
 
@@ -87,6 +90,18 @@ impl OpenExceptions {
         })
     }
 
+    /// The event of a note on that episode.
+    ///
+    /// # Errors
+    /// As [`noted`].
+    pub fn note(&self, key: &ExceptionKey, text: &str) -> Result<ExceptionNoted, Rejection> {
+        noted(self.is_open(key), key, text)
+    }
+
+    fn is_open(&self, key: &ExceptionKey) -> bool {
+        self.open.get(&name(key)) == Some(&key.episode)
+    }
+
     /// Takes an opening over.
     pub fn apply_opened(&mut self, opened: &ExceptionOpened) {
         let name = name(&opened.key);
@@ -109,6 +124,52 @@ impl OpenExceptions {
                 self.forgotten = self.forgotten.max(episode);
             }
         }
+    }
+}
+
+/// What a person wrote onto an exception, which must be open.
+///
+/// # Errors
+/// [`Rejection::NotFound`] unless it is, [`Rejection::Invalid`] when the text is too long.
+pub fn noted(open: bool, key: &ExceptionKey, text: &str) -> Result<ExceptionNoted, Rejection> {
+    check_text("text", text)?;
+    match open {
+        true => Ok(ExceptionNoted {
+            key: key.clone(),
+            text: text.to_owned(),
+        }),
+        false => Err(not_open(key)),
+    }
+}
+
+/// What a person says of settling an exception, which must be open.
+///
+/// # Errors
+/// [`Rejection::NotFound`] unless it is, [`Rejection::Invalid`] when the text is too long.
+pub fn resolved(open: bool, key: &ExceptionKey, how: &str) -> Result<ExceptionClosed, Rejection> {
+    check_text("how", how)?;
+    match open {
+        true => Ok(ExceptionClosed {
+            key: key.clone(),
+            how: how.to_owned(),
+        }),
+        false => Err(not_open(key)),
+    }
+}
+
+fn not_open(key: &ExceptionKey) -> Rejection {
+    let ExceptionKey { kind, subject, .. } = key;
+    Rejection::NotFound(format!("an open exception {kind} of {subject}"))
+}
+
+/// Whether a person's text is short enough to be kept.
+pub(crate) fn check_text(field: &str, text: &str) -> Result<(), Rejection> {
+    match text.len() <= TEXT_BYTES_MAX {
+        true => Ok(()),
+        false => Err(Rejection::invalid(
+            field,
+            format!("at most {TEXT_BYTES_MAX} bytes"),
+        )),
     }
 }
 
@@ -153,6 +214,23 @@ mod tests {
         let close = |episode| exceptions.close("drift", "a", episode, "Looked at.");
         assert!(close(Some(1)).is_none(), "that one is over");
         assert!(close(Some(2)).is_some() && close(None).is_some());
+    }
+
+    #[test]
+    fn a_note_is_of_the_open_episode_and_short() {
+        let mut exceptions = OpenExceptions::default();
+        let note = |exceptions: &OpenExceptions, episode, text: &str| {
+            let name = ("drift".to_owned(), "a".to_owned());
+            let noted = exceptions.note(&super::key(name, episode), text);
+            noted.map_err(|rejection| rejection.code())
+        };
+        assert_eq!(note(&exceptions, 1, "Counting."), Err("not_found"));
+        opened(&mut exceptions, "a");
+        let noted = note(&exceptions, 1, "Counting.");
+        assert_eq!(noted.map(|noted| noted.text), Ok("Counting.".to_owned()));
+        assert_eq!(note(&exceptions, 2, "Counting."), Err("not_found"));
+        let long = "a".repeat(super::TEXT_BYTES_MAX + 1);
+        assert_eq!(note(&exceptions, 1, &long), Err("invalid"));
     }
 
     #[test]

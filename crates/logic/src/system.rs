@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crossdock_model::answer::{EndpointView, KeyView, QuarantineView};
 use crossdock_model::command::SystemCommand;
-use crossdock_model::v1::SystemEvent;
+use crossdock_model::v1::{self, ExceptionKey, ExceptionNoted, SystemEvent};
 use crossdock_model::{Answer, CredentialId, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
-use crate::exceptions::OpenExceptions;
+use crate::exceptions::{self, OpenExceptions};
 
 /// API keys, endpoints and quarantine marks at most, each.
 const DOCUMENTS_MAX: usize = 10_000;
@@ -38,6 +38,11 @@ impl Decider for SystemState {
         if let Some(answer) = self.answer(command) {
             return Ok(Decision::unchanged(answer));
         }
+        if let SystemCommand::NoteException { key, text } = command {
+            let noted = self.note(key, text)?;
+            return Ok(Decision::done(vec![SystemEvent::ExceptionNoted(noted)]));
+        }
+        self.check_closing(command)?;
         let change = self.change(command);
         if change.is_some() {
             self.check(command)?;
@@ -123,6 +128,8 @@ impl Decider for SystemState {
             }
             SystemEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(&opened),
             SystemEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(&closed),
+            // Views show it; nothing is decided by it.
+            SystemEvent::ExceptionNoted(_) => {}
         }
         Ok(())
     }
@@ -190,7 +197,8 @@ impl SystemState {
             | SystemCommand::ReadEndpoints
             | SystemCommand::ReadQuarantine
             | SystemCommand::OpenException { .. }
-            | SystemCommand::CloseException { .. } => false,
+            | SystemCommand::CloseException { .. }
+            | SystemCommand::NoteException { .. } => false,
         }
     }
 
@@ -253,7 +261,8 @@ impl SystemState {
             SystemCommand::ReadRuleSet
             | SystemCommand::ReadKeys
             | SystemCommand::ReadEndpoints
-            | SystemCommand::ReadQuarantine => None,
+            | SystemCommand::ReadQuarantine
+            | SystemCommand::NoteException { .. } => None,
             SystemCommand::SaveRuleSet { document } => {
                 let version = self.rule_set.0 + 1;
                 Some(SystemEvent::RuleSetSaved { version, document })
@@ -308,6 +317,34 @@ impl SystemState {
         }
     }
 
+    /// A quarantine is listed among the exceptions, and ends with its mark alone.
+    fn is_quarantined(&self, kind: &str, subject: &str) -> bool {
+        let mut marks = self.quarantine.values().filter(|mark| !mark.skipped);
+        kind == v1::QUARANTINE
+            && marks.any(|mark| v1::quarantined(&mark.entity, mark.command_hash) == subject)
+    }
+
+    fn check_closing(&self, command: &SystemCommand) -> Result<(), Rejection> {
+        match command {
+            SystemCommand::CloseException { kind, subject, .. }
+                if self.is_quarantined(kind, subject) =>
+            {
+                Err(Rejection::WrongState {
+                    state: format!("{subject} is put aside"),
+                    hint: "retry or skip it in quarantine, which closes this too".to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&self, key: &ExceptionKey, text: &str) -> Result<ExceptionNoted, Rejection> {
+        match self.is_quarantined(&key.kind, &key.subject) {
+            true => exceptions::noted(true, key, text),
+            false => self.exceptions.note(key, text),
+        }
+    }
+
     fn change_exceptions(&self, command: &SystemCommand) -> Option<SystemEvent> {
         if let SystemCommand::OpenException {
             kind,
@@ -350,7 +387,7 @@ fn room(what: &str, len: usize) -> Result<(), Rejection> {
 #[cfg(test)]
 mod tests {
     use crossdock_model::command::SystemCommand;
-    use crossdock_model::v1::Scope;
+    use crossdock_model::v1::{self, ExceptionKey, Scope};
     use crossdock_model::{Answer, Command, CredentialId, Rejection};
 
     use crate::testing::Scene;
@@ -459,7 +496,28 @@ mod tests {
             (mark(Some(4)), 2),
         ];
         check(&mut system, steps.into());
-        check(&mut system, vec![(lift(None), 3), (lift(None), 3)]);
+        let key = ExceptionKey {
+            kind: v1::QUARANTINE.to_owned(),
+            subject: "sku:A".to_owned(),
+            episode: 1,
+        };
+        let close = Command::System(SystemCommand::CloseException {
+            kind: key.kind.clone(),
+            subject: key.subject.clone(),
+            episode: Some(1),
+            how: "Looked at.".to_owned(),
+        });
+        let refused = system.ask(close);
+        assert!(
+            matches!(refused, Err(Rejection::WrongState { .. })),
+            "{refused:?}"
+        );
+        let text = "Asked for help.".to_owned();
+        let note = SystemCommand::NoteException { key, text };
+        check(&mut system, vec![(note.clone(), 3)]);
+        check(&mut system, vec![(lift(None), 4), (lift(None), 4)]);
+        let over = system.ask(Command::System(note));
+        assert!(matches!(over, Err(Rejection::NotFound(_))), "{over:?}");
         let read = Command::System(SystemCommand::ReadQuarantine);
         let Ok(Answer::Quarantine(marks)) = system.ask(read) else {
             panic!("no marks");

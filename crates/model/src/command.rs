@@ -4,19 +4,22 @@
     reason = "variants are documented; fields are named for what they hold, with units in name or type"
 )]
 
+mod system;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::system::SystemCommand;
 use crate::answer::Answer;
 pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};
 use crate::rejection::Rejection;
 use crate::v1::{
     AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, ExceptionKey,
     LineUnits, ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason,
-    RequestLine, RequestNumber, ReturnLine, Sale, Scope, ShownLevel, Take, Tracking,
+    RequestLine, RequestNumber, ReturnLine, Sale, ShownLevel, Take, Tracking,
 };
 use crate::{
-    CommandKey, CredentialId, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId,
-    ShipmentId, SkuId, SourceId, Timestamp, TransferId,
+    CommandKey, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId, ShipmentId,
+    SkuId, SourceId, Timestamp, TransferId,
 };
 
 /// Number of a tracked effect in its entity, 1 for the first.
@@ -200,6 +203,16 @@ pub enum SkuCommand {
         id: AttemptId,
         location: LocationId,
     },
+    /// A person settled an open exception; refused while what it tells of still holds.
+    ResolveException {
+        key: ExceptionKey,
+        how: String,
+    },
+    /// A person writes onto an open exception.
+    NoteException {
+        key: ExceptionKey,
+        text: String,
+    },
 }
 
 /// What an operator says of a line. What is not given stays as it is known.
@@ -355,6 +368,11 @@ pub enum OrderCommand {
     },
     /// A cart's hold is given back, as if it ran out now. One that has become an order is left alone.
     ReleaseHold,
+    /// A person writes onto an open exception.
+    NoteException {
+        key: ExceptionKey,
+        text: String,
+    },
 }
 
 /// Commands for `request:{credential}:{key}`.
@@ -385,6 +403,11 @@ pub enum ChannelCommand {
         subject: String,
         episode: Option<u32>,
         how: String,
+    },
+    /// A person writes onto an open exception.
+    NoteException {
+        key: ExceptionKey,
+        text: String,
     },
 }
 
@@ -425,61 +448,6 @@ pub enum LocationCommand {
     ReleaseCapacity {
         order: OrderId,
         attempt: u32,
-    },
-}
-
-/// Commands for `system:{n}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SystemCommand {
-    /// The document was compiled and tested by the caller.
-    SaveRuleSet {
-        document: String,
-    },
-    ReadRuleSet,
-    CreateKey {
-        id: CredentialId,
-        name: String,
-        scope: Scope,
-        secret_sha256: [u8; 32],
-        expires_at: Option<Timestamp>,
-    },
-    RevokeKey {
-        id: CredentialId,
-    },
-    ReadKeys,
-    SetEndpoint {
-        id: String,
-        url: String,
-        topics: Vec<String>,
-        secret_name: String,
-    },
-    RemoveEndpoint {
-        id: String,
-    },
-    ReadEndpoints,
-    Quarantine {
-        entity: String,
-        command_hash: Option<u64>,
-        cause: String,
-    },
-    LiftQuarantine {
-        entity: String,
-        command_hash: Option<u64>,
-        skipped: bool,
-    },
-    ReadQuarantine,
-    OpenException {
-        kind: String,
-        subject: String,
-        cause: String,
-        evidence: Vec<(String, String)>,
-    },
-    /// `episode`: that one alone; else whichever is open.
-    CloseException {
-        kind: String,
-        subject: String,
-        episode: Option<u32>,
-        how: String,
     },
 }
 

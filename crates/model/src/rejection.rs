@@ -61,11 +61,11 @@ pub enum Rejection {
         /// When it expired.
         at: Timestamp,
     },
-    /// The state of the order forbids it.
-    #[error("not possible while the order is {status}: {hint}")]
+    /// The state of the entity forbids it.
+    #[error("not possible while {state}: {hint}")]
     WrongState {
-        /// Where the order is.
-        status: OrderStatus,
+        /// How it is.
+        state: String,
         /// What would be possible.
         hint: String,
     },
@@ -130,6 +130,15 @@ impl Rejection {
             Self::Forbidden { .. } => "forbidden",
             Self::OrderExists(_) => "order_exists",
             Self::IdConflict(_) => "id_conflict",
+        }
+    }
+
+    /// Not while the order is there.
+    #[must_use]
+    pub fn wrong_status(status: OrderStatus, hint: impl Into<String>) -> Self {
+        Self::WrongState {
+            state: format!("the order is {status}"),
+            hint: hint.into(),
         }
     }
 

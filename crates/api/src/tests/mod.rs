@@ -2,6 +2,7 @@
 
 mod access;
 mod endpoints;
+mod exceptions;
 mod flows;
 mod holds;
 mod imports;

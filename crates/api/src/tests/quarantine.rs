@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Server;
 
 /// A server at which an adjustment by 13 crashes its SKU, and has been put aside for it.
-async fn with_a_command_aside() -> Server {
+pub(super) async fn with_a_command_aside() -> Server {
     let mut options = Options::new(1);
     options.crash_on = Some(|_, command| {
         let thirteen =

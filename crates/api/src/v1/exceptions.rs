@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use crossdock_insight::{ExceptionFilter, ExceptionRow};
-use crossdock_model::command::{ChannelCommand, OrderCommand, SystemCommand};
+use crossdock_model::command::{ChannelCommand, OrderCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{ExceptionKey, Scope};
 use crossdock_model::{Command, EntityId};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::consistent::{consistent, look, page};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
+use crate::auth::Names;
 use crate::error::ApiError;
 use crate::extract::{Filter, Input, read_id};
 use crate::route::Route;
@@ -94,6 +95,8 @@ pub(crate) struct ExceptionDoc {
     closed_at: Option<Time>,
     /// How it ended.
     how: Option<String>,
+    /// What people wrote onto it, the oldest first; the newest 100 of them.
+    notes: Vec<NoteDoc>,
     /// Deliveries that waited under it and were given up with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<usize>,
@@ -106,6 +109,15 @@ pub(crate) struct ExceptionShown {
     exception: ExceptionDoc,
     /// What became of the same thing each time, the first time first; up to a page.
     history: Vec<ExceptionDoc>,
+}
+
+/// What somebody wrote onto an exception.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NoteDoc {
+    at: Time,
+    /// Who wrote it.
+    by: String,
+    text: String,
 }
 
 /// What was done.
@@ -135,7 +147,12 @@ fn evidence(pairs: serde_json::Value) -> serde_json::Value {
     }
 }
 
-fn doc(row: ExceptionRow) -> ExceptionDoc {
+fn doc(row: ExceptionRow, names: &Names) -> ExceptionDoc {
+    let notes = row.notes.into_iter().map(|note| NoteDoc {
+        at: Time::from_ms(note.at),
+        by: names.of(note.principal),
+        text: note.text,
+    });
     ExceptionDoc {
         id: row.id,
         kind: row.kind,
@@ -147,6 +164,7 @@ fn doc(row: ExceptionRow) -> ExceptionDoc {
         opened_at: Time::from_ms(row.opened_at),
         closed_at: row.closed_at.map(Time::from_ms),
         how: row.how,
+        notes: notes.collect(),
         dropped: None,
     }
 }
@@ -165,7 +183,12 @@ async fn list(
         limit: page(query.limit)?,
     };
     let rows = look(&asking.state, move |insight| insight.exceptions(&filter)).await?;
-    Ok(Doc::read(Items::of(rows, doc)))
+    let names = names(&asking).await?;
+    Ok(Doc::read(Items::of(rows, |row| doc(row, &names))))
+}
+
+async fn names(asking: &Asking) -> Result<Names, ApiError> {
+    asking.state.keys.names(&asking.state.handle).await
 }
 
 /// The exception of that number.
@@ -196,15 +219,25 @@ async fn find(asking: &Asking, id: i64) -> Result<ExceptionRow, ApiError> {
 }
 
 async fn show(asking: Asking, ExceptionPath(id): ExceptionPath) -> Answered<Doc<ExceptionShown>> {
-    let exception = doc(find(&asking, id).await?);
+    let row = find(&asking, id).await?;
     let history = look(&asking.state, move |insight| insight.exception_history(id)).await?;
-    let history = history.into_iter().map(doc).collect();
+    let names = names(&asking).await?;
+    let history = history.into_iter().map(|row| doc(row, &names)).collect();
+    let exception = doc(row, &names);
     Ok(Doc::read(ExceptionShown { exception, history }))
 }
 
-fn unsupported(entity: &EntityId, what: &str) -> ApiError {
-    let detail = format!("{entity} {what}");
+fn no_holder(entity: &EntityId) -> ApiError {
+    let detail = format!("{entity} holds no exceptions");
     ApiError::new(StatusCode::CONFLICT, "unsupported", detail)
+}
+
+fn key(row: &ExceptionRow) -> ExceptionKey {
+    ExceptionKey {
+        kind: row.kind.clone(),
+        subject: row.subject.clone(),
+        episode: u32::try_from(row.episode).unwrap_or(u32::MAX),
+    }
 }
 
 async fn resolve(
@@ -213,38 +246,32 @@ async fn resolve(
     input: Input<Resolve>,
 ) -> Answered<Doc<ExceptionDoc>> {
     let row = find(&asking, id).await?;
+    let names = names(&asking).await?;
     if row.closed_at.is_some() {
-        return Ok(Doc::read(doc(row)));
+        return Ok(Doc::read(doc(row, &names)));
     }
     let entity: EntityId = read_id("entity", &row.entity)?;
-    let (kind, subject) = (row.kind.clone(), row.subject.clone());
-    let (episode, how) = (row.episode as u32, input.value.how.clone());
+    let (key, how) = (key(&row), input.value.how.clone());
     let mut dropped = None;
     let command = match &entity {
-        EntityId::Order(_) => {
-            let key = ExceptionKey {
-                kind,
-                subject,
-                episode,
-            };
-            Command::Order(OrderCommand::ResolveException { key, how })
-        }
+        EntityId::Sku(_) => Command::Sku(SkuCommand::ResolveException { key, how }),
+        EntityId::Order(_) => Command::Order(OrderCommand::ResolveException { key, how }),
         EntityId::Channel(_) => {
-            dropped = Some(asking.state.handle.drop_parked(&subject).await?);
+            dropped = Some(asking.state.handle.drop_parked(&key.subject).await?);
             Command::Channel(ChannelCommand::CloseException {
-                kind,
-                subject,
-                episode: Some(episode),
+                kind: key.kind,
+                subject: key.subject,
+                episode: Some(key.episode),
                 how,
             })
         }
         EntityId::System(_) => Command::System(SystemCommand::CloseException {
-            kind,
-            subject,
-            episode: Some(episode),
+            kind: key.kind,
+            subject: key.subject,
+            episode: Some(key.episode),
             how,
         }),
-        other => return Err(unsupported(other, "closes its exceptions by itself")),
+        other => return Err(no_holder(other)),
     };
     let done = asking.ask(entity, command, input.hash).await?;
     let closed = ExceptionRow {
@@ -254,7 +281,7 @@ async fn resolve(
     };
     let closed = ExceptionDoc {
         dropped,
-        ..doc(closed)
+        ..doc(closed, &names)
     };
     Ok(Doc::of(&done, closed))
 }
@@ -264,16 +291,22 @@ async fn note(
     ExceptionPath(id): ExceptionPath,
     input: Input<ExceptionNote>,
 ) -> Answered<Doc<ExceptionDoc>> {
-    let row = find(&asking, id).await?;
+    let mut row = find(&asking, id).await?;
     let entity: EntityId = read_id("entity", &row.entity)?;
-    let EntityId::Order(_) = &entity else {
-        return Err(unsupported(
-            &entity,
-            "takes no notes: resolve the exception with what was done",
-        ));
+    let (key, text) = (key(&row), input.value.text);
+    let noted = crossdock_insight::ExceptionNote {
+        at: asking.now().as_ms(),
+        principal: asking.caller.id.to_string(),
+        text: text.clone(),
     };
-    let text = format!("{}: {}", row.kind, input.value.text);
-    let note = Command::Order(OrderCommand::Note { text });
-    let done = asking.ask(entity, note, input.hash).await?;
-    Ok(Doc::of(&done, doc(row)))
+    let command = match &entity {
+        EntityId::Sku(_) => Command::Sku(SkuCommand::NoteException { key, text }),
+        EntityId::Order(_) => Command::Order(OrderCommand::NoteException { key, text }),
+        EntityId::Channel(_) => Command::Channel(ChannelCommand::NoteException { key, text }),
+        EntityId::System(_) => Command::System(SystemCommand::NoteException { key, text }),
+        other => return Err(no_holder(other)),
+    };
+    let done = asking.ask(entity, command, input.hash).await?;
+    row.notes.push(noted);
+    Ok(Doc::of(&done, doc(row, &names(&asking).await?)))
 }

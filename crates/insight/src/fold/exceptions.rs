@@ -1,9 +1,12 @@
 //! Exceptions, whichever entity records them.
 
-use crossdock_model::v1::{ExceptionClosed, ExceptionOpened};
+use crossdock_model::v1::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
 use serde_json::json;
 
 use super::{Folded, Folding};
+
+/// Notes shown of one exception: the newest. The journal keeps all.
+const NOTES_MAX: u32 = 100;
 
 impl Folding<'_> {
     pub(super) fn exception_opened(&mut self, opened: &ExceptionOpened) -> Folded {
@@ -40,6 +43,28 @@ impl Folding<'_> {
         )?;
         let data = json!({ "kind": key.kind, "how": closed.how });
         self.feed("exception.closed", &key.subject, &data)
+    }
+
+    pub(super) fn exception_noted(&self, noted: &ExceptionNoted) -> Folded {
+        let sql = "UPDATE exceptions SET notes = json_insert(
+                CASE WHEN json_array_length(notes) < ?1 THEN notes ELSE json_remove(notes, '$[0]') END,
+                '$[#]', json_object('at', ?2, 'principal', ?3, 'text', ?4))
+            WHERE entity = ?5 AND kind = ?6 AND subject = ?7 AND episode = ?8";
+        let (key, entity) = (&noted.key, self.entity.to_string());
+        self.run(
+            sql,
+            (
+                NOTES_MAX,
+                self.at(),
+                self.principal(),
+                &noted.text,
+                entity,
+                &key.kind,
+                &key.subject,
+                key.episode,
+            ),
+        )?;
+        Ok(())
     }
 
     /// Made from the position, so that a rebuilt table knows it under the same number: people act on it.

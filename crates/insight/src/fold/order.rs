@@ -96,6 +96,7 @@ impl Folding<'_> {
             E::HoldEnded { lines } => self.released_from_hold(&id, lines),
             E::ExceptionOpened(opened) => self.exception_opened(opened),
             E::ExceptionClosed(closed) => self.exception_closed(closed),
+            E::ExceptionNoted(noted) => self.exception_noted(noted),
             // The timeline tells them; no other table shows them.
             E::TieSeen { .. } | E::GiveBackAsked { .. } | E::CancelStated { .. } | E::EditSeen { .. } | E::LinesBound { .. }
             | E::PlanRequested { .. } | E::SkuReserved { .. }

@@ -2,7 +2,7 @@
 
 use crossdock_model::ChannelId;
 use crossdock_model::v1::{
-    BucketEvent, ChannelEvent, ExceptionClosed, ExceptionKey, ExceptionOpened, SystemEvent,
+    self, BucketEvent, ChannelEvent, ExceptionClosed, ExceptionKey, ExceptionOpened, SystemEvent,
 };
 
 use super::{Folded, Folding};
@@ -12,6 +12,7 @@ impl Folding<'_> {
         match event {
             ChannelEvent::ExceptionOpened(opened) => self.exception_opened(opened),
             ChannelEvent::ExceptionClosed(closed) => self.exception_closed(closed),
+            ChannelEvent::ExceptionNoted(noted) => self.exception_noted(noted),
             // The channel itself says how it is.
             ChannelEvent::Connected(_)
             | ChannelEvent::ModeSet(_)
@@ -47,6 +48,7 @@ impl Folding<'_> {
             }
             SystemEvent::ExceptionOpened(opened) => self.exception_opened(opened),
             SystemEvent::ExceptionClosed(closed) => self.exception_closed(closed),
+            SystemEvent::ExceptionNoted(noted) => self.exception_noted(noted),
             SystemEvent::Quarantined {
                 entity,
                 command_hash,
@@ -87,11 +89,9 @@ impl Folding<'_> {
 
 /// A quarantine is listed among the exceptions; its episodes are told apart by the record's version.
 fn quarantine(entity: &str, command_hash: Option<u64>, episode: u32) -> ExceptionKey {
-    let subject =
-        command_hash.map_or_else(|| entity.to_owned(), |hash| format!("{entity}#{hash:016x}"));
     ExceptionKey {
-        kind: "quarantine".to_owned(),
-        subject,
+        kind: v1::QUARANTINE.to_owned(),
+        subject: v1::quarantined(entity, command_hash),
         episode,
     }
 }

@@ -81,6 +81,7 @@ impl Folding<'_> {
             SkuEvent::OfferEnded { order } => self.offer_ended(sku, order),
             SkuEvent::ExceptionOpened(opened) => self.exception_opened(opened),
             SkuEvent::ExceptionClosed(closed) => self.exception_closed(closed),
+            SkuEvent::ExceptionNoted(noted) => self.exception_noted(noted),
             SkuEvent::Counted { .. } => self.counted(sku, number, event),
             // They move no unit: a queue has none yet.
             SkuEvent::OutcomeAsked { .. } | SkuEvent::Queued { .. }

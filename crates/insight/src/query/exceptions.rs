@@ -1,6 +1,7 @@
 //! Exceptions, open ones first.
 
 use rusqlite::Row;
+use serde::Deserialize;
 use serde_json::{Value, json as value};
 
 use super::{Order, Page, Wanted, json};
@@ -46,6 +47,19 @@ pub struct ExceptionRow {
     pub closed_at: Option<i64>,
     /// How it ended.
     pub how: Option<String>,
+    /// What people wrote onto it, the oldest first.
+    pub notes: Vec<ExceptionNote>,
+}
+
+/// A note on an exception.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ExceptionNote {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// Who wrote it.
+    pub principal: String,
+    /// What.
+    pub text: String,
 }
 
 /// Open exceptions of a kind.
@@ -62,7 +76,7 @@ pub struct OpenExceptions {
 const OPENED: Order = Order::up(&["opened_at", "id"]);
 
 const EXCEPTION: &str =
-    "SELECT id, kind, subject, episode, entity, cause, evidence, opened_at, closed_at, how
+    "SELECT id, kind, subject, episode, entity, cause, evidence, opened_at, closed_at, how, notes
     FROM exceptions";
 
 fn exception_row(row: &Row<'_>) -> rusqlite::Result<ExceptionRow> {
@@ -77,6 +91,7 @@ fn exception_row(row: &Row<'_>) -> rusqlite::Result<ExceptionRow> {
         opened_at: row.get(7)?,
         closed_at: row.get(8)?,
         how: row.get(9)?,
+        notes: serde_json::from_value(json(&row.get::<_, String>(10)?)).unwrap_or_default(),
     })
 }
 

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-pub use exceptions::{ExceptionFilter, ExceptionRow, OpenExceptions};
+pub use exceptions::{ExceptionFilter, ExceptionNote, ExceptionRow, OpenExceptions};
 pub use feed::{Delivered, FeedEvent, FeedPage};
 pub use orders::{
     HoldSummary, OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow,

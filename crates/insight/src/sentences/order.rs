@@ -81,6 +81,7 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::Noted { text } => ("note", text.clone()),
         E::ExceptionOpened(opened) => ("exception_opened", format!("Needs a person ({}): {}.", opened.key.kind, open_ended(&opened.cause))),
         E::ExceptionClosed(closed) => ("exception_closed", exception_closed(closed)),
+        E::ExceptionNoted(noted) => ("exception_noted", format!("Noted ({}): {}.", noted.key.kind, open_ended(&noted.text))),
         E::EffectDone { .. } | E::TimePassed { .. } | E::Claimed { .. } => return None,
     })
 }

@@ -3,9 +3,9 @@
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::v1::{
     Allocation, AttemptEnd, AttemptId, Candidate, Destination, ExceptionClosed, ExceptionKey,
-    ExceptionOpened, Fallback, LineFacts, LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin,
-    ParcelTracking, Payment, Plan, RefundLine, RejectReason, RequestLine, Restock, ReturnLine,
-    Sale, Take, Tracking, TriedRule, Verdict,
+    ExceptionNoted, ExceptionOpened, Fallback, LineFacts, LineUnits, OrderEvent, OrderFacts,
+    OrderStatus, Origin, ParcelTracking, Payment, Plan, RefundLine, RejectReason, RequestLine,
+    Restock, ReturnLine, Sale, Take, Tracking, TriedRule, Verdict,
 };
 use crossdock_model::{
     CommandKey, HoldId, LineId, LocationId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
@@ -239,4 +239,5 @@ table! {
     (EffectDone { effect: 1 }, ""),
     (Claimed { claim: CommandKey::new("k-1").unwrap() }, ""),
     (TimePassed { until: at() }, ""),
+    (ExceptionNoted(ExceptionNoted { key: key(), text: text("Asked the shop.") }), "Noted (conflict): Asked the shop."),
 }

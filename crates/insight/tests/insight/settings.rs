@@ -1,9 +1,9 @@
 //! Listing maps, rule sets and exceptions.
 
-use crossdock_insight::{ExceptionFilter, Insight};
+use crossdock_insight::{ExceptionFilter, ExceptionRow, Insight};
 use crossdock_model::v1::{
-    BucketEvent, ChannelEvent, Event, ExceptionClosed, ExceptionKey, ExceptionOpened,
-    ListingTarget, SystemEvent,
+    BucketEvent, ChannelEvent, Event, ExceptionClosed, ExceptionKey, ExceptionNoted,
+    ExceptionOpened, ListingTarget, SystemEvent,
 };
 
 use crate::book::{Book, folded, sku};
@@ -30,6 +30,13 @@ fn closed(episode: u32) -> Event {
     Event::Channel(ChannelEvent::ExceptionClosed(ExceptionClosed {
         key: unmapped(episode),
         how,
+    }))
+}
+
+fn noted(episode: u32, number: usize) -> Event {
+    Event::Channel(ChannelEvent::ExceptionNoted(ExceptionNoted {
+        key: unmapped(episode),
+        text: format!("note {number}"),
     }))
 }
 
@@ -62,6 +69,29 @@ fn each_opening_is_an_episode_of_its_own() {
         [1, 2]
     );
     assert!(insight.exception_history(7).unwrap().is_empty());
+}
+
+#[test]
+fn notes_are_of_one_episode_and_the_newest_are_shown() {
+    let mut book = Book::new();
+    book.write("channel:shop", vec![opened(1), noted(1, 0)]);
+    book.write("channel:shop", vec![closed(1), opened(2)]);
+    for number in 1..=101 {
+        book.write("channel:shop", vec![noted(2, number)]);
+    }
+    let insight = folded(&book);
+    let open = exceptions(&insight, true);
+    let history = insight.exception_history(open[0].0).unwrap();
+    let [first, second] = &history[..] else {
+        panic!("{history:?}");
+    };
+    let texts = |row: &ExceptionRow| -> Vec<String> {
+        row.notes.iter().map(|note| note.text.clone()).collect()
+    };
+    assert_eq!(texts(first), ["note 0"]);
+    let newest: Vec<String> = (2..=101).map(|number| format!("note {number}")).collect();
+    assert_eq!(texts(second), newest);
+    assert!(second.notes.iter().all(|note| !note.principal.is_empty()));
 }
 
 #[test]

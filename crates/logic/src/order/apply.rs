@@ -81,6 +81,7 @@ impl OrderState {
             | OrderEvent::LinesBound { .. }
             | OrderEvent::TimePassed { .. }
             | OrderEvent::ExceptionOpened(_)
+            | OrderEvent::ExceptionNoted(_)
             | OrderEvent::ExceptionClosed(_) => self.apply_rest(event),
         }
     }

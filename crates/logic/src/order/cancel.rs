@@ -38,10 +38,10 @@ impl Draft<'_> {
             None => order.cancellable(),
         };
         if lines.is_empty() {
-            return Err(Rejection::WrongState {
-                status: order.status,
-                hint: "nothing of it is left to cancel: expect a return instead".to_owned(),
-            });
+            return Err(Rejection::wrong_status(
+                order.status,
+                "nothing of it is left to cancel: expect a return instead",
+            ));
         }
         self.cancel_here(lines, reason);
         Ok(self.done())
@@ -264,10 +264,10 @@ fn checked(order: &Order, lines: &[LineUnits]) -> Result<Vec<LineUnits>, Rejecti
             let known = order.lines.get(line).ok_or_else(|| no_line(line))?;
             let left = known.cancellable_units();
             if units > left {
-                return Err(Rejection::WrongState {
-                    status: order.status,
-                    hint: format!("{left} units of line {line} can still be cancelled"),
-                });
+                return Err(Rejection::wrong_status(
+                    order.status,
+                    format!("{left} units of line {line} can still be cancelled"),
+                ));
             }
             if units == 0 {
                 return Err(Rejection::invalid("units", "must be at least 1"));

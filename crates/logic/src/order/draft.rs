@@ -64,10 +64,10 @@ impl<'a> Draft<'a> {
     pub fn open(&self) -> Result<&Order, Rejection> {
         let order = self.known()?;
         match order.is_over() {
-            true => Err(Rejection::WrongState {
-                status: order.status,
-                hint: "nothing of it is open: place a new order".to_owned(),
-            }),
+            true => Err(Rejection::wrong_status(
+                order.status,
+                "nothing of it is open: place a new order",
+            )),
             false => Ok(order),
         }
     }

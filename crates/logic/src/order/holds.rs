@@ -8,9 +8,7 @@ use super::draft::Draft;
 use super::routes::no_line;
 use super::state::Order;
 use crate::decider::Decision;
-
-/// Longest note or reason kept, in bytes.
-const TEXT_BYTES_MAX: usize = 4_096;
+use crate::exceptions::{check_text, noted, resolved};
 
 impl Draft<'_> {
     pub fn hold(mut self, lines: &[LineId], reason: &str, until: Option<Timestamp>) -> Decided {
@@ -22,7 +20,7 @@ impl Draft<'_> {
         if until.is_some_and(|until| until <= self.asked.now) {
             return Err(Rejection::invalid("until", "must be in the future"));
         }
-        short(reason, "reason")?;
+        check_text("reason", reason)?;
         self.emit(OrderEvent::HeldBack {
             lines: lines.to_vec(),
             reason: reason.to_owned(),
@@ -116,7 +114,7 @@ impl Draft<'_> {
     }
 
     pub fn note(mut self, text: &str) -> Decided {
-        short(text, "text")?;
+        check_text("text", text)?;
         let text = text.to_owned();
         self.emit(OrderEvent::Noted { text });
         Ok(self.done())
@@ -124,15 +122,22 @@ impl Draft<'_> {
 
     /// A person settled an exception of the order.
     pub fn resolve(mut self, key: &ExceptionKey, how: &str) -> Decided {
-        short(how, "how")?;
+        let closed = resolved(self.has_open(key)?, key, how)?;
+        self.emit(OrderEvent::ExceptionClosed(closed));
+        Ok(self.done())
+    }
+
+    /// A person wrote onto an exception of the order.
+    pub fn note_exception(mut self, key: &ExceptionKey, text: &str) -> Decided {
+        let noted = noted(self.has_open(key)?, key, text)?;
+        self.emit(OrderEvent::ExceptionNoted(noted));
+        Ok(self.done())
+    }
+
+    fn has_open(&self, key: &ExceptionKey) -> Result<bool, Rejection> {
         let name = (key.kind.clone(), key.subject.clone());
         let known = self.known()?.exceptions.get(&name);
-        if known.is_some_and(|one| one.open && one.count == key.episode) {
-            self.close_exception(&key.kind, Some(&key.subject), how);
-            return Ok(self.done());
-        }
-        let what = format!("an open exception {} of {}", key.kind, self.asked.id);
-        Err(Rejection::NotFound(what))
+        Ok(known.is_some_and(|one| one.open && one.count == key.episode))
     }
 }
 
@@ -153,15 +158,5 @@ impl Order {
         for line in lines {
             self.holds.lines.remove(line);
         }
-    }
-}
-
-fn short(text: &str, field: &str) -> Result<(), Rejection> {
-    match text.len() <= TEXT_BYTES_MAX {
-        true => Ok(()),
-        false => Err(Rejection::invalid(
-            field,
-            format!("at most {TEXT_BYTES_MAX} bytes"),
-        )),
     }
 }

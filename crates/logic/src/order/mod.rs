@@ -181,6 +181,7 @@ impl Draft<'_> {
             OrderCommand::Note { text } => self.note(text),
             OrderCommand::Return { return_id, lines } => self.take_back(return_id, lines),
             OrderCommand::ResolveException { key, how } => self.resolve(key, how),
+            OrderCommand::NoteException { key, text } => self.note_exception(key, text),
             OrderCommand::Acknowledge { .. }
             | OrderCommand::Reject { .. }
             | OrderCommand::ShortPick { .. }

@@ -99,10 +99,10 @@ impl Draft<'_> {
         let order = self.known()?;
         let one = known(order, request)?;
         if one.last_ask == 0 {
-            return Err(Rejection::WrongState {
-                status: order.status,
-                hint: "nobody asked to cancel this request: reject it instead".to_owned(),
-            });
+            return Err(Rejection::wrong_status(
+                order.status,
+                "nobody asked to cancel this request: reject it instead",
+            ));
         }
         if ask.is_some_and(|ask| ask == 0 || ask > one.last_ask) {
             let problem = format!("must be 1 to {}", one.last_ask);

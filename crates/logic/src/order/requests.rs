@@ -243,10 +243,10 @@ fn open(order: &Order, request: RequestNumber) -> Result<(), Rejection> {
 }
 
 fn gone(order: &Order, request: RequestNumber) -> Rejection {
-    Rejection::WrongState {
-        status: order.status,
-        hint: format!("request {request} is closed: nothing of it is left to do"),
-    }
+    Rejection::wrong_status(
+        order.status,
+        format!("request {request} is closed: nothing of it is left to do"),
+    )
 }
 
 /// Whether the request asks for all of these.

@@ -36,10 +36,10 @@ impl Draft<'_> {
             let sent = known.shipped_units().saturating_add(known.elsewhere);
             let left = sent.saturating_sub(known.returned);
             if units > left {
-                return Err(Rejection::WrongState {
-                    status: order.status,
-                    hint: format!("{left} units of line {line} were sent and can come back"),
-                });
+                return Err(Rejection::wrong_status(
+                    order.status,
+                    format!("{left} units of line {line} were sent and can come back"),
+                ));
             }
         }
         self.emit(OrderEvent::Returned {

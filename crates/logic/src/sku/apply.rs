@@ -68,6 +68,8 @@ impl SkuState {
             SkuEvent::KeptBy { id, location } => self.kept_by(id, location),
             SkuEvent::ExceptionOpened(opened) => self.exception(id, &opened.key, true),
             SkuEvent::ExceptionClosed(closed) => self.exception(id, &closed.key, false),
+            // Views show it; nothing is decided by it.
+            SkuEvent::ExceptionNoted(_) => Ok(()),
         }
     }
 

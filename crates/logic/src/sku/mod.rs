@@ -9,6 +9,7 @@
 mod apply;
 mod closed;
 mod draft;
+mod exceptions;
 mod expiries;
 mod give_back;
 mod hold;
@@ -167,6 +168,8 @@ impl Decider for SkuState {
             SkuCommand::StopWaiting { order } => Ok(draft.stop_waiting(order)),
             SkuCommand::DeclineOffer { order } => Ok(draft.decline_offer(order)),
             SkuCommand::Kept { id, location } => Ok(draft.kept(id, location)),
+            SkuCommand::ResolveException { key, how } => draft.resolve_exception(key, how),
+            SkuCommand::NoteException { key, text } => draft.note_exception(key, text),
         }
     }
 

@@ -7,7 +7,7 @@ mod waiting;
 use crossdock_model::Answer;
 use crossdock_model::command::{Command, SkuCommand};
 use crossdock_model::v1::Sale::{AlreadySold, Asks};
-use crossdock_model::v1::{Component, Condition, CountBasis, Kit, Tracking};
+use crossdock_model::v1::{Component, Condition, CountBasis, ExceptionKey, Kit, Tracking};
 use crossdock_model::{OrderId, ReturnId, SkuId, SourceId, TransferId};
 
 use super::bench::{Bench, at, attempt, hold_id, notices_text, order, place, reserve, takes, text};
@@ -21,7 +21,7 @@ enum Step {
     Pass(u64, &'static str),
     /// The stock as seen now.
     See(&'static str),
-    /// Exceptions opened (+) and closed (-) so far.
+    /// Exceptions opened (+), noted (~) and closed (-) so far.
     Exceptions(&'static str),
 }
 use Step::{Ask, AskOf, Exceptions, Pass, See};
@@ -46,10 +46,11 @@ fn check(steps: Vec<Step>) {
 
 fn exceptions(bench: &Bench) -> String {
     use crossdock_model::Event;
-    use crossdock_model::v1::SkuEvent::{ExceptionClosed, ExceptionOpened};
+    use crossdock_model::v1::SkuEvent::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
     let events = bench.records.iter().flat_map(|record| &record.events);
     let shown = events.filter_map(|event| match event {
         Event::Sku(ExceptionOpened(one)) => Some(format!("+{} {}", one.key.kind, one.key.subject)),
+        Event::Sku(ExceptionNoted(one)) => Some(format!("~{} {}", one.key.kind, one.key.subject)),
         Event::Sku(ExceptionClosed(one)) => Some(format!("-{} {}", one.key.kind, one.key.subject)),
         _ => None,
     });
@@ -147,6 +148,24 @@ fn kept(name: &str) -> SkuCommand {
     SkuCommand::Kept {
         id: attempt(name, 1),
         location: place("a"),
+    }
+}
+
+fn resolve(kind: &str, episode: u32) -> SkuCommand {
+    let (key, how) = (exception(kind, episode), "looked at".to_owned());
+    SkuCommand::ResolveException { key, how }
+}
+
+fn note(kind: &str, episode: u32) -> SkuCommand {
+    let (key, text) = (exception(kind, episode), "counting".to_owned());
+    SkuCommand::NoteException { key, text }
+}
+
+fn exception(kind: &str, episode: u32) -> ExceptionKey {
+    ExceptionKey {
+        kind: kind.to_owned(),
+        subject: "sku:A@a".to_owned(),
+        episode,
     }
 }
 

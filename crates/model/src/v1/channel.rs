@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Component, ExceptionClosed, ExceptionOpened, Sale};
+use super::{Component, ExceptionClosed, ExceptionNoted, ExceptionOpened, Sale};
 use crate::{ListingId, OrderId, SkuId, SourceId, Timestamp};
 
 /// How far a channel is let in.
@@ -35,6 +35,7 @@ pub enum ChannelEvent {
     },
     ExceptionOpened(ExceptionOpened),
     ExceptionClosed(ExceptionClosed),
+    ExceptionNoted(ExceptionNoted),
 }
 
 /// What one unit of a listing is.

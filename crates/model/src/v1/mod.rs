@@ -59,6 +59,13 @@ pub struct ExceptionOpened {
     pub evidence: Vec<(String, String)>,
 }
 
+/// A person wrote a note onto an open exception.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionNoted {
+    pub key: ExceptionKey,
+    pub text: String,
+}
+
 /// An exception was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionClosed {

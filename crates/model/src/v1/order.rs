@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Allocation, AttemptId, Destination, ExceptionClosed, ExceptionOpened, LineFacts, LineUnits,
-    OrderFacts, OrderStatus, Origin, ParcelTracking, Plan, RefundLine, RejectReason, RequestLine,
-    RequestNumber, ReturnLine, Take,
+    Allocation, AttemptId, Destination, ExceptionClosed, ExceptionNoted, ExceptionOpened,
+    LineFacts, LineUnits, OrderFacts, OrderStatus, Origin, ParcelTracking, Plan, RefundLine,
+    RejectReason, RequestLine, RequestNumber, ReturnLine, Take,
 };
 use crate::answer::StockView;
 use crate::rejection::Rejection;
@@ -292,6 +292,8 @@ pub enum OrderEvent {
         whole: Option<(Timestamp, String)>,
         lines: Vec<LineUnits>,
     },
+    /// A person wrote a note onto an open exception.
+    ExceptionNoted(ExceptionNoted),
 }
 
 /// Why an attempt was given up.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExceptionClosed, ExceptionOpened};
+use super::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
 use crate::{HoldId, LocationId, OrderId, ReturnId, SkuId, SourceId, Timestamp, TransferId};
 
 /// How a SKU's stock is kept.
@@ -249,4 +249,6 @@ pub enum SkuEvent {
     ExceptionOpened(ExceptionOpened),
     /// It is settled.
     ExceptionClosed(ExceptionClosed),
+    /// A person wrote a note onto it.
+    ExceptionNoted(ExceptionNoted),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExceptionClosed, ExceptionOpened};
+use super::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
 use crate::{CredentialId, Timestamp};
 
 /// What a key may do; each includes the ones before it.
@@ -56,4 +56,14 @@ pub enum SystemEvent {
     },
     ExceptionOpened(ExceptionOpened),
     ExceptionClosed(ExceptionClosed),
+    ExceptionNoted(ExceptionNoted),
+}
+
+/// The kind of exception as which a quarantine is listed, in `docs/exceptions.md`.
+pub const QUARANTINE: &str = "quarantine";
+
+/// The subject of that exception: what is put aside.
+#[must_use]
+pub fn quarantined(entity: &str, command_hash: Option<u64>) -> String {
+    command_hash.map_or_else(|| entity.to_owned(), |hash| format!("{entity}#{hash:016x}"))
 }

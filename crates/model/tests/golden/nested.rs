@@ -159,7 +159,7 @@ samples!(rejections, Rejection {
     Superseded => [Rejection::Superseded],
     HoldExpired => [Rejection::HoldExpired { at: at(1) }],
     WrongState => [
-        Rejection::WrongState { status: OrderStatus::Shipped, hint: text("return it") },
+        Rejection::WrongState { state: text("the order is shipped"), hint: text("return it") },
     ],
     CapacityFull => [Rejection::CapacityFull { day: text("2026-12-24") }],
     NotStockSource => [

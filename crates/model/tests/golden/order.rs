@@ -7,9 +7,9 @@ use crossdock_model::v1::{
 use crossdock_model::{CommandKey, HoldId, RefundId, Rejection, ReturnId, ShipmentId};
 
 use crate::sample::{
-    allocation, at, attempt, bare_order_facts, destination, exception_closed, exception_opened,
-    line, line_facts, line_units, location, order_facts, plan, request_line, samples, sku, stock,
-    take, text,
+    allocation, at, attempt, bare_order_facts, destination, exception_closed, exception_noted,
+    exception_opened, line, line_facts, line_units, location, order_facts, plan, request_line,
+    samples, sku, stock, take, text,
 };
 
 fn shipment() -> ShipmentId {
@@ -180,4 +180,5 @@ samples!(events, OrderEvent {
             updated_at: at(11), whole: Some((at(12), text("fraud"))), lines: vec![line_units(1)],
         },
     ],
+    ExceptionNoted => [OrderEvent::ExceptionNoted(exception_noted())],
 });

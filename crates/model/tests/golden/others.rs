@@ -7,7 +7,9 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{CredentialId, ListingId, SourceId};
 
-use crate::sample::{at, exception_closed, exception_opened, location, order, samples, sku, text};
+use crate::sample::{
+    at, exception_closed, exception_noted, exception_opened, location, order, samples, sku, text,
+};
 
 samples!(request_events, RequestEvent {
     Claimed => [RequestEvent::Claimed { order: order(), body_hash: 1 << 40, until: at(1) }],
@@ -28,6 +30,7 @@ samples!(channel_events, ChannelEvent {
     AdoptionBegan => [ChannelEvent::AdoptionBegan { older_than: at(2) }],
     ExceptionOpened => [ChannelEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [ChannelEvent::ExceptionClosed(exception_closed())],
+    ExceptionNoted => [ChannelEvent::ExceptionNoted(exception_noted())],
 });
 
 pub fn listing() -> ListingId {
@@ -156,6 +159,7 @@ samples!(system_events, SystemEvent {
     ],
     ExceptionOpened => [SystemEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [SystemEvent::ExceptionClosed(exception_closed())],
+    ExceptionNoted => [SystemEvent::ExceptionNoted(exception_noted())],
 });
 
 samples!(events, Event {

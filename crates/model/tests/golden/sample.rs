@@ -3,8 +3,8 @@
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::v1::{
     Allocation, AttemptId, Candidate, Component, Destination, ExceptionClosed, ExceptionKey,
-    ExceptionOpened, Fallback, LineFacts, LineUnits, Meta, OrderFacts, Part, Payment, Plan, Record,
-    RequestLine, Sale, Take, TraceContext, Tracking, TriedRule, Verdict,
+    ExceptionNoted, ExceptionOpened, Fallback, LineFacts, LineUnits, Meta, OrderFacts, Part,
+    Payment, Plan, Record, RequestLine, Sale, Take, TraceContext, Tracking, TriedRule, Verdict,
 };
 use crossdock_model::{
     Answer, CommandKey, CredentialId, Event, LineId, LocationId, Money, OrderId, SkuId, Timestamp,
@@ -97,6 +97,13 @@ pub fn exception_opened() -> ExceptionOpened {
         key: exception_key(),
         cause: text("A count differs by 3 units."),
         evidence: vec![(text("counted"), text("7"))],
+    }
+}
+
+pub fn exception_noted() -> ExceptionNoted {
+    ExceptionNoted {
+        key: exception_key(),
+        text: text("Counting it tonight."),
     }
 }
 

@@ -6,8 +6,8 @@ use crossdock_model::v1::{
 use crossdock_model::{HoldId, SourceId};
 
 use crate::sample::{
-    at, attempt, component, exception_closed, exception_opened, location, order, samples, take,
-    text,
+    at, attempt, component, exception_closed, exception_noted, exception_opened, location, order,
+    samples, take, text,
 };
 
 fn hold() -> HoldId {
@@ -106,4 +106,5 @@ samples!(events, SkuEvent {
     KeptBy => [SkuEvent::KeptBy { id: attempt(10), location: location("reno") }],
     ExceptionOpened => [SkuEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [SkuEvent::ExceptionClosed(exception_closed())],
+    ExceptionNoted => [SkuEvent::ExceptionNoted(exception_noted())],
 });

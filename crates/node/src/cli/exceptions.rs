@@ -122,6 +122,11 @@ fn show(out: Out, exception: &Value) {
     for (name, value) in evidence {
         out.line(format_args!("  {name}: {}", plain(value)));
     }
+    let notes = exception["notes"].as_array().into_iter().flatten();
+    for note in notes {
+        let (at, by, said) = (text(note, "at"), text(note, "by"), text(note, "text"));
+        out.line(format_args!("{at}  {by}: {said}"));
+    }
     let history = exception["history"].as_array();
     if let Some(history) = history.filter(|episodes| episodes.len() > 1) {
         let fields = ["episode", "opened_at", "closed_at", "how"];

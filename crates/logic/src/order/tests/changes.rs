@@ -490,6 +490,14 @@ fn an_operators_destination_is_kept_and_the_conflict_shown() {
         how: "another one was right".to_owned(),
     });
     assert_eq!(scene.open_exceptions(), ["conflict"], "not that episode");
+    for (episode, noted) in [(2, 0), (1, 1)] {
+        let before = scene.events().len();
+        scene.tell(OrderCommand::NoteException {
+            key: conflict(episode),
+            text: "asked the shop".to_owned(),
+        });
+        assert_eq!(scene.events().len() - before, noted, "{episode}");
+    }
     scene.tell(OrderCommand::ResolveException {
         key: conflict(1),
         how: "ours is right".to_owned(),

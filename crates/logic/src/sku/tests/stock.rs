@@ -219,6 +219,20 @@ fn a_count_net_of_allocated_units_adds_what_was_committed_then() {
 }
 
 #[test]
+fn drift_is_settled_by_hand_once() {
+    check(vec![
+        Ask(receive("a", 6), "done"),
+        Pass(HOUR, ""),
+        Ask(till(1), "done"),
+        Ask(count(5, CountBasis::OnHand, HOUR as i64), "applied"),
+        Ask(resolve("drift", 2), "not_found"),
+        Ask(resolve("drift", 1), "done"),
+        Ask(resolve("drift", 1), "not_found"),
+        Exceptions("+drift sku:A@a, -drift sku:A@a"),
+    ]);
+}
+
+#[test]
 fn what_is_gone_is_not_unavailable_and_nobody_is_short_of_nothing() {
     let mark = |units| SkuCommand::MarkUnavailable {
         location: place("a"),
@@ -240,6 +254,7 @@ fn what_is_gone_is_not_unavailable_and_nobody_is_short_of_nothing() {
         Ask(till(3), "done"),
         See("a on_hand=-1"),
         Exceptions("+drift sku:A@a"),
+        Ask(resolve("drift", 1), "wrong_state"),
         Pass(HOUR, ""),
         Ask(count(0, CountBasis::OnHand, 2 * HOUR as i64), "applied"),
         Exceptions("+drift sku:A@a, -drift sku:A@a"),

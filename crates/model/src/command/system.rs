@@ -1,0 +1,70 @@
+//! What the system's own entity can be asked to do.
+#![allow(
+    missing_docs,
+    reason = "variants are documented; fields are named for what they hold, with units in name or type"
+)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::v1::{ExceptionKey, Scope};
+use crate::{CredentialId, Timestamp};
+
+/// Commands for `system:{n}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SystemCommand {
+    /// The document was compiled and tested by the caller.
+    SaveRuleSet {
+        document: String,
+    },
+    ReadRuleSet,
+    CreateKey {
+        id: CredentialId,
+        name: String,
+        scope: Scope,
+        secret_sha256: [u8; 32],
+        expires_at: Option<Timestamp>,
+    },
+    RevokeKey {
+        id: CredentialId,
+    },
+    ReadKeys,
+    SetEndpoint {
+        id: String,
+        url: String,
+        topics: Vec<String>,
+        secret_name: String,
+    },
+    RemoveEndpoint {
+        id: String,
+    },
+    ReadEndpoints,
+    Quarantine {
+        entity: String,
+        command_hash: Option<u64>,
+        cause: String,
+    },
+    LiftQuarantine {
+        entity: String,
+        command_hash: Option<u64>,
+        skipped: bool,
+    },
+    ReadQuarantine,
+    OpenException {
+        kind: String,
+        subject: String,
+        cause: String,
+        evidence: Vec<(String, String)>,
+    },
+    /// `episode`: that one alone; else whichever is open.
+    CloseException {
+        kind: String,
+        subject: String,
+        episode: Option<u32>,
+        how: String,
+    },
+    /// A person writes onto an open exception.
+    NoteException {
+        key: ExceptionKey,
+        text: String,
+    },
+}
