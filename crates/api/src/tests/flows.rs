@@ -121,6 +121,7 @@ async fn an_order_is_held_noted_and_cancelled() {
 #[tokio::test]
 async fn mapping_a_listing_puts_what_waited_to_work() {
     let server = Server::start().await;
+    server.stocked("A-1", 10).await;
     let shop = json!({"connector": "shopify", "sale": "already_sold"});
     assert_eq!(
         server.put("/v1/channels/shop", &shop).await.status,
