@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 problems. Every code is stable and has a page in `docs/errors/`, served at its `type`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -165,6 +167,12 @@ impl ApiError {
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
+    }
+
+    /// After what pause the same may work, if that is all it takes.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after_ms.map(Duration::from_millis)
     }
 
     /// Its HTTP status.

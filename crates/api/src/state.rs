@@ -67,6 +67,8 @@ pub struct Limits {
     pub answer: Duration,
     /// Longest wait of a read for what the caller has written.
     pub consistent: Duration,
+    /// How long an import goes on trying while none of its lines can be done for the moment.
+    pub import_patience: Duration,
 }
 
 impl Default for Limits {
@@ -78,6 +80,7 @@ impl Default for Limits {
             head: Duration::from_secs(60),
             answer: Duration::from_secs(30),
             consistent: Duration::from_secs(2),
+            import_patience: Duration::from_secs(30),
         }
     }
 }

@@ -1,8 +1,14 @@
 //! Imports: each line stands by itself.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
+use crossdock_journal::memory::Fault;
+use serde_json::{Value, json};
 
 use super::{Answer, Server};
+use crate::Limits;
+use crate::server::router;
 
 impl Server {
     async fn import(&self, path: &str, key: &str, kind: &str, body: &str) -> Answer {
@@ -210,4 +216,46 @@ async fn an_import_goes_on_without_its_caller() {
         "{found}"
     );
     assert_eq!(server.get("/v1/stock/T-499").await.status, StatusCode::OK);
+}
+
+/// A line that meets a full disk is not bad: it is tried again, and what is left at last is done under the same key.
+#[tokio::test]
+async fn lines_that_could_not_be_done_are_left_for_a_repeat() {
+    let mut server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    // Patient for longer than the disk is full, or not at all: how it ends at first.
+    for (patience_ms, key, state, imported) in
+        [(10_000, "patient", "done", 1), (0, "hasty", "stopped", 0)]
+    {
+        let file = format!("sku,location,on_hand\nA-1,{key},7\nNOBODY,{key},7\n");
+        let import = async |server: &Server| {
+            let done = server.import("stock", key, "text/csv", &file).await.json();
+            let named = done["errors"].as_array().unwrap().iter();
+            let named: Vec<Value> = named.map(|error| error["line"].clone()).collect();
+            (done["state"].clone(), done["imported"].clone(), named)
+        };
+        // So that the key is claimed, and the line is the next to write.
+        assert_eq!(
+            import(&server).await,
+            (json!("done"), json!(0), vec![json!(2), json!(3)])
+        );
+        let place = json!({"name": key, "time_zone": "UTC", "country": "US"});
+        server.put(&format!("/v1/locations/{key}"), &place).await;
+        server.router = router(server.state(Limits {
+            import_patience: Duration::from_millis(patience_ms),
+            ..Limits::default()
+        }));
+        server.settled_commits().await;
+        server.journal.inject(Fault::Full);
+        let first = import(&server).await;
+        assert_eq!((&first.0, &first.1), (&json!(state), &json!(imported)));
+        assert_eq!(
+            first.2.contains(&json!(2)),
+            imported == 0,
+            "{key}: {first:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let again = import(&server).await;
+        assert_eq!(again, (json!("done"), json!(1), vec![json!(3)]), "{key}");
+    }
 }

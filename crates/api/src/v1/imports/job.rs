@@ -77,9 +77,11 @@ pub(super) struct AtWork {
 }
 
 impl AtWork {
-    /// Every line was worked on.
+    /// Every line was tried. Where some are left it has not come to its end: a repeat of its key does those.
     pub fn finish(self) {
-        self.job.state.send_replace(State::Done);
+        if self.job.left.load(Ordering::Relaxed) == 0 {
+            self.job.state.send_replace(State::Done);
+        }
     }
 }
 
@@ -104,7 +106,7 @@ pub(crate) enum State {
     Running,
     /// Every line was worked on.
     Done,
-    /// It broke off: begin it again with the same key.
+    /// It broke off, or lines are left: begin it again with the same key.
     Stopped,
 }
 
@@ -116,6 +118,7 @@ pub(crate) struct Job {
     lines: AtomicU64,
     imported: AtomicU64,
     bad: AtomicU64,
+    left: AtomicU64,
     state: watch::Sender<State>,
     errors: Mutex<Vec<LineError>>,
 }
@@ -135,13 +138,15 @@ pub(crate) struct ImportDoc {
     lines: u64,
     /// Lines that are imported, or could be.
     imported: u64,
-    /// Lines that are not.
+    /// Lines that are not, whenever they come.
     bad: u64,
-    /// The first 10,000 of those, by number.
+    /// Lines that could not be done for the moment: begin it again with the same key.
+    left: u64,
+    /// The first 10,000 bad lines and those left, by number.
     errors: Vec<LineError>,
 }
 
-/// A bad line.
+/// A line that is bad, or left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct LineError {
     /// Its number in the file, from 1.
@@ -176,6 +181,7 @@ impl Job {
             lines: AtomicU64::new(0),
             imported: AtomicU64::new(0),
             bad: AtomicU64::new(0),
+            left: AtomicU64::new(0),
             state: watch::Sender::new(State::Running),
             errors: Mutex::default(),
         }
@@ -193,8 +199,19 @@ impl Job {
         self.imported.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A line is bad.
     pub fn failed(&self, error: LineError) {
         self.bad.fetch_add(1, Ordering::Relaxed);
+        self.tell(error);
+    }
+
+    /// A line could not be done for the moment.
+    pub fn left(&self, error: LineError) {
+        self.left.fetch_add(1, Ordering::Relaxed);
+        self.tell(error);
+    }
+
+    fn tell(&self, error: LineError) {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if errors.len() < ERRORS_MAX {
             errors.push(error);
@@ -225,6 +242,7 @@ impl Job {
             lines: self.lines.load(Ordering::Relaxed),
             imported: self.imported.load(Ordering::Relaxed),
             bad: self.bad.load(Ordering::Relaxed),
+            left: self.left.load(Ordering::Relaxed),
             errors,
         }
     }

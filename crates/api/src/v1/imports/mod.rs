@@ -1,14 +1,16 @@
 //! Bulk import of SKUs, stock, locations and listings: CSV or JSON Lines, each line standing by itself.
 //!
 //! Importing a file again is safe: a line that says what holds already changes nothing. One key stands for one file:
-//! a repeat finds the import that it began, or goes on where that broke off.
+//! a repeat finds the import that it began, or goes on where that broke off. A line that meets a server too busy for
+//! it is tried again; what cannot be done for long is left, and named, for such a repeat.
 
 mod job;
 mod lines;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -19,6 +21,7 @@ use crossdock_model::{ChannelId, Class, ExternalId, OrderId, SkuId, Timestamp};
 use crossdock_runtime::body_hash;
 use serde::Deserialize;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
 pub(crate) use job::Jobs;
@@ -147,6 +150,8 @@ struct Import {
     job: Arc<Job>,
     /// SKUs that its good lines define.
     defined: BTreeSet<SkuId>,
+    /// When it last got on with a line.
+    got_on: Mutex<Instant>,
 }
 
 async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec<FileLine>) {
@@ -159,6 +164,7 @@ async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec
         job,
         defined: defined.cloned().collect(),
         asking,
+        got_on: Mutex::new(Instant::now()),
     });
     let (kits, plain): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, line)| line.is_kit());
     for lines in [plain, kits] {
@@ -201,10 +207,12 @@ async fn each(import: &Arc<Import>, lines: Vec<(u64, Line)>) {
         }
         let import = Arc::clone(import);
         working.spawn(async move {
-            let error = import.take(number, line).await.err();
-            match error {
-                None => import.job.imported(),
-                Some(error) => import.job.failed(LineError::of(number, &error)),
+            match import.take_patiently(number, &line).await {
+                Ok(()) => import.job.imported(),
+                Err(error) if error.retry_after().is_some() => {
+                    import.job.left(LineError::of(number, &error));
+                }
+                Err(error) => import.job.failed(LineError::of(number, &error)),
             }
         });
     }
@@ -212,8 +220,31 @@ async fn each(import: &Arc<Import>, lines: Vec<(u64, Line)>) {
 }
 
 impl Import {
+    /// Does what a line says, again and again while that is all it takes. What it has done is known by its key.
+    async fn take_patiently(&self, number: u64, line: &Line) -> Result<(), ApiError> {
+        loop {
+            let taken = self.take(number, line).await;
+            let Some(pause) = self.pause(taken.as_ref().err()) else {
+                return taken;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// After what pause a line is tried again, if at all. Once none has got on for long, each of the others is tried
+    /// once.
+    fn pause(&self, error: Option<&ApiError>) -> Option<Duration> {
+        let mut got_on = self.got_on.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = error.and_then(ApiError::retry_after);
+        if pause.is_none() {
+            *got_on = Instant::now();
+        }
+        let patience = self.asking.state.limits.import_patience;
+        pause.filter(|pause| got_on.elapsed() + *pause <= patience)
+    }
+
     /// Does what a line says; a preview asks everybody concerned whether they would.
-    async fn take(&self, number: u64, line: Line) -> Result<(), ApiError> {
+    async fn take(&self, number: u64, line: &Line) -> Result<(), ApiError> {
         let asking = &self.asking;
         line.check(asking, &self.defined).await?;
         for (to, command, part) in line.commands(asking, self.now) {
