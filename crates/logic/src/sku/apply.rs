@@ -165,8 +165,11 @@ impl SkuState {
             require(*marked >= 0, "fewer than no units unavailable")?;
         }
         if *on_hand_delta != 0 && !matches!(reason, MoveReason::Counted { .. }) {
-            let moved = Movement::of_units(*on_hand_delta, reason.is_of_allocated());
-            self.place(location).movements.add(*effective_at, moved, at);
+            let channel = reason.allocated_to().map(|order| &order.channel);
+            let moved = Movement::of_units(*on_hand_delta, channel);
+            self.place(location)
+                .movements
+                .add(*effective_at, &moved, at);
         }
         self.shift(location, |sums| {
             sums.on_hand += on_hand_delta;
@@ -244,7 +247,7 @@ impl SkuState {
             place.last_count = Some(LastCount {
                 effective_at: *effective_at,
                 source: source.clone(),
-                basis: *basis,
+                basis: basis.clone(),
             });
         }
         Ok(())

@@ -25,10 +25,12 @@ pub fn place(name: &str) -> LocationId {
     LocationId::new(name).unwrap()
 }
 
+/// An order of the shop, or of the channel that its name begins with: `web/o`.
 pub fn order(name: &str) -> OrderId {
+    let (channel, external) = name.split_once('/').unwrap_or(("shop", name));
     OrderId {
-        channel: ChannelId::new("shop").unwrap(),
-        external: ExternalId::new(name).unwrap(),
+        channel: ChannelId::new(channel).unwrap(),
+        external: ExternalId::new(external).unwrap(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The ledger: every unit's movement is an entry, and the entries of a location sum to its balances.
 
 use crossdock_model::v1::{
-    Condition, CountBasis, ExceptionClosed, ExceptionKey, ExceptionOpened, MoveReason, SkuEvent,
+    Condition, ExceptionClosed, ExceptionKey, ExceptionOpened, MoveReason, SkuEvent,
 };
 use crossdock_model::{LocationId, Timestamp};
 
@@ -117,8 +117,8 @@ impl Draft<'_> {
         if self.effective_at < self.now && gap <= COUNT_AMBIGUITY {
             self.open_count_drift(location, counted_at);
         }
-        let shipped = reason.is_of_allocated();
-        let unseen = shipped && last.basis == CountBasis::NetOfAllocated;
+        let order = reason.allocated_to();
+        let unseen = order.is_some_and(|order| last.basis.leaves_out(&order.channel));
         if self.effective_at < counted_at && !unseen {
             let source = last.source.clone();
             self.enter(SkuEvent::Moved {

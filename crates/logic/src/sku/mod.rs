@@ -6,6 +6,7 @@
 //! first, then whoever is to be served by what came free, then whoever must be asked for units that are not
 //! there.
 
+mod allocated;
 mod apply;
 mod closed;
 mod draft;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::v1::{CountBasis, CountOutcome, MoveReason, SkuEvent};
-use crossdock_model::{Event, LocationId, Record, Timestamp};
+use crossdock_model::{ChannelId, Event, LocationId, Record, Timestamp};
 
 use super::SkuState;
 
@@ -15,10 +15,10 @@ pub struct Model {
 
 #[derive(Debug, Default)]
 struct Told {
-    /// Units that came or left: when it took effect, and whether they were allocated.
-    moved: Vec<(Timestamp, i64, bool)>,
-    /// Changes of what orders committed to.
-    committed: Vec<(Timestamp, i64)>,
+    /// Units that came or left: when it took effect, and the channel of the order they were allocated to.
+    moved: Vec<(Timestamp, i64, Option<ChannelId>)>,
+    /// Changes of what a channel's orders committed to.
+    committed: Vec<(Timestamp, ChannelId, i64)>,
     count: Option<Counted>,
 }
 
@@ -32,6 +32,15 @@ struct Counted {
     told: usize,
 }
 
+/// Whether who counted so left out what is allocated to that channel's orders.
+fn is_net_of(basis: &CountBasis, channel: &ChannelId) -> bool {
+    match basis {
+        CountBasis::OnHand => false,
+        CountBasis::NetOfAllocated => true,
+        CountBasis::NetOfChannel(own) => own == channel,
+    }
+}
+
 impl Told {
     fn on_hand(&self) -> i64 {
         let Some(count) = &self.count else {
@@ -41,23 +50,24 @@ impl Told {
         let after = before.iter().filter(|(at, _, _)| *at > count.at);
         // What was told later was in the count unless it took effect after it, or had not been seen either way.
         let late = since.iter().filter(|(at, _, allocated)| {
-            let unseen = *allocated && count.basis == CountBasis::NetOfAllocated;
+            let unseen = allocated
+                .as_ref()
+                .is_some_and(|of| is_net_of(&count.basis, of));
             *at >= count.at || unseen
         });
         let moved: i64 = after.chain(late).map(|(_, units, _)| units).sum();
         count.on_hand + moved
     }
 
-    fn counted(&mut self, at: Timestamp, basis: CountBasis, counted: u32) {
-        let then = self.committed.iter().filter(|(since, _)| *since <= at);
-        let committed: i64 = then.map(|(_, units)| units).sum();
-        let unseen = match basis {
-            CountBasis::OnHand => 0,
-            CountBasis::NetOfAllocated => committed,
-        };
+    fn counted(&mut self, at: Timestamp, basis: &CountBasis, counted: u32) {
+        let then = self
+            .committed
+            .iter()
+            .filter(|(since, of, _)| *since <= at && is_net_of(basis, of));
+        let unseen: i64 = then.map(|(_, _, units)| units).sum();
         self.count = Some(Counted {
             at,
-            basis,
+            basis: basis.clone(),
             on_hand: i64::from(counted) + unseen,
             told: self.moved.len(),
         });
@@ -77,11 +87,9 @@ impl Model {
                 }) if !matches!(reason, MoveReason::Counted { .. }) => {
                     let told = self.places.entry(location.clone()).or_default();
                     let (at, units) = (*effective_at, *on_hand_delta);
-                    let allocated = reason.is_of_allocated();
-                    told.moved.push((at, units, allocated));
-                    if allocated {
-                        told.committed.push((at, units));
-                    }
+                    let allocated = reason.allocated_to().map(|order| order.channel.clone());
+                    told.moved.push((at, units, allocated.clone()));
+                    told.committed.extend(allocated.map(|of| (at, of, units)));
                 }
                 Event::Sku(SkuEvent::Counted {
                     location,
@@ -92,18 +100,39 @@ impl Model {
                     ..
                 }) => {
                     let told = self.places.entry(location.clone()).or_default();
-                    told.counted(*effective_at, *basis, *counted);
+                    told.counted(*effective_at, basis, *counted);
                 }
                 _ => {}
             }
         }
-        for (location, place) in &state.places {
-            let told = self.places.entry(location.clone()).or_default();
-            let known: i64 = told.committed.iter().map(|(_, units)| units).sum();
-            if place.sums.committed != known {
-                let change = place.sums.committed - known;
-                told.committed.push((record.at, change));
+        self.enter_committed(record.at, state);
+    }
+
+    /// What open reservations say beyond what is known of each channel.
+    fn enter_committed(&mut self, at: Timestamp, state: &SkuState) {
+        let mut open: BTreeMap<(&LocationId, &ChannelId), i64> = BTreeMap::new();
+        let confirmed = state
+            .reservations
+            .iter()
+            .filter(|(_, known)| known.is_confirmed());
+        for (id, known) in confirmed {
+            for part in &known.parts {
+                let units = open.entry((&part.location, &id.order.channel)).or_default();
+                *units += i64::from(part.open());
             }
+        }
+        for location in state.places.keys() {
+            let told = self.places.entry(location.clone()).or_default();
+            let now = open.iter().filter(|((there, _), _)| *there == location);
+            let mut change: BTreeMap<ChannelId, i64> = now
+                .map(|((_, of), units)| ((*of).clone(), *units))
+                .collect();
+            for (_, of, units) in &told.committed {
+                *change.entry(of.clone()).or_default() -= units;
+            }
+            let changed = change.into_iter().filter(|(_, units)| *units != 0);
+            told.committed
+                .extend(changed.map(|(of, units)| (at, of, units)));
         }
     }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::v1::CountBasis;
-use crossdock_model::{Duration, Timestamp};
+use crossdock_model::{ChannelId, Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::allocated::Allocated;
 use super::{COUNT_AGE_MAX, COUNT_AMBIGUITY, MOVEMENTS_MAX};
 
 /// How exactly instants are kept once there are too many of them, near the present and before.
@@ -19,36 +20,40 @@ const _: () = assert!(
 );
 
 /// What changed at one instant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Movement {
     /// Units that left or came.
     pub units: i64,
     /// Change of the units that are committed to orders.
-    pub committed: i64,
+    pub allocated: Allocated,
     /// Units moved, also where they cancel out.
     pub moved: bool,
 }
 
 impl Movement {
-    /// Units that came or left. Those that left with an order were committed to it until then.
-    pub fn of_units(units: i64, of_allocated: bool) -> Self {
-        Self {
+    /// Units that came or left. Those that left with an order, of that channel, were committed to it until then.
+    pub fn of_units(units: i64, allocated_to: Option<&ChannelId>) -> Self {
+        let mut moved = Self {
             units,
-            committed: if of_allocated { units } else { 0 },
             moved: units != 0,
-        }
-    }
-
-    pub fn of_committed(units: i64) -> Self {
-        Self {
-            committed: units,
             ..Self::default()
+        };
+        if let Some(channel) = allocated_to {
+            moved.allocated.change(channel, units);
         }
+        moved
     }
 
-    fn add(&mut self, other: Self) {
+    /// Units that an order of that channel committed to, or let go.
+    pub fn of_committed(channel: &ChannelId, units: i64) -> Self {
+        let mut moved = Self::default();
+        moved.allocated.change(channel, units);
+        moved
+    }
+
+    fn add(&mut self, other: &Self) {
         self.units += other.units;
-        self.committed += other.committed;
+        self.allocated.add(&other.allocated);
         self.moved |= other.moved;
     }
 }
@@ -61,7 +66,7 @@ pub(super) struct Movements {
 }
 
 impl Movements {
-    pub fn add(&mut self, effective_at: Timestamp, moved: Movement, now: Timestamp) {
+    pub fn add(&mut self, effective_at: Timestamp, moved: &Movement, now: Timestamp) {
         self.log.entry(effective_at).or_default().add(moved);
         while let Some((&first, _)) = self.log.first_key_value()
             && now.since(first) > COUNT_AGE_MAX
@@ -80,7 +85,7 @@ impl Movements {
                 false => NEAR,
             };
             let into = Duration::from_ms(at.as_ms().rem_euclid(width.as_ms() as i64) as u64);
-            self.log.entry(at - into).or_default().add(moved);
+            self.log.entry(at - into).or_default().add(&moved);
         }
     }
 
@@ -88,21 +93,21 @@ impl Movements {
     pub fn after(&self, instant: Timestamp) -> Movement {
         let mut sum = Movement::default();
         let later = self.log.range(instant..).filter(|(at, _)| **at > instant);
-        later.for_each(|(_, one)| sum.add(*one));
+        later.for_each(|(_, one)| sum.add(one));
         sum
     }
 
     /// Whether anything took effect in that span that such a count may or may not have seen.
-    pub fn any_within(&self, basis: CountBasis, from: Timestamp, to: Timestamp) -> bool {
+    pub fn any_within(&self, basis: &CountBasis, from: Timestamp, to: Timestamp) -> bool {
         let mut near = self.log.range(from..=to);
-        near.any(|(_, one)| one.moved || basis == CountBasis::NetOfAllocated)
+        near.any(|(_, one)| one.moved || one.allocated.concerns(basis))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crossdock_model::v1::CountBasis;
-    use crossdock_model::{Duration, Timestamp};
+    use crossdock_model::{ChannelId, Duration, Timestamp};
 
     use super::{Movement, Movements};
     use crate::sku::MOVEMENTS_MAX;
@@ -110,6 +115,7 @@ mod tests {
     #[test]
     fn a_day_of_a_busy_sku_is_known() {
         let mut log = Movements::default();
+        let shop = ChannelId::new("shop").unwrap();
         let (mut now, mut sum) = (Timestamp::from_ms(1 << 40), 0);
         let start = now;
         let mut sums = Vec::new();
@@ -117,7 +123,8 @@ mod tests {
             now = now + Duration::from_ms(432);
             let units = number % 7 - 3;
             sum += units;
-            log.add(now, Movement::of_units(units, number % 5 == 0), now);
+            let channel = (number % 5 == 0).then_some(&shop);
+            log.add(now, &Movement::of_units(units, channel), now);
             if number % 1_000 == 0 {
                 sums.push((now, sum));
             }
@@ -129,7 +136,7 @@ mod tests {
             let off = log.after(at).units - (sum - before);
             assert!(off.abs() <= 3 * 139, "{off}");
             let minute = Duration::from_minutes(1);
-            assert!(log.any_within(CountBasis::OnHand, at - minute, at + minute));
+            assert!(log.any_within(&CountBasis::OnHand, at - minute, at + minute));
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use crossdock_model::command::{Command, SkuCommand};
 use crossdock_model::v1::{Condition, CountBasis, Sale, Tracking};
-use crossdock_model::{Answer, Duration, LocationId, Rejection, ReturnId, SourceId, TransferId};
+use crossdock_model::{
+    Answer, ChannelId, Duration, LocationId, Rejection, ReturnId, SourceId, TransferId,
+};
 use proptest::prelude::*;
 
 use super::bench::{Bench, attempt, hold_id, order, place, takes};
 
 const PLACES: [&str; 2] = ["a", "b"];
-const ORDERS: [&str; 4] = ["o", "p", "q", "r"];
+const ORDERS: [&str; 4] = ["o", "p", "web/q", "web/r"];
 const HOLDS: [&str; 3] = ["h", "i", "j"];
 
 #[derive(Debug, Clone)]
@@ -131,7 +133,12 @@ fn returning() -> impl Strategy<Value = SkuCommand> {
 }
 
 fn moving() -> impl Strategy<Value = SkuCommand> {
-    let basis = prop_oneof![Just(CountBasis::OnHand), Just(CountBasis::NetOfAllocated)];
+    let shop = CountBasis::NetOfChannel(ChannelId::new("shop").unwrap());
+    let basis = prop_oneof![
+        Just(CountBasis::OnHand),
+        Just(CountBasis::NetOfAllocated),
+        Just(shop)
+    ];
     // Some are told of within the seconds that a script takes, some of a day ago.
     let when = prop_oneof![3 => 0_i64..90_000, 1 => -90_000_000_i64..0];
     let transfer = || TransferId::new("t").unwrap();

@@ -7,6 +7,7 @@ use crossdock_model::{HoldId, LocationId, OrderId, SourceId, Timestamp, Transfer
 use serde::{Deserialize, Serialize};
 
 use super::ASKS_UNTIL_NEXT;
+use super::allocated::Allocated;
 use super::closed::Closed;
 use super::expiries::Expiries;
 use super::lines::{Line, Queue};
@@ -94,6 +95,8 @@ impl Sums {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub sums: Sums,
+    /// Of the committed units: whose they are.
+    pub allocated: Allocated,
     pub unavailable: BTreeMap<Condition, i64>,
     pub incoming: BTreeMap<String, Incoming>,
     pub in_transit: i64,

@@ -137,13 +137,13 @@ impl Draft<'_> {
         self.events.push(SkuEvent::Counted {
             location: location.clone(),
             source: source.clone(),
-            basis: *basis,
+            basis: basis.clone(),
             counted: *counted,
             effective_at: counted_at,
             outcome,
         });
         if outcome == CountOutcome::Applied {
-            self.follow_count(location, source, *basis, *counted, counted_at);
+            self.follow_count(location, source, basis, *counted, counted_at);
         }
         Ok(self.finish(Answer::Counted(outcome)))
     }
@@ -161,12 +161,12 @@ impl Draft<'_> {
     }
 
     /// Balances follow a count: what was counted and what moved after it. A count net of allocated units has
-    /// not seen those that were committed at that time, so they are added.
+    /// not seen those that were committed at that time, so they are added: all, or those of the channel that counts.
     fn follow_count(
         &mut self,
         location: &LocationId,
         source: &SourceId,
-        basis: CountBasis,
+        basis: &CountBasis,
         counted: u32,
         counted_at: Timestamp,
     ) {
@@ -174,10 +174,8 @@ impl Draft<'_> {
         let moved = place.map(|place| place.movements.after(counted_at));
         let moved = moved.unwrap_or_default();
         let sums = self.sums(location);
-        let unseen = match basis {
-            CountBasis::OnHand => 0,
-            CountBasis::NetOfAllocated => sums.committed - moved.committed,
-        };
+        let allocated = place.map_or(0, |place| place.allocated.left_out_of(basis));
+        let unseen = allocated - moved.allocated.left_out_of(basis);
         let on_hand = i64::from(counted) + unseen + moved.units;
         let reason = MoveReason::Counted {
             source: source.clone(),

@@ -8,7 +8,7 @@ use crossdock_model::Answer;
 use crossdock_model::command::{Command, SkuCommand};
 use crossdock_model::v1::Sale::{AlreadySold, Asks};
 use crossdock_model::v1::{Component, Condition, CountBasis, ExceptionKey, Kit, Tracking};
-use crossdock_model::{OrderId, ReturnId, SkuId, SourceId, TransferId};
+use crossdock_model::{ChannelId, OrderId, ReturnId, SkuId, SourceId, TransferId};
 
 use super::bench::{Bench, at, attempt, hold_id, notices_text, order, place, reserve, takes, text};
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
-use crate::{HoldId, LocationId, OrderId, ReturnId, SkuId, SourceId, Timestamp, TransferId};
+use crate::{
+    ChannelId, HoldId, LocationId, OrderId, ReturnId, SkuId, SourceId, Timestamp, TransferId,
+};
 
 /// How a SKU's stock is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +41,26 @@ pub enum Condition {
 }
 
 /// What a count counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CountBasis {
     /// Everything on the shelf, also what is committed.
     OnHand,
     /// What is left after allocated units (committed here) were taken away.
     NetOfAllocated,
+    /// What is left after the units allocated to that channel's own orders were taken away: it knows no others.
+    NetOfChannel(ChannelId),
+}
+
+impl CountBasis {
+    /// Whether such a count leaves out units that are allocated to an order of that channel.
+    #[must_use]
+    pub fn leaves_out(&self, channel: &ChannelId) -> bool {
+        match self {
+            Self::OnHand => false,
+            Self::NetOfAllocated => true,
+            Self::NetOfChannel(own) => own == channel,
+        }
+    }
 }
 
 /// What became of a count.
@@ -109,10 +125,13 @@ pub enum MoveReason {
 }
 
 impl MoveReason {
-    /// Whether the units were allocated to an order: a count that is net of those never saw them.
+    /// The order that the units were allocated to until they left: a count that is net of those never saw them.
     #[must_use]
-    pub fn is_of_allocated(&self) -> bool {
-        matches!(self, Self::Shipped { .. } | Self::NotFound { .. })
+    pub fn allocated_to(&self) -> Option<&OrderId> {
+        match self {
+            Self::Shipped { order, .. } | Self::NotFound { order, .. } => Some(order),
+            _ => None,
+        }
     }
 }
 

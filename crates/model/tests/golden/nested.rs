@@ -23,6 +23,7 @@ samples!(conditions, Condition {
 samples!(count_bases, CountBasis {
     OnHand => [CountBasis::OnHand],
     NetOfAllocated => [CountBasis::NetOfAllocated],
+    NetOfChannel => [CountBasis::NetOfChannel(order().channel)],
 });
 
 samples!(count_outcomes, CountOutcome {

@@ -105,7 +105,7 @@ impl Worker {
             location: location.clone(),
             source: place.clone(),
             truth: Some(place),
-            basis: CountBasis::NetOfAllocated,
+            basis: CountBasis::NetOfChannel(source.channel.clone()),
             counted,
             effective_at: level.updated_at,
         };

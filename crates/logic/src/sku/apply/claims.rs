@@ -67,18 +67,26 @@ impl SkuState {
     pub(super) fn commit(&mut self, id: &AttemptId, reservation: &Reservation, at: Timestamp) {
         for part in &reservation.parts {
             let units = i64::from(part.open());
-            self.note_committed(&part.location, units, at);
-            self.shift(&part.location, |sums| sums.committed += units);
+            self.commit_units(id, &part.location, units, at);
             let promise = (reservation.promised_at, id.clone());
             self.place(&part.location).by_promise.insert(promise);
         }
     }
 
+    /// The order commits to so many more units, or fewer.
+    fn commit_units(&mut self, id: &AttemptId, location: &LocationId, units: i64, at: Timestamp) {
+        self.note_committed(id, location, units, at);
+        self.place(location)
+            .allocated
+            .change(&id.order.channel, units);
+        self.shift(location, |sums| sums.committed += units);
+    }
+
     /// Notes when orders committed to units or let them go; of those that left the movement says it.
-    fn note_committed(&mut self, location: &LocationId, units: i64, at: Timestamp) {
+    fn note_committed(&mut self, id: &AttemptId, location: &LocationId, units: i64, at: Timestamp) {
         if units != 0 {
-            let log = &mut self.place(location).movements;
-            log.add(at, Movement::of_committed(units), at);
+            let moved = Movement::of_committed(&id.order.channel, units);
+            self.place(location).movements.add(at, &moved, at);
         }
     }
 
@@ -157,8 +165,7 @@ impl SkuState {
             Status::Confirmed => {
                 for part in &reservation.parts {
                     let units = i64::from(part.open());
-                    self.note_committed(&part.location, -units, at);
-                    self.shift(&part.location, |sums| sums.committed -= units);
+                    self.commit_units(id, &part.location, -units, at);
                     self.part_closed(id, &part.location, reservation.promised_at);
                 }
             }
@@ -224,7 +231,10 @@ impl SkuState {
         part.missing = *missing_units;
         let (open, settled) = (part.open(), i64::from(before - part.open()));
         let done = known.parts.iter().all(|part| part.open() == 0);
-        self.note_committed(location, said - settled, at);
+        self.note_committed(id, location, said - settled, at);
+        self.place(location)
+            .allocated
+            .change(&id.order.channel, -settled);
         self.shift(location, |sums| sums.committed -= settled);
         if open == 0 {
             self.part_closed(id, location, promised_at);
