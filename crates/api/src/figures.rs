@@ -209,6 +209,7 @@ struct Looked {
     open: Family<Labels, Gauge>,
     oldest: Family<Labels, Gauge>,
     lag: Gauge,
+    stopped: Gauge,
     endpoint_lag: Family<Labels, Gauge>,
     endpoint_failures: Family<Labels, Gauge>,
 }
@@ -225,6 +226,7 @@ impl Looks {
         }
         let lag = self.insight.lag(&*self.handle.journal())?;
         looked.lag.set(gauge(lag.records));
+        looked.stopped.set(gauge(self.insight.stopped().len()));
         let (endpoints, newest) = self.insight.all_delivered()?;
         for (endpoint, told) in endpoints {
             let labels = vec![("endpoint", endpoint)];
@@ -247,6 +249,14 @@ impl Looked {
         tell(e, &name("exception_oldest"), help, s, &self.oldest)?;
         let help = "Records that the read models do not show yet";
         tell(e, &name("insight_lag_records"), help, None, &self.lag)?;
+        let help = "Shards of which they show nothing newer, because of a record they cannot take";
+        tell(
+            e,
+            &name("insight_stopped_shards"),
+            help,
+            None,
+            &self.stopped,
+        )?;
         let (help, lag) = ("Events an endpoint was not told yet", &self.endpoint_lag);
         tell(e, &name("endpoint_lag_events"), help, None, lag)?;
         let help = "Failures in a row to tell it the next one";

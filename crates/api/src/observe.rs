@@ -8,6 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use crossdock_insight::Stop;
 use tokio::time::Instant;
 
 use crate::answer;
@@ -142,17 +143,26 @@ pub(crate) async fn healthz(State(state): State<ApiState>) -> Cow<'static, str> 
     traces.map_or(Cow::Borrowed("ok"), |line| format!("ok\n{line}").into())
 }
 
-/// The node takes work.
-pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<&'static str, ApiError> {
+/// The node takes work. Shards whose read models stand still are named: all others go on, and a restart mends nothing.
+pub(crate) async fn readyz(State(state): State<ApiState>) -> Result<String, ApiError> {
     // A read model that stands still shows what is no longer so.
     let trouble = state.handle.trouble().or_else(|| state.insight.trouble());
     match trouble {
-        None => Ok("ready"),
+        None => Ok(ready(&state.insight.stopped())),
         Some(trouble) => {
             let detail = "the node takes no work now; its log says why";
             Err(ApiError::later("not_ready", detail, 1000).because(&trouble))
         }
     }
+}
+
+fn ready(stopped: &[Stop]) -> String {
+    if stopped.is_empty() {
+        return "ready".to_owned();
+    }
+    let records: Vec<String> = stopped.iter().map(|stop| stop.at.to_string()).collect();
+    let records = records.join(", ");
+    format!("ready\nread models: shards stand still before record {records}")
 }
 
 /// All figures.

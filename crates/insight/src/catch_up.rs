@@ -1,10 +1,11 @@
 //! Following the journal: what is folded, how far, and how far there is to go.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crossdock_journal::{Journal, Seq, StoredFrame};
-use crossdock_model::{Record, ShardId};
-use rusqlite::Transaction;
+use crossdock_journal::{Journal, Position, Seq, StoredFrame};
+use crossdock_model::{Record, ShardId, Timestamp};
+use rusqlite::{ErrorCode, Transaction};
 
 use crate::{Insight, InsightError, fold, position};
 
@@ -23,6 +24,31 @@ pub struct Progress {
     pub behind: bool,
     /// The positions the call reached, a token for [`Insight::has`]; empty when it folded nothing.
     pub position_token: String,
+    /// Shards that stand still since this call.
+    pub stopped: Vec<Stop>,
+}
+
+/// A record that cannot be folded. Its shard stands still before it: without it, what follows would show wrong figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Where it is.
+    pub at: Position,
+    /// What is wrong.
+    pub cause: String,
+}
+
+/// Why frames are not folded.
+enum Failure {
+    /// This record is at fault, whenever it is tried.
+    Record(Stop),
+    /// Nothing can be folded now.
+    All(InsightError),
+}
+
+impl<E: Into<InsightError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::All(error.into())
+    }
 }
 
 /// How far the tables are behind the journal.
@@ -52,7 +78,23 @@ impl Insight {
         journal: &dyn Journal,
         budget_records: usize,
     ) -> Result<Progress, InsightError> {
-        let folded = self.fold_within(journal, budget_records);
+        let mut stopped = Vec::new();
+        // It ends: a shard stops once.
+        let folded = loop {
+            match self.fold_within(journal, budget_records) {
+                Ok(progress) => {
+                    break Ok(Progress {
+                        stopped,
+                        ..progress
+                    });
+                }
+                Err(Failure::All(error)) => break Err(error),
+                Err(Failure::Record(stop)) => {
+                    self.stops().insert(stop.at.shard, stop.clone());
+                    stopped.push(stop);
+                }
+            }
+        };
         self.note_trouble(folded.as_ref().err().map(ToString::to_string));
         folded
     }
@@ -61,12 +103,18 @@ impl Insight {
         &self,
         journal: &dyn Journal,
         budget_records: usize,
-    ) -> Result<Progress, InsightError> {
+    ) -> Result<Progress, Failure> {
         let mut writer = self.writer();
         let work = writer.transaction()?;
-        let tails = journal.tails()?;
+        let mut tails = journal.tails()?;
         let seen = position::all(&work, "cursor")?;
         note_history(&work, &tails, &seen)?;
+        let stops = self.stops().clone();
+        for (shard, tail) in &mut tails {
+            if let Some(stop) = stops.get(shard) {
+                *tail = stop.at.seq - 1;
+            }
+        }
         let behind: Vec<(ShardId, Seq)> = tails
             .iter()
             .map(|(shard, tail)| (*shard, seen.get(shard).copied().unwrap_or(0), *tail))
@@ -77,6 +125,10 @@ impl Insight {
             true => Vec::new(),
             false => journal.read_many(&behind, FOLD_BYTES)?,
         };
+        frames.retain(|stored| {
+            let stop = stops.get(&stored.position.shard);
+            stop.is_none_or(|stop| stored.position < stop.at)
+        });
         frames.truncate(budget_records.max(1));
         let reached = fold_all(&work, &frames)?;
         work.commit()?;
@@ -85,6 +137,7 @@ impl Insight {
             folded: frames.len(),
             behind: tails.iter().any(|(shard, tail)| done(shard) < *tail),
             position_token: position::token(&reached),
+            stopped: Vec::new(),
         })
     }
 
@@ -143,20 +196,23 @@ fn note_history(
 fn fold_all(
     work: &Transaction<'_>,
     frames: &[StoredFrame],
-) -> Result<BTreeMap<ShardId, Seq>, InsightError> {
+) -> Result<BTreeMap<ShardId, Seq>, Failure> {
     let fed = position::all(work, "fed")?;
     let (mut reached, mut newest) = (BTreeMap::new(), None);
     for stored in frames {
         let position = stored.position;
-        let failed = |source| InsightError::Record {
-            shard: position.shard,
-            seq: position.seq,
-            source,
-        };
-        let record = Record::decode(&stored.frame.body).map_err(failed)?;
         let told = fed.get(&position.shard).copied().unwrap_or(0) >= position.seq;
-        fold::fold(work, &stored.frame.entity, position, &record, told)?;
-        newest = newest.max(Some(record.at));
+        // What a panic leaves half done is taken back with the transaction.
+        let folded = catch_unwind(AssertUnwindSafe(|| fold_one(work, stored, told)));
+        let folded = folded.unwrap_or(Err(InsightError::Panicked));
+        let at = folded.map_err(|error| match is_of_the_record(&error) {
+            true => Failure::Record(Stop {
+                at: position,
+                cause: error.to_string(),
+            }),
+            false => Failure::All(error),
+        })?;
+        newest = newest.max(Some(at));
         reached.insert(position.shard, position.seq);
     }
     for (shard, seq) in &reached {
@@ -168,4 +224,35 @@ fn fold_all(
         work.execute(sql, [at.as_ms()])?;
     }
     Ok(reached)
+}
+
+fn fold_one(
+    work: &Transaction<'_>,
+    stored: &StoredFrame,
+    told: bool,
+) -> Result<Timestamp, InsightError> {
+    let record = Record::decode(&stored.frame.body)?;
+    let entity = &stored.frame.entity;
+    fold::fold(work, entity, stored.position, &record, told)?;
+    Ok(record.at)
+}
+
+/// Whether a record fails whenever it is tried, and not only now, as when the disk is full.
+fn is_of_the_record(error: &InsightError) -> bool {
+    match error {
+        InsightError::Record(_) | InsightError::Panicked | InsightError::Json(_) => true,
+        InsightError::Sql(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
+            failure.code,
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                // What a function in a statement says of its values.
+                | ErrorCode::Unknown
+        ),
+        // A statement that does not fit the tables.
+        InsightError::Sql(rusqlite::Error::SqlInputError { .. }) => false,
+        // A value that a column cannot hold, or that is not what a column should hold.
+        InsightError::Sql(_) => true,
+        InsightError::Journal(_) | InsightError::Cursor(_) => false,
+    }
 }

@@ -10,17 +10,18 @@ mod query;
 mod schema;
 mod sentences;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crossdock_journal::{JournalError, Seq};
+use crossdock_journal::JournalError;
 use crossdock_model::ShardId;
 use crossdock_model::codec::CodecError;
 use rusqlite::Connection;
 use thiserror::Error;
 
-pub use catch_up::{Lag, Progress};
+pub use catch_up::{Lag, Progress, Stop};
 pub use fold::TOPICS;
 pub use query::{
     Delivered, ExceptionFilter, ExceptionNote, ExceptionRow, ExpectedRow, FeedEvent, FeedPage,
@@ -42,15 +43,11 @@ pub enum InsightError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A record does not decode.
-    #[error("record {shard}:{seq}: {source}")]
-    Record {
-        /// Its shard.
-        shard: ShardId,
-        /// Its sequence.
-        seq: Seq,
-        /// What is wrong.
-        source: CodecError,
-    },
+    #[error("it does not decode: {0}")]
+    Record(#[from] CodecError),
+    /// Folding a record panicked.
+    #[error("folding it panicked")]
+    Panicked,
     /// A value cannot be written as JSON.
     #[error("a value cannot be kept: {0}")]
     Json(#[from] serde_json::Error),
@@ -67,6 +64,8 @@ pub struct Insight {
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
     trouble: Mutex<Option<String>>,
+    /// Shards that stand still, each before a record that cannot be folded.
+    stops: Mutex<BTreeMap<ShardId, Stop>>,
 }
 
 impl Insight {
@@ -88,6 +87,7 @@ impl Insight {
             readers: readers?,
             turn: AtomicUsize::new(0),
             trouble: Mutex::default(),
+            stops: Mutex::default(),
         })
     }
 
@@ -101,18 +101,8 @@ impl Insight {
             readers: Vec::new(),
             turn: AtomicUsize::new(0),
             trouble: Mutex::default(),
+            stops: Mutex::default(),
         })
-    }
-
-    /// Forgets every figure, to be folded again by [`Insight::catch_up`]. The feed keeps its numbers and each
-    /// endpoint what it was told: nothing is told twice, nothing is left out.
-    ///
-    /// # Errors
-    /// [`InsightError::Sql`]; nothing is forgotten then.
-    pub fn rebuild(&self) -> Result<(), InsightError> {
-        let mut writer = self.writer();
-        writer.flush_prepared_statement_cache();
-        Ok(schema::fold_anew(&mut writer)?)
     }
 
     /// Why the figures stand still, while they do: what they show is old, and gets older.
@@ -125,6 +115,17 @@ impl Insight {
     /// The figures stand still, until [`Insight::catch_up`] gets on again.
     pub fn stand_still(&self, cause: &str) {
         self.note_trouble(Some(cause.to_owned()));
+    }
+
+    /// Records that cannot be folded, at most one of a shard. What follows them in their shards is not shown; all other
+    /// shards go on. They are tried again by the next process: with a mended journal, or a version that can.
+    #[must_use]
+    pub fn stopped(&self) -> Vec<Stop> {
+        self.stops().values().cloned().collect()
+    }
+
+    pub(crate) fn stops(&self) -> MutexGuard<'_, BTreeMap<ShardId, Stop>> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn note_trouble(&self, trouble: Option<String>) {

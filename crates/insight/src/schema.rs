@@ -4,7 +4,7 @@
 //! **Kept** tables survive that, because replay cannot bring them back. Shards have no common order, so a second
 //! fold numbers the feed otherwise: whoever reads `after=17`, and every endpoint told up to event 17, would miss
 //! events or get them twice. So the feed keeps its numbers, `fed` says up to where each shard is in it, and
-//! `delivered` says what each endpoint was told. Deleting the file loses these; `Insight::rebuild` does not.
+//! `delivered` says what each endpoint was told. Deleting the file loses these.
 
 use std::path::Path;
 

@@ -1,6 +1,7 @@
 //! What goes into a journal and comes back out of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crossdock_model::{ChannelId, EntityId, ShardId, Timestamp};
 use thiserror::Error;
@@ -17,6 +18,13 @@ pub struct Position {
     pub shard: ShardId,
     /// The sequence in it.
     pub seq: Seq,
+}
+
+/// `shard:sequence`.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.shard, self.seq)
+    }
 }
 
 /// One start of a process. A random number, so that an earlier life is never mistaken for this one.

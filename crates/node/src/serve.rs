@@ -10,7 +10,7 @@ use anyhow::Context;
 use crossdock_api::{ApiState, Outbound};
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
-use crossdock_insight::Insight;
+use crossdock_insight::{Insight, Stop};
 use crossdock_journal::sqlite::{OnFlush, SqliteJournal, SqliteOptions, make_private_dir};
 use crossdock_journal::{Journal, JournalError, MasterKey};
 use crossdock_model::Duration;
@@ -261,9 +261,13 @@ async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
         let (writer, log) = (Arc::clone(&insight), Arc::clone(&journal));
         let folded = tokio::task::spawn_blocking(move || writer.catch_up(&*log)).await;
         let trouble = match folded {
-            Ok(Ok(progress)) if progress.behind => continue,
-            Ok(Ok(_)) => {
-                tokio::time::sleep(FOLD_PAUSE).await;
+            Ok(Ok(progress)) => {
+                for Stop { at, cause } in progress.stopped {
+                    tracing::error!(record = %at, cause, "the read models of a shard stand still before this record");
+                }
+                if !progress.behind {
+                    tokio::time::sleep(FOLD_PAUSE).await;
+                }
                 continue;
             }
             Ok(Err(error)) => error.to_string(),

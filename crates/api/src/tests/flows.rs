@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use crossdock_journal::{InboxId, InboxInsert, InboxMark, InboxState};
-use crossdock_model::{ChannelId, Timestamp};
+use crossdock_journal::{
+    Batch, Frame, InboxId, InboxInsert, InboxMark, InboxState, Journal, OwnerId, ShardWrite,
+};
+use crossdock_model::{ChannelId, EntityId, Timestamp};
 use serde_json::json;
 
 use super::Server;
@@ -209,6 +211,34 @@ async fn a_node_whose_read_models_stand_still_is_not_ready() {
     server.catch_up();
     let answer = server.anonymous(Method::GET, "/readyz").send().await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+}
+
+/// A shard whose read models stand still is named; the node takes work.
+#[tokio::test]
+async fn a_shard_whose_read_models_stand_still_is_named() {
+    let server = Server::start().await;
+    let entity: EntityId = "sku:A".parse().unwrap();
+    let shard = entity.shard();
+    let owner = OwnerId(9);
+    let held = server.journal.claim(owner, &[shard]).unwrap();
+    let mut write = ShardWrite::new(shard, held[0].epoch, owner, held[0].next_seq);
+    write.frames.push(Frame {
+        entity,
+        body: b"no record".to_vec(),
+    });
+    let batch = Batch {
+        shards: vec![write],
+        ..Batch::default()
+    };
+    assert!(server.journal.commit(&batch).unwrap().refused.is_empty());
+    server.catch_up();
+    let answer = server.anonymous(Method::GET, "/readyz").send().await;
+    let expected = format!("still before record {shard}:{}", held[0].next_seq);
+    assert!(answer.text.contains(&expected), "{}", answer.text);
+    assert_eq!(answer.status, StatusCode::OK);
+    let figures = server.anonymous(Method::GET, "/metrics").send().await.text;
+    let expected = "crossdock_insight_stopped_shards 1";
+    assert!(figures.contains(expected), "{figures}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 
 use super::json;
-use crate::{Insight, InsightError};
+use crate::{Insight, InsightError, position};
 
 /// Events deleted in one go.
 const PRUNED_MAX: usize = 4096;
@@ -92,15 +92,6 @@ fn end(connection: &Connection) -> Result<i64, rusqlite::Error> {
         .query_row([], |row| row.get(0))
 }
 
-/// Whether records that are older than this database are still to be folded.
-fn is_catching_up(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM history h LEFT JOIN cursor c ON c.shard = h.shard
-        WHERE coalesce(c.seq, 0) < h.seq)";
-    connection
-        .prepare_cached(sql)?
-        .query_row([], |row| row.get(0))
-}
-
 impl Insight {
     /// Events after a place in the feed.
     ///
@@ -151,7 +142,7 @@ impl Insight {
         if let Some((_, known)) = known.optional()? {
             return Ok(known);
         }
-        if is_catching_up(&writer)? {
+        if self.is_catching_up(&writer)? {
             return Ok(Delivered::up_to(i64::MAX));
         }
         let end = end(&writer)?;
@@ -160,6 +151,18 @@ impl Insight {
             (endpoint, end),
         )?;
         Ok(Delivered::up_to(end))
+    }
+
+    /// Whether records that are older than this database are still to be folded. Those of a shard that stands still are
+    /// not waited for: nobody would be told anything.
+    fn is_catching_up(&self, connection: &Connection) -> Result<bool, rusqlite::Error> {
+        let seen = position::all(connection, "cursor")?;
+        let history = position::all(connection, "history")?;
+        let stops = self.stops();
+        let mut moving = history
+            .iter()
+            .filter(|(shard, _)| !stops.contains_key(shard));
+        Ok(moving.any(|(shard, seq)| seen.get(shard).copied().unwrap_or(0) < *seq))
     }
 
     /// How far every endpoint was told that was told anything, by its id, and the newest event there is.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_insight::Insight;
+use crossdock_insight::{Insight, Stop};
 use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardState, ShardWrite};
 use crossdock_model::v1::{
     Allocation, Event, Fallback, LineFacts, MoveReason, OrderEvent, OrderFacts, Origin, Part,
@@ -57,16 +57,18 @@ impl Book {
 
     /// Writes a record as an entity made it.
     pub fn enter(&mut self, entity: EntityId, record: &Record) -> String {
+        self.put(entity, record.at, record.encode().unwrap())
+    }
+
+    /// Writes bytes that need not be a record.
+    pub fn put(&mut self, entity: EntityId, at: Timestamp, body: Vec<u8>) -> String {
         let state = &mut self.shards[usize::from(entity.shard().number())];
         let mut write = ShardWrite::new(state.shard, state.epoch, OwnerId(1), state.next_seq);
-        write.frames.push(Frame {
-            entity,
-            body: record.encode().unwrap(),
-        });
+        write.frames.push(Frame { entity, body });
         let token = format!("{}:{}", state.shard, state.next_seq);
         state.next_seq += 1;
         let batch = Batch {
-            at: record.at,
+            at,
             shards: vec![write],
             inbox: Vec::new(),
         };
@@ -218,8 +220,31 @@ pub fn opened() -> (tempfile::TempDir, Insight) {
     (dir, insight)
 }
 
+/// Opens it as one of an earlier layout, which is folded anew.
+pub fn opened_anew(dir: &tempfile::TempDir, insight: Insight, version: i64) -> Insight {
+    drop(insight);
+    let path = dir.path().join("insight.sqlite");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.pragma_update(None, "user_version", version).unwrap();
+    drop(raw);
+    Insight::open(&path).unwrap()
+}
+
+/// Folds all of a journal in which nothing is wrong.
 pub fn catch_up(insight: &Insight, book: &Book) {
-    while insight.catch_up(&book.journal).unwrap().behind {}
+    assert_eq!(stops(insight, book), []);
+}
+
+/// Folds what can be folded, and says what shards have stopped at meanwhile.
+pub fn stops(insight: &Insight, book: &Book) -> Vec<Stop> {
+    let mut stopped = Vec::new();
+    loop {
+        let progress = insight.catch_up(&book.journal).unwrap();
+        stopped.extend(progress.stopped);
+        if !progress.behind {
+            return stopped;
+        }
+    }
 }
 
 /// Read models in memory of all that is written.

@@ -14,3 +14,5 @@ mod rebuild;
 mod settings;
 #[cfg(test)]
 mod stock;
+#[cfg(test)]
+mod stops;
