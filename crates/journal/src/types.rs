@@ -353,12 +353,12 @@ pub enum VaultWrite {
         /// The data.
         entry: VaultEntry,
     },
-    /// Drops all rows of a subject but this one.
+    /// Drops all rows of a subject but one.
     Keep {
         /// The subject, an order's name.
         subject: String,
-        /// The row that stays.
-        version: u64,
+        /// The row that stays; none does where there is no such order.
+        version: Option<u64>,
     },
     /// Erases a subject for good: its rows, their terms, the inbox bodies of the subject, the buyers' keys when no
     /// other subject uses them; and writes the erasure log, which is applied again after a restore.

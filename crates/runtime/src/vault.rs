@@ -34,7 +34,7 @@ impl Handle {
 
     /// Tells an order something with its buyer's data beside it. The data is queued before the order hears of it, so
     /// it is durable in the same flush or in one before; and once the order has answered, only the row that it names
-    /// is kept. One such command of an order at a time: else the row of one could go before its order names it.
+    /// is kept, and none of an order that was refused and is not there. One such command of an order at a time: else the row of one could go before its order names it.
     ///
     /// # Errors
     /// As [`Handle::ask`].
@@ -67,8 +67,8 @@ impl Handle {
         let put = self.write_vault(&order, put);
         let asked = self.ask(order.clone(), command, by);
         let (kept, reply) = tokio::join!(biased; put, asked);
-        let named = self.named(door, &order, &reply, version).await;
-        if let Some(version) = named.filter(|named| known || *named != version) {
+        let named = self.named(door, &order, &reply).await;
+        if let Some(version) = named.filter(|named| known || *named != Some(version)) {
             // Nobody waits for it: whatever is left over goes with the next statement.
             drop(self.queue_vault(&order, VaultWrite::Keep { subject, version }));
         }
@@ -76,25 +76,25 @@ impl Handle {
         reply
     }
 
-    /// The version that an order names after a command; the one that was put, where there is no order to name one.
+    /// The version that an order names after a command, or that there is no order to name one. Nothing when that is not
+    /// known.
     async fn named(
         &self,
         door: Door,
         order: &EntityId,
         reply: &Result<Reply, AskError>,
-        put: u64,
-    ) -> Option<u64> {
+    ) -> Option<Option<u64>> {
         if let Ok(Reply {
             answer: Answer::Order(summary),
             ..
         }) = reply
         {
-            return Some(summary.address_version);
+            return Some(Some(summary.address_version));
         }
         let read = self.read_through(door, order.clone()).await;
         match read.map(|reply| reply.answer) {
-            Ok(Answer::Order(summary)) => Some(summary.address_version),
-            Err(AskError::Rejected(Rejection::NotFound(_))) => Some(put),
+            Ok(Answer::Order(summary)) => Some(Some(summary.address_version)),
+            Err(AskError::Rejected(Rejection::NotFound(_))) => Some(None),
             Ok(_) | Err(_) => None,
         }
     }

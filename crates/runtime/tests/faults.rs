@@ -5,9 +5,10 @@ mod support;
 
 use std::time::Duration as Wait;
 
+use crossdock_journal::Journal;
 use crossdock_journal::memory::Fault;
-use crossdock_model::command::Command;
-use crossdock_model::{Class, EntityId, Timestamp};
+use crossdock_model::command::{Command, OrderCommand};
+use crossdock_model::{Class, EntityId, Rejection, Timestamp};
 use crossdock_runtime::{AskError, Door, Options, Personal, Reply, VaultEntry};
 use support::{adjust, ask, by, define, journal, order, sku, sold, start, until};
 
@@ -237,6 +238,41 @@ async fn what_is_sold_already_is_shed_last() {
     node.stop().await;
 }
 
+/// A command that an order refuses outright, and that makes none, leaves nothing of the buyer it came with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_without_an_order_is_not_kept() {
+    let journal = journal();
+    let node = start(&journal, Options::new(1)).await;
+    let handle = node.handle();
+    let free = || Command::Order(OrderCommand::Free);
+    for version in [0, 7] {
+        let refused = handle.ask_with_buyer(order(1), Some(ada(version)), free(), by());
+        let refused = refused.await;
+        let is_refused = matches!(refused, Err(AskError::Rejected(Rejection::NotFound(_))));
+        assert!(is_refused, "{refused:?}");
+        until("it is dropped", async || {
+            journal.vault("order:shop:1", version).unwrap().is_none()
+        })
+        .await;
+    }
+    let taken = handle.ask_with_buyer(order(1), Some(ada(0)), sold(0), by());
+    taken.await.unwrap();
+    node.stop().await;
+    assert!(journal.vault("order:shop:1", 0).unwrap().is_some());
+}
+
+fn ada(version: u64) -> Personal {
+    Personal {
+        version,
+        stated_at: Timestamp::from_ms(1),
+        buyer: "ada".to_owned(),
+        entry: VaultEntry {
+            body: b"Ada".to_vec(),
+            terms: Vec::new(),
+        },
+    }
+}
+
 /// What a sale needs to know first comes through its own door: with so little room nobody ever may read, but what is
 /// sold is taken in, buyer and all, whenever nothing else waits.
 #[tokio::test(flavor = "multi_thread")]
@@ -245,17 +281,8 @@ async fn a_sale_is_taken_in_while_nobody_may_read() {
     options.steps_max = 1;
     let node = start(&journal(), options).await;
     let handle = node.handle();
-    let buyer = Personal {
-        version: 0,
-        stated_at: Timestamp::from_ms(1),
-        buyer: "ada".to_owned(),
-        entry: VaultEntry {
-            body: b"Ada".to_vec(),
-            terms: Vec::new(),
-        },
-    };
     until("the order is taken in", async || {
-        let (buyer, by) = (Some(buyer.clone()), by().of(Class::ChannelOrder));
+        let (buyer, by) = (Some(ada(0)), by().of(Class::ChannelOrder));
         let told = handle.ask_with_buyer(order(1), buyer, sold(0), by);
         told.await.is_ok()
     })

@@ -294,7 +294,7 @@ fn late_writes(
     writes[4].vault.push(put(&subject, 1, 1, "Late"));
     writes[5].vault.push(VaultWrite::Keep {
         subject: subject.clone(),
-        version: 2,
+        version: Some(2),
     });
     writes[6].vault.push(VaultWrite::Erase { subject });
     writes[7].checkpoint_seq = Some(1);

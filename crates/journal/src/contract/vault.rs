@@ -15,7 +15,7 @@ fn erase(subject: &str) -> VaultWrite {
     }
 }
 
-fn keep(subject: &str, version: u64) -> VaultWrite {
+fn keep(subject: &str, version: Option<u64>) -> VaultWrite {
     VaultWrite::Keep {
         subject: subject.to_owned(),
         version,
@@ -85,13 +85,18 @@ pub(super) fn one_address_is_kept(journal: &dyn Journal) {
     write_vault(journal, 1, vec![put(first, u64::MAX, 1, "operator")]);
     let both = [1, u64::MAX].map(|version| body(journal, first, version));
     assert!(both.iter().all(Option::is_some), "{both:?}");
-    write_vault(journal, 1, vec![keep(first, u64::MAX)]);
+    write_vault(journal, 1, vec![keep(first, Some(u64::MAX))]);
     assert_eq!(body(journal, first, 1), None);
     assert_eq!(
         body(journal, first, u64::MAX).as_deref(),
         Some("Name: operator")
     );
     assert_eq!(journal.vault_find("name", "shop", 9).unwrap(), vec![]);
+    // A buyer without an address is kept under 0: that is a row like any other.
+    write_vault(journal, 1, vec![put(first, 0, 1, "nowhere")]);
+    write_vault(journal, 1, vec![keep(first, None)]);
+    let none = [0, u64::MAX].map(|version| body(journal, first, version));
+    assert_eq!(none, [None, None]);
     assert!(body(journal, second, 1).is_some(), "others are untouched");
 }
 

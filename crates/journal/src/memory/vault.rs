@@ -74,7 +74,7 @@ impl Vault {
             }
             VaultWrite::Keep { subject, version } => {
                 self.rows
-                    .retain(|(known, kept), _| known != subject || kept == version);
+                    .retain(|(known, kept), _| known != subject || Some(*kept) == *version);
             }
             VaultWrite::Erase { subject } => {
                 self.rows.retain(|(known, _), _| known != subject);

@@ -132,9 +132,13 @@ fn bound_to(subject: &str, version: u64) -> String {
 }
 
 /// Drops all rows of a subject but the one of this version.
-pub(super) fn keep(transaction: &Connection, subject: &str, version: u64) -> rusqlite::Result<()> {
+pub(super) fn keep(
+    transaction: &Connection,
+    subject: &str,
+    version: Option<u64>,
+) -> rusqlite::Result<()> {
     for row in rows(transaction, subject)? {
-        if row.version != version {
+        if Some(row.version) != version {
             remove(transaction, &row, None)?;
         }
     }

@@ -34,7 +34,10 @@ fn random_vault_write(dice: &mut Dice, subject: &str) -> VaultWrite {
     let (subject, version) = (subject.to_owned(), dice.below(3));
     match dice.below(12) {
         0 => VaultWrite::Erase { subject },
-        1..4 => VaultWrite::Keep { subject, version },
+        1..4 => VaultWrite::Keep {
+            subject,
+            version: dice.below(4).checked_sub(1),
+        },
         _ => {
             let (stated_ms, name) = (dice.below(9) as i64, dice.below(3));
             contract::put(&subject, version, stated_ms, &format!("Name {name}"))
