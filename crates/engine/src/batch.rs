@@ -11,6 +11,8 @@ pub struct Other<X, D> {
     pub shard: ShardId,
     /// What is written.
     pub write: X,
+    /// Whether steps that come after it rest on it: it is in the next batch then, whatever else waits.
+    pub rested_on: bool,
     /// Who is told.
     pub done: D,
 }

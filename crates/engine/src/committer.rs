@@ -53,6 +53,8 @@ struct InFlight<T, D> {
 pub struct Committer<T, X, D> {
     shards: BTreeMap<ShardId, Shard>,
     lanes: Lanes<T>,
+    /// Other writes that steps rest on, all of which the next batch takes. Few: whoever hands one in waits for it.
+    rested_on: VecDeque<Other<X, D>>,
     others: VecDeque<Other<X, D>>,
     in_flight: Option<InFlight<T, D>>,
     /// Shards whose position may be raised: a checkpoint became durable since it was last written.
@@ -89,6 +91,7 @@ impl<T, X, D> Committer<T, X, D> {
         Self {
             shards,
             lanes: Lanes::default(),
+            rested_on: VecDeque::new(),
             others: VecDeque::new(),
             in_flight: None,
             covered: BTreeSet::new(),
@@ -135,15 +138,18 @@ impl<T, X, D> Committer<T, X, D> {
         }
     }
 
-    /// Takes another fenced write.
+    /// Takes another fenced write. Those that steps rest on keep their order among each other.
     pub fn push_other(&mut self, other: Other<X, D>) {
-        self.others.push_back(other);
+        match other.rested_on {
+            true => self.rested_on.push_back(other),
+            false => self.others.push_back(other),
+        }
     }
 
     /// Steps and writes that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.lanes.len() + self.others.len()
+        self.lanes.len() + self.rested_on.len() + self.others.len()
     }
 
     /// Whether the next batch would hold anything: what waits, or positions that a durable checkpoint has raised.
@@ -178,8 +184,9 @@ impl<T, X, D> Committer<T, X, D> {
             step.release.position = Some((id, shard.next_seq - 1));
         }
         let count = self.others.len().min(self.batch_steps_max);
+        let waiting = self.others.drain(..count);
         let mut others = Vec::with_capacity(count);
-        for other in self.others.drain(..count) {
+        for other in self.rested_on.drain(..).chain(waiting) {
             if let Some(shard) = self.shards.get(&other.shard) {
                 let part = batch
                     .entry(other.shard)
@@ -356,6 +363,7 @@ impl<T, X, D> Committer<T, X, D> {
     pub fn abandon(&mut self) {
         self.in_flight = None;
         self.covered.clear();
+        self.rested_on.clear();
         self.others.clear();
         self.checkpoints.clear();
         self.lanes = Lanes::default();
@@ -482,8 +490,7 @@ mod tests {
         let entity: EntityId = "sku:a".parse().unwrap();
         let shard = entity.shard();
         for write in 0..25 {
-            let done = write;
-            engine.push_other(Other { shard, write, done });
+            engine.push_other(other(shard, write, false));
         }
         let mut taken = Vec::new();
         while let Some(batch) = engine.next_batch() {
@@ -491,5 +498,41 @@ mod tests {
             engine.completed(|_| ShardOutcome::Durable);
         }
         assert_eq!(taken, [10, 10, 5]);
+    }
+
+    /// However many marks wait: the step of an order must not be durable before its buyer's data.
+    #[test]
+    fn what_a_step_rests_on_is_in_its_batch() {
+        let mut engine = committer();
+        let entity: EntityId = "order:shop:1".parse().unwrap();
+        let shard = entity.shard();
+        for write in 0..25 {
+            engine.push_other(other(shard, write, false));
+        }
+        for write in 100..115 {
+            engine.push_other(other(shard, write, true));
+        }
+        let step = Step {
+            entity,
+            life: 1,
+            version: 1,
+            kind: StepKind::Record(vec![1]),
+            release: Release::default(),
+        };
+        engine.push(step).unwrap();
+        assert_eq!(engine.waiting(), 41);
+        let batch = engine.next_batch().unwrap();
+        let expected: Vec<u64> = (100..115).chain(0..10).collect();
+        let part = &batch.shards[0];
+        assert_eq!((part.records.len(), &part.others), (1, &expected));
+    }
+
+    fn other(shard: ShardId, write: u64, rested_on: bool) -> Other<u64, u64> {
+        Other {
+            shard,
+            write,
+            rested_on,
+            done: write,
+        }
     }
 }

@@ -244,10 +244,7 @@ impl Handle {
     /// # Errors
     /// [`AskError::Unknown`] when the write was lost: the delivery will be worked on again.
     pub async fn mark_delivery(&self, mark: InboxMark) -> Result<(), AskError> {
-        let shard = mark.id.shard();
-        self.0
-            .write_other(shard, crate::commit::OtherWrite::Mark(mark))
-            .await
+        self.0.mark_delivery(mark).await
     }
 
     /// Gives a delivery back unfinished: it stays open and is worked on again.

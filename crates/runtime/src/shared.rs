@@ -9,9 +9,9 @@ use crossdock_engine::{
     Other, Outgoing, QUEUE_MAX, Quarantine, ReplyTo, Step, answer, answer_of_one_aside, own_class,
     route,
 };
-use crossdock_journal::{Journal, OwnerId};
+use crossdock_journal::{InboxMark, Journal, OwnerId};
 use crossdock_model::v1::Meta;
-use crossdock_model::{Answer, Class, Command, CredentialId, EntityId, Rejection, ShardId};
+use crossdock_model::{Answer, Class, Command, CredentialId, EntityId, Rejection};
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::oneshot;
 
@@ -207,17 +207,17 @@ impl Shared {
         self.commits.push(steps);
     }
 
-    pub async fn write_other(&self, shard: ShardId, write: OtherWrite) -> Result<(), AskError> {
-        let finished = match &write {
-            OtherWrite::Mark(mark) => Some(mark.id.clone()),
-            OtherWrite::Vault(_) => None,
-        };
+    pub async fn mark_delivery(&self, mark: InboxMark) -> Result<(), AskError> {
+        let id = mark.id.clone();
         let (done, told) = oneshot::channel();
-        self.commits.push_other(Other { shard, write, done });
+        self.commits.push_other(Other {
+            shard: id.shard(),
+            write: OtherWrite::Mark(mark),
+            rested_on: false,
+            done,
+        });
         let written = told.await.map_err(|_| AskError::Unknown);
-        if let Some(id) = finished {
-            self.inbox.finished(&id);
-        }
+        self.inbox.finished(&id);
         written
     }
 

@@ -121,6 +121,7 @@ impl Handle {
         self.0.commits.push_other(Other {
             shard: order.shard(),
             write: OtherWrite::Vault(write),
+            rested_on: true,
             done,
         });
         told
