@@ -38,7 +38,7 @@ pub use fold::{Folded, Folding, Unfolded, fold};
 pub use lanes::own_class;
 pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};
 pub use passivation::{CHECKPOINTS_MAX, IDLE, UNCOVERED_RECORDS_MAX, who_goes};
-pub use quarantine::{Poison, Quarantine, answer_of_one_aside};
+pub use quarantine::{Poison, Quarantine, answer_of_one_aside, answer_to_poison};
 pub use queue::{BATCH_MAX, OUTSIDE_QUEUE_MAX, Pushed, QUEUE_MAX, Queue, Taken};
 pub use recovery::{Recovered, RecoveryError, recover};
 pub use wheel::{DUE_SWEEP, HORIZON, Wheel, wake_again_at};

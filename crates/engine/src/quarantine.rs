@@ -8,7 +8,8 @@ use crossdock_model::{Command, EntityId, Rejection};
 /// How a command that crashed its entity is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Poison {
-    /// It waits for a person's word: callers are refused, entities that ask hear nothing and ask again.
+    /// It waits for a person's word: callers are refused, entities hear what [`answer_to_poison`] says, mostly nothing,
+    /// and ask again.
     Aside,
     /// A person gave it up: whoever asks is refused, for good.
     Skipped,
@@ -38,6 +39,19 @@ pub fn answer_of_one_aside(command: &Command, to: &EntityId) -> Option<Rejection
             sku: sku.clone(),
             retry_after_ms: 1_000,
         }),
+        _ => None,
+    }
+}
+
+/// What an entity hears whose command is put aside while the other one works. Nothing, but of a read: that is the same
+/// command whoever asks and however often, so nobody could look at the other one until a person decides. A reservation
+/// that was answered would come again as another attempt, and bring the other one down.
+#[must_use]
+pub fn answer_to_poison(command: &Command, to: &EntityId) -> Option<Rejection> {
+    match command {
+        Command::Read | Command::Sku(SkuCommand::ReadHeld { .. }) => {
+            answer_of_one_aside(command, to)
+        }
         _ => None,
     }
 }

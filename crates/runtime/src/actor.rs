@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossdock_engine::{Core, Message, Poison, ReplyTo, wake_again_at};
+use crossdock_engine::{Core, Message, Poison, ReplyTo, answer_to_poison, wake_again_at};
 use crossdock_model::{Command, Rejection};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use xxhash_rust::xxh3::xxh3_64;
@@ -142,24 +142,32 @@ impl Living {
     }
 
     /// Refuses what crashed this entity. An entity that asks is told once a person has given the command up; until
-    /// then it asks again, and is served when the command may come again.
+    /// then it mostly asks again, and is served when the command may come again.
     fn refuse(&self, message: Message<Caller>, poison: Poison) {
-        let what = match poison {
-            Poison::Aside => "this command crashed its entity and is quarantined",
-            Poison::Skipped => "this command crashed its entity and was given up",
+        let entity = &self.mailbox.entity;
+        let refused = |what| Rejection::invalid("command", what);
+        let (to_callers, to_entities) = match poison {
+            Poison::Aside => (
+                refused("this command crashed its entity and is quarantined"),
+                answer_to_poison(&message.command, entity),
+            ),
+            Poison::Skipped => {
+                let refused = refused("this command crashed its entity and was given up");
+                (refused.clone(), Some(refused))
+            }
         };
-        let result = Err(Rejection::invalid("command", what));
-        let class = message.class;
-        match (message.reply, poison) {
-            (ReplyTo::Caller(caller), _) => {
-                let position = None;
+        match message.reply {
+            ReplyTo::Caller(caller) => {
+                let (result, position) = (Err(to_callers), None);
                 let _ = caller.send(Answered { result, position });
             }
-            (ReplyTo::Entity(asker), Poison::Skipped) => {
-                let from = self.mailbox.entity.clone();
-                self.shared.answer_entity(&asker, from, result, class);
+            ReplyTo::Entity(asker) => {
+                if let Some(refused) = to_entities {
+                    let (from, class) = (entity.clone(), message.class);
+                    self.shared.answer_entity(&asker, from, Err(refused), class);
+                }
             }
-            (ReplyTo::Entity(_), Poison::Aside) | (ReplyTo::Nobody, _) => {}
+            ReplyTo::Nobody => {}
         }
     }
 

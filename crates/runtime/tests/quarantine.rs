@@ -95,7 +95,7 @@ async fn what_turns_out_damaged_while_the_node_runs_is_put_aside() {
     node.stop().await;
 }
 
-/// Adjustments of 13 and above crash a SKU, and so do reservations of S7.
+/// Adjustments of 13 and above crash a SKU, and so do reservations of S7 and looks at S8.
 fn crashing() -> Options {
     let mut options = Options::new(1);
     options.limits.resend_after = Duration::from_ms(20);
@@ -103,6 +103,7 @@ fn crashing() -> Options {
     options.crash_on = Some(|entity, command| match command {
         Command::Sku(SkuCommand::Adjust { delta, .. }) => *delta >= 13,
         Command::Sku(SkuCommand::Reserve { .. }) => *entity == sku(7),
+        Command::Read => *entity == sku(8),
         _ => false,
     });
     options
@@ -156,6 +157,27 @@ async fn an_order_that_asks_for_a_sku_that_is_put_aside_is_answered_busy() {
     .await;
     let requested = async || status(&handle, 1).await == OrderStatus::Requested;
     until("it is requested", requested).await;
+    node.stop().await;
+}
+
+/// Looking at a SKU is what brings it down: its buyer is answered though nobody may look, and no new crash comes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_look_at_a_sku_is_put_aside_is_answered_busy() {
+    let journal = journal();
+    let node = start(&journal, crashing()).await;
+    let handle = node.handle();
+    stocked(&handle, 8, 5).await;
+    ask(&handle, sku(8), adjust(-5)).await.unwrap();
+    for _ in 0..3 {
+        let _ = ask(&handle, sku(8), Command::Read).await;
+    }
+    until("it is put aside", async || marks(&handle).await.len() == 1).await;
+    let crashes = handle.metrics().crashes.get();
+    // A refusal rests on a look of its own, never on what was announced.
+    let refused = ask(&handle, order(1), asking(8)).await;
+    let is_busy = matches!(refused, Err(AskError::Rejected(Rejection::Busy { .. })));
+    assert!(is_busy, "{refused:?}");
+    assert_eq!(handle.metrics().crashes.get(), crashes);
     node.stop().await;
 }
 
