@@ -164,7 +164,7 @@ fn run(setup: &Setup, arguments: &[&str]) -> String {
 }
 
 fn opened(data: &Path) -> SqliteJournal {
-    let master = MasterKey::load_or_create(&data.join("master.key")).unwrap();
+    let master = MasterKey::load(&data.join("master.key")).unwrap().unwrap();
     SqliteJournal::open(data, SqliteOptions::new(master), Timestamp::from_ms(0)).unwrap()
 }
 

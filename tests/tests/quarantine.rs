@@ -12,7 +12,9 @@ use support::{Setup, stock, until};
 
 /// The checkpoint of an entity becomes rubbish, and a record that it does not cover is behind it.
 fn damage(setup: &Setup, entity: &str) {
-    let master = MasterKey::load_or_create(&setup.data().join("master.key")).unwrap();
+    let master = MasterKey::load(&setup.data().join("master.key"))
+        .unwrap()
+        .unwrap();
     let now = Timestamp::from_ms(i64::MAX / 4);
     let journal = SqliteJournal::open(&setup.data(), SqliteOptions::new(master), now).unwrap();
     let (entity, owner): (EntityId, _) = (entity.parse().unwrap(), OwnerId(99));

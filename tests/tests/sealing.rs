@@ -38,7 +38,9 @@ async fn a_clean_end_covers_the_log_and_the_next_start_seals_it() {
     let timeline = server.get("/v1/orders/shop:1").await["timeline"].clone();
     terminate(server);
     {
-        let master = MasterKey::load_or_create(&setup.data().join("master.key")).unwrap();
+        let master = MasterKey::load(&setup.data().join("master.key"))
+            .unwrap()
+            .unwrap();
         let options = SqliteOptions::new(master);
         let journal = SqliteJournal::open(&setup.data(), options, Timestamp::from_ms(0)).unwrap();
         let shards: Vec<ShardId> = ShardId::all().collect();

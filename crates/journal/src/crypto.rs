@@ -40,20 +40,26 @@ impl MasterKey {
         Self(bytes)
     }
 
-    /// Reads the key file; makes one with a random key and mode 0600 where there is none.
+    /// Reads a key file, if there is one.
     ///
     /// # Errors
-    /// [`JournalError::Io`] when the file cannot be read or made, or does not hold 64 hexadecimal digits.
-    pub fn load_or_create(path: &Path) -> Result<Self, JournalError> {
-        let failed = |e: io::Error| JournalError::Io(format!("key file {}: {e}", path.display()));
+    /// [`JournalError::Io`] when it cannot be read, or does not hold 64 hexadecimal digits.
+    pub fn load(path: &Path) -> Result<Option<Self>, JournalError> {
         match fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, path),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                create(path, &random()?).map_err(failed)?;
-                Self::parse(&fs::read_to_string(path).map_err(failed)?, path)
-            }
-            Err(e) => Err(failed(e)),
+            Ok(text) => Self::parse(&text, path).map(Some),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(unusable(path, &e)),
         }
+    }
+
+    /// As [`MasterKey::load`]; makes a file with a random key and mode 0600 where there is none.
+    pub(crate) fn load_or_create(path: &Path) -> Result<Self, JournalError> {
+        if let Some(key) = Self::load(path)? {
+            return Ok(key);
+        }
+        create(path, &random()?).map_err(|e| unusable(path, &e))?;
+        let text = fs::read_to_string(path).map_err(|e| unusable(path, &e))?;
+        Self::parse(&text, path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, JournalError> {
@@ -66,6 +72,10 @@ impl MasterKey {
             ))
         })
     }
+}
+
+fn unusable(path: &Path, error: &io::Error) -> JournalError {
+    JournalError::Io(format!("key file {}: {error}", path.display()))
 }
 
 /// Writes the whole key beside `path` and links it there, so that half a key is never found under its name.

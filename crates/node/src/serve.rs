@@ -11,8 +11,10 @@ use crossdock_api::{ApiState, Outbound};
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
 use crossdock_insight::{Insight, Stop};
-use crossdock_journal::sqlite::{OnFlush, SqliteJournal, SqliteOptions, make_private_dir};
-use crossdock_journal::{Journal, JournalError, MasterKey};
+use crossdock_journal::sqlite::{
+    OnFlush, SqliteJournal, SqliteOptions, make_private_dir, master_key,
+};
+use crossdock_journal::{Journal, JournalError};
 use crossdock_model::Duration;
 use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock, last_commit_at};
 use prometheus_client::metrics::histogram::Histogram;
@@ -174,7 +176,7 @@ async fn open_journal(
     let data = config.data.clone();
     let opened = tokio::task::spawn_blocking(move || {
         make_private_dir(&data.dir)?;
-        let mut options = SqliteOptions::new(MasterKey::load_or_create(&data.master_key())?);
+        let mut options = SqliteOptions::new(master_key(&data.dir, &data.master_key())?);
         options.hot_days = data.hot_days;
         options.synchronous = match data.synchronous {
             Synchronous::Full => crossdock_journal::sqlite::Synchronous::Full,

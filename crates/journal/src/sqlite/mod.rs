@@ -39,7 +39,8 @@ use rusqlite::Connection;
 
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use maintain::Maintained;
-pub use private::make_private_dir;
+pub use open::master_key;
+pub use private::{make_private_dir, make_private_file};
 pub use verify::{VerifyReport, scan, verify};
 
 use crate::crypto::{DataKey, Keyring};

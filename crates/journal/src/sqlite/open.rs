@@ -15,7 +15,26 @@ use super::private::make_private_dir;
 use super::{SqliteJournal, SqliteOptions, Writer, backup, row, schema};
 use crate::bytes::hex;
 use crate::crypto::{Keyring, random, sync_dir};
-use crate::{JournalError, Seq};
+use crate::{JournalError, MasterKey, Seq};
+
+/// The master key of the journal in `dir`, which is kept in the file `path`. Made only where there is no journal yet: a
+/// new key beside one that was made under another would pass for the right one.
+///
+/// # Errors
+/// [`JournalError::Incompatible`] when the key of a journal is not there, [`JournalError::Io`] when it cannot be read or
+/// made.
+pub fn master_key(dir: &Path, path: &Path) -> Result<MasterKey, JournalError> {
+    // Looked for first: another process that makes both makes the key before the journal.
+    if !dir.join(schema::FILE).exists() {
+        return MasterKey::load_or_create(path);
+    }
+    MasterKey::load(path)?.ok_or_else(|| {
+        JournalError::Incompatible(format!(
+            "its master key {} is not there: put back the one it was made under, no other opens it",
+            path.display()
+        ))
+    })
+}
 
 impl SqliteJournal {
     /// Opens the journal in `dir`; makes directory and journal where there are none, stamped with `now`.

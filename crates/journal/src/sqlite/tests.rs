@@ -239,6 +239,24 @@ fn other_fixed_settings_are_refused() {
     );
 }
 
+/// A copy without its key is not given another: that would lie there as if it were the right one.
+#[test]
+fn a_key_is_made_for_a_new_journal_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("data/master.key"));
+    make_private_dir(&data).unwrap();
+    let key = master_key(&data, &file).unwrap();
+    drop(SqliteJournal::open(&data, SqliteOptions::new(key.clone()), at(5)).unwrap());
+    assert_eq!(master_key(&data, &file).unwrap(), key);
+    std::fs::remove_file(&file).unwrap();
+    let refused = master_key(&data, &file);
+    let Err(JournalError::Incompatible(what)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(what.contains("master.key is not there"), "{what}");
+    assert!(!file.exists());
+}
+
 #[test]
 fn full_disk_writes_nothing_and_passes() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
-use crossdock_journal::sqlite::{restore, scan, verify};
-use crossdock_journal::{JournalError, MasterKey, SqliteJournal, SqliteOptions, StoredFrame};
+use crossdock_journal::sqlite::{master_key, restore, scan, verify};
+use crossdock_journal::{JournalError, SqliteJournal, SqliteOptions, StoredFrame};
 use crossdock_model::{EntityId, Record, ShardId};
 use crossdock_runtime::{Clock, RealClock};
 use reqwest::Method;
@@ -143,7 +143,7 @@ fn open(target: &Target, given: Option<&Path>) -> Outcome<Opened> {
         return Err(Failure::failed(what).remedy("name the data directory with --data or --config"));
     }
     let clock = RealClock::default();
-    let options = SqliteOptions::new(MasterKey::load_or_create(&key).map_err(failure)?);
+    let options = SqliteOptions::new(master_key(&data.dir, &key).map_err(failure)?);
     match SqliteJournal::open(&data.dir, options, clock.now()) {
         Ok(journal) => Ok(Opened::Free(Box::new(journal), clock)),
         Err(JournalError::InUse { .. }) => Ok(Opened::InUse),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use crossdock_journal::{JournalError, MasterKey, SqliteJournal, SqliteOptions};
+use crossdock_journal::sqlite::master_key;
+use crossdock_journal::{JournalError, SqliteJournal, SqliteOptions};
 use crossdock_runtime::{Clock, Handle, Node, Options, RealClock, Unconnected, last_commit_at};
 
 use super::exit::{Failure, Outcome};
@@ -14,7 +15,7 @@ pub(crate) async fn with_node<T>(
     data: &Data,
     work: impl AsyncFnOnce(Handle) -> anyhow::Result<T>,
 ) -> Outcome<T> {
-    let master = MasterKey::load_or_create(&data.master_key()).context("the master key")?;
+    let master = master_key(&data.dir, &data.master_key()).context("the master key")?;
     let options = SqliteOptions::new(master);
     let journal = SqliteJournal::open(&data.dir, options, RealClock::default().now());
     let journal = journal.map_err(|error| match error {
