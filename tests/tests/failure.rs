@@ -81,6 +81,23 @@ async fn a_full_disk_acknowledges_nothing_and_work_resumes() {
     all_requested(&server, &stored).await;
 }
 
+/// It cannot take its data over without writing: it says so and ends, for its supervisor to try again.
+#[tokio::test]
+async fn a_start_on_a_full_disk_says_so_and_loses_nothing() {
+    let (setup, mut server) = on_a_shimmed_disk().await;
+    let stored: BTreeSet<u64> = (1..=3).collect();
+    for number in &stored {
+        assert_eq!(place(&server, *number).await, Some(200));
+    }
+    let disk = setup.preload.as_ref().unwrap();
+    disk.behave("full");
+    server.kill();
+    let refused = setup.try_start().await.err().unwrap();
+    assert!(refused.contains("disk is full"), "{refused}");
+    disk.behave("ok");
+    all_requested(&setup.start().await, &stored).await;
+}
+
 #[tokio::test]
 async fn a_second_process_on_the_same_data_is_refused() {
     let mut setup = Setup::new();

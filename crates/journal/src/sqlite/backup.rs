@@ -143,7 +143,7 @@ fn begin_anew(dir: &Path) -> Result<u128, JournalError> {
     let mut connection = Connection::open(dir.join(schema::FILE)).map_err(reading)?;
     let id: [u8; 16] = random()?;
     let transaction = connection.transaction().map_err(reading)?;
-    schema::set(&transaction, "journal_id", &hex(&id))?;
+    schema::set(&transaction, "journal_id", &hex(&id)).map_err(reading)?;
     let sql = "UPDATE shard SET epoch = epoch + ?1, owner = zeroblob(16)";
     let step = error::int(EPOCH_STEP);
     transaction.execute(sql, [step]).map_err(reading)?;

@@ -11,7 +11,7 @@ use crossdock_model::ShardId;
 use super::cache::Commit;
 use super::error::{int, uint};
 use super::row::{self, Group, Row};
-use super::{SqliteJournal, Writer, inbox, state, vault};
+use super::{SqliteJournal, Writer, inbox, schema, state, vault};
 use crate::crypto::DataKey;
 use crate::types::{check_batch, day_of};
 use crate::{
@@ -67,6 +67,9 @@ impl SqliteJournal {
         let behavior = TransactionBehavior::Immediate;
         let transaction = writer.connection.transaction_with_behavior(behavior)?;
         self.check_end(&transaction)?;
+        if !self.announced.load(Ordering::SeqCst) {
+            schema::set(&transaction, schema::PROCESS, &self.process)?;
+        }
         let mut claimed = Vec::with_capacity(shards.len());
         for shard in shards {
             let sql = "
@@ -83,6 +86,7 @@ UPDATE shard SET epoch = epoch + 1, owner = ?2 WHERE shard = ?1 RETURNING epoch,
             })?);
         }
         transaction.commit()?;
+        self.announced.store(true, Ordering::SeqCst);
         Ok(claimed)
     }
 

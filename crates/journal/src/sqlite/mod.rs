@@ -140,6 +140,8 @@ pub struct SqliteJournal {
     next_reader: AtomicUsize,
     /// Of this opening: upkeep is refused once another process has opened the journal.
     process: String,
+    /// Whether that is stored: opening a full disk leaves it to the first claim.
+    announced: AtomicBool,
     checkpointer: Mutex<Connection>,
     /// A write failed in a way that leaves unknown what is on disk.
     failed: AtomicBool,

@@ -53,13 +53,18 @@ impl SqliteJournal {
         let meta = schema::meta(&connection)?;
         schema::check_key(&connection, &keys)?;
         let process = hex(&random::<16>()?);
-        schema::set(&connection, schema::PROCESS, &process)?;
+        let announced = match announce(&connection, dir, &process) {
+            // What is stored can be read all the same, and the first claim announces it.
+            Err(JournalError::Full { .. }) => false,
+            announced => announced.map(|()| true)?,
+        };
         let next_seqs = next_seqs(&connection)?;
         let (log, unblocked_bytes) = index_log(&connection, &next_seqs)?;
         let reader = || schema::connect(dir, &options).map(Mutex::new);
         let journal = Self {
             dir: dir.to_owned(),
             process,
+            announced: AtomicBool::new(announced),
             meta,
             keys,
             log: RwLock::new(log),
@@ -87,6 +92,12 @@ impl SqliteJournal {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Says that this process opened the journal last.
+fn announce(connection: &Connection, dir: &Path, process: &str) -> Result<(), JournalError> {
+    let set = schema::set(connection, schema::PROCESS, process);
+    set.map_err(|e| error::writing(dir, e))
 }
 
 /// The next sequence of each shard as of the last closed block.

@@ -138,7 +138,7 @@ pub(super) fn create(
         ("key_check", keys.check()),
     ];
     for (name, value) in fixed {
-        set(&transaction, name, &value)?;
+        set(&transaction, name, &value).map_err(reading)?;
     }
     for shard in 0..SHARD_COUNT {
         transaction
@@ -152,12 +152,9 @@ pub(super) fn create(
 }
 
 /// Sets one name of the meta table.
-pub(super) fn set(connection: &Connection, name: &str, value: &str) -> Result<(), JournalError> {
+pub(super) fn set(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
-    connection
-        .execute(sql, params![name, value])
-        .map_err(reading)?;
-    Ok(())
+    connection.execute(sql, params![name, value]).map(drop)
 }
 
 fn get(connection: &Connection, name: &str) -> Result<String, JournalError> {
