@@ -306,6 +306,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("stopping: requests in flight end, what waits is written");
     server.stop().await;
     tokio::task::spawn_blocking(move || telemetry.close()).await?;
+    tracing::info!("stopped: all that was taken in is written");
     Ok(())
 }
 
