@@ -3,8 +3,10 @@
 
 mod support;
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 use support::{Setup, binary};
@@ -105,15 +107,27 @@ async fn a_body_from_a_file_is_triggered() {
     support::settled(&server, &id, &["requested"]).await;
 }
 
-/// A server in a folder, once it answers to the key that lies there.
-async fn served(dir: &Path) -> std::process::Child {
+/// A server in a folder, once it answers to the key that lies there. Its log goes to a file there.
+async fn served(dir: &Path) -> Child {
     let mut serve = Command::new(binary());
-    let server = serve.arg("serve").current_dir(dir).spawn().unwrap();
+    let log = File::create(dir.join("log")).unwrap();
+    let serve = serve.arg("serve").current_dir(dir).stderr(log);
+    let server = serve.spawn().unwrap();
     support::until("the server answers to the key", async || {
         run(dir, &["key", "list"]).0 == 0
     })
     .await;
     server
+}
+
+/// Told to stop as an init system does it, a server ends well and says so.
+fn stopped(mut server: Child, dir: &Path) {
+    let pid = server.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success() && server.wait().unwrap().success());
+    let log = std::fs::read_to_string(dir.join("log")).unwrap();
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("stopped: "), "{log}");
 }
 
 #[tokio::test]
@@ -129,6 +143,7 @@ async fn what_init_writes_serves() {
     assert_ne!(again.0, 0, "nothing is written over");
     let check = run(dir.path(), &["check"]);
     assert_eq!(check.0, 0, "{check:?}");
+    assert!(!check.2.contains("warning"), "{check:?}");
     let port = support::free_port();
     let config = std::fs::read_to_string(dir.path().join("crossdock.toml")).unwrap();
     let config = config.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
@@ -153,6 +168,7 @@ async fn what_init_writes_serves() {
     );
     server.kill().unwrap();
     server.wait().unwrap();
+    only_its_user_may_look(dir.path());
     // Whoever has lost the admin key makes another where the data is.
     let key_file = dir.path().join("data/admin.key");
     std::fs::remove_file(&key_file).unwrap();
@@ -161,7 +177,7 @@ async fn what_init_writes_serves() {
     std::fs::write(&key_file, &made.1).unwrap();
     let skus = dir.path().join("skus.csv");
     std::fs::write(&skus, "sku,title\nA-1,Tee\n,nameless\n").unwrap();
-    let mut server = served(dir.path()).await;
+    let server = served(dir.path()).await;
     let imported = run(dir.path(), &["import", "skus", "skus.csv", "--json"]);
     let report: Value = serde_json::from_str(&imported.1).unwrap();
     assert_eq!(
@@ -170,8 +186,7 @@ async fn what_init_writes_serves() {
         "{imported:?}"
     );
     assert!(imported.2.contains("skus.csv:3:"), "{imported:?}");
-    server.kill().unwrap();
-    server.wait().unwrap();
+    stopped(server, dir.path());
     let gone = run(dir.path(), &["order", "show", "shop:1"]);
     assert_eq!(gone.0, 5, "{gone:?}");
     assert!(
@@ -220,6 +235,45 @@ async fn keys_open_what_their_scope_says() {
     let (status, refused) = reader.call("GET", "/v1/stock/A", None).await;
     assert_eq!((status, &refused["code"]), (401, &json!("unauthorized")));
     assert!(!setup.log_text().contains("cdk_"), "a key is in the log");
+}
+
+/// Without the key it was made under, data is not opened, and nothing is left that looks like that key.
+#[tokio::test]
+async fn data_without_its_key_is_refused() {
+    let setup = Setup::new();
+    drop(setup.start().await);
+    let key = setup.data().join("master.key");
+    std::fs::remove_file(&key).unwrap();
+    let refused = setup.try_start().await.err().unwrap();
+    assert!(refused.contains("master.key is not there"), "{refused}");
+    assert!(!key.exists());
+}
+
+/// The data folder and all that is in it are for one user; `check` warns of a folder that others may read.
+fn only_its_user_may_look(dir: &Path) {
+    let data = dir.join("data");
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), expected, "{}", path.display());
+    }
+    assert!(data.join("insight.sqlite").exists());
+    assert_eq!(mode(&data), 0o700);
+    set_mode(&data, 0o755);
+    let check = run(dir, &["check", "--json"]);
+    let said: Value = serde_json::from_str(&check.1).unwrap();
+    let warning = said["warnings"][0].as_str().unwrap_or_default();
+    assert!(warning.contains("chmod 700"), "{check:?}");
+    assert_eq!(check.0, 0, "a warning is no mistake: {check:?}");
+    set_mode(&data, 0o700);
+}
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {

@@ -39,7 +39,7 @@ pub enum InsightError {
     /// The database refuses.
     #[error("insight's database: {0} (it can be deleted: it is rebuilt from the journal)")]
     Sql(#[from] rusqlite::Error),
-    /// The journal cannot be read.
+    /// The journal cannot be read, or a file not be made.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A record does not decode.
@@ -72,7 +72,7 @@ impl Insight {
     /// Opens (or makes, or folds anew after a change of layout) the database.
     ///
     /// # Errors
-    /// [`InsightError::Sql`].
+    /// [`InsightError`].
     pub fn open(path: &Path) -> Result<Self, InsightError> {
         let writer = schema::open(path)?;
         let reader = |_| {

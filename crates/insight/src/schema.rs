@@ -8,7 +8,10 @@
 
 use std::path::Path;
 
+use crossdock_journal::sqlite::make_private_file;
 use rusqlite::Connection;
+
+use crate::InsightError;
 
 /// Version of the folded tables.
 const FOLDED: i64 = 6;
@@ -125,8 +128,8 @@ CREATE TABLE delivered (endpoint TEXT PRIMARY KEY, feed_id INTEGER NOT NULL, fai
 ";
 
 /// Opens the database at its newest layout.
-pub(crate) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let mut connection = prepare(Connection::open(path)?)?;
+pub(crate) fn open(path: &Path) -> Result<Connection, InsightError> {
+    let mut connection = connect(path)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == VERSION {
         return Ok(connection);
@@ -142,7 +145,13 @@ pub(crate) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
         // What is not there need not be removed; what cannot be removed fails below.
         let _ = std::fs::remove_file(file);
     }
-    create(prepare(Connection::open(path)?)?)
+    Ok(create(connect(path)?)?)
+}
+
+/// For this user only: it tells who has sold how much of what. SQLite gives its other files the mode of this one.
+fn connect(path: &Path) -> Result<Connection, InsightError> {
+    make_private_file(path)?;
+    Ok(prepare(Connection::open(path)?)?)
 }
 
 /// A database that ends with the process.

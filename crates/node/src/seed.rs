@@ -1,11 +1,11 @@
 //! Files of an example configuration, imported once through the server's own API.
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
 
+use crossdock_journal::sqlite::make_private_file;
 use crossdock_model::Duration;
 use crossdock_model::v1::Scope;
 use crossdock_runtime::Handle;
@@ -24,7 +24,7 @@ const PENDING: &str = "seed.pending";
 /// When the note cannot be written.
 pub fn plan(data: &Path) -> anyhow::Result<()> {
     let note = data.join(PENDING);
-    let made = File::create(&note).and_then(|note| note.sync_all());
+    let made = make_private_file(&note)?.sync_all();
     made.with_context(|| format!("writing {}", note.display()))
 }
 

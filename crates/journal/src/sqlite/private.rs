@@ -35,6 +35,15 @@ pub(super) fn make(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Opens a file to write at its end, and makes it for this user only where there is none. One that exists is left as
+/// it is.
+///
+/// # Errors
+/// [`JournalError`] when it cannot be made.
+pub fn make_private_file(path: &Path) -> Result<File, JournalError> {
+    ensure(path).map_err(|e| error::file(path, &e))
+}
+
 /// Makes an empty file for this user only, or empties it.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -42,11 +51,11 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     options.mode(FILE_MODE).open(path)
 }
 
-/// Makes sure that there is a file, for this user only when it is made here.
-pub(super) fn ensure(path: &Path) -> io::Result<()> {
+/// As [`make_private_file`].
+pub(super) fn ensure(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let options = options.append(true).create(true);
-    options.mode(FILE_MODE).open(path).map(drop)
+    options.mode(FILE_MODE).open(path)
 }
 
 /// Copies a file into one for this user only.

@@ -348,9 +348,7 @@ pub(super) fn append_erasures(dir: &Path, connection: &Connection) -> Result<(),
     if lines.is_empty() {
         return Ok(());
     }
-    private::ensure(&path).map_err(failed)?;
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.append(true).open(&path).map_err(failed)?;
+    let mut file = private::ensure(&path).map_err(failed)?;
     file.write_all(lines.as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| sync_dir(Some(dir)))

@@ -1,4 +1,4 @@
-//! `check`: reads the configuration and tells every mistake, with file and line.
+//! `check`: reads the configuration and tells every mistake, with file and line; and warns of data that others may see.
 
 use serde_json::json;
 
@@ -17,13 +17,19 @@ pub(crate) struct Args {
 /// Runs it.
 pub(crate) fn run(target: &Target, args: &Args) -> Outcome {
     let file = target.config_file();
-    let mistakes = Config::check(file, !args.without_secrets).err();
-    let mistakes = mistakes.unwrap_or_default();
+    let checked = Config::check(file, !args.without_secrets);
+    let (warnings, mistakes) = match checked {
+        Ok(config) => (config.data.exposures(), Vec::new()),
+        Err(mistakes) => (Vec::new(), mistakes),
+    };
     let out = target.out();
     if out.is_json() {
         let told = |m: &Mistake| json!({ "file": m.file, "line": m.line, "what": m.what });
         let told: Vec<_> = mistakes.iter().map(told).collect();
-        out.line(json!({ "file": file, "mistakes": told }));
+        out.line(json!({ "file": file, "mistakes": told, "warnings": warnings }));
+    }
+    for warning in &warnings {
+        out.say(format_args!("warning: {warning}"));
     }
     if !mistakes.is_empty() {
         return Err(Failure::config(&mistakes).told());

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use crossdock_journal::sqlite::make_private_dir;
 use crossdock_runtime::Handle;
 use serde_json::json;
 
@@ -39,7 +40,8 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     };
     refuse(&file)?;
     refuse(&data.dir.join(ADMIN_KEY_FILE))?;
-    fs::create_dir_all(&data.dir).with_context(|| format!("cannot make {}", data.dir.display()))?;
+    fs::create_dir_all(&args.dir).with_context(|| format!("cannot make {}", args.dir.display()))?;
+    make_private_dir(&data.dir).context("the data directory")?;
     let secret = data.dir.join(SHOP_SECRET_FILE);
     write(&secret, &random_key()?, 0o600)?;
     let text = template::text(DATA_DIR, &format!("{DATA_DIR}/{SHOP_SECRET_FILE}"))?;
@@ -121,12 +123,10 @@ mod tests {
         let text = fs::read_to_string(dir.path().join(CONFIG_FILE)).unwrap();
         assert!(text.contains("dir = \"data\""), "{text}");
         assert!(config.channels["shop"].webhook_secrets[0].read().is_ok());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&config.data.dir), 0o700);
         for name in [ADMIN_KEY_FILE, SHOP_SECRET_FILE, "master.key"] {
-            let mode = fs::metadata(config.data.dir.join(name))
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
+            assert_eq!(mode(&config.data.dir.join(name)), 0o600, "{name}");
         }
         assert!(run(&target, again()).await.is_err());
     }

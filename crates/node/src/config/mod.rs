@@ -5,12 +5,16 @@ mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use secret::SecretSource;
+
+/// The bits of a mode that let others than the owner in.
+const OTHERS: u32 = 0o077;
 
 /// The whole configuration of a node. Relative paths are read from the folder that the file is in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,6 +108,22 @@ impl Data {
         self.master_key_file
             .clone()
             .unwrap_or_else(|| self.dir.join("master.key"))
+    }
+
+    /// Where others on this machine may look at what is stored, and what to do.
+    #[must_use]
+    pub fn exposures(&self) -> Vec<String> {
+        let [dir, key] = [self.dir.clone(), self.master_key()];
+        let open = [(dir, "700"), (key, "600")].into_iter();
+        let open = open.filter(|(path, _)| {
+            let found = std::fs::metadata(path);
+            found.is_ok_and(|found| found.permissions().mode() & OTHERS != 0)
+        });
+        open.map(|(path, mode)| {
+            let path = path.display();
+            format!("{path}: others on this machine may look into it: chmod {mode} {path}")
+        })
+        .collect()
     }
 }
 
@@ -233,14 +253,14 @@ impl Config {
     ///
     /// # Errors
     /// Every [`Mistake`] found, in the order of the file.
-    pub fn check(file: &Path, with_secrets: bool) -> Result<(), Vec<Mistake>> {
+    pub fn check(file: &Path, with_secrets: bool) -> Result<Self, Vec<Mistake>> {
         let text = text_of(file)?;
         let (config, mut reading) = read::parse(file, &text)?;
         reading.look_for_files(&config);
         if with_secrets {
             reading.look_for_secrets(&config);
         }
-        reading.ended()
+        reading.ended().map(|()| config)
     }
 
     /// Makes relative paths relative to a folder, instead of to where the process happens to be.

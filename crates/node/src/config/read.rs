@@ -311,7 +311,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("c.toml");
         std::fs::write(&file, text).unwrap();
-        told(Config::check(&file, with_secrets))
+        told(Config::check(&file, with_secrets).map(drop))
     }
 
     const WRONG: &str = r#"# listen, trace_ratio and dedup_days are wrong below
