@@ -56,6 +56,13 @@ async fn lists_show_what_the_caller_has_written() {
         .post("/v1/orders/api:1%2F7/erase", "e", &json!({}))
         .await;
     assert_eq!(erased.status, StatusCode::OK, "{}", erased.text);
+    let told = &erased.json()["requests"][0];
+    assert_eq!(
+        (&told["request"], &told["location"]),
+        (&json!(1), &json!("reno")),
+        "{}",
+        erased.text
+    );
     assert!(server.get("/v1/orders/api:1%2F7").await.json()["buyer"].is_null());
 }
 

@@ -7,7 +7,6 @@ use crossdock_runtime::PersonState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::create::exists;
 use super::doc::{OrderAnswer, order_answer, summary};
 use super::input::{AddressInput, DestinationInput, LineUnitsInput, line_units};
 use crate::answer::{Answered, Doc};
@@ -196,6 +195,19 @@ pub(crate) struct Erased {
     order: String,
     /// Whether its personal data is erased.
     erased: bool,
+    /// Requests of locations, which may have the address: nothing here erases it there, and they do not get it again.
+    requests: Vec<AtLocation>,
+}
+
+/// A request that a location was given.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AtLocation {
+    /// Its number in the order.
+    request: u32,
+    /// Whom to ask to erase the address too.
+    location: String,
+    /// Its state: something of it is still to be sent, unless it is `shipped`, `rejected` or `cancelled`.
+    status: String,
 }
 
 /// Sends a command to an order and answers with where it is then.
@@ -418,12 +430,23 @@ pub(super) async fn erase(asking: Asking, Id(order): Id<OrderId>) -> Answered<Do
     let entity = EntityId::Order(order.clone());
     let subject = entity.to_string();
     let person = handle.journal_read(move |journal| journal.person(&subject));
-    if person.await? == PersonState::Unknown && !exists(&asking, &entity).await? {
-        return Err(ApiError::not_found(format!("order {order}")));
-    }
+    let known = summary(&asking, &order).await;
+    let requests = match (person.await?, known) {
+        (_, Ok((known, _))) => known.requests,
+        (PersonState::Unknown, Err(error)) => return Err(error),
+        // Of an order that is not there any more, or cannot be read now.
+        (PersonState::Kept | PersonState::Erased, Err(_)) => Vec::new(),
+    };
     handle.erase(&entity).await?;
+    let requests = requests.into_iter();
+    let requests = requests.map(|(request, location, status)| AtLocation {
+        request,
+        location: location.to_string(),
+        status,
+    });
     Ok(Doc::read(Erased {
         order: order.to_string(),
         erased: true,
+        requests: requests.collect(),
     }))
 }

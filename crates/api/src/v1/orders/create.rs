@@ -6,9 +6,9 @@ use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{OrderCommand, RequestCommand};
 use crossdock_model::v1::{OrderFacts, Origin, Sale};
 use crossdock_model::{
-    Answer, ChannelId, Command, CommandKey, EntityId, HoldId, OrderId, Rejection, Timestamp,
+    Answer, ChannelId, Command, CommandKey, EntityId, HoldId, OrderId, Timestamp,
 };
-use crossdock_runtime::{AskError, Door, Reply};
+use crossdock_runtime::{Door, Reply};
 
 use super::doc::{OrderAnswer, order_answer};
 use super::input::NewOrder;
@@ -121,14 +121,5 @@ pub(crate) async fn claim(
         other => Err(ApiError::internal(&format!(
             "a claim was answered by {other:?}"
         ))),
-    }
-}
-
-/// Whether there is such an order.
-pub(super) async fn exists(asking: &Asking, entity: &EntityId) -> Result<bool, ApiError> {
-    match asking.state.handle.read(entity.clone()).await {
-        Ok(_) => Ok(true),
-        Err(AskError::Rejected(Rejection::NotFound(_))) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }
