@@ -140,7 +140,13 @@ impl LineId {
     /// Whether it was made up here.
     #[must_use]
     pub fn is_provisional(&self) -> bool {
-        self.0.starts_with(Self::PROVISIONAL)
+        self.provisional_number().is_some()
+    }
+
+    /// Which line of its source it was made up for.
+    #[must_use]
+    pub fn provisional_number(&self) -> Option<usize> {
+        self.0.strip_prefix(Self::PROVISIONAL)?.parse().ok()
     }
 }
 

@@ -112,8 +112,10 @@ impl OrderState {
             OrderEvent::HoldEnded { lines } => order.end_hold(lines),
             OrderEvent::Freed => order.freed = true,
             OrderEvent::LinesBound { lines } => {
-                require(order.seen.bound.is_none(), "lines were bound twice")?;
-                order.seen.bound = Some(lines.iter().cloned().collect());
+                for (theirs, ours) in lines {
+                    let partner = order.seen.bound.insert(theirs.clone(), ours.clone());
+                    require(partner.is_none(), "a line was bound twice")?;
+                }
             }
             OrderEvent::HoldTaken { hold } => order.hold = Some(hold.clone()),
             OrderEvent::Claimed { claim } => order.claims.push(claim.clone()),

@@ -1,8 +1,8 @@
 //! Lines that were adopted from an export without the channel's ids.
 //!
-//! Such a line keeps the id it was given here: reservations, locations and people know it by that. The first
-//! statement with the channel's ids is compared with what was adopted; from then on those ids are read as ours, so
-//! that no unit is taken for a new one and sent a second time.
+//! Such a line keeps the id it was given here: reservations, locations and people know it by that. Statements with
+//! the channel's ids are compared with what was adopted, until each such line has its partner; those ids are read as
+//! ours from then on, so that no unit is taken for a new one and sent a second time.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,16 +13,22 @@ use crossdock_model::{LineId, Rejection};
 use super::draft::Draft;
 use super::state::Order;
 
-/// An adopted line and a stated one, each with its place in its statement.
-type Pair<'a> = ((usize, &'a LineFacts), (usize, &'a LineFacts));
+/// A line and its place in its statement, from 1.
+type Placed<'a> = (usize, &'a LineFacts);
+/// An adopted line and a stated one.
+type Pair<'a> = (Placed<'a>, Placed<'a>);
+/// Whether two lines may be the same one.
+type IsAlike = fn(&Pair<'_>) -> bool;
 
-/// What makes two lines the same one, most certain first. What they are made of may have been mapped anew since.
-const ALIKE: [fn(&Pair<'_>) -> bool; 4] = [
+/// What makes two lines the same one, most certain first.
+const ALIKE: [IsAlike; 3] = [
     |pair| is_same_place(pair) && is_same_units(pair) && is_same_parts(pair),
     |pair| is_same_units(pair) && is_same_parts(pair),
     is_same_parts,
-    |pair| is_same_place(pair) && is_same_units(pair),
 ];
+
+/// And at first: what they are made of may have been mapped anew since.
+const ALIKE_AT_FIRST: [IsAlike; 1] = [|pair| is_same_place(pair) && is_same_units(pair)];
 
 fn is_same_place(((adopted, _), (stated, _)): &Pair<'_>) -> bool {
     adopted == stated
@@ -39,16 +45,13 @@ fn is_same_parts(((_, adopted), (_, stated)): &Pair<'_>) -> bool {
 impl Draft<'_> {
     /// A statement with its lines under our ids.
     pub fn in_our_terms<'f>(&mut self, facts: &'f OrderFacts) -> Cow<'f, OrderFacts> {
-        let names_them = !facts.lines.iter().any(|line| line.line.is_provisional());
-        if let Some(order) = self.order.order.as_deref()
-            && order.lacks_ids()
-            && names_them
-        {
-            let lines = pairs(&order.facts.lines, &facts.lines);
+        let order = self.order.order.as_deref();
+        let lines = order.map_or_else(Vec::new, |order| order.partners(&facts.lines));
+        if !lines.is_empty() {
             self.emit(OrderEvent::LinesBound { lines });
         }
         let order = self.order.order.as_deref();
-        let Some(order) = order.filter(|order| order.seen.bound.is_some()) else {
+        let Some(order) = order.filter(|order| !order.seen.bound.is_empty()) else {
             return Cow::Borrowed(facts);
         };
         let mut facts = facts.clone();
@@ -60,16 +63,57 @@ impl Draft<'_> {
 }
 
 impl Order {
-    /// Whether the channel's ids of its lines are yet to be told.
-    fn lacks_ids(&self) -> bool {
-        self.origin == Origin::Adopted
-            && self.seen.bound.is_none()
-            && self.lines.keys().any(LineId::is_provisional)
+    /// Whether a statement of these lines is about ours. One whose ids were made up says nothing of an order whose
+    /// ids the channel has told.
+    pub(super) fn is_about_ours(&self, lines: &[LineFacts]) -> bool {
+        let mut lines = lines.iter();
+        !lines.any(|line| line.line.is_provisional())
+            || (self.seen.bound.is_empty() && self.lines.keys().any(LineId::is_provisional))
+    }
+
+    /// Adopted lines whose ids the channel is yet to tell, each with its place.
+    fn without_ids(&self) -> Vec<Placed<'_>> {
+        if self.origin != Origin::Adopted {
+            return Vec::new();
+        }
+        let known: BTreeSet<&LineId> = self.seen.bound.values().collect();
+        let lines = self.lines.iter().filter(|(id, _)| !known.contains(id));
+        let placed = lines.filter_map(|(id, line)| {
+            let stated = self.facts.lines.iter().find(|stated| stated.line == *id);
+            Some((id.provisional_number()?, stated.unwrap_or(&line.facts)))
+        });
+        let mut placed: Vec<_> = placed.collect();
+        placed.sort_by_key(|(place, _)| *place);
+        placed
+    }
+
+    /// Which newly stated line is which adopted one: (the channel's id, ours).
+    fn partners(&self, stated: &[LineFacts]) -> Vec<(LineId, LineId)> {
+        let is_new = |line: &LineId| {
+            let bound = &self.seen.bound;
+            !line.is_provisional() && !bound.contains_key(line) && !self.lines.contains_key(line)
+        };
+        let stated: Vec<_> = (1..).zip(stated).collect();
+        let stated = stated.into_iter().filter(|(_, one)| is_new(&one.line));
+        let stated: Vec<_> = stated.collect();
+        let (mut free, mut pairs) = (self.without_ids(), Vec::new());
+        let at_first = ALIKE_AT_FIRST.iter().filter(|_| self.seen.bound.is_empty());
+        for is_alike in ALIKE.iter().chain(at_first) {
+            for stated in &stated {
+                if pairs.iter().any(|(theirs, _)| *theirs == stated.1.line) {
+                    continue;
+                }
+                if let Some(at) = free.iter().position(|one| is_alike(&(*one, *stated))) {
+                    let ours = free.remove(at).1.line.clone();
+                    pairs.push((stated.1.line.clone(), ours));
+                }
+            }
+        }
+        pairs
     }
 
     fn bound<'a>(&'a self, line: &'a LineId) -> &'a LineId {
-        let bound = self.seen.bound.as_ref();
-        bound.and_then(|bound| bound.get(line)).unwrap_or(line)
+        self.seen.bound.get(line).unwrap_or(line)
     }
 
     /// Our id of a line that the channel names.
@@ -77,31 +121,12 @@ impl Order {
     /// # Errors
     /// [`Rejection::NotFound`] while it cannot be known: the order's next statement tells.
     pub(super) fn ours(&self, line: &LineId) -> Result<LineId, Rejection> {
-        if self.lacks_ids() && !self.lines.contains_key(line) {
+        let ours = self.bound(line);
+        if !self.lines.contains_key(ours) && !self.without_ids().is_empty() {
             let id = &self.id;
             let what = format!("line {line} of {id}, adopted without ids of lines,");
             return Err(Rejection::NotFound(what));
         }
-        Ok(self.bound(line).clone())
+        Ok(ours.clone())
     }
-}
-
-/// Which stated line is which adopted one: (the channel's id, ours).
-fn pairs(adopted: &[LineFacts], stated: &[LineFacts]) -> Vec<(LineId, LineId)> {
-    let (mut pairs, mut taken) = (Vec::new(), BTreeSet::new());
-    for is_alike in ALIKE {
-        for stated in stated.iter().enumerate() {
-            if pairs.iter().any(|(theirs, _)| *theirs == stated.1.line) {
-                continue;
-            }
-            let mut free = adopted.iter().enumerate();
-            let found = free
-                .find(|adopted| !taken.contains(&adopted.1.line) && is_alike(&(*adopted, stated)));
-            if let Some((_, ours)) = found {
-                taken.insert(&ours.line);
-                pairs.push((stated.1.line.clone(), ours.line.clone()));
-            }
-        }
-    }
-    pairs
 }

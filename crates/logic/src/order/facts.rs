@@ -49,6 +49,10 @@ impl Draft<'_> {
 
     fn take_statement(&mut self, facts: &OrderFacts, origin: Origin) -> Result<(), Rejection> {
         self.asked_again = true;
+        let order = self.order.order.as_deref();
+        if order.is_some_and(|order| !order.is_about_ours(&facts.lines)) {
+            return Ok(());
+        }
         let facts = &*self.in_our_terms(facts);
         match self.order.order.as_deref() {
             None => {

@@ -271,7 +271,7 @@ pub(super) struct Seen {
     /// An edit that no statement covers yet: when the channel made it, and when it was heard of.
     pub edit: Option<(Timestamp, Timestamp)>,
     /// Ours by the channel's ids, for lines that were adopted without those.
-    pub bound: Option<BTreeMap<LineId, LineId>>,
+    pub bound: BTreeMap<LineId, LineId>,
 }
 
 /// Openings of one (kind, subject).

@@ -263,7 +263,7 @@ pub enum OrderEvent {
     Claimed {
         claim: CommandKey,
     },
-    /// What the channel calls lines that were adopted without its ids: (the channel's id, ours). Once.
+    /// What the channel calls lines that were adopted without its ids: (the channel's id, ours). Once a line.
     LinesBound {
         lines: Vec<(LineId, LineId)>,
     },

@@ -98,13 +98,59 @@ fn adopted_lines_are_the_channels_own() {
         effects.extend(then);
         scene.check(OrderStatus::Requested, &effects);
         let order = scene.order().order.as_deref().expect("an order");
-        let known = order.seen.bound.clone().expect("bound");
-        let known: Vec<_> = known
+        let known: Vec<_> = order
+            .seen
+            .bound
             .iter()
             .map(|(l, ours)| format!("{l}={ours}"))
             .collect();
         assert_eq!(known.join(" "), bound, "{stated:?}");
     }
+}
+
+/// A statement that names some of the lines, or none, leaves the others their way to a partner.
+#[test]
+fn adopted_lines_find_their_partners_as_they_are_stated() {
+    let whole = [line("export-1", "A", 2), line("export-2", "B", 1)];
+    let placed = [("export-1", "A", "reno", 2), ("export-2", "B", "reno", 1)];
+    let mut scene = adopted(&whole, &placed);
+    let mut cancelled = at(facts(Sale::AlreadySold, &[]), -2);
+    cancelled.cancelled = Some((ms(T0), "no lines are named".to_owned()));
+    scene.tell(stated(cancelled, Origin::Channel));
+    assert!(!scene.events().contains(&"LinesBound".to_owned()));
+
+    let mut scene = adopted(&whole, &placed);
+    // As old as what is known: it says what lines are called, and changes none.
+    scene.tell(sold_at(&[line("302", "B", 1)], 0));
+    scene.tell(refund("r1", "301", 1));
+    assert!(matches!(scene.answer, Err(Rejection::NotFound(_))));
+    scene.tell(sold_at(&[line("301", "A", 2), line("302", "B", 1)], 1));
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:2,B:1"]);
+    scene
+        .tell(refund("r1", "301", 1))
+        .tell(refund("r2", "302", 1));
+    assert!(scene.answer.is_ok(), "{:?}", scene.answer);
+    scene.recovers();
+}
+
+/// An export without ids says nothing of lines whose ids the shop has told.
+#[test]
+fn an_export_without_ids_changes_no_order_that_has_them() {
+    let of_export = |ms_after| {
+        let lines = [line("export-1", "A", 2), line("export-2", "B", 1)];
+        let facts = at(facts(Sale::AlreadySold, &lines), ms_after);
+        stated(facts, Origin::Adopted)
+    };
+    let mut scene = requested();
+    let version = scene.entity.version();
+    scene.tell(of_export(5_000));
+    assert_eq!(scene.entity.version(), version);
+
+    let mut scene = adopted(&[line("export-1", "A", 2)], &[("export-1", "A", "reno", 2)]);
+    scene.tell(sold_at(&[line("301", "A", 2)], 1));
+    let version = scene.entity.version();
+    scene.tell(of_export(5_000));
+    assert_eq!(scene.entity.version(), version);
 }
 
 /// Mapped anew between the export and the statement: the place in the order tells.
