@@ -258,6 +258,39 @@ async fn a_line_of_no_units_keeps_nobody_from_the_rest() {
     assert_eq!(on_committed(&server).await, 2);
 }
 
+/// The shop says how it is to be sent; what that promises is in the configuration.
+#[tokio::test]
+async fn an_order_is_promised_what_its_way_of_sending_promises() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", 20)]).await;
+    let mut order = shop::order(70, &[("A", 1)]);
+    order["shipping_lines"] = json!([{ "title": "EXPRESS (1 day)", "code": "dhl-7" }]);
+    deliver(&server, "orders/create", "event-70", &order).await;
+    let express = support::settled(&server, "shop:70", &["requested"]).await;
+    let standard = shop::order(71, &[("A", 1)]);
+    deliver(&server, "orders/create", "event-71", &standard).await;
+    let standard = support::settled(&server, "shop:71", &["requested"]).await;
+    for (shown, expected) in [
+        (
+            &express,
+            [
+                "express",
+                "2026-11-02T18:00:00.000Z",
+                "2026-11-03T06:00:00.000Z",
+            ]
+            .map(Value::from),
+        ),
+        (&standard, [json!("standard"), Value::Null, Value::Null]),
+    ] {
+        let found = ["service_level", "ship_by", "deliver_by"].map(|field| shown[field].clone());
+        assert_eq!(found, expected, "{shown}");
+    }
+    let (code, said, error) = setup.crossdock(&["order", "show", "shop:70"]);
+    assert_eq!(code, 0, "{said}{error}");
+    assert!(said.contains("deliver_by     2026-11-03T06:00"), "{said}");
+}
+
 /// A refund, an edit or a cancellation may overtake the order it is of.
 #[tokio::test]
 async fn what_comes_before_its_order_waits_for_it() {

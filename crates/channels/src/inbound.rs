@@ -141,8 +141,8 @@ pub struct ChannelOrder {
     pub lines: Vec<ChannelLine>,
     /// Where it goes, without personal data; whoever keeps the buyer gives the address its version.
     pub ship_to: Option<Destination>,
-    /// The service level as the channel calls it.
-    pub service_level: Option<String>,
+    /// Names of the way it is to be sent, the surest first.
+    pub shipping: Vec<String>,
     /// Whether money is there.
     pub payment: Payment,
     /// When and why the channel cancelled it.

@@ -6,6 +6,7 @@
 mod buyer;
 mod fields;
 mod inbound;
+mod shipping;
 pub mod shopify;
 pub mod standard_webhooks;
 pub mod warehouse;
@@ -15,3 +16,4 @@ pub use fields::{MapError, timestamp};
 pub use inbound::{
     ChannelLine, ChannelOrder, Delivery, Inbound, Secret, StockLevel, Verified, VerifyError,
 };
+pub use shipping::{Promise, Shipping, ShippingMethod, Within};

@@ -11,6 +11,7 @@ use crossdock_api::{
 use crossdock_channels::Secret;
 use crossdock_insight::Insight;
 use crossdock_journal::sqlite::SqliteJournal;
+use crossdock_model::ChannelId;
 use crossdock_runtime::Handle;
 use prometheus_client::registry::Registry;
 
@@ -22,6 +23,8 @@ use crate::telemetry::Guard;
 pub struct Footing<'a> {
     /// How the webhooks of each channel are believed.
     pub channels: ChannelTable,
+    /// What each channel's ways of sending promise.
+    pub ways: ingest::Ways,
     /// The way to the entities.
     pub handle: &'a Handle,
     /// The read models.
@@ -49,7 +52,7 @@ pub fn state(config: &Config, on: Footing<'_>) -> ApiState {
         channels: on.channels,
         limits,
         registry: on.registry,
-        adopt: Some(adopt()),
+        adopt: Some(adopt(on.ways)),
         backup: Some(backup(on.handle.clone(), Arc::clone(on.journal))),
         spans: on.telemetry.spans(),
         outbound: on.outbound,
@@ -73,6 +76,16 @@ pub fn channels(config: &Config) -> anyhow::Result<ChannelTable> {
     Ok(table)
 }
 
+/// What the configured channels' ways of sending promise.
+///
+/// # Errors
+/// When a channel's name is no id.
+pub fn ways(config: &Config) -> anyhow::Result<ingest::Ways> {
+    let ways = config.channels.iter();
+    let ways = ways.map(|(name, channel)| Ok((ChannelId::checked(name)?, channel.shipping())));
+    Ok(Arc::new(ways.collect::<anyhow::Result<_>>()?))
+}
+
 fn channel_auth(channel: &Channel) -> Result<ChannelAuth, String> {
     let secrets = channel
         .webhook_secrets
@@ -89,9 +102,10 @@ fn channel_auth(channel: &Channel) -> Result<ChannelAuth, String> {
     })
 }
 
-fn adopt() -> AdoptFn {
-    Arc::new(|handle, channel, order, preview| {
-        Box::pin(async move { ingest::adopt(&handle, &channel, order, preview).await })
+fn adopt(ways: ingest::Ways) -> AdoptFn {
+    Arc::new(move |handle, channel, order, preview| {
+        let ways = Arc::clone(&ways);
+        Box::pin(async move { ingest::adopt(&handle, &ways, &channel, order, preview).await })
     })
 }
 

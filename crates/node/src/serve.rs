@@ -70,7 +70,7 @@ impl Server {
     /// When the data directory is in use or damaged, a secret is missing, or the address is taken.
     pub async fn start(config: Config, options: Options) -> anyhow::Result<Self> {
         let secrets = Arc::new(bootstrap::read_secrets(&config.secrets)?);
-        let channels = http::channels(&config)?;
+        let (channels, ways) = (http::channels(&config)?, http::ways(&config)?);
         let listener = listen(&config.server.listen).await?;
         let addr = listener.local_addr()?;
         let flushes = telemetry::flushes();
@@ -97,7 +97,7 @@ impl Server {
         warehouses.connect(handle.clone());
         let first_key = bootstrap::prepare(&handle, &config).await?;
         let spans = options.telemetry.spans();
-        ingest::start(&handle, spans.as_ref());
+        ingest::start(&handle, &ways, spans.as_ref());
         let folding = fold(
             Arc::clone(&insight),
             Arc::clone(&journal) as Arc<dyn Journal>,
@@ -111,6 +111,7 @@ impl Server {
         ];
         let on = http::Footing {
             channels,
+            ways,
             handle: &handle,
             insight: &insight,
             journal: &journal,

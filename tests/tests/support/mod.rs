@@ -96,6 +96,8 @@ impl Setup {
              [warehouse]\nallow_private_addresses = {private}\n\
              [secrets.wms]\nfile = {wms:?}\n\
              [channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = {shop:?} }}]\n\
+             [[channels.shop.shipping]]\nmethod = \"Express*\"\nservice = \"express\"\n\
+             ship_within = \"1d\"\ndeliver_within = \"36h\"\n\
              [channels.api]\nkind = \"api\"\nsale = \"asks\"\n",
             otlp = self.otlp.as_ref().map_or(String::new(), |url| {
                 format!("otlp_endpoint = {url:?}\ntrace_ratio = 0.0\n")

@@ -165,7 +165,10 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
             area: None,
             address_version: 0,
         }),
-        service_level: field(first, "Shipping Method").map(str::to_lowercase),
+        shipping: field(first, "Shipping Method")
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
         payment,
         cancelled,
         total: amount(first, "Total", currency)?,

@@ -37,8 +37,8 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         .map(|part| line(part, currency.as_deref(), &refunded))
         .collect();
     let (shipped, unshipped) = fulfilments(root)?;
-    let shipping = root.list("shipping_lines")?.into_iter().next();
-    let level = shipping.and_then(|line| line.text("code").or_else(|| line.text("title")));
+    let way = root.list("shipping_lines")?.into_iter().next();
+    let shipping = way.map(|way| [way.text("code"), way.text("title")]);
     Ok(ChannelOrder {
         external,
         name,
@@ -46,7 +46,7 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         updated_at,
         lines: lines?,
         ship_to: root.get("shipping_address").map(|part| destination(&part)),
-        service_level: level.map(|level| level.to_lowercase()),
+        shipping: shipping.into_iter().flatten().flatten().collect(),
         payment: payment(root)?,
         cancelled: cancelled(root)?,
         total: price(root, "total_price", currency.as_deref())?,

@@ -151,11 +151,20 @@ async fn change(client: &Client, out: Out, order: &str, what: &str, body: &Value
 
 /// The order's head, its lines, its requests, and a sentence for each step.
 fn show(out: Out, order: &Value) {
-    let head = ["order", "name", "status", "placed_at", "ship_by", "payment"];
+    let head = [
+        "order",
+        "name",
+        "status",
+        "placed_at",
+        "service_level",
+        "ship_by",
+        "deliver_by",
+        "payment",
+    ];
     for field in head {
         let value = text(order, field);
         if !value.is_empty() {
-            out.line(format_args!("{field:<12}{value}"));
+            out.line(format_args!("{field:<15}{value}"));
         }
     }
     if let Some(lines) = order["lines"].as_array().filter(|lines| !lines.is_empty()) {

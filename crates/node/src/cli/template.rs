@@ -103,6 +103,16 @@ map_by_sku = true
 # Secrets that sign its webhooks, from files or the environment; two while one is being replaced.
 # This one is made up, for `crossdock trigger`: put the shop's own there.
 webhook_secrets = [{{ file = {secret} }}]
+# Whose days are counted in what its ways of sending promise.
+time_zone = "UTC"
+
+# What a way of sending promises, by its title or code in the shop (a * at the end stands for whatever follows): the
+# service level, and how long after the order it leaves and arrives at the latest. The first that fits counts.
+# [[channels.shop.shipping]]
+# method = "Express*"
+# service = "express"
+# ship_within = "1d"
+# deliver_within = "3d"
 
 # Orders through POST /v1/orders: the caller asks first and can be refused.
 [channels.api]
@@ -154,8 +164,9 @@ mod tests {
         for (_, definition) in schema["$defs"].as_object().unwrap() {
             for (name, _) in definition["properties"].as_object().into_iter().flatten() {
                 let given = name == "env" || name == "file";
+                let shown = [format!("{name} ="), format!(".{name}]]")];
                 assert!(
-                    given || text.contains(&format!("{name} =")),
+                    given || shown.iter().any(|shown| text.contains(shown)),
                     "{name} in\n{text}"
                 );
             }

@@ -2,6 +2,7 @@
 
 mod read;
 mod secret;
+mod shipping;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use secret::SecretSource;
+pub use shipping::Method;
 
 /// The bits of a mode that let others than the owner in.
 const OTHERS: u32 = 0o077;
@@ -175,10 +177,20 @@ pub struct Channel {
     /// Secrets that sign its webhooks; two while one is being replaced.
     #[serde(default, deserialize_with = "secret::list")]
     pub webhook_secrets: Vec<SecretSource>,
+    /// Whose days are counted in what its ways of sending promise, `America/New_York`.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// What its ways of sending promise; the first that fits an order counts.
+    #[serde(default)]
+    pub shipping: Vec<Method>,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 /// Connectors there are.

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crossdock_model::ChannelId;
+use jiff::tz::TimeZone;
 use serde::de::{Deserialize, DeserializeOwned};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
@@ -191,7 +192,29 @@ impl Reading<'_> {
                 self.mistake(Some(at), format!("channel {name:?} {what}"));
             }
         }
+        self.check_shipping(name, &channel);
         Some(channel)
+    }
+
+    fn check_shipping(&mut self, name: &str, channel: &Channel) {
+        if TimeZone::get(&channel.time_zone).is_err() {
+            let expected = "expected a time zone, as America/New_York";
+            self.mistake_at(&format!("channels.{name}.time_zone"), expected);
+        }
+        for (index, method) in channel.shipping.iter().enumerate() {
+            let own = "orders through the API say themselves when they are to be sent";
+            let problem = match channel.kind {
+                ChannelKind::Shopify => method.problem(),
+                ChannelKind::Api => Some(own),
+            };
+            if let Some(problem) = problem {
+                let path = format!("channels.{name}.shipping.{index}");
+                self.mistake(
+                    self.places.get(&path).copied(),
+                    format!("shipping: {problem}"),
+                );
+            }
+        }
     }
 
     fn secret(&mut self, name: &str, _at: usize, value: Value<'_>) -> Option<SecretSource> {
@@ -266,15 +289,14 @@ impl Reading<'_> {
 
 /// Removes the entry that a place is in, or the element of its list; says which key that was.
 fn leave_out(table: &mut DeTable<'_>, at: usize) -> Option<String> {
-    let is_in = |start: usize, value: &Value<'_>| (start..value.span().end).contains(&at);
     let found = table
         .iter_mut()
-        .find(|(key, value)| is_in(key.span().start, value));
+        .find(|(key, value)| is_in(at, key.span().start, value));
     let (key, value) = found?;
     let key = key.get_ref().clone().into_owned();
     if let DeValue::Array(elements) = value.get_mut() {
         let rest = elements.iter();
-        let rest = rest.filter(|element| !is_in(element.span().start, element));
+        let rest = rest.filter(|element| !is_in(at, element.span().start, element));
         let rest: DeArray<'_> = rest.cloned().collect();
         if rest.len() < elements.len() {
             *elements = rest;
@@ -283,6 +305,18 @@ fn leave_out(table: &mut DeTable<'_>, at: usize) -> Option<String> {
     }
     table.remove(key.as_str());
     Some(key)
+}
+
+/// Whether a place is in a value that starts there, or in a part of it: a table's span may be its head alone.
+fn is_in(at: usize, start: usize, value: &Value<'_>) -> bool {
+    let in_part = match value.get_ref() {
+        DeValue::Table(table) => table
+            .iter()
+            .any(|(key, part)| is_in(at, key.span().start, part)),
+        DeValue::Array(elements) => elements.iter().any(|one| is_in(at, one.span().start, one)),
+        _ => false,
+    };
+    in_part || (start..value.span().end).contains(&at)
 }
 
 fn is_file(file: File) -> std::io::Result<()> {
@@ -351,6 +385,24 @@ webhook_secrets = [
 [channels.web]
 sale = "asks"
 
+[channels.web2]
+kind = "shopify"
+webhook_secrets = [{ env = "HOME" }]
+time_zone = "Mars/Olympus"
+[[channels.web2.shipping]]
+method = "Fast"
+ship_within = "2 weeks"
+[[channels.web2.shipping]]
+method = "*"
+deliver_within = "2d"
+[[channels.web2.shipping]]
+method = "Slow"
+arrives = "2d"
+
+[channels.own]
+kind = "api"
+shipping = [{ method = "Fast" }]
+
 [secrets]
 one = "in the open"
 two = { file = "absent.secret" }
@@ -384,11 +436,16 @@ color = "red"
             "29: webhook_secrets: a secret never stands",
             "32: webhook_secrets: a secret never stands",
             "35: missing field `kind`",
-            "39: one: a secret never stands",
-            "40: secret: file",
-            "43: skus: cannot be read",
-            "44: stock: cannot be read",
-            "45: unknown field `color`",
+            "41: time_zone: expected a time zone",
+            "44: shipping: expected hours or days",
+            "45: shipping: method: expected what the channel",
+            "50: shipping: unknown field `arrives`",
+            "54: shipping: orders through the API",
+            "57: one: a secret never stands",
+            "58: secret: file",
+            "61: skus: cannot be read",
+            "62: stock: cannot be read",
+            "63: unknown field `color`",
         ];
         for start in expected {
             let is_told = found.iter().any(|told| told.starts_with(start));

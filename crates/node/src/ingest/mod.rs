@@ -8,11 +8,14 @@ mod lines;
 mod take;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crossdock_api::trace::{FinishedSpan, Spans};
+use crossdock_channels::Shipping;
 use crossdock_journal::InboxRow;
+use crossdock_model::ChannelId;
 use crossdock_model::v1::TraceContext;
 use crossdock_runtime::Handle;
 use tokio::time::Instant;
@@ -23,26 +26,30 @@ use worker::{Lack, Worked, Worker, delivery_subject};
 /// Deliveries worked on at once.
 const WORKERS: usize = 64;
 
+/// What each channel's ways of sending promise.
+pub type Ways = Arc<BTreeMap<ChannelId, Shipping>>;
+
 /// Starts the workers; they end with the runtime they are spawned on.
-pub fn start(handle: &Handle, spans: Option<&Arc<dyn Spans>>) {
+pub fn start(handle: &Handle, ways: &Ways, spans: Option<&Arc<dyn Spans>>) {
     for _ in 0..WORKERS {
-        let (handle, spans) = (handle.clone(), spans.cloned());
+        let (handle, ways, spans) = (handle.clone(), Arc::clone(ways), spans.cloned());
         tokio::spawn(async move {
             loop {
                 let row = handle.next_delivery().await;
-                work_apart(&handle, spans.as_ref(), row).await;
+                work_apart(&handle, &ways, spans.as_ref(), row).await;
             }
         });
     }
 }
 
 /// Works on a delivery in a task of its own, so that one that crashes it is put aside and takes no worker along.
-async fn work_apart(handle: &Handle, spans: Option<&Arc<dyn Spans>>, row: InboxRow) {
+async fn work_apart(handle: &Handle, ways: &Ways, spans: Option<&Arc<dyn Spans>>, row: InboxRow) {
     let row = Arc::new(row);
     let parent = traceparent(&row);
     let trace = spans.map(|spans| spans.begin(parent, false)).or(parent);
     let worker = Worker {
         handle: handle.clone(),
+        ways: Arc::clone(ways),
         trace,
     };
     let (started, started_at) = (Instant::now(), SystemTime::now());

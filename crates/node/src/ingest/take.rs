@@ -1,7 +1,9 @@
 //! What a delivery says, told to the entities it concerns.
 
+use std::sync::Arc;
+
 use crossdock_api::{name_address, personal};
-use crossdock_channels::{ChannelOrder, Inbound, MapError};
+use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping};
 use crossdock_journal::InboxRow;
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{ChannelSettings, OrderFacts, Origin};
@@ -11,6 +13,7 @@ use crossdock_model::{
 };
 use crossdock_runtime::{AskError, By, Door, Handle, Personal, Reply};
 
+use super::Ways;
 use super::worker::{Lack, Stuck, Worker, delivery_subject};
 
 /// What is known of the channel that a delivery came from.
@@ -118,6 +121,9 @@ impl Worker {
             Some(before) if order.placed_at < before => Origin::Adopted,
             Some(_) | None => Origin::Channel,
         });
+        let untold = Shipping::default();
+        let ways = self.ways.get(&source.channel).unwrap_or(&untold);
+        let promise = ways.promise(&order.shipping, order.placed_at);
         let facts = OrderFacts {
             name: order.name,
             placed_at: order.placed_at,
@@ -125,9 +131,9 @@ impl Worker {
             sale: source.settings.sale,
             lines,
             destination,
-            service_level: order.service_level,
-            ship_by: None,
-            deliver_by: None,
+            service_level: promise.service_level,
+            ship_by: promise.ship_by,
+            deliver_by: promise.deliver_by,
             payment: order.payment,
             cancelled: order.cancelled,
             total: order.total,
@@ -254,12 +260,14 @@ fn unreadable(row: &InboxRow, error: &MapError) -> Stuck {
 /// What stands in the way, in one sentence.
 pub async fn adopt(
     handle: &Handle,
+    ways: &Ways,
     channel: &ChannelId,
     order: ChannelOrder,
     preview: bool,
 ) -> Result<Option<Reply>, String> {
     let worker = Worker {
         handle: handle.clone(),
+        ways: Arc::clone(ways),
         trace: None,
     };
     let adopt = async {

@@ -6,6 +6,8 @@ use crossdock_model::v1::TraceContext;
 use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityId};
 use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
 
+use super::Ways;
+
 /// Pause before a delivery that met an overloaded entity is tried again.
 const RETRY: Duration = Duration::from_ms(250);
 /// Tries of one delivery in a row before it waits for the next sweep of the inbox.
@@ -59,6 +61,7 @@ impl Worked {
 #[derive(Clone)]
 pub(super) struct Worker {
     pub(super) handle: Handle,
+    pub(super) ways: Ways,
     pub(super) trace: Option<TraceContext>,
 }
 

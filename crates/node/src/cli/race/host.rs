@@ -70,17 +70,19 @@ impl Host {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".to_owned();
         config.data.dir = data.path().join("data");
-        let shop = Channel {
-            kind: ChannelKind::Shopify,
-            sale: SaleSetting::AlreadySold,
-            map_by_sku: true,
-            webhook_secrets: vec![SecretSource::File(secret_file)],
-        };
         let api = Channel {
             kind: ChannelKind::Api,
             sale: SaleSetting::Asks,
             map_by_sku: true,
             webhook_secrets: Vec::new(),
+            time_zone: "UTC".to_owned(),
+            shipping: Vec::new(),
+        };
+        let shop = Channel {
+            kind: ChannelKind::Shopify,
+            sale: SaleSetting::AlreadySold,
+            webhook_secrets: vec![SecretSource::File(secret_file)],
+            ..api.clone()
         };
         config.channels.insert(channel.clone(), shop);
         config.channels.insert("api".to_owned(), api);
