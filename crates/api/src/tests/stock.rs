@@ -301,6 +301,16 @@ async fn kits_show_what_can_be_sold_of_them() {
     let kit = json!({"tracking": "kit", "components": parts});
     let defined = server.put("/v1/skus/K-1", &kit).await;
     assert_eq!(defined.json()["ats"], 4, "{}", defined.text);
+    assert_eq!(defined.json()["may_split"], false, "{}", defined.text);
+    let splits = json!({"tracking": "kit", "components": parts, "may_split": true});
+    server.put("/v1/skus/K-2", &splits).await;
+    let shown = server.get("/v1/stock/K-2").await;
+    assert_eq!(shown.json()["may_split"], true, "{}", shown.text);
+    let plain = server.get("/v1/stock/A-1").await.json();
+    assert!(plain.get("may_split").is_none(), "{plain}");
+    server.catch_up();
+    let listed = server.get("/v1/skus?text=K-2").await.json();
+    assert_eq!(listed["items"][0]["may_split"], true, "{listed}");
     let away = json!({"location": "reno", "delta": -5, "reason": "broken"});
     server.post("/v1/stock/A-1/adjustments", "a", &away).await;
     assert_eq!(server.get("/v1/stock/K-1").await.json()["ats"], 2);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::consistent::{consistent, look, page};
-use super::stock::{ComponentDoc, StockDoc, component_docs, stock_now, tracking_name};
+use super::stock::{ComponentDoc, StockDoc, component_docs, may_split, stock_now, tracking_name};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -53,6 +53,9 @@ pub(crate) struct SkuDoc {
     /// What a kit is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
     components: Option<Vec<ComponentDoc>>,
+    /// Whether a kit's components may leave from different locations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    may_split: Option<bool>,
     /// Units that waiting orders lack.
     waiting_units: i64,
 }
@@ -146,6 +149,7 @@ async fn list(asking: Asking, Filter(query): Filter<SkuQuery>) -> Answered<Doc<I
             title: row.title,
             tracking: tracking_name(&tracking),
             components: component_docs(&tracking),
+            may_split: may_split(&tracking),
             waiting_units: row.waiting_units,
         }
     })))
