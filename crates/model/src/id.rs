@@ -151,6 +151,9 @@ impl LineId {
 }
 
 impl ChannelId {
+    /// The channel of carts' holds. No shop's channel has this name.
+    pub const HOLDS: &str = "holds";
+
     /// A channel id that can stand in an entity's name, where `:` separates channel and order.
     ///
     /// # Errors

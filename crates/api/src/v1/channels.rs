@@ -7,7 +7,6 @@ use crossdock_runtime::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::holds::CHANNEL as HOLDS;
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -180,7 +179,7 @@ async fn connect(
     ChannelPath(channel): ChannelPath,
     input: Input<Connect>,
 ) -> Answered<Doc<ChannelDoc>> {
-    if channel.as_str() == HOLDS {
+    if channel.as_str() == ChannelId::HOLDS {
         let problem = "this name is kept for carts' holds: choose another one";
         return Err(ApiError::invalid("channel", problem));
     }

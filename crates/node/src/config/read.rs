@@ -178,6 +178,10 @@ impl Reading<'_> {
         if let Err(error) = ChannelId::checked(name) {
             self.mistake(Some(at), format!("channel {name:?}: {error}"));
         }
+        if name == ChannelId::HOLDS {
+            let what = "is kept for carts' holds: choose another name";
+            self.mistake(Some(at), format!("channel {name:?} {what}"));
+        }
         let told = self.mistakes.len();
         let channel: Channel = self.section(&format!("channels.{name}"), value)?;
         match (channel.kind, channel.webhook_secrets.len()) {
@@ -466,6 +470,13 @@ color = "red"
         );
         assert!(found[1].starts_with("6: secret: file"), "{found:#?}");
         assert_eq!(check(text, false), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_channel_has_the_name_that_is_kept_for_holds() {
+        let text = "[channels.shop]\nkind = \"api\"\n[channels.holds]\nkind = \"api\"\n";
+        let told = "3: channel \"holds\" is kept for carts' holds: choose another name";
+        assert_eq!(check(text, false), [told]);
     }
 
     #[test]
