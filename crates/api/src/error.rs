@@ -214,7 +214,7 @@ impl From<Rejection> for ApiError {
         };
         let detail = match &rejection {
             Rejection::HoldExpired { at } => format!(
-                "the hold expired at {} and its units are free: place a new hold",
+                "the hold ended at {}: place a new hold",
                 crate::wire::Time(*at)
             ),
             other => other.to_string(),

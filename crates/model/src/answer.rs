@@ -151,6 +151,10 @@ pub enum Answer {
     Counted(CountOutcome),
     /// What a channel shows of a listing, by its places.
     Shown(Vec<ShownLevel>),
+    /// The hold was confirmed and cannot be given back: it became this order's.
+    HoldConfirmed {
+        order: OrderId,
+    },
 }
 
 /// An API key as stored: no secret.

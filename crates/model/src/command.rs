@@ -124,11 +124,7 @@ pub enum SkuCommand {
         among: Option<Vec<LocationId>>,
         expires_at: Timestamp,
     },
-    /// The hold becomes a confirmed reservation of the attempt. No order sends it: see `ReserveHeld`.
-    ConfirmHold {
-        hold: HoldId,
-        id: AttemptId,
-    },
+    /// Gives the hold back; one that an order confirmed is that order's.
     ReleaseHold {
         hold: HoldId,
     },
@@ -140,8 +136,8 @@ pub enum SkuCommand {
         promised_at: Timestamp,
         queue: bool,
     },
-    /// As `Reserve`, by an order that names a hold: its units are the order's own, and with the reservation the
-    /// hold ends. Where the hold is not live this is a reservation as any other.
+    /// Confirms a hold. As `Reserve`, by an order that names a hold: its units are the order's own, and with the
+    /// reservation the hold ends. Where the hold is not live this is a reservation as any other.
     ReserveHeld {
         hold: HoldId,
         id: AttemptId,

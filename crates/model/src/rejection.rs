@@ -56,7 +56,7 @@ pub enum Rejection {
     #[error("a later attempt of this order is known")]
     Superseded,
     /// The hold is gone.
-    #[error("the hold expired and its units are free: place a new hold")]
+    #[error("the hold has ended: place a new hold")]
     HoldExpired {
         /// When it expired.
         at: Timestamp,

@@ -32,6 +32,15 @@ async fn a_hold_is_found_confirmed_and_given_back() {
     assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
     let stock = server.committed("A-1", 2).await;
     assert_eq!(stock["locations"][0]["held"], 0);
+    // A late clean-up gives nothing back: it hears whose the units are.
+    let path = format!("/v1/holds/{id}");
+    let late = server.call(Method::DELETE, &path).send().await.json();
+    assert_eq!(
+        (&late["hold"], &late["order"]),
+        (&json!(id), &json!("api:7"))
+    );
+    assert_ne!(late["status"], "released", "{late}");
+    server.committed("A-1", 2).await;
     assert_eq!(
         server.get("/v1/holds/sku:A-1:2:unknown").await.code(),
         "not_found"
@@ -42,6 +51,10 @@ async fn a_hold_is_found_confirmed_and_given_back() {
     let path = format!("/v1/holds/{}", hold["hold"].as_str().unwrap());
     let released = server.call(Method::DELETE, &path).send().await;
     assert_eq!(released.status, StatusCode::OK, "{}", released.text);
+    assert_eq!(
+        released.json(),
+        json!({"hold": hold["hold"], "status": "released"})
+    );
     assert_eq!(server.get("/v1/stock/A-1").await.json()["ats"], 1);
 }
 

@@ -29,8 +29,6 @@ use crate::wire::{LineText, LocationText, SkuText, Time};
 
 /// Longest life of a hold, in seconds.
 const EXPIRES_IN_S_MAX: u64 = 86_400;
-/// The channel of carts' holds.
-pub(super) const CHANNEL: &str = "holds";
 
 /// Routes of holds.
 pub(super) fn routes() -> Vec<Route> {
@@ -103,13 +101,16 @@ pub(crate) struct HeldUnits {
     units: u32,
 }
 
-/// A hold that was given back, unless it has become an order.
+/// A hold that was given back, unless it was confirmed: then it is an order's.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Released {
     /// Its id.
     hold: String,
-    /// `released`, or the state of the order that a cart's hold became.
+    /// `released`, or the state of the order that it became.
     status: &'static str,
+    /// The order that it became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
 }
 
 /// Where a hold lives.
@@ -128,7 +129,7 @@ impl Place {
         let wrong = || ApiError::invalid("hold", "not the id of a hold");
         if let Some(order) = text.strip_prefix("order:") {
             let order: OrderId = read_id("hold", order)?;
-            let held = order.channel.as_str() == CHANNEL;
+            let held = order.channel.as_str() == ChannelId::HOLDS;
             return held.then_some(Self::Order(order)).ok_or_else(wrong);
         }
         let rest = text.strip_prefix("sku:").ok_or_else(wrong)?;
@@ -186,7 +187,7 @@ async fn create(asking: Asking, input: Input<NewHold>) -> Answered<Doc<HoldDoc>>
 
 fn order_id(asking: &Asking) -> Result<OrderId, ApiError> {
     Ok(OrderId {
-        channel: ChannelId::checked(CHANNEL)?,
+        channel: ChannelId::checked(ChannelId::HOLDS)?,
         external: ExternalId::new(asking.key_digest()?)?,
     })
 }
@@ -239,7 +240,7 @@ async fn claim_for(asking: &Asking, hash: u64) -> Result<Claim, ApiError> {
     let claim = Claim {
         request: EntityId::Request(asking.principal(), asking.need_key()?),
         stands_for: OrderId {
-            channel: ChannelId::checked(CHANNEL)?,
+            channel: ChannelId::checked(ChannelId::HOLDS)?,
             external: ExternalId::new(format!("{hash:016x}"))?,
         },
         hash,
@@ -414,16 +415,23 @@ async fn release(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<Rele
         ),
     };
     let reply = asking.ask_by(entity, command, asking.by()).await?;
-    let became = match &place {
-        Place::Sku { .. } => None,
-        Place::Order(order) => Some(summary(&asking, order).await?.0.status),
+    let order = match (&place, &reply.answer) {
+        (Place::Order(order), _) | (Place::Sku { .. }, Answer::HoldConfirmed { order }) => {
+            Some(order)
+        }
+        (Place::Sku { .. }, _) => None,
     };
+    let became = match order {
+        Some(order) => Some(summary(&asking, order).await?.0),
+        None => None,
+    };
+    let became = became.filter(|order| order.status != OrderStatus::Cancelled);
     let document = Released {
         hold: place.to_string(),
-        status: match became {
-            None | Some(OrderStatus::Cancelled) => "released",
-            Some(status) => status_name(status),
-        },
+        status: became
+            .as_ref()
+            .map_or("released", |order| status_name(order.status)),
+        order: became.map(|order| order.order.to_string()),
     };
     Ok(Doc::of(&reply, document))
 }

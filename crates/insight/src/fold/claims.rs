@@ -47,23 +47,13 @@ impl Folding<'_> {
         Ok(())
     }
 
-    /// Ends a hold and says what it had; nothing for one that is not known.
-    pub(super) fn hold_ended(
-        &mut self,
-        sku: &SkuId,
-        hold: &HoldId,
-    ) -> Result<Vec<Take>, InsightError> {
+    /// Ends a hold; nothing for one that is not known.
+    pub(super) fn hold_ended(&mut self, sku: &SkuId, hold: &HoldId) -> Folded {
         let sql = "DELETE FROM holds WHERE sku = ?1 AND hold = ?2 RETURNING location, units";
-        let takes = self.takes(sql, (sku.as_str(), hold.as_str()))?;
-        for Take { location, units } in &takes {
-            self.shift(sku, location, Sum::Held, -i64::from(*units))?;
+        for Take { location, units } in self.takes(sql, (sku.as_str(), hold.as_str()))? {
+            self.shift(sku, &location, Sum::Held, -i64::from(units))?;
         }
-        Ok(takes)
-    }
-
-    pub(super) fn hold_confirmed(&mut self, sku: &SkuId, hold: &HoldId, id: &AttemptId) -> Folded {
-        let takes = self.hold_ended(sku, hold)?;
-        self.keep_reservation(sku, id, &takes, Sum::Committed)
+        Ok(())
     }
 
     /// Tentative; takes up what was offered to the order.
@@ -73,28 +63,14 @@ impl Folding<'_> {
         let sql =
             "UPDATE waiting SET units = units - ?3 WHERE sku = ?1 AND holder = ?2 AND units > ?3";
         self.run(sql, (sku.as_str(), id.order.to_string(), taken))?;
-        self.keep_reservation(sku, id, takes, Sum::Tentative)
-    }
-
-    fn keep_reservation(
-        &mut self,
-        sku: &SkuId,
-        id: &AttemptId,
-        takes: &[Take],
-        sum: Sum,
-    ) -> Folded {
         let sql = "INSERT INTO reservations (sku, holder, attempt, location, units, confirmed)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            VALUES (?1, ?2, ?3, ?4, ?5, 0)
             ON CONFLICT (sku, holder, attempt, location) DO UPDATE SET units = units + ?5";
         let holder = id.order.to_string();
         for Take { location, units } in takes {
-            let confirmed = sum == Sum::Committed;
             let place = (id.attempt, location.as_str());
-            self.run(
-                sql,
-                (sku.as_str(), &holder, place.0, place.1, units, confirmed),
-            )?;
-            self.shift(sku, location, sum, i64::from(*units))?;
+            self.run(sql, (sku.as_str(), &holder, place.0, place.1, units))?;
+            self.shift(sku, location, Sum::Tentative, i64::from(*units))?;
         }
         Ok(())
     }

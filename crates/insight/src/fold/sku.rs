@@ -68,8 +68,9 @@ impl Folding<'_> {
                 self.incoming_set(sku, location, reference, *units, *expected_at),
             SkuEvent::SafetySet { location, units } => self.safety_set(sku, location, *units),
             SkuEvent::Held { hold, takes, expires_at } => self.held(sku, hold, takes, *expires_at),
-            SkuEvent::HoldExpired { hold } | SkuEvent::HoldReleased { hold } => self.hold_ended(sku, hold).map(drop),
-            SkuEvent::HoldConfirmed { hold, id } => self.hold_confirmed(sku, hold, id),
+            SkuEvent::HoldExpired { hold } | SkuEvent::HoldReleased { hold } | SkuEvent::HoldConfirmed { hold, .. } => {
+                self.hold_ended(sku, hold)
+            }
             SkuEvent::Reserved { id, takes, .. } => self.units_reserved(sku, id, takes),
             SkuEvent::Confirmed { id } => self.confirmed(sku, id),
             SkuEvent::Released { id } => self.freed(sku, id),

@@ -267,7 +267,6 @@ fn claiming() -> impl Strategy<Value = SkuCommand> {
         2 => (hold(), 1_u32..4, 1_i64..9_000).prop_map(|(hold, units, ms)| SkuCommand::Hold {
             hold, units, takes: Vec::new(), among: None, expires_at: Timestamp::from_ms(ms),
         }),
-        1 => (hold(), some_attempt()).prop_map(|(hold, id)| SkuCommand::ConfirmHold { hold, id }),
         1 => hold().prop_map(|hold| SkuCommand::ReleaseHold { hold }),
         2 => (some_attempt(), 1_u32..5).prop_map(|(id, units)| SkuCommand::Wait {
             order: id.order, units, locations: PLACES.map(place).to_vec(), promised_at: Timestamp::default(), seen: u64::MAX,

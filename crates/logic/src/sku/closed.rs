@@ -23,9 +23,10 @@ pub(super) type ReturnedPart = (OrderId, ReturnId, u32);
 /// A hold that is no more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ClosedHold {
-    /// When its units came free.
+    /// When its units came free, or were taken over.
     pub at: Timestamp,
-    pub confirmed: Option<AttemptId>,
+    /// The order that took them over.
+    pub confirmed_by: Option<OrderId>,
 }
 
 /// A transfer of which nothing is on its way any more.
@@ -65,13 +66,13 @@ impl Closed {
     pub fn close_hold(
         &mut self,
         hold: &HoldId,
-        free_at: Timestamp,
-        confirmed: Option<AttemptId>,
+        ended_at: Timestamp,
+        confirmed_by: Option<OrderId>,
         at: Timestamp,
     ) {
         let closed = ClosedHold {
-            at: free_at,
-            confirmed,
+            at: ended_at,
+            confirmed_by,
         };
         self.holds.note(hold.clone(), closed, at, CLOSED_MAX);
     }

@@ -163,9 +163,10 @@ impl Draft<'_> {
     }
 
     /// The hold ends with the reservation that its units go into; in between nobody is served.
-    pub fn spend_hold(&mut self) {
+    pub fn confirm_hold(&mut self, id: &AttemptId) {
         if let Some((hold, takes)) = self.own_hold.take() {
-            self.events.push(SkuEvent::HoldReleased { hold });
+            let id = id.clone();
+            self.events.push(SkuEvent::HoldConfirmed { hold, id });
             self.change_all(takes, |sums, units| sums.held -= units);
         }
     }
@@ -177,44 +178,15 @@ impl Draft<'_> {
         Ok(Decision::unchanged(Answer::Stock(Box::new(view))))
     }
 
-    pub fn confirm_hold(mut self, hold: &HoldId, id: &AttemptId) -> Decided {
-        let gone = |at| Err(Rejection::HoldExpired { at });
-        if let Some(closed) = self.state.closed.hold(hold) {
-            return match closed.confirmed.as_ref() == Some(id) {
-                true => Ok(Decision::unchanged(Answer::Done)),
-                false => gone(closed.at),
-            };
-        }
-        let Some(known) = self.state.holds.get(hold) else {
-            return gone(self.now);
-        };
-        if known.expires_at <= self.now {
-            return gone(known.expires_at);
-        }
-        let taken = self.state.reservations.contains_key(id) || self.state.queue.get(id).is_some();
-        if taken || id.attempt <= self.state.closed.attempt(&id.order) {
-            return Err(Rejection::Superseded);
-        }
-        self.events.push(SkuEvent::HoldConfirmed {
-            hold: hold.clone(),
-            id: id.clone(),
-        });
-        for take in &known.takes {
-            self.change(&take.location, |sums| {
-                sums.held -= i64::from(take.units);
-                sums.committed += i64::from(take.units);
-            });
-            let candidate = (take.location.clone(), self.now, id.clone());
-            self.committed.insert(candidate);
-        }
-        Ok(self.finish(Answer::Done))
-    }
-
     /// An unknown hold is closed too, so that a release that overtakes its hold leaks nothing.
     pub fn release_hold(mut self, hold: &HoldId) -> Decision<SkuEvent> {
+        if let Some(closed) = self.state.closed.hold(hold) {
+            let order = closed.confirmed_by.clone();
+            let answer = order.map_or(Answer::Done, |order| Answer::HoldConfirmed { order });
+            return Decision::unchanged(answer);
+        }
         let known = self.state.holds.get(hold);
-        let expired = known.is_some_and(|known| known.expires_at <= self.now);
-        if expired || self.state.closed.hold(hold).is_some() {
+        if known.is_some_and(|known| known.expires_at <= self.now) {
             return Decision::unchanged(Answer::Done);
         }
         let hold = hold.clone();

@@ -132,7 +132,6 @@ impl Decider for SkuState {
             | SkuCommand::SoldAtTill { .. }
             | SkuCommand::Return { .. } => draft.stock(command),
             SkuCommand::Hold { .. } => draft.hold(command),
-            SkuCommand::ConfirmHold { hold, id } => draft.confirm_hold(hold, id),
             SkuCommand::ReleaseHold { hold } => Ok(draft.release_hold(hold)),
             SkuCommand::Reserve {
                 id,

@@ -81,7 +81,6 @@ fn holding() -> impl Strategy<Value = SkuCommand> {
             let expires_at = crossdock_model::Timestamp::from_ms(ms);
             SkuCommand::Hold { hold, units, takes, among: None, expires_at }
         }),
-        1 => (hold(), some_attempt()).prop_map(|(hold, id)| SkuCommand::ConfirmHold { hold, id }),
         3 => (hold(), some_attempt(), some_takes(), any::<bool>()).prop_map(|(hold, id, takes, asks)| {
             let sale = if asks { Sale::Asks } else { Sale::AlreadySold };
             let promised_at = super::bench::at(0);
@@ -257,7 +256,6 @@ fn ask_twice(bench: &mut Bench, command: SkuCommand) {
         | SkuCommand::ReserveHeld { .. }
         | SkuCommand::Release { .. }
         | SkuCommand::Hold { .. }
-        | SkuCommand::ConfirmHold { .. }
         | SkuCommand::ReleaseHold { .. }
         | SkuCommand::Confirm { .. }
         | SkuCommand::Settle { .. }
@@ -369,8 +367,6 @@ proptest! {
         for step in script {
             run(&mut bench, step);
             let gone = Err(Rejection::HoldExpired { at: expires_at });
-            let id = attempt("mine", 1);
-            prop_assert_eq!(&bench.ask(SkuCommand::ConfirmHold { hold: hold.clone(), id }), &gone);
             prop_assert_eq!(&bench.ask(asked.clone()), &gone);
         }
     }

@@ -43,7 +43,7 @@ impl Draft<'_> {
         }) {
             Verdict::Fits => {
                 self.joined = None;
-                self.spend_hold();
+                self.confirm_hold(id);
                 self.grant(id, takes, sale, promised_at);
                 let takes = takes.to_vec();
                 Ok(self.finish(Answer::Reserved { takes }))

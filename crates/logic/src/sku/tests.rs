@@ -307,10 +307,6 @@ fn an_undecided_reservation_is_asked_about_and_never_dropped() {
 
 #[test]
 fn a_hold_that_ran_out_is_free_and_never_revived() {
-    let confirm_hold = |name| SkuCommand::ConfirmHold {
-        hold: hold_id("h"),
-        id: attempt(name, 1),
-    };
     check(vec![
         Ask(receive("a", 1), "done"),
         Ask(hold("h", 1, &[], 1_000), "held a:1"),
@@ -320,22 +316,11 @@ fn a_hold_that_ran_out_is_free_and_never_revived() {
         Pass(1_000, ""),
         See("a on_hand=1 ats=1"),
         Ask(hold("h", 1, &[], 9_000), "hold_expired"),
-        Ask(confirm_hold("o"), "hold_expired"),
+        Ask(SkuCommand::ReleaseHold { hold: hold_id("h") }, "done"),
         Ask(
             reserve("o", 1, &[("a", 1)], AlreadySold, true),
             "reserved a:1",
         ),
-    ]);
-    check(vec![
-        Ask(receive("a", 1), "done"),
-        Ask(hold("h", 1, &[], 1_000), "held a:1"),
-        Pass(999, ""),
-        Ask(confirm_hold("o"), "done"),
-        Ask(confirm_hold("o"), "done"),
-        Ask(confirm_hold("p"), "hold_expired"),
-        See("a on_hand=1 committed=1"),
-        Ask(SkuCommand::ReleaseHold { hold: hold_id("h") }, "done"),
-        See("a on_hand=1 committed=1"),
     ]);
 }
 
@@ -355,6 +340,7 @@ fn an_orders_own_hold_goes_into_its_reservation() {
     let release = |name| SkuCommand::Release {
         id: attempt(name, 1),
     };
+    let give_back = || SkuCommand::ReleaseHold { hold: hold_id("h") };
     check(vec![
         Ask(receive("a", 3), "done"),
         Ask(hold("h", 2, &[], HOUR as i64), "held a:2"),
@@ -368,9 +354,13 @@ fn an_orders_own_hold_goes_into_its_reservation() {
         // Another order that names it finds it spent.
         Ask(reserve_held("h", "p", 1, &[("a", 1)]), "queued"),
         Ask(hold("h", 2, &[], HOUR as i64), "hold_expired"),
+        // It cannot be given back: it is the order's.
+        Ask(give_back(), "confirmed by o"),
+        See("a on_hand=3 tentative=3"),
         Ask(release("p"), "done"),
         Ask(release("o"), "done"),
         See("a on_hand=3 ats=3"),
+        Ask(give_back(), "confirmed by o"),
     ]);
     // It takes less, or elsewhere: the rest of the hold is free.
     check(vec![

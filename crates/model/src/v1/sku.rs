@@ -202,7 +202,7 @@ pub enum SkuEvent {
     HoldExpired { hold: HoldId },
     /// A hold was given back.
     HoldReleased { hold: HoldId },
-    /// A hold became a confirmed reservation of this attempt.
+    /// A hold was confirmed: it ends with this attempt's reservation, which follows and takes its units over.
     HoldConfirmed { hold: HoldId, id: AttemptId },
     /// Tentative: taken for an order whose commit point is still to come.
     Reserved {

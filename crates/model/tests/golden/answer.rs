@@ -95,4 +95,5 @@ samples!(answers, Answer {
     Plan => [Answer::Plan(Box::new(plan()))],
     Counted => [Answer::Counted(CountOutcome::OlderThanLast)],
     Shown => [Answer::Shown(vec![shown_level()])],
+    HoldConfirmed => [Answer::HoldConfirmed { order: order() }],
 });

@@ -1,6 +1,6 @@
 //! Events of holds and reservations.
 
-use crossdock_model::v1::{AttemptId, Sale, SkuEvent, Take};
+use crossdock_model::v1::{AttemptId, SkuEvent, Take};
 use crossdock_model::{HoldId, LocationId, Timestamp};
 
 use super::super::movements::Movement;
@@ -51,11 +51,8 @@ impl SkuState {
         let ended = self.end_hold(hold);
         let ended = ended.ok_or_else(|| illegal("an unknown hold was confirmed"))?;
         require(at < ended.expires_at, "an expired hold was confirmed")?;
-        self.is_new(id)?;
-        self.closed.close_hold(hold, at, Some(id.clone()), at);
-        let reservation = Reservation::new(&ended.takes, Sale::Asks, at, Status::Confirmed);
-        self.commit(id, &reservation, at);
-        self.reservations.insert(id.clone(), reservation);
+        let order = id.order.clone();
+        self.closed.close_hold(hold, at, Some(order), at);
         Ok(())
     }
 
