@@ -24,6 +24,7 @@ mod router;
 mod shared;
 mod takeover;
 mod timers;
+mod turns;
 mod vault;
 
 pub use crossdock_engine::{Door, Limits};
@@ -38,4 +39,5 @@ pub use heat::HotSku;
 pub use inbox::CONFLICT_HEADER;
 pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};
+pub use turns::Turn;
 pub use vault::Personal;

@@ -29,7 +29,7 @@ use crate::node::{Connector, Options};
 use crate::router::{self, Board};
 use crate::takeover::Taken;
 use crate::timers::Timers;
-use crate::vault::Turns;
+use crate::turns::Turns;
 
 /// What the parts of a node share.
 pub(crate) struct Shared {
@@ -48,8 +48,7 @@ pub(crate) struct Shared {
     pub inbox: Inbox,
     pub system: CredentialId,
     pub deliveries: Deliveries,
-    /// Whose turn it is to change an order's row in the vault.
-    pub vault_turns: Turns,
+    pub turns: Turns,
     lives: AtomicU64,
     actors: Mutex<HashMap<ActorId, (Arc<Mailbox>, u64)>>,
     crashes: Mutex<Crashes>,
@@ -93,7 +92,7 @@ impl Shared {
             board: Board::default(),
             system,
             deliveries: Deliveries::new(connector),
-            vault_turns: Turns::default(),
+            turns: Turns::default(),
             lives: AtomicU64::new(0),
             actors: Mutex::default(),
             crashes: Mutex::default(),

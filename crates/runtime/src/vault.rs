@@ -1,12 +1,9 @@
 //! A buyer's data on its way into the vault, beside the command by which an order comes to name it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use crossdock_engine::{Door, Other};
 use crossdock_journal::{VaultEntry, VaultWrite};
 use crossdock_model::{Answer, Command, EntityId, Rejection, Timestamp};
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 
 use crate::ask::{AskError, By, Handle, Reply};
 use crate::commit::OtherWrite;
@@ -48,7 +45,7 @@ impl Handle {
         let Some(buyer) = buyer else {
             return self.ask(order, command, by).await;
         };
-        let _turn = self.0.vault_turns.take(&order).await;
+        let _turn = self.turn(&order).await;
         // A live order answers within the same flush; and a new one has no other row that would need one to be dropped.
         let door = Door::of(&command, by.class);
         let known = match self.read_through(door, order.clone()).await {
@@ -125,49 +122,5 @@ impl Handle {
             done,
         });
         told
-    }
-}
-
-type Waiting = Arc<tokio::sync::Mutex<()>>;
-
-/// One at a time for each entity. Holds an entry only for those that are taken or waited for.
-#[derive(Default)]
-pub(crate) struct Turns(Mutex<BTreeMap<EntityId, Waiting>>);
-
-/// A turn; the next one waits until it is dropped.
-pub(crate) struct Turn<'a> {
-    turns: &'a Turns,
-    entity: EntityId,
-    guard: Option<OwnedMutexGuard<()>>,
-}
-
-impl Turns {
-    async fn take(&self, entity: &EntityId) -> Turn<'_> {
-        let mine = Arc::clone(self.lock().entry(entity.clone()).or_default());
-        // Made first, so that the entry goes also when nobody waits for the turn any more.
-        let mut turn = Turn {
-            turns: self,
-            entity: entity.clone(),
-            guard: None,
-        };
-        turn.guard = Some(mine.lock_owned().await);
-        turn
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<EntityId, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.guard = None;
-        let mut turns = self.turns.lock();
-        if turns
-            .get(&self.entity)
-            .is_some_and(|one| Arc::strong_count(one) == 1)
-        {
-            turns.remove(&self.entity);
-        }
     }
 }
