@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::v1::{
-    BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, ListingTarget,
+    Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, ListingTarget,
     LocationFacts, OrderStatus, Scope, ShownLevel, Take, Tracking,
 };
 use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, Timestamp};
@@ -76,6 +76,8 @@ pub struct OrderSummary {
     pub requests: Vec<(u32, LocationId, String)>,
     /// Units that wait for stock, per SKU.
     pub backordered: Vec<(SkuId, u32)>,
+    /// Units that are its own and have not left, by where they are.
+    pub reserved: Vec<Allocation>,
     /// For a cart's hold: when it expires.
     pub hold_expires_at: Option<Timestamp>,
     /// Names the address in the vault that it goes to, 0 for none.
@@ -151,9 +153,10 @@ pub enum Answer {
     Counted(CountOutcome),
     /// What a channel shows of a listing, by its places.
     Shown(Vec<ShownLevel>),
-    /// The hold was confirmed and cannot be given back: it became this order's.
+    /// The hold is no more: this order confirmed it then, and its units are that order's.
     HoldConfirmed {
         order: OrderId,
+        at: Timestamp,
     },
 }
 

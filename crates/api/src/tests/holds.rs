@@ -32,6 +32,22 @@ async fn a_hold_is_found_confirmed_and_given_back() {
     assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
     let stock = server.committed("A-1", 2).await;
     assert_eq!(stock["locations"][0]["held"], 0);
+    // Whoever asks for it hears what became of it.
+    let shown = server.get(&format!("/v1/holds/{id}")).await.json();
+    assert_eq!(
+        (&shown["status"], &shown["order"], &shown["lines"]),
+        (&json!("confirmed"), &json!("api:7"), &json!([])),
+        "{shown}"
+    );
+    assert!(shown["confirmed_at"].is_string(), "{shown}");
+    let again = server.post("/v1/holds", "h1", &body).await;
+    assert_eq!(again.json(), shown, "a repeat places no other hold");
+    let other = json!({"external_id": "8", "destination": {"country": "US"}});
+    let other = server
+        .post(&format!("/v1/holds/{id}/confirm"), "c2", &other)
+        .await;
+    assert_eq!(other.code(), "wrong_state", "{}", other.text);
+    assert!(other.text.contains("api:7"), "{}", other.text);
     // A late clean-up gives nothing back: it hears whose the units are.
     let path = format!("/v1/holds/{id}");
     let late = server.call(Method::DELETE, &path).send().await.json();
@@ -110,7 +126,19 @@ async fn a_cart_is_held_as_a_whole() {
     assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.text);
     assert_eq!(hold.json()["status"], "held");
     let path = format!("/v1/holds/{}", hold.json()["hold"].as_str().unwrap());
-    assert_eq!(server.get(&path).await.json()["status"], "held");
+    let shown = server.get(&path).await.json();
+    assert_eq!(shown, hold.json());
+    assert_eq!(
+        shown["lines"],
+        json!([
+            {"line": "1", "sku": "A-1", "location": "reno", "units": 1},
+            {"line": "2", "sku": "B-1", "location": "reno", "units": 2},
+        ])
+    );
+    server.catch_up();
+    let listed = server.get("/v1/orders?channel=holds").await.json();
+    let skus = |of: &serde_json::Value| of["items"][0]["lines"].as_array().map(Vec::len);
+    assert_eq!(skus(&listed), Some(2), "{listed}");
     let named = json!({"external_id": "WEB-77", "destination": {"country": "US"}});
     let refused = server.post(&format!("{path}/confirm"), "c", &named).await;
     assert_eq!(refused.code(), "invalid", "{}", refused.text);
@@ -130,6 +158,12 @@ async fn a_cart_is_held_as_a_whole() {
         .as_str()
         .unwrap()
         .replacen("order:", "", 1);
+    let became = server.get(&path).await.json();
+    assert_eq!(
+        (&became["status"], &became["order"], &became["lines"]),
+        (&json!("confirmed"), &json!(order), &json!([])),
+        "{became}"
+    );
     let shown = server.get(&format!("/v1/orders/{order}")).await.json();
     assert_eq!(
         (&shown["name"], &shown["total"]),
@@ -204,4 +238,38 @@ async fn a_key_holds_one_thing() {
     let again = server.post("/v1/holds", "k", &hold("A-1", 1)).await;
     assert_eq!(again.json(), first.json());
     assert_eq!(server.get("/v1/stock/B-1").await.json()["ats"], 5);
+}
+
+/// Also while two calls with it are under way at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_holds_one_thing_for_two_who_call_at_once() {
+    let server = Server::start().await;
+    server.stocked("A-1", 50).await;
+    server.stocked("B-1", 50).await;
+    let hold = |sku: &str| json!({"lines": [{"sku": sku, "units": 1}], "expires_in_s": 600});
+    let cart = json!({
+        "lines": [{"sku": "A-1", "units": 1}, {"sku": "B-1", "units": 1}], "expires_in_s": 600,
+    });
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let bodies = match round % 2 {
+            0 => [hold("A-1"), hold("B-1")],
+            _ => [hold("A-1"), cart.clone()],
+        };
+        let calls = bodies
+            .iter()
+            .map(|body| server.post("/v1/holds", &key, body));
+        let answers = futures::future::join_all(calls).await;
+        let granted = answers
+            .iter()
+            .filter(|one| one.status == StatusCode::CREATED);
+        assert_eq!(granted.count(), 1);
+        let refused = answers.iter().map(super::Answer::code);
+        assert_eq!(
+            refused
+                .filter(|code| code == "idempotency_conflict")
+                .count(),
+            1
+        );
+    }
 }

@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{OrderCommand, RequestCommand, SkuCommand};
 use crossdock_model::v1::{OrderStatus, Origin, Sale, Scope, Take};
 use crossdock_model::{
@@ -29,6 +30,8 @@ use crate::wire::{LineText, LocationText, SkuText, Time};
 
 /// Longest life of a hold, in seconds.
 const EXPIRES_IN_S_MAX: u64 = 86_400;
+/// State of a hold that has become an order.
+const CONFIRMED: &str = "confirmed";
 
 /// Routes of holds.
 pub(super) fn routes() -> Vec<Route> {
@@ -82,17 +85,26 @@ pub(crate) struct HeldLine {
 pub(crate) struct HoldDoc {
     /// Its id.
     hold: String,
-    /// `held`, or the state of the order it became.
+    /// `held`; `confirmed` once it is an order; of a cart that is being placed or over, how far it is.
     status: &'static str,
     /// When it expires.
     expires_at: Option<Time>,
-    /// What is held where, for one SKU's hold.
+    /// What is held where; nothing once it is confirmed.
     lines: Vec<HeldUnits>,
+    /// The order that it became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
+    /// When the order took it over, for one SKU's hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<Time>,
 }
 
 /// Held units.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HeldUnits {
+    /// The line of a cart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<String>,
     /// The SKU.
     sku: String,
     /// Where.
@@ -176,13 +188,7 @@ async fn create(asking: Asking, input: Input<NewHold>) -> Answered<Doc<HoldDoc>>
     let (facts, _) = order.read(&id, Sale::Asks, asking.now())?;
     let how = How::Stated(Origin::Hold { expires_at });
     let placed = place(&asking, input.hash, id.clone(), facts, None, how).await?;
-    let document = HoldDoc {
-        hold: Place::Order(id).to_string(),
-        status: status_name(placed.summary.status),
-        expires_at: placed.summary.hold_expires_at.map(Time),
-        lines: Vec::new(),
-    };
-    Ok(Doc::of(&placed.reply, document).created())
+    Ok(Doc::of(&placed.reply, cart(&placed.summary)).created())
 }
 
 fn order_id(asking: &Asking) -> Result<OrderId, ApiError> {
@@ -201,7 +207,10 @@ async fn hold_sku(
     if let Some(location) = &line.location {
         known(asking, &location.0)?;
     }
-    let claim = claim_for(asking, hash).await?;
+    // Until the claim is on its way: whoever comes with the same key finds it.
+    let request = EntityId::Request(asking.principal(), asking.need_key()?);
+    let _turn = asking.state.handle.turn(&request).await;
+    let claim = claim_for(asking, request.clone(), hash).await?;
     let hold = HoldId::new(asking.key_digest()?)?;
     let take = line.location.as_ref().map(|location| Take {
         location: location.0.clone(),
@@ -223,7 +232,7 @@ async fn hold_sku(
     let reply = asking
         .ask_by(entity, Command::Sku(command), asking.by())
         .await?;
-    let document = held(&place, &line.sku.0, &reply)?;
+    let document = of_sku(&place, &line.sku.0, &reply)?;
     claim.keep(asking).await;
     Ok(Doc::of(&reply, document).created())
 }
@@ -236,9 +245,9 @@ struct Claim {
 }
 
 /// Looks whether the key stands for something else: then it is a conflict, and nothing is held.
-async fn claim_for(asking: &Asking, hash: u64) -> Result<Claim, ApiError> {
+async fn claim_for(asking: &Asking, request: EntityId, hash: u64) -> Result<Claim, ApiError> {
     let claim = Claim {
-        request: EntityId::Request(asking.principal(), asking.need_key()?),
+        request,
         stands_for: OrderId {
             channel: ChannelId::checked(ChannelId::HOLDS)?,
             external: ExternalId::new(format!("{hash:016x}"))?,
@@ -273,24 +282,61 @@ impl Claim {
     }
 }
 
-fn held(place: &Place, sku: &SkuId, reply: &Reply) -> Result<HoldDoc, ApiError> {
-    let Answer::Held {
-        takes, expires_at, ..
-    } = &reply.answer
-    else {
-        return Err(ApiError::internal(&"a hold was not answered as one"));
-    };
-    let lines = takes.iter().map(|take| HeldUnits {
-        sku: sku.to_string(),
-        location: take.location.to_string(),
-        units: take.units,
+/// A hold of one SKU, by the SKU's word.
+fn of_sku(place: &Place, sku: &SkuId, reply: &Reply) -> Result<HoldDoc, ApiError> {
+    let hold = place.to_string();
+    match &reply.answer {
+        Answer::Held {
+            takes, expires_at, ..
+        } => {
+            let lines = takes.iter().map(|take| HeldUnits {
+                line: None,
+                sku: sku.to_string(),
+                location: take.location.to_string(),
+                units: take.units,
+            });
+            Ok(HoldDoc {
+                hold,
+                status: "held",
+                expires_at: Some(Time(*expires_at)),
+                lines: lines.collect(),
+                order: None,
+                confirmed_at: None,
+            })
+        }
+        Answer::HoldConfirmed { order, at } => Ok(HoldDoc {
+            hold,
+            status: CONFIRMED,
+            expires_at: None,
+            lines: Vec::new(),
+            order: Some(order.to_string()),
+            confirmed_at: Some(Time(*at)),
+        }),
+        _ => Err(ApiError::internal(&"a hold was not answered as one")),
+    }
+}
+
+/// A cart's hold: the order that it is to become, or has become.
+fn cart(now: &OrderSummary) -> HoldDoc {
+    let place = Place::Order(now.order.clone());
+    let held = now.reserved.iter().filter(|_| now.unfreed);
+    let lines = held.map(|one| HeldUnits {
+        line: Some(one.line.to_string()),
+        sku: one.sku.to_string(),
+        location: one.location.to_string(),
+        units: one.units,
     });
-    Ok(HoldDoc {
+    HoldDoc {
         hold: place.to_string(),
-        status: "held",
-        expires_at: Some(Time(*expires_at)),
+        status: match now.unfreed {
+            true => status_name(now.status),
+            false => CONFIRMED,
+        },
+        expires_at: now.hold_expires_at.map(Time),
         lines: lines.collect(),
-    })
+        order: (!now.unfreed).then(|| now.order.to_string()),
+        confirmed_at: None,
+    }
 }
 
 /// Where units may be held: an order could not be sent from a location that is closed to new work.
@@ -324,17 +370,11 @@ async fn show(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<HoldDoc
     match &place {
         Place::Sku { sku, .. } => {
             let reply = look(&asking, &place).await?;
-            Ok(Doc::of(&reply, held(&place, sku, &reply)?))
+            Ok(Doc::of(&reply, of_sku(&place, sku, &reply)?))
         }
         Place::Order(order) => {
             let (now, reply) = summary(&asking, order).await?;
-            let document = HoldDoc {
-                hold: place.to_string(),
-                status: status_name(now.status),
-                expires_at: now.hold_expires_at.map(Time),
-                lines: Vec::new(),
-            };
-            Ok(Doc::of(&reply, document))
+            Ok(Doc::of(&reply, cart(&now)))
         }
     }
 }
@@ -377,12 +417,26 @@ async fn confirm_sku(
         .await
         .is_err()
     {
-        look(asking, &hold).await?;
+        unconfirmed(&look(asking, &hold).await?, &made)?;
     }
     let (facts, buyer) = order.read(&made, Sale::Asks, asking.now())?;
     let how = How::Holding(id.clone());
     let placed = place(asking, input.hash, made, facts, buyer, how).await?;
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
+}
+
+/// Refuses a hold that another order than this one has taken over.
+fn unconfirmed(hold: &Reply, order: &OrderId) -> Result<(), ApiError> {
+    match &hold.answer {
+        Answer::HoldConfirmed { order: taker, .. } if taker != order => {
+            Err(Rejection::WrongState {
+                state: "the hold is confirmed".to_owned(),
+                hint: format!("it is the order {taker}; for another one place a new hold"),
+            }
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The cart's hold becomes the order that it is, by what the caller says of it; without lines it keeps those it holds.
@@ -416,7 +470,7 @@ async fn release(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<Rele
     };
     let reply = asking.ask_by(entity, command, asking.by()).await?;
     let order = match (&place, &reply.answer) {
-        (Place::Order(order), _) | (Place::Sku { .. }, Answer::HoldConfirmed { order }) => {
+        (Place::Order(order), _) | (Place::Sku { .. }, Answer::HoldConfirmed { order, .. }) => {
             Some(order)
         }
         (Place::Sku { .. }, _) => None,

@@ -9,6 +9,7 @@ use crossdock_model::{
 
 use super::draft::Draft;
 use super::effects::{reads_stock, reserves};
+use super::state::Piece;
 use crate::decider::Decision;
 use crate::location::acknowledge_by;
 
@@ -137,14 +138,7 @@ impl Draft<'_> {
         let lost = pieces.filter(|piece| {
             piece.attempt == attempt && piece.sku == *sku && piece.request.is_none()
         });
-        let lines: Vec<Allocation> = lost
-            .map(|piece| Allocation {
-                line: piece.line.clone(),
-                sku: piece.sku.clone(),
-                location: piece.location.clone(),
-                units: piece.units,
-            })
-            .collect();
+        let lines: Vec<Allocation> = lost.map(Piece::allocation).collect();
         if !lines.is_empty() {
             self.emit(OrderEvent::Released { attempt, lines });
         }

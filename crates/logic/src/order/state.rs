@@ -119,6 +119,17 @@ pub(super) struct Piece {
     pub request: Option<RequestNumber>,
 }
 
+impl Piece {
+    pub fn allocation(&self) -> Allocation {
+        Allocation {
+            line: self.line.clone(),
+            sku: self.sku.clone(),
+            location: self.location.clone(),
+            units: self.units,
+        }
+    }
+}
+
 /// (attempt, SKU, location): what a SKU knows a committed reservation by.
 pub(super) type GrantKey = (u32, SkuId, LocationId);
 

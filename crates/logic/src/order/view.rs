@@ -6,7 +6,7 @@ use crossdock_model::answer::OrderSummary;
 use crossdock_model::v1::{OrderStatus, Payment};
 use crossdock_model::{Answer, Rejection, SkuId, Timestamp};
 
-use super::state::{OrderState, Phase, Placing, Request};
+use super::state::{OrderState, Phase, Piece, Placing, Request};
 use super::{CLOSE_AFTER, EDIT_PATIENCE, RETRY_ASKS_MAX};
 
 impl OrderState {
@@ -29,6 +29,7 @@ impl OrderState {
                 .map(|(number, one)| (*number, one.location.clone(), one.words().to_owned()))
                 .collect(),
             backordered: backordered.into_iter().collect(),
+            reserved: order.pieces.iter().map(Piece::allocation).collect(),
             hold_expires_at: order.expires_at(),
             address_version: order.address_version(),
         })

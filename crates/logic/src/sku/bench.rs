@@ -394,7 +394,7 @@ fn answer_text(answer: &Answer) -> String {
         Answer::Done => "done".to_owned(),
         Answer::Reserved { takes } => format!("reserved {}", list(takes)),
         Answer::Held { takes, .. } => format!("held {}", list(takes)),
-        Answer::HoldConfirmed { order } => format!("confirmed by {}", order.external),
+        Answer::HoldConfirmed { order, .. } => format!("confirmed by {}", order.external),
         Answer::Queued => "queued".to_owned(),
         Answer::Waits => "waits".to_owned(),
         Answer::RetryNow => "retry".to_owned(),

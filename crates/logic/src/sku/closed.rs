@@ -1,7 +1,9 @@
 //! What is over at a SKU, so that late and repeated messages change nothing: attempts, holds, returns and transfers.
 
 use crossdock_model::v1::AttemptId;
-use crossdock_model::{Duration, HoldId, LocationId, OrderId, ReturnId, Timestamp, TransferId};
+use crossdock_model::{
+    Answer, Duration, HoldId, LocationId, OrderId, Rejection, ReturnId, Timestamp, TransferId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::CLOSED_MAX;
@@ -27,6 +29,17 @@ pub(super) struct ClosedHold {
     pub at: Timestamp,
     /// The order that took them over.
     pub confirmed_by: Option<OrderId>,
+}
+
+impl ClosedHold {
+    /// What is answered to whoever asks for it again.
+    pub fn answer(&self) -> Result<Answer, Rejection> {
+        let at = self.at;
+        match self.confirmed_by.clone() {
+            Some(order) => Ok(Answer::HoldConfirmed { order, at }),
+            None => Err(Rejection::HoldExpired { at }),
+        }
+    }
 }
 
 /// A transfer of which nothing is on its way any more.

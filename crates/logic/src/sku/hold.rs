@@ -74,7 +74,7 @@ impl Draft<'_> {
         takes: &[Take],
     ) -> Option<Result<Answer, Rejection>> {
         if let Some(closed) = self.state.closed.hold(id) {
-            return Some(Err(Rejection::HoldExpired { at: closed.at }));
+            return Some(closed.answer());
         }
         let known = self.state.holds.get(id)?;
         let at = known.expires_at;
@@ -181,9 +181,7 @@ impl Draft<'_> {
     /// An unknown hold is closed too, so that a release that overtakes its hold leaks nothing.
     pub fn release_hold(mut self, hold: &HoldId) -> Decision<SkuEvent> {
         if let Some(closed) = self.state.closed.hold(hold) {
-            let order = closed.confirmed_by.clone();
-            let answer = order.map_or(Answer::Done, |order| Answer::HoldConfirmed { order });
-            return Decision::unchanged(answer);
+            return Decision::unchanged(closed.answer().unwrap_or(Answer::Done));
         }
         let known = self.state.holds.get(hold);
         if known.is_some_and(|known| known.expires_at <= self.now) {

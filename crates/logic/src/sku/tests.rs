@@ -353,7 +353,7 @@ fn an_orders_own_hold_goes_into_its_reservation() {
         See("a on_hand=3 tentative=3"),
         // Another order that names it finds it spent.
         Ask(reserve_held("h", "p", 1, &[("a", 1)]), "queued"),
-        Ask(hold("h", 2, &[], HOUR as i64), "hold_expired"),
+        Ask(hold("h", 2, &[], HOUR as i64), "confirmed by o"),
         // It cannot be given back: it is the order's.
         Ask(give_back(), "confirmed by o"),
         See("a on_hand=3 tentative=3"),

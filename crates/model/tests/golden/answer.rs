@@ -7,7 +7,7 @@ use crossdock_model::v1::{
 };
 
 use crate::others::{key, listing, location_facts, settings, shown_level};
-use crate::sample::{at, location, order, plan, samples, sku, stock, take, text};
+use crate::sample::{allocation, at, location, order, plan, samples, sku, stock, take, text};
 
 fn summary() -> OrderSummary {
     OrderSummary {
@@ -18,6 +18,7 @@ fn summary() -> OrderSummary {
         unfreed: true,
         requests: vec![(1, location("reno"), text("sent"))],
         backordered: vec![(sku("A-1"), 2)],
+        reserved: vec![allocation()],
         hold_expires_at: Some(at(1)),
         address_version: 2,
     }
@@ -95,5 +96,5 @@ samples!(answers, Answer {
     Plan => [Answer::Plan(Box::new(plan()))],
     Counted => [Answer::Counted(CountOutcome::OlderThanLast)],
     Shown => [Answer::Shown(vec![shown_level()])],
-    HoldConfirmed => [Answer::HoldConfirmed { order: order() }],
+    HoldConfirmed => [Answer::HoldConfirmed { order: order(), at: at(5) }],
 });

@@ -115,6 +115,7 @@ pub(crate) async fn claim(
     body_hash: u64,
 ) -> Result<(OrderId, bool), ApiError> {
     let request = EntityId::Request(asking.principal(), asking.need_key()?);
+    let _turn = asking.state.handle.turn(&request).await;
     let claim = Command::Request(RequestCommand::Claim { order, body_hash });
     match asking.ask_by(request, claim, asking.by()).await?.answer {
         Answer::Claimed { order, first } => Ok((order, first)),
