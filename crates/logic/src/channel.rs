@@ -3,7 +3,7 @@
 //! An exception may be opened before the channel is connected: what came too early must be seen, not lost.
 
 use crossdock_model::command::ChannelCommand;
-use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings};
+use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, ExceptionKey};
 use crossdock_model::{Answer, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -66,11 +66,25 @@ impl Decider for ChannelState {
             ChannelCommand::CloseException {
                 kind,
                 subject,
-                episode,
+                episode: Some(episode),
+                how,
+            } => {
+                let key = ExceptionKey {
+                    kind: kind.clone(),
+                    subject: subject.clone(),
+                    episode: *episode,
+                };
+                let closed = self.exceptions.resolve(&key, how)?;
+                Some(ChannelEvent::ExceptionClosed(closed))
+            }
+            ChannelCommand::CloseException {
+                kind,
+                subject,
+                episode: None,
                 how,
             } => self
                 .exceptions
-                .close(kind, subject, *episode, how)
+                .close(kind, subject, None, how)
                 .map(ChannelEvent::ExceptionClosed),
             ChannelCommand::NoteException { key, text } => Some(ChannelEvent::ExceptionNoted(
                 self.exceptions.note(key, text)?,
@@ -204,6 +218,15 @@ mod tests {
             panic!("{:?}", channel.events);
         };
         assert_eq!(opened.key.episode, 2);
+        // Whoever settles the first one is told that it is over.
+        let late = ChannelCommand::CloseException {
+            kind: "unmapped".to_owned(),
+            subject: "listing:42".to_owned(),
+            episode: Some(1),
+            how: "It is not ours.".to_owned(),
+        };
+        let late = channel.ask(Command::Channel(late));
+        assert!(matches!(late, Err(Rejection::NotFound(_))), "{late:?}");
     }
 
     #[test]

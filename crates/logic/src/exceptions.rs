@@ -98,6 +98,14 @@ impl OpenExceptions {
         noted(self.is_open(key), key, text)
     }
 
+    /// The event by which a person settles that episode.
+    ///
+    /// # Errors
+    /// As [`resolved`].
+    pub fn resolve(&self, key: &ExceptionKey, how: &str) -> Result<ExceptionClosed, Rejection> {
+        resolved(self.is_open(key), key, how)
+    }
+
     fn is_open(&self, key: &ExceptionKey) -> bool {
         self.open.get(&name(key)) == Some(&key.episode)
     }

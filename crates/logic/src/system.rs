@@ -22,8 +22,15 @@ pub struct SystemState {
     rule_set: (u32, String),
     keys: BTreeMap<CredentialId, KeyView>,
     endpoints: BTreeMap<String, EndpointView>,
-    quarantine: BTreeMap<(String, Option<u64>), QuarantineView>,
+    quarantine: BTreeMap<(String, Option<u64>), Mark>,
     exceptions: OpenExceptions,
+}
+
+/// What is put aside, and which episode of its exception that is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Mark {
+    view: QuarantineView,
+    episode: u32,
 }
 
 impl Decider for SystemState {
@@ -32,7 +39,7 @@ impl Decider for SystemState {
 
     fn decide(
         &self,
-        _asked: &Asked<'_>,
+        asked: &Asked<'_>,
         command: &SystemCommand,
     ) -> Result<Decision<SystemEvent>, Rejection> {
         if let Some(answer) = self.answer(command) {
@@ -43,7 +50,7 @@ impl Decider for SystemState {
             return Ok(Decision::done(vec![SystemEvent::ExceptionNoted(noted)]));
         }
         self.check_closing(command)?;
-        let change = self.change(command);
+        let change = self.change(command, asked.version);
         if change.is_some() {
             self.check(command)?;
         }
@@ -105,6 +112,7 @@ impl Decider for SystemState {
                 entity,
                 command_hash,
                 cause,
+                episode,
             } => {
                 let view = QuarantineView {
                     entity: entity.clone(),
@@ -113,19 +121,14 @@ impl Decider for SystemState {
                     since: at,
                     skipped: false,
                 };
-                self.quarantine.insert((entity, command_hash), view);
+                let mark = Mark { view, episode };
+                self.quarantine.insert((entity, command_hash), mark);
             }
             SystemEvent::QuarantineLifted {
                 entity,
                 command_hash,
                 skipped,
-            } => {
-                let mark = (entity, command_hash);
-                match self.quarantine.get_mut(&mark) {
-                    Some(known) if skipped && mark.1.is_some() => known.skipped = true,
-                    _ => drop(self.quarantine.remove(&mark)),
-                }
-            }
+            } => self.lift(&(entity, command_hash), skipped),
             SystemEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(&opened),
             SystemEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(&closed),
             // Views show it; nothing is decided by it.
@@ -148,7 +151,10 @@ impl SystemState {
                 self.endpoints.values().cloned().collect(),
             )),
             SystemCommand::ReadQuarantine => Some(Answer::Quarantine(
-                self.quarantine.values().cloned().collect(),
+                self.quarantine
+                    .values()
+                    .map(|mark| mark.view.clone())
+                    .collect(),
             )),
             _ => None,
         }
@@ -202,6 +208,13 @@ impl SystemState {
         }
     }
 
+    fn lift(&mut self, mark: &(String, Option<u64>), skipped: bool) {
+        match self.quarantine.get_mut(mark) {
+            Some(known) if skipped && mark.1.is_some() => known.view.skipped = true,
+            _ => drop(self.quarantine.remove(mark)),
+        }
+    }
+
     /// Revoked keys give way once there are too many: a key that nobody knows opens nothing either.
     fn forget_revoked(&mut self) {
         let full = self.keys.len() >= DOCUMENTS_MAX;
@@ -212,7 +225,8 @@ impl SystemState {
     }
 
     fn mark(&self, entity: &str, command_hash: Option<u64>) -> Option<&QuarantineView> {
-        self.quarantine.get(&(entity.to_owned(), command_hash))
+        let mark = self.quarantine.get(&(entity.to_owned(), command_hash));
+        mark.map(|mark| &mark.view)
     }
 
     /// Whether there is room for what the command would change, and sense in it.
@@ -252,8 +266,8 @@ impl SystemState {
         }
     }
 
-    /// What the command leads to; nothing when it is so already.
-    fn change(&self, command: &SystemCommand) -> Option<SystemEvent> {
+    /// What the command leads to after that version; nothing when it is so already.
+    fn change(&self, command: &SystemCommand, version: u64) -> Option<SystemEvent> {
         if self.is_so(command) {
             return None;
         }
@@ -301,6 +315,8 @@ impl SystemState {
                 entity,
                 command_hash,
                 cause,
+                // Marks come and go, and none of them remembers how many there were before.
+                episode: u32::try_from(version + 1).unwrap_or(u32::MAX),
             }),
             SystemCommand::LiftQuarantine {
                 entity,
@@ -318,16 +334,16 @@ impl SystemState {
     }
 
     /// A quarantine is listed among the exceptions, and ends with its mark alone.
-    fn is_quarantined(&self, kind: &str, subject: &str) -> bool {
-        let mut marks = self.quarantine.values().filter(|mark| !mark.skipped);
-        kind == v1::QUARANTINE
-            && marks.any(|mark| v1::quarantined(&mark.entity, mark.command_hash) == subject)
+    fn quarantined(&self, kind: &str, subject: &str) -> Option<&Mark> {
+        let marks = self.quarantine.values().filter(|mark| !mark.view.skipped);
+        let mut marks = marks.filter(|_| kind == v1::QUARANTINE);
+        marks.find(|Mark { view, .. }| v1::quarantined(&view.entity, view.command_hash) == subject)
     }
 
     fn check_closing(&self, command: &SystemCommand) -> Result<(), Rejection> {
         match command {
             SystemCommand::CloseException { kind, subject, .. }
-                if self.is_quarantined(kind, subject) =>
+                if self.quarantined(kind, subject).is_some() =>
             {
                 Err(Rejection::WrongState {
                     state: format!("{subject} is put aside"),
@@ -339,9 +355,9 @@ impl SystemState {
     }
 
     fn note(&self, key: &ExceptionKey, text: &str) -> Result<ExceptionNoted, Rejection> {
-        match self.is_quarantined(&key.kind, &key.subject) {
-            true => exceptions::noted(true, key, text),
-            false => self.exceptions.note(key, text),
+        match self.quarantined(&key.kind, &key.subject) {
+            Some(mark) => exceptions::noted(mark.episode == key.episode, key, text),
+            None => self.exceptions.note(key, text),
         }
     }
 
@@ -516,8 +532,13 @@ mod tests {
         let note = SystemCommand::NoteException { key, text };
         check(&mut system, vec![(note.clone(), 3)]);
         check(&mut system, vec![(lift(None), 4), (lift(None), 4)]);
+        let over = system.ask(Command::System(note.clone()));
+        assert!(matches!(over, Err(Rejection::NotFound(_))), "{over:?}");
+        // Put aside once more it is another exception: what is said of the first one is not said of that.
+        check(&mut system, vec![(mark(None), 5)]);
         let over = system.ask(Command::System(note));
         assert!(matches!(over, Err(Rejection::NotFound(_))), "{over:?}");
+        check(&mut system, vec![(lift(None), 6)]);
         let read = Command::System(SystemCommand::ReadQuarantine);
         let Ok(Answer::Quarantine(marks)) = system.ask(read) else {
             panic!("no marks");

@@ -393,7 +393,7 @@ pub enum ChannelCommand {
         cause: String,
         evidence: Vec<(String, String)>,
     },
-    /// `episode`: that one alone; else whichever is open.
+    /// `episode`: that one alone, which must be open; else whichever is.
     CloseException {
         kind: String,
         subject: String,

@@ -57,6 +57,30 @@ async fn an_exception_of_a_channel_is_noted_and_resolved() {
     assert_eq!(note_and_resolve(&server, "unmapped").await.0, 200);
 }
 
+/// What waits under an exception is given up with it, and not by a call that is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_resolve_gives_nothing_up() {
+    let server = Server::start().await;
+    let unmapped = Command::Channel(ChannelCommand::OpenException {
+        kind: "unmapped".to_owned(),
+        subject: "api/40001".to_owned(),
+        cause: "It stands for no SKU.".to_owned(),
+        evidence: Vec::new(),
+    });
+    let channel: EntityId = "channel:api".parse().unwrap();
+    let by = super::By::new(super::CredentialId::new("test").unwrap());
+    server.handle.ask(channel, unmapped, by).await.unwrap();
+    server.parked("api", "api/40001").await;
+    let path = format!("/v1/exceptions/{}", open(&server).await["id"]);
+    let note = json!({"text": "asked Ann"});
+    server.post(&format!("{path}/notes"), "k", &note).await;
+    let (resolve, how) = (format!("{path}/resolve"), json!({"how": "not ours"}));
+    let refused = server.post(&resolve, "k", &how).await;
+    assert_eq!(refused.code(), "idempotency_conflict", "{}", refused.text);
+    let done = server.post(&resolve, "r", &how).await;
+    assert_eq!(done.json()["dropped"], 1, "{}", done.text);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exception_of_a_sku_is_resolved_once_it_is_over() {
     let server = Server::start().await;

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use crossdock_journal::{
-    Batch, Frame, InboxId, InboxInsert, InboxMark, InboxState, Journal, OwnerId, ShardWrite,
-};
-use crossdock_model::{ChannelId, EntityId, Timestamp};
+use crossdock_journal::{Batch, Frame, Journal, OwnerId, ShardWrite};
+use crossdock_model::EntityId;
 use serde_json::json;
 
 use super::Server;
@@ -129,28 +127,7 @@ async fn mapping_a_listing_puts_what_waited_to_work() {
         server.put("/v1/channels/shop", &shop).await.status,
         StatusCode::OK
     );
-    let id = InboxId {
-        channel: ChannelId::checked("shop").unwrap(),
-        delivery: "d1".to_owned(),
-    };
-    let delivery = InboxInsert {
-        id: id.clone(),
-        received_at: Timestamp::from_ms(1),
-        topic: "orders/create".to_owned(),
-        headers: Vec::new(),
-        body: b"{}".to_vec(),
-    };
-    server.handle.receive(delivery).await.unwrap();
-    let taken = server.handle.next_delivery().await;
-    assert_eq!(taken.delivery.id, id);
-    let mark = InboxMark {
-        id: id.clone(),
-        state: InboxState::Parked,
-        parked_on: Some("shop/40001".to_owned()),
-        subject: None,
-    };
-    server.handle.mark_delivery(mark).await.unwrap();
-    server.handle.release_delivery(&id);
+    let id = server.parked("shop", "shop/40001").await;
     let path = "/v1/channels/shop/listings/40001";
     let mapped = server
         .put(path, &json!({"sku": "A-1", "multiplier": 2}))

@@ -24,9 +24,9 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
 use crossdock_insight::Insight;
-use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_journal::{InboxId, InboxInsert, InboxMark, InboxState, Journal, MemoryJournal};
 use crossdock_model::v1::Scope;
-use crossdock_model::{Command, CredentialId, EntityId};
+use crossdock_model::{ChannelId, Command, CredentialId, EntityId, Timestamp};
 use crossdock_runtime::{By, Handle, Node, Options, RealClock, Unconnected};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -261,6 +261,32 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// A delivery of that channel that waits for what it is parked on.
+    async fn parked(&self, channel: &str, parked_on: &str) -> InboxId {
+        let id = InboxId {
+            channel: ChannelId::checked(channel).unwrap(),
+            delivery: "d1".to_owned(),
+        };
+        let delivery = InboxInsert {
+            id: id.clone(),
+            received_at: Timestamp::from_ms(1),
+            topic: "orders/create".to_owned(),
+            headers: Vec::new(),
+            body: b"{}".to_vec(),
+        };
+        self.handle.receive(delivery).await.unwrap();
+        assert_eq!(self.handle.next_delivery().await.delivery.id, id);
+        let mark = InboxMark {
+            id: id.clone(),
+            state: InboxState::Parked,
+            parked_on: Some(parked_on.to_owned()),
+            subject: None,
+        };
+        self.handle.mark_delivery(mark).await.unwrap();
+        self.handle.release_delivery(&id);
+        id
     }
 
     /// A location, a channel and so many units of a SKU.

@@ -252,19 +252,15 @@ async fn resolve(
     }
     let entity: EntityId = read_id("entity", &row.entity)?;
     let (key, how) = (key(&row), input.value.how.clone());
-    let mut dropped = None;
     let command = match &entity {
         EntityId::Sku(_) => Command::Sku(SkuCommand::ResolveException { key, how }),
         EntityId::Order(_) => Command::Order(OrderCommand::ResolveException { key, how }),
-        EntityId::Channel(_) => {
-            dropped = Some(asking.state.handle.drop_parked(&key.subject).await?);
-            Command::Channel(ChannelCommand::CloseException {
-                kind: key.kind,
-                subject: key.subject,
-                episode: Some(key.episode),
-                how,
-            })
-        }
+        EntityId::Channel(_) => Command::Channel(ChannelCommand::CloseException {
+            kind: key.kind,
+            subject: key.subject,
+            episode: Some(key.episode),
+            how,
+        }),
         EntityId::System(_) => Command::System(SystemCommand::CloseException {
             kind: key.kind,
             subject: key.subject,
@@ -272,6 +268,16 @@ async fn resolve(
             how,
         }),
         other => return Err(no_holder(other)),
+    };
+    // Given up while it is open, so that a resolve that breaks off is repeated; and not before it may be closed.
+    let dropped = match &entity {
+        EntityId::Channel(_) => {
+            let by = asking.keyed(input.hash, "")?;
+            let tried = Command::Try(Box::new(command.clone()));
+            asking.ask_by(entity.clone(), tried, by).await?;
+            Some(asking.state.handle.drop_parked(&row.subject).await?)
+        }
+        _ => None,
     };
     let done = asking.ask(entity, command, input.hash).await?;
     let closed = ExceptionRow {

@@ -53,12 +53,9 @@ impl Folding<'_> {
                 entity,
                 command_hash,
                 cause,
+                episode,
             } => self.exception_opened(&ExceptionOpened {
-                key: quarantine(
-                    entity,
-                    *command_hash,
-                    u32::try_from(self.record.version).unwrap_or(u32::MAX),
-                ),
+                key: quarantine(entity, *command_hash, *episode),
                 cause: match (entity.starts_with("sku:"), command_hash) {
                     (true, None) => format!("{cause} Its stock counts as 0 and its orders wait."),
                     _ => cause.clone(),
@@ -87,7 +84,7 @@ impl Folding<'_> {
     }
 }
 
-/// A quarantine is listed among the exceptions; its episodes are told apart by the record's version.
+/// A quarantine is listed among the exceptions.
 fn quarantine(entity: &str, command_hash: Option<u64>, episode: u32) -> ExceptionKey {
     ExceptionKey {
         kind: v1::QUARANTINE.to_owned(),

@@ -103,6 +103,7 @@ fn a_quarantine_is_an_exception_until_it_is_lifted() {
         entity: entity.clone(),
         command_hash,
         cause,
+        episode: 1,
     };
     book.write("system:0", vec![Event::System(quarantined)]);
     assert_eq!(exceptions(&folded(&book), true).len(), 1);
@@ -132,6 +133,7 @@ fn a_quarantined_sku_says_what_becomes_of_its_orders() {
             entity: entity.to_owned(),
             command_hash,
             cause: "It crashed.".to_owned(),
+            episode: 1,
         };
         book.write("system:0", vec![Event::System(quarantined)]);
         let filter = ExceptionFilter {

@@ -47,6 +47,8 @@ pub enum SystemEvent {
         entity: String,
         command_hash: Option<u64>,
         cause: String,
+        /// Of the exception that it is listed as: tells it from others of the same entity and command.
+        episode: u32,
     },
     /// A person decided: what was put aside may come again, or (`skipped`) that command stays refused for good.
     QuarantineLifted {

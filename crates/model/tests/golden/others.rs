@@ -148,6 +148,7 @@ samples!(system_events, SystemEvent {
             entity: text("sku:A-1"),
             command_hash: Some(u64::MAX),
             cause: text("It crashed three times."),
+            episode: 3,
         },
     ],
     QuarantineLifted => [
