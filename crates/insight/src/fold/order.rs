@@ -62,6 +62,7 @@ impl Folding<'_> {
         self.tell(order, &id, number, event)?;
         match event {
             E::Received { facts, origin } => self.received(order, &id, facts, *origin),
+            E::PlacedAnew { facts, origin } => self.placed_anew(order, &id, facts, *origin),
             E::Merged { facts } => self.restated(&id, facts),
             E::LinesEdited { lines } => self.edited(&id, lines),
             E::StatusChanged { to } => self.status(&id, *to),
@@ -199,6 +200,14 @@ impl Folding<'_> {
         self.feed("order.received", id, &data)
     }
 
+    /// What was refused leaves its timeline and nothing else.
+    fn placed_anew(&self, order: &OrderId, id: &str, facts: &OrderFacts, origin: Origin) -> Folded {
+        for table in ["orders", "order_lines", "order_holds", "plans"] {
+            self.run(&format!("DELETE FROM {table} WHERE id = ?1"), [id])?;
+        }
+        self.received(order, id, facts, origin)
+    }
+
     pub(super) fn merged(&self, id: &str, facts: &OrderFacts) -> Folded {
         let sql = "UPDATE orders SET name = ?2, ship_by = ?3, total = ?4, tags = ?5, payment = ?6, payment_until = ?7,
             service_level = ?8, deliver_by = ?9 WHERE id = ?1";
@@ -283,7 +292,10 @@ impl Folding<'_> {
 
 /// The event as JSON. Statements of the channel are cut to what decisions rest on: lines have their own table.
 fn details(event: &OrderEvent) -> Result<Value, InsightError> {
-    let (OrderEvent::Received { facts, .. } | OrderEvent::Merged { facts }) = event else {
+    let (OrderEvent::Received { facts, .. }
+    | OrderEvent::PlacedAnew { facts, .. }
+    | OrderEvent::Merged { facts }) = event
+    else {
         // `{"Planned": {…}}`: the kind stands beside it already.
         return Ok(match serde_json::to_value(event)? {
             Value::Object(tagged) => tagged.into_iter().next().map_or(Value::Null, |(_, v)| v),

@@ -29,6 +29,7 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
     use OrderEvent as E;
     Some(match event {
         E::Received { facts, origin } => ("received", received(facts, *origin, &told.channel)),
+        E::PlacedAnew { facts, origin } => ("placed_anew", format!("Placed anew, as the try before was refused. {}", received(facts, *origin, &told.channel))),
         E::Merged { .. } => ("merged", format!("A newer statement of {} was taken over.", told.channel)),
         E::TieSeen { updated_at } => ("tie", format!("Another statement as of {} came, and which is newer cannot be told: what it cancels counts, the rest waits for the next one of {}.", instant(*updated_at), told.channel)),
         E::CancelStated { updated_at, whole, lines } => ("cancel_stated", cancel_stated(*updated_at, whole.is_some(), lines, &told.channel)),

@@ -239,5 +239,6 @@ table! {
     (EffectDone { effect: 1 }, ""),
     (Claimed { claim: CommandKey::new("k-1").unwrap() }, ""),
     (TimePassed { until: at() }, ""),
+    (PlacedAnew { facts: facts(), origin: Origin::Api }, "Placed anew, as the try before was refused. Received through the API for shop as #1001: 2 lines, 3 units."),
     (ExceptionNoted(ExceptionNoted { key: key(), text: text("Asked the shop.") }), "Noted (conflict): Asked the shop."),
 }

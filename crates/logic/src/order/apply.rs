@@ -39,6 +39,7 @@ impl OrderState {
             | OrderEvent::ElsewhereUndone { .. }
             | OrderEvent::EditSeen { .. }
             | OrderEvent::Refused { .. } => self.apply_lines(event, at),
+            OrderEvent::PlacedAnew { facts, origin } => self.placed_anew(facts, *origin),
             OrderEvent::PlanRequested { .. }
             | OrderEvent::Planned { .. }
             | OrderEvent::SkuReserved { .. }

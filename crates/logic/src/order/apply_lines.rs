@@ -1,12 +1,12 @@
 //! How events change what an order needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{
     LineUnits, OrderEvent, OrderFacts, OrderStatus, Origin, RefundLine, Restock,
 };
-use crossdock_model::{EntityId, RefundId, Rejection, ShipmentId, Timestamp};
+use crossdock_model::{EntityId, OrderId, RefundId, Rejection, ShipmentId, Timestamp};
 
 use super::apply::{Applied, illegal, require};
 use super::state::{Effort, Holds, Line, Order, OrderState, Placing, Route, Seen};
@@ -23,42 +23,27 @@ impl OrderState {
         let EntityId::Order(id) = id else {
             return Err(illegal("not an order"));
         };
-        let lines = facts.lines.iter();
-        let lines = lines.map(|line| (line.line.clone(), Line::new(line)));
-        let order = Order {
-            id: id.clone(),
-            facts: facts.clone(),
-            origin,
-            hold: None,
-            claims: Vec::new(),
-            status: OrderStatus::Received,
-            lines: lines.collect(),
-            pieces: Vec::new(),
-            grants: Default::default(),
-            slots: Default::default(),
-            placing: Placing::Idle,
-            effort: Effort::default(),
-            waits: Default::default(),
-            waits_at: Vec::new(),
-            review_at: Timestamp::default(),
-            offers: Default::default(),
-            asked_back: Default::default(),
-            requests: Default::default(),
-            last_request: 0,
-            route: Route {
-                destination: facts.destination.clone(),
-                ..Route::default()
-            },
-            holds: Holds::default(),
-            freed: false,
-            accepted: false,
-            refused: None,
-            seen: Seen::default(),
-            exceptions: Default::default(),
-            shipped_at: None,
-            looked_at: Timestamp::default(),
+        self.order = Some(Box::new(Order::new(id, facts, origin)));
+        Ok(())
+    }
+
+    /// Begins again as if it had never been there. What has been counted goes on, and who was refused stays so.
+    pub(super) fn placed_anew(&mut self, facts: &OrderFacts, origin: Origin) -> Applied {
+        let order = self.order_mut()?;
+        require(
+            order.may_be_placed_anew(),
+            "an order was placed anew that was not refused",
+        )?;
+        let why = order.refused.take();
+        let refused = order.claims.drain(..).zip(std::iter::repeat(why));
+        let refused = refused.filter_map(|(claim, why)| Some((claim, why?)));
+        order.refusals.extend(refused);
+        *order = Order {
+            refusals: std::mem::take(&mut order.refusals),
+            exceptions: std::mem::take(&mut order.exceptions),
+            looked_at: order.looked_at,
+            ..Order::new(&order.id, facts, origin)
         };
-        self.order = Some(Box::new(order));
         Ok(())
     }
 
@@ -163,6 +148,51 @@ impl OrderState {
 }
 
 impl Order {
+    fn new(id: &OrderId, facts: &OrderFacts, origin: Origin) -> Self {
+        let lines = facts.lines.iter();
+        let lines = lines.map(|line| (line.line.clone(), Line::new(line)));
+        Self {
+            id: id.clone(),
+            facts: facts.clone(),
+            origin,
+            hold: None,
+            claims: Vec::new(),
+            refusals: BTreeMap::new(),
+            status: OrderStatus::Received,
+            lines: lines.collect(),
+            pieces: Vec::new(),
+            grants: Default::default(),
+            slots: Default::default(),
+            placing: Placing::Idle,
+            effort: Effort::default(),
+            waits: Default::default(),
+            waits_at: Vec::new(),
+            review_at: Timestamp::default(),
+            offers: Default::default(),
+            asked_back: Default::default(),
+            requests: Default::default(),
+            last_request: 0,
+            route: Route {
+                destination: facts.destination.clone(),
+                ..Route::default()
+            },
+            holds: Holds::default(),
+            freed: false,
+            accepted: false,
+            refused: None,
+            seen: Seen::default(),
+            exceptions: Default::default(),
+            shipped_at: None,
+            looked_at: Timestamp::default(),
+        }
+    }
+
+    /// Refused before it was accepted: it has nothing, and nothing of it is under way.
+    pub(super) fn may_be_placed_anew(&self) -> bool {
+        let by_caller = !matches!(self.origin, Origin::Hold { .. });
+        by_caller && self.refused.is_some() && !self.accepted && self.is_over()
+    }
+
     pub(super) fn line_mut(
         &mut self,
         line: &crossdock_model::LineId,

@@ -8,7 +8,7 @@ use crossdock_model::{Answer, CommandKey, Duration, HoldId, LineId, Rejection, S
 use super::cancel::{check_lines, too_many_lines};
 use super::draft::Draft;
 use super::state::Order;
-use super::{Decided, LINES_MAX};
+use super::{Decided, LINES_MAX, PLACINGS_MAX};
 
 const CONFLICT: &str = "conflict";
 
@@ -27,16 +27,23 @@ impl Draft<'_> {
         claim: &CommandKey,
     ) -> Decided {
         let known = self.order.order.as_deref();
+        if let Some(why) = known.and_then(|order| order.refusals.get(claim)) {
+            return Err(why.clone());
+        }
         let confirms = known.is_some_and(|order| order.expires_at().is_some()) && !is_hold(origin);
+        let anew = known.is_some_and(Order::may_be_placed_anew) && !is_hold(origin);
         match known {
             Some(order) if order.claims.contains(claim) => self.asked_again = true,
             // It ran out: whoever confirms it is told so.
             Some(order) if is_hold(order.origin) && order.refused.is_some() => {}
-            Some(_) if !confirms => {
+            Some(_) if !confirms && !anew => {
                 return Err(Rejection::OrderExists(self.asked.id.to_string()));
             }
             Some(_) | None => {
-                self.take_statement(facts, origin)?;
+                match anew {
+                    true => self.state_anew(facts, origin)?,
+                    false => self.take_statement(facts, origin)?,
+                }
                 let claim = claim.clone();
                 self.emit(OrderEvent::Claimed { claim });
                 if let Some(hold) = hold.cloned() {
@@ -45,6 +52,24 @@ impl Draft<'_> {
             }
         }
         self.answer_statement(true)
+    }
+
+    /// A refused order holds nothing: who places it again has it decided afresh.
+    fn state_anew(&mut self, facts: &OrderFacts, origin: Origin) -> Result<(), Rejection> {
+        self.asked_again = true;
+        check(facts)?;
+        if self.known()?.refusals.len() >= PLACINGS_MAX {
+            return Err(Rejection::Limit {
+                what: "tries to place an order of one id".to_owned(),
+                max: PLACINGS_MAX as u64,
+            });
+        }
+        self.emit(OrderEvent::PlacedAnew {
+            facts: Box::new(facts.clone()),
+            origin,
+        });
+        self.recount(stated_why(facts), "");
+        Ok(())
     }
 
     fn take_statement(&mut self, facts: &OrderFacts, origin: Origin) -> Result<(), Rejection> {

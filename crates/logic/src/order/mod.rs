@@ -46,6 +46,8 @@ pub use state::OrderState;
 pub const LINES_MAX: usize = 500;
 /// Refunds, shipments and returns whose ids are remembered, each.
 pub const IDS_MAX: usize = 1_000;
+/// How often an order that was refused may be placed anew.
+const PLACINGS_MAX: usize = 100;
 /// Attempts of one placing that follow each other at once; later ones pause first.
 const TRIES_AT_ONCE_MAX: u32 = 8;
 /// First pause between two attempts, doubled with each.

@@ -35,6 +35,8 @@ pub(super) struct Order {
     pub hold: Option<HoldId>,
     /// Of who placed it, and of who confirmed it when it was a cart's hold.
     pub claims: Vec<CommandKey>,
+    /// Of who placed it before, with what each was refused for.
+    pub refusals: BTreeMap<CommandKey, Rejection>,
     pub status: OrderStatus,
     pub lines: BTreeMap<LineId, Line>,
     /// Units that are this order's and have not left, by where they are.

@@ -294,6 +294,12 @@ pub enum OrderEvent {
     },
     /// A person wrote a note onto an open exception.
     ExceptionNoted(ExceptionNoted),
+    /// It was refused before it was ever accepted, and is placed anew by another claim: nothing of the try before
+    /// counts but that claims of it get its refusal.
+    PlacedAnew {
+        facts: Box<OrderFacts>,
+        origin: Origin,
+    },
 }
 
 /// Why an attempt was given up.

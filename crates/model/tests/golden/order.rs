@@ -181,4 +181,7 @@ samples!(events, OrderEvent {
         },
     ],
     ExceptionNoted => [OrderEvent::ExceptionNoted(exception_noted())],
+    PlacedAnew => [
+        OrderEvent::PlacedAnew { facts: Box::new(bare_order_facts()), origin: Origin::Api },
+    ],
 });

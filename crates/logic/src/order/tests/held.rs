@@ -167,6 +167,44 @@ fn an_order_is_placed_by_one_claim_and_not_rewritten_by_another() {
     scene.check(OrderStatus::Received, &["plan 1/A:2"]);
 }
 
+#[test]
+fn a_refused_order_is_placed_anew_by_another_claim() {
+    let mut scene = Scene::new();
+    let first = facts(Sale::Asks, &[line("1", "A", 2), line("2", "B", 1)]);
+    let none = plan(&[], &[("1", "A", 2), ("2", "B", 1)]);
+    scene
+        .tell(placed("k", Origin::Api, first.clone()))
+        .plan(none.clone())
+        .stock(view("A", "reno", 0, 0, 0))
+        .stock(view("B", "reno", 0, 0, 0))
+        .plan(none);
+    scene.check(OrderStatus::Cancelled, &[]);
+    let refused = scene.settled().expect("settled").expect_err("refused");
+    assert_eq!(refused.code(), "short");
+    // Decided afresh, by what is said now.
+    let mut second = facts(Sale::Asks, &[line("1", "A", 1)]);
+    second.updated_at = ms(0);
+    scene.tell(placed("k2", Origin::Api, second.clone()));
+    assert_eq!(scene.answer, Ok(Answer::Later));
+    scene.check(OrderStatus::Received, &["plan 1/A:1"]);
+    scene
+        .plan(plan(&[("1", "A", "reno", 1)], &[]))
+        .reserved("A")
+        .slot("reno")
+        .told();
+    scene.check(OrderStatus::Requested, &["reno fulfil1 A:1"]);
+    // Each key has its own answer, and the order is there now.
+    let version = scene.entity.version();
+    scene.tell(placed("k", Origin::Api, first.clone()));
+    assert_eq!(scene.answer, Err(refused));
+    scene.tell(placed("k2", Origin::Api, second));
+    assert_eq!(Some(scene.answer.clone()), scene.settled());
+    scene.tell(placed("k3", Origin::Api, first));
+    assert!(matches!(scene.answer, Err(Rejection::OrderExists(_))));
+    assert_eq!(scene.entity.version(), version, "nothing was changed");
+    scene.recovers();
+}
+
 /// A cart's hold of two units, reserved.
 fn cart() -> Scene {
     let mut scene = Scene::new();

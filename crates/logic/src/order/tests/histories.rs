@@ -487,8 +487,30 @@ impl World {
             24 => OrderCommand::Free,
             25 => self.edited(how, one),
             26 => self.tied(how),
+            27 => self.placed_anew(),
             _ => self.newest(how),
         }
+    }
+
+    /// With a key of its own: it counts if the order was refused.
+    fn placed_anew(&mut self) -> OrderCommand {
+        OrderCommand::Place {
+            facts: Box::new(self.facts().clone()),
+            origin: Origin::Api,
+            hold: None,
+            claim: id(&format!("k{}", self.scene.records.len())),
+        }
+    }
+
+    /// What whoever placed it last says when asking again.
+    pub fn repeated(&mut self) -> OrderCommand {
+        let claim = self.the_order().claims.last().cloned();
+        claim.map_or(self.stated.clone(), |claim| OrderCommand::Place {
+            facts: Box::new(self.facts().clone()),
+            origin: Origin::Api,
+            hold: None,
+            claim,
+        })
     }
 
     fn facts(&mut self) -> &mut OrderFacts {
@@ -685,9 +707,9 @@ impl World {
         assert_eq!(self.scene.effects(), Vec::<String>::new());
         self.scene.recovers();
         let settled = self.scene.settled();
-        let stated = self.stated.clone();
+        let repeated = self.repeated();
         let version = self.scene.entity.version();
-        self.scene.tell(stated);
+        self.scene.tell(repeated);
         if self.scene.entity.version() == version {
             assert_eq!(Some(self.scene.answer.clone()), settled);
         }
@@ -711,7 +733,7 @@ proptest! {
         world.quiesce();
         world.agrees();
         if world.is_busy() {
-            let again = world.stated.clone();
+            let again = world.repeated();
             world.scene.tell(again);
             world.quiesce();
             world.agrees();
