@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use crossdock_model::v1::Scope;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -137,6 +137,10 @@ async fn the_document_tells_where_a_key_is_needed() {
         needed += usize::from(is_refused);
     }
     assert!(needed >= 14, "only {needed} routes need a key");
+    let required = |schema: &str| document["components"]["schemas"][schema]["required"].clone();
+    assert_eq!(required("NewOrder"), json!(["lines"]));
+    assert_eq!(required("HeldOrder"), Value::Null, "a hold has lines");
+    assert_eq!(required("NewLine"), json!(["sku", "units"]));
     let import = &document["paths"]["/v1/imports/{import}"]["post"];
     for kind in ["text/csv", "application/x-ndjson"] {
         assert!(import["requestBody"]["content"][kind].is_object(), "{kind}");

@@ -126,22 +126,14 @@ async fn a_cart_is_held_as_a_whole() {
     assert_eq!(hold.status, StatusCode::CREATED, "{}", hold.text);
     assert_eq!(hold.json()["status"], "held");
     let path = format!("/v1/holds/{}", hold.json()["hold"].as_str().unwrap());
-    let shown = server.get(&path).await.json();
-    assert_eq!(shown, hold.json());
-    assert_eq!(
-        shown["lines"],
-        json!([
-            {"line": "1", "sku": "A-1", "location": "reno", "units": 1},
-            {"line": "2", "sku": "B-1", "location": "reno", "units": 2},
-        ])
-    );
-    server.catch_up();
-    let listed = server.get("/v1/orders?channel=holds").await.json();
-    let skus = |of: &serde_json::Value| of["items"][0]["lines"].as_array().map(Vec::len);
-    assert_eq!(skus(&listed), Some(2), "{listed}");
     let named = json!({"external_id": "WEB-77", "destination": {"country": "US"}});
     let refused = server.post(&format!("{path}/confirm"), "c", &named).await;
     assert_eq!(refused.code(), "invalid", "{}", refused.text);
+    assert!(
+        refused.text.contains("a cart is the order"),
+        "{}",
+        refused.text
+    );
     let confirm = json!({
         "name": "WEB-77", "payment": "pending", "service_level": "express", "tags": ["web"],
         "total": {"amount": "19.90", "currency": "EUR"}, "destination": {"country": "US"},
@@ -158,12 +150,6 @@ async fn a_cart_is_held_as_a_whole() {
         .as_str()
         .unwrap()
         .replacen("order:", "", 1);
-    let became = server.get(&path).await.json();
-    assert_eq!(
-        (&became["status"], &became["order"], &became["lines"]),
-        (&json!("confirmed"), &json!(order), &json!([])),
-        "{became}"
-    );
     let shown = server.get(&format!("/v1/orders/{order}")).await.json();
     assert_eq!(
         (&shown["name"], &shown["total"]),
@@ -199,6 +185,41 @@ async fn a_cart_is_held_as_a_whole() {
         .post("/v1/holds/order:holds:nobody/confirm", "y", &confirm)
         .await;
     assert_eq!(unknown.code(), "not_found", "{}", unknown.text);
+}
+
+#[tokio::test]
+async fn a_cart_shows_what_it_holds_and_what_it_became() {
+    let server = Server::start().await;
+    server.stocked("A-1", 2).await;
+    server.stocked("B-1", 2).await;
+    let lines = json!([{"sku": "A-1", "units": 1}, {"sku": "B-1", "units": 2}]);
+    let body = json!({"lines": lines, "expires_in_s": 600});
+    let hold = server.post("/v1/holds", "h", &body).await;
+    let id = hold.json()["hold"].as_str().unwrap().to_owned();
+    let path = format!("/v1/holds/{id}");
+    let shown = server.get(&path).await.json();
+    assert_eq!(shown, hold.json());
+    assert_eq!(
+        shown["lines"],
+        json!([
+            {"line": "1", "sku": "A-1", "location": "reno", "units": 1},
+            {"line": "2", "sku": "B-1", "location": "reno", "units": 2},
+        ])
+    );
+    server.catch_up();
+    let listed = server.get("/v1/orders?channel=holds").await.json();
+    let skus = |of: &serde_json::Value| of["items"][0]["lines"].as_array().map(Vec::len);
+    assert_eq!(skus(&listed), Some(2), "{listed}");
+    let confirm = json!({"destination": {"country": "US"}});
+    let order = server.post(&format!("{path}/confirm"), "c", &confirm).await;
+    assert_eq!(order.status, StatusCode::CREATED, "{}", order.text);
+    let order = id.replacen("order:", "", 1);
+    let became = server.get(&path).await.json();
+    assert_eq!(
+        (&became["status"], &became["order"], &became["lines"]),
+        (&json!("confirmed"), &json!(order), &json!([])),
+        "{became}"
+    );
 }
 
 #[tokio::test]

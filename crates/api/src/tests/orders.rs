@@ -6,6 +6,42 @@ use serde_json::{Value, json};
 use super::Server;
 
 #[tokio::test]
+async fn a_refused_order_is_placed_anew_under_a_new_key() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let order = json!({
+        "external_id": "7", "lines": [{"sku": "A-1", "units": 2}], "destination": {"country": "US"},
+        "buyer": {"email": "canary@example.com"},
+    });
+    for _ in 0..2 {
+        let short = server.post("/v1/orders", "k1", &order).await;
+        assert_eq!(short.code(), "short", "{}", short.text);
+    }
+    let receipt = json!({"location": "reno", "units": 2});
+    server.post("/v1/stock/A-1/receipts", "r", &receipt).await;
+    let old = server.post("/v1/orders", "k1", &order).await;
+    assert_eq!(old.code(), "short", "{}", old.text);
+    for _ in 0..2 {
+        let placed = server.post("/v1/orders", "k2", &order).await;
+        assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text);
+    }
+    server.committed("A-1", 2).await;
+    let old = server.post("/v1/orders", "k1", &order).await;
+    assert_eq!(old.code(), "short", "{}", old.text);
+    let other = server.post("/v1/orders", "k3", &order).await;
+    assert_eq!(other.code(), "order_exists", "{}", other.text);
+    server.catch_up();
+    let shown = server.get("/v1/orders/api:7").await.json();
+    assert_eq!(shown["lines"][0]["cancelled_units"], 0, "{shown}");
+    assert_eq!(shown["buyer"]["email"], "canary@example.com");
+    let steps = shown["timeline"].as_array().unwrap().iter();
+    let kinds: Vec<&str> = steps.filter_map(|one| one["kind"].as_str()).collect();
+    let at = |kind: &str| kinds.iter().position(|one| *one == kind);
+    assert!(at("refused") < at("placed_anew"), "{kinds:?}");
+    assert!(at("refused").is_some(), "{kinds:?}");
+}
+
+#[tokio::test]
 async fn lists_show_what_the_caller_has_written() {
     let server = Server::start().await;
     server.stocked("A-1", 5).await;
@@ -259,4 +295,28 @@ async fn orders_are_changed_after_they_were_placed() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_new_address_is_that_of_the_same_person() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let address = json!({"name": "Canary", "phone": "555", "city": "Reno", "country": "US"});
+    let order = json!({
+        "external_id": "7", "lines": [{"sku": "A-1", "units": 1}],
+        "buyer": {"email": "canary@example.com", "address": address},
+    });
+    let placed = server.post("/v1/orders", "o", &order).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text);
+    let path = "/v1/orders/api:7/address";
+    let moved = json!({"address": {"city": "Newark", "country": "US"}});
+    let moved = server.post(path, "a", &moved).await;
+    assert_eq!(moved.status, StatusCode::OK, "{}", moved.text);
+    let shown = server.get("/v1/orders/api:7").await.json();
+    let to = &shown["buyer"]["ship_to"];
+    assert_eq!(
+        (&to["name"], &to["phone"], &to["city"]),
+        (&json!("Canary"), &json!("555"), &json!("Newark")),
+        "{shown}"
+    );
 }

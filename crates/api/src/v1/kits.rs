@@ -78,3 +78,11 @@ pub(super) async fn ats(asking: &Asking, kit: &Kit) -> Result<u64, ApiError> {
     let is_open = |at: &LocationId| handle.known_location(at).is_some_and(|facts| facts.enabled);
     Ok(kit_ats(kit, &stock, &is_open))
 }
+
+/// Whether a kit's components may leave from different locations.
+pub(super) fn may_split(tracking: &Tracking) -> Option<bool> {
+    match tracking {
+        Tracking::Kit(kit) => Some(kit.may_split),
+        Tracking::Tracked | Tracking::Untracked => None,
+    }
+}

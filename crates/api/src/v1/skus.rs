@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::consistent::{consistent, look, page};
-use super::stock::{ComponentDoc, StockDoc, component_docs, may_split, stock_now, tracking_name};
+use super::kits::may_split;
+use super::stock::{ComponentDoc, StockDoc, component_docs, stock_now, tracking_name};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;

@@ -33,10 +33,15 @@ impl Draft<'_> {
             return Ok(self.unchanged());
         }
         let order = self.open()?;
+        let is_asked = order.requests.values().any(|one| !one.asks.is_empty());
         let lines = match lines {
             Some(lines) => checked(order, lines)?,
             None => order.cancellable(),
         };
+        // It is cancelled as far as it can be: locations have not said yet what of it they could stop.
+        if lines.is_empty() && is_asked {
+            return Ok(self.unchanged());
+        }
         if lines.is_empty() {
             return Err(Rejection::wrong_status(
                 order.status,

@@ -21,6 +21,12 @@ impl Draft<'_> {
             return Err(Rejection::invalid("until", "must be in the future"));
         }
         check_text("reason", reason)?;
+        let concerned = |id: &&LineId| lines.is_empty() || lines.contains(id);
+        let mut left = order.lines.iter().filter(|(id, _)| concerned(id));
+        if !left.any(|(_, line)| line.cancellable_units() > 0) {
+            let hint = "nothing that is to be held is left to send";
+            return Err(Rejection::wrong_status(order.status, hint));
+        }
         self.emit(OrderEvent::HeldBack {
             lines: lines.to_vec(),
             reason: reason.to_owned(),

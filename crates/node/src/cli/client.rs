@@ -267,7 +267,7 @@ fn remedy(status: StatusCode, code: Option<&str>) -> Option<String> {
             "give a key: CROSSDOCK_API_KEY, or run this where `crossdock init` left admin.key in the data directory"
         }
         StatusCode::FORBIDDEN => {
-            "use a key with a wider scope: crossdock key create --name NAME --scope operate"
+            "use a key of that scope; an admin key makes one: crossdock key create --name NAME --scope SCOPE"
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             "the server is busy: try again"

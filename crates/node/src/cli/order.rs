@@ -151,21 +151,8 @@ async fn change(client: &Client, out: Out, order: &str, what: &str, body: &Value
 
 /// The order's head, its lines, its requests, and a sentence for each step.
 fn show(out: Out, order: &Value) {
-    let head = [
-        "order",
-        "name",
-        "status",
-        "placed_at",
-        "service_level",
-        "ship_by",
-        "deliver_by",
-        "payment",
-    ];
-    for field in head {
-        let value = text(order, field);
-        if !value.is_empty() {
-            out.line(format_args!("{field:<15}{value}"));
-        }
+    for (field, value) in head(order) {
+        out.line(format_args!("{field:<15}{value}"));
     }
     if let Some(lines) = order["lines"].as_array().filter(|lines| !lines.is_empty()) {
         out.line("\nlines");
@@ -193,6 +180,41 @@ fn show(out: Out, order: &Value) {
     }
 }
 
+/// What is to be known of an order before anything else: also what keeps it from its locations.
+fn head(order: &Value) -> Vec<(&'static str, String)> {
+    let fields = [
+        "order",
+        "name",
+        "status",
+        "placed_at",
+        "service_level",
+        "ship_by",
+        "deliver_by",
+        "payment",
+    ];
+    let mut head: Vec<_> = fields.map(|field| (field, text(order, field))).into();
+    for held in order["holds"].as_array().into_iter().flatten() {
+        let what = match text(held, "line") {
+            line if line.is_empty() => "the whole order".to_owned(),
+            line => format!("line {line}"),
+        };
+        let until = match text(held, "until") {
+            until if until.is_empty() => String::new(),
+            until => format!(" until {until}"),
+        };
+        let reason = text(held, "reason");
+        head.push(("on hold", format!("{what}{until}: {reason}")));
+    }
+    let requests = order["requests"].as_array().into_iter().flatten();
+    for request in requests.filter(|one| one["status"] == "cancelling") {
+        let (number, location) = (text(request, "request"), text(request, "location"));
+        let asked = format!("request {number}: {location} was asked and has not answered");
+        head.push(("cancelling", asked));
+    }
+    head.retain(|(_, value)| !value.is_empty());
+    head
+}
+
 /// Reads `LINE:UNITS`; none stands for the whole order.
 fn line_units(lines: &[String]) -> Outcome<Option<Vec<Value>>> {
     if lines.is_empty() {
@@ -211,6 +233,33 @@ fn line_units(lines: &[String]) -> Outcome<Option<Vec<Value>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_head_tells_what_keeps_an_order() {
+        let order = json!({
+            "order": "api:1", "status": "requested", "payment": null,
+            "holds": [{"reason": "fraud?", "until": null},
+                      {"line": "2", "reason": "check", "until": "2026-12-01T08:00:00Z"}],
+            "requests": [{"request": 1, "location": "reno", "status": "cancelling"},
+                         {"request": 2, "location": "newark", "status": "sent"}],
+        });
+        let told = head(&order);
+        let told: Vec<(&str, &str)> = told
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let expected = [
+            ("order", "api:1"),
+            ("status", "requested"),
+            ("on hold", "the whole order: fraud?"),
+            ("on hold", "line 2 until 2026-12-01T08:00:00Z: check"),
+            (
+                "cancelling",
+                "request 1: reno was asked and has not answered",
+            ),
+        ];
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn lines_read_as_line_and_units() {

@@ -1,5 +1,6 @@
 //! Orders changed: each call is one command for the order, answered with where the order is then.
 
+use crossdock_channels::{Address, Buyer};
 use crossdock_model::command::{LineEdit, OrderCommand};
 use crossdock_model::v1::{Condition, Destination, RefundLine, Restock, ReturnLine};
 use crossdock_model::{Command, EntityId, OrderId, RefundId, ReturnId};
@@ -93,7 +94,7 @@ pub(crate) struct Split {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeAddress {
-    /// The address, for the vault.
+    /// The address, for the vault. Without a name or a phone it keeps those of the address before.
     address: AddressInput,
     /// As routing needs it; taken from the address if absent.
     destination: Option<DestinationInput>,
@@ -329,9 +330,17 @@ pub(super) async fn address(
     };
     let destination = destination.map_or_else(named, Ok)?;
     let known = buyer_of(&asking.state, &order, now.address_version).await?;
-    let buyer = crossdock_channels::Buyer {
-        ship_to: Some(address.read()),
-        ..known.unwrap_or_else(|| crossdock_channels::Buyer::unknown(order.to_string()))
+    let known = known.unwrap_or_else(|| Buyer::unknown(order.to_string()));
+    let before = known.ship_to.clone().unwrap_or_default();
+    let stated = address.read();
+    let address = Address {
+        name: stated.name.or(before.name),
+        phone: stated.phone.or(before.phone),
+        ..stated
+    };
+    let buyer = Buyer {
+        ship_to: Some(address),
+        ..known
     };
     let entity = EntityId::Order(order.clone());
     let buyer = personal(&asking.state.handle, &entity, &buyer, asking.now());

@@ -5,7 +5,8 @@ use crossdock_model::v1::{Destination, LineFacts, LineUnits, OrderFacts, Part, P
 use crossdock_model::{ExternalId, OrderId, Timestamp};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ApiError;
 use crate::wire::{Amount, ChannelText, ExternalText, LineText, SkuText, Text, Time};
@@ -29,6 +30,7 @@ pub(crate) struct NewOrder {
     pub placed_at: Option<Time>,
     /// What is ordered.
     #[serde(default)]
+    #[schema(required = true)]
     pub lines: Vec<NewLine>,
     /// Where it goes, as far as routing needs it; taken from the buyer's address if absent.
     pub destination: Option<DestinationInput>,
@@ -50,6 +52,27 @@ pub(crate) struct NewOrder {
     /// A test goes all the way and is marked everywhere.
     #[serde(default)]
     pub test: bool,
+}
+
+/// What a hold becomes: said as a new order is, and without lines those that are held.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct HeldOrder(pub NewOrder);
+
+impl PartialSchema for HeldOrder {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = NewOrder::schema();
+        if let RefOr::T(Schema::Object(order)) = &mut schema {
+            order.required.clear();
+        }
+        schema
+    }
+}
+
+impl ToSchema for HeldOrder {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NewOrder::schemas(schemas);
+    }
 }
 
 /// A line of a new order.

@@ -14,7 +14,7 @@ use crate::wire::Items;
 pub(super) use change::{ConditionName, command};
 pub(super) use create::{How, claim, place, sale_of};
 pub(super) use doc::{AddressDoc, OrderAnswer, order_answer, status_name, summary};
-pub(super) use input::{NewLine, NewOrder};
+pub(super) use input::{HeldOrder, NewLine, NewOrder};
 
 /// Routes of orders.
 pub(super) fn routes() -> Vec<Route> {

@@ -349,14 +349,6 @@ pub(super) fn component_docs(tracking: &Tracking) -> Option<Vec<ComponentDoc>> {
     Some(parts.collect())
 }
 
-/// Whether a kit's components may leave from different locations.
-pub(super) fn may_split(tracking: &Tracking) -> Option<bool> {
-    match tracking {
-        Tracking::Kit(kit) => Some(kit.may_split),
-        Tracking::Tracked | Tracking::Untracked => None,
-    }
-}
-
 /// Stock as the API shows it; a kit's is that of what it is made of.
 pub(super) async fn stock_now(asking: &Asking, view: &StockView) -> Result<StockDoc, ApiError> {
     let mut stock = stock_doc(view);
@@ -397,7 +389,7 @@ fn stock_doc(view: &StockView) -> StockDoc {
         ats: view.ats(),
         waiting_units: view.waiting_units,
         components: component_docs(&view.tracking),
-        may_split: may_split(&view.tracking),
+        may_split: kits::may_split(&view.tracking),
         locations: locations.collect(),
     }
 }

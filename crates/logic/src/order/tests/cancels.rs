@@ -440,3 +440,42 @@ fn an_edited_line_is_what_it_was() {
     });
     assert!(matches!(scene.answer, Err(Rejection::Invalid { .. })));
 }
+
+#[test]
+fn what_a_location_was_asked_to_stop_is_cancelled_once() {
+    let mut scene = requested();
+    let whole = || OrderCommand::Cancel {
+        reason: "buyer".to_owned(),
+        lines: None,
+    };
+    scene.tell(whole());
+    let (version, then) = (scene.entity.version(), scene.effects());
+    assert!(then[0].starts_with("reno cancel1.1"), "{then:?}");
+    scene.tell(whole());
+    assert_eq!(scene.answer, Ok(Answer::Done));
+    assert_eq!((scene.entity.version(), scene.effects()), (version, then));
+}
+
+#[test]
+fn nothing_is_held_of_what_has_left() {
+    let hold = |lines: &[&str]| OrderCommand::Hold {
+        lines: lines.iter().map(|line| id(line)).collect(),
+        reason: "fraud?".to_owned(),
+        until: None,
+    };
+    let mut scene = requested();
+    scene.tell(ship(1, "s1", &[])).told();
+    for lines in [&[][..], &["1"]] {
+        scene.tell(hold(lines));
+        let refused = matches!(scene.answer, Err(Rejection::WrongState { .. }));
+        assert!(refused, "{:?}", scene.answer);
+    }
+    // What is added can be.
+    scene.tell(OrderCommand::EditLines {
+        lines: vec![edit("9", Some("B"), 1)],
+    });
+    scene.tell(hold(&["1"]));
+    assert!(scene.answer.is_err());
+    scene.tell(hold(&["9"]));
+    assert_eq!(scene.answer, Ok(Answer::Done));
+}

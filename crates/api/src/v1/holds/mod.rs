@@ -3,23 +3,24 @@
 //! A hold's id says where it lives: `sku:{sku}:{units}:{hold}` or `order:holds:{hold}`. The hold itself is named
 //! by the caller and its Idempotency-Key, so that a repeat finds it.
 
-use std::future::poll_fn;
-use std::task::Poll;
+mod claim;
 
 use crossdock_model::answer::OrderSummary;
-use crossdock_model::command::{OrderCommand, RequestCommand, SkuCommand};
+use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{OrderStatus, Origin, Sale, Scope, Take};
 use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LocationId, OrderId,
     Rejection, SkuId, Timestamp,
 };
-use crossdock_runtime::{AskError, Door, Reply};
+use crossdock_runtime::{Door, Reply};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::claim::Claim;
 use super::locations::known;
 use super::orders::{
-    How, NewLine, NewOrder, OrderAnswer, order_answer, place, sale_of, status_name, summary,
+    HeldOrder, How, NewLine, NewOrder, OrderAnswer, order_answer, place, sale_of, status_name,
+    summary,
 };
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
@@ -48,7 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Make it an order",
             confirm,
         )
-        .takes::<NewOrder>()
+        .takes::<HeldOrder>()
         .needs_key()
         .creates::<OrderAnswer>(),
         Route::delete("/v1/holds/{hold}", operate, "Give a hold back", release)
@@ -210,7 +211,7 @@ async fn hold_sku(
     // Until the claim is on its way: whoever comes with the same key finds it.
     let request = EntityId::Request(asking.principal(), asking.need_key()?);
     let _turn = asking.state.handle.turn(&request).await;
-    let claim = claim_for(asking, request.clone(), hash).await?;
+    let claim = Claim::of(asking, request.clone(), hash).await?;
     let hold = HoldId::new(asking.key_digest()?)?;
     let take = line.location.as_ref().map(|location| Take {
         location: location.0.clone(),
@@ -235,51 +236,6 @@ async fn hold_sku(
     let document = of_sku(&place, &line.sku.0, &reply)?;
     claim.keep(asking).await;
     Ok(Doc::of(&reply, document).created())
-}
-
-/// What a key stands for that holds units of one SKU: the hash of what it came with.
-struct Claim {
-    request: EntityId,
-    stands_for: OrderId,
-    hash: u64,
-}
-
-/// Looks whether the key stands for something else: then it is a conflict, and nothing is held.
-async fn claim_for(asking: &Asking, request: EntityId, hash: u64) -> Result<Claim, ApiError> {
-    let claim = Claim {
-        request,
-        stands_for: OrderId {
-            channel: ChannelId::checked(ChannelId::HOLDS)?,
-            external: ExternalId::new(format!("{hash:016x}"))?,
-        },
-        hash,
-    };
-    let handle = &asking.state.handle;
-    match handle.read_through(Door::Hold, claim.request.clone()).await {
-        Ok(known) => match known.answer {
-            Answer::Claimed { order, .. } if order == claim.stands_for => Ok(claim),
-            _ => Err(Rejection::KeyConflict.into()),
-        },
-        Err(AskError::Rejected(Rejection::NotFound(_))) => Ok(claim),
-        Err(error) => Err(error.into()),
-    }
-}
-
-impl Claim {
-    /// Keeps the claim. Nobody waits until it is durable, so that a hold is one flush; but it is on its way before
-    /// the caller hears of the hold, and who uses the key again waits for it.
-    async fn keep(self, asking: &Asking) {
-        let command = Command::Request(RequestCommand::Claim {
-            order: self.stands_for,
-            body_hash: self.hash,
-        });
-        let (handle, by) = (asking.state.handle.clone(), asking.by());
-        let mut asked = Box::pin(async move { handle.ask(self.request, command, by).await });
-        let sent = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_ready()));
-        if !sent.await {
-            tokio::spawn(asked);
-        }
-    }
 }
 
 /// A hold of one SKU, by the SKU's word.
@@ -382,11 +338,12 @@ async fn show(asking: Asking, HoldPath(place): HoldPath) -> Answered<Doc<HoldDoc
 async fn confirm(
     asking: Asking,
     HoldPath(hold): HoldPath,
-    input: Input<NewOrder>,
+    input: Input<HeldOrder>,
 ) -> Answered<Doc<OrderAnswer>> {
+    let (HeldOrder(order), hash) = (input.value, input.hash);
     match hold {
-        Place::Sku { .. } => confirm_sku(&asking, hold, input).await,
-        Place::Order(order) => confirm_order(&asking, order, input).await,
+        Place::Sku { .. } => confirm_sku(&asking, hold, order, hash).await,
+        Place::Order(cart) => confirm_cart(&asking, cart, order, hash).await,
     }
 }
 
@@ -394,7 +351,8 @@ async fn confirm(
 async fn confirm_sku(
     asking: &Asking,
     hold: Place,
-    input: Input<NewOrder>,
+    mut order: NewOrder,
+    hash: u64,
 ) -> Answered<Doc<OrderAnswer>> {
     let Place::Sku {
         sku,
@@ -404,7 +362,6 @@ async fn confirm_sku(
     else {
         return Err(ApiError::internal(&"not the hold of a SKU"));
     };
-    let mut order = input.value;
     if order.lines.is_empty() {
         order.lines = NewOrder::of_lines([(None, SkuText(sku.clone()), *units)]).lines;
     }
@@ -421,7 +378,7 @@ async fn confirm_sku(
     }
     let (facts, buyer) = order.read(&made, Sale::Asks, asking.now())?;
     let how = How::Holding(id.clone());
-    let placed = place(asking, input.hash, made, facts, buyer, how).await?;
+    let placed = place(asking, hash, made, facts, buyer, how).await?;
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 
@@ -440,20 +397,26 @@ fn unconfirmed(hold: &Reply, order: &OrderId) -> Result<(), ApiError> {
 }
 
 /// The cart's hold becomes the order that it is, by what the caller says of it; without lines it keeps those it holds.
-async fn confirm_order(
+async fn confirm_cart(
     asking: &Asking,
-    order: OrderId,
-    input: Input<NewOrder>,
+    cart: OrderId,
+    order: NewOrder,
+    hash: u64,
 ) -> Answered<Doc<OrderAnswer>> {
-    let named = input.value.channel.is_some() || input.value.external_id.is_some();
-    if named {
-        let problem = format!("a cart's hold is the order {order} already: give it a name");
-        return Err(ApiError::invalid("external_id", problem));
+    let named = [
+        ("channel", order.channel.is_some()),
+        ("external_id", order.external_id.is_some()),
+    ];
+    if let Some((field, _)) = named.iter().find(|(_, is_given)| *is_given) {
+        let problem = format!(
+            "cannot be given: a cart is the order {cart} from the moment it is held; what people call it is its name"
+        );
+        return Err(ApiError::invalid(field, problem));
     }
-    summary(asking, &order).await?;
-    let (facts, buyer) = input.value.read(&order, Sale::Asks, asking.now())?;
+    summary(asking, &cart).await?;
+    let (facts, buyer) = order.read(&cart, Sale::Asks, asking.now())?;
     let how = How::Stated(Origin::Api);
-    let placed = place(asking, input.hash, order, facts, buyer, how).await?;
+    let placed = place(asking, hash, cart, facts, buyer, how).await?;
     Ok(Doc::of(&placed.reply, order_answer(&placed.summary)).created())
 }
 
