@@ -9,6 +9,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use support::{Server, Setup, shop, stock};
 
+/// A server with so many units of A.
+async fn started(units: u32) -> (Setup, Server) {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    stock(&server, None, &[("A", units)]).await;
+    (setup, server)
+}
+
 #[tokio::test]
 async fn what_is_not_signed_is_not_stored() {
     let setup = Setup::new();
@@ -57,12 +65,8 @@ async fn what_is_not_signed_is_not_stored() {
 /// Shopify tells us our own number back after every publication: it is a count only where a location says so.
 #[tokio::test]
 async fn a_thousand_echoes_of_our_own_number_change_no_stock() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 70)]).await;
-    let counted = json!({ "name": "Shop floor", "time_zone": "America/Los_Angeles", "country": "US",
-        "stock_source": "shop/655441492" });
-    server.done("PUT", "/v1/locations/floor", counted).await;
+    let (_setup, server) = started(70).await;
+    floor_counted_by(&server, "shop/655441492").await;
     map(&server, "inventory_item:808950810", json!({ "sku": "A" })).await;
     support::until("the receipt is in the ledger", async || {
         ledger(&server, "reno").await == 1
@@ -94,12 +98,8 @@ async fn a_thousand_echoes_of_our_own_number_change_no_stock() {
 /// Where the shop is the truth, a number that is no count of a SKU is never passed over in silence.
 #[tokio::test]
 async fn numbers_that_are_no_counts_are_named() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 1)]).await;
-    let counted = json!({ "name": "Shop floor", "time_zone": "America/Los_Angeles", "country": "US",
-        "stock_source": "shop/5" });
-    server.done("PUT", "/v1/locations/floor", counted).await;
+    let (_setup, server) = started(1).await;
+    floor_counted_by(&server, "shop/5").await;
     let item = "inventory_item:808950810";
     support::until("the stock is in the ledger", async || {
         ledger(&server, "reno").await == 1
@@ -127,10 +127,47 @@ async fn numbers_that_are_no_counts_are_named() {
     assert_eq!((floor().await, open(&server).await), (2, Vec::new()));
 }
 
+/// The shop's number leaves out its own orders only: each time it comes, other channels' units stay reserved.
+#[tokio::test]
+async fn a_shops_number_does_not_bring_back_what_others_reserved() {
+    let (_setup, server) = started(1).await;
+    floor_counted_by(&server, "shop/5").await;
+    map(&server, "inventory_item:808950810", json!({ "sku": "A" })).await;
+    support::until("the stock is in the ledger", async || {
+        ledger(&server, "reno").await == 1
+    })
+    .await;
+    level(&server, 1, 5, json!(10), 1).await;
+    worked_off(&server).await;
+    let order = json!({ "channel": "api", "external_id": "w1", "destination": { "country": "US" },
+        "lines": [{ "line": "1", "sku": "A", "units": 3 }] });
+    server.done("POST", "/v1/orders", order).await;
+    support::settled(&server, "api:w1", &["requested"]).await;
+    for event in 2..5 {
+        level_at(&server, event, 5, json!(10), "2100-01-01T00:00:00Z").await;
+    }
+    worked_off(&server).await;
+    let stock = server.get("/v1/stock/A").await;
+    assert_eq!(on_hand(&stock, "floor"), 10, "{stock}");
+    assert_eq!(stock["ats"], 8, "{stock}");
+}
+
+/// A location that names its one source of stock truth.
+async fn floor_counted_by(server: &Server, source: &str) {
+    let floor = json!({ "name": "Shop floor", "time_zone": "America/Los_Angeles", "country": "US",
+        "stock_source": source });
+    server.done("PUT", "/v1/locations/floor", floor).await;
+}
+
 /// A stock level of item 808950810, so many milliseconds into the second in which the stock of A began.
 async fn level(server: &Server, event: u64, place: u64, available: Value, after_ms: u64) {
     let began = server.get("/v1/stock/A/ledger").await["items"][0]["at"].clone();
     let at = format!("{}.{after_ms:03}Z", &began.as_str().unwrap()[..19]);
+    level_at(server, event, place, available, &at).await;
+}
+
+/// A stock level of that time; of now, if it is to come.
+async fn level_at(server: &Server, event: u64, place: u64, available: Value, at: &str) {
     let body = json!({
         "inventory_item_id": 808_950_810_u64, "location_id": place, "available": available, "updated_at": at,
         "admin_graphql_api_id": "gid://shopify/InventoryLevel/1?inventory_item_id=808950810"
@@ -191,9 +228,7 @@ async fn delivery(server: &Server, topic: &str, event: &str) -> Value {
 /// Two listings of one order are missing: each exception ends when its listing is there.
 #[tokio::test]
 async fn an_order_that_lacks_two_mappings_leaves_no_exception_behind() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (_setup, server) = started(20).await;
     let order = shop::order(7, &[("ONE", 1), ("TWO", 1)]);
     deliver(&server, "orders/create", "event-7", &order).await;
     assert_eq!(open(&server).await, ["unmapped shop/ONE"]);
@@ -214,9 +249,7 @@ async fn on_committed(server: &Server) -> i64 {
 /// An item made up for one order names nothing: its line can be mapped, or edited away in the shop.
 #[tokio::test]
 async fn a_line_that_names_nothing_has_two_ways_out() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (setup, server) = started(20).await;
     let custom = |number| {
         let mut order = shop::order(number, &[("A", 1), ("", 1)]);
         order["line_items"][1]["title"] = json!("Gift wrap");
@@ -249,9 +282,7 @@ async fn a_line_that_names_nothing_has_two_ways_out() {
 
 #[tokio::test]
 async fn a_line_of_no_units_keeps_nobody_from_the_rest() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (_setup, server) = started(20).await;
     let order = shop::order(8, &[("A", 0), ("A", 2)]);
     deliver(&server, "orders/create", "event-8", &order).await;
     support::settled(&server, "shop:8", &["requested"]).await;
@@ -261,9 +292,7 @@ async fn a_line_of_no_units_keeps_nobody_from_the_rest() {
 /// The shop says how it is to be sent; what that promises is in the configuration.
 #[tokio::test]
 async fn an_order_is_promised_what_its_way_of_sending_promises() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (setup, server) = started(20).await;
     let mut order = shop::order(70, &[("A", 1)]);
     order["shipping_lines"] = json!([{ "title": "EXPRESS (1 day)", "code": "dhl-7" }]);
     deliver(&server, "orders/create", "event-70", &order).await;
@@ -294,9 +323,7 @@ async fn an_order_is_promised_what_its_way_of_sending_promises() {
 /// A refund, an edit or a cancellation may overtake the order it is of.
 #[tokio::test]
 async fn what_comes_before_its_order_waits_for_it() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (_setup, server) = started(20).await;
     let refund = json!({ "id": 900, "order_id": 40, "refund_line_items": [
         { "id": 1, "line_item_id": 401, "quantity": 2, "restock_type": "cancel" }
     ]});
@@ -385,15 +412,9 @@ async fn an_exception_that_was_resolved_does_not_come_back() {
 
 #[tokio::test]
 async fn an_unmapped_order_waits_and_goes_on_by_itself() {
-    let setup = Setup::new();
-    let mut server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (setup, mut server) = started(20).await;
     let order = shop::order(7, &[("SIX-PACK", 2)]);
-    assert_eq!(
-        shop::deliver(&server, "orders/create", "event-7", &order).await,
-        Some(200)
-    );
-    worked_off(&server).await;
+    deliver(&server, "orders/create", "event-7", &order).await;
     let open = open_exceptions(&server).await;
     assert_eq!(
         (open.len(), &open[0]["kind"]),
@@ -420,11 +441,7 @@ async fn an_order_goes_on_once_its_sku_is_there() {
     let setup = Setup::new();
     let server = setup.start().await;
     let order = shop::order(8, &[("A", 2)]);
-    assert_eq!(
-        shop::deliver(&server, "orders/create", "event-8", &order).await,
-        Some(200)
-    );
-    worked_off(&server).await;
+    deliver(&server, "orders/create", "event-8", &order).await;
     assert_eq!(open_exceptions(&server).await[0]["subject"], "shop/A");
     stock(&server, None, &[("A", 20)]).await;
     support::settled(&server, "shop:8", &["requested"]).await;
@@ -433,9 +450,7 @@ async fn an_order_goes_on_once_its_sku_is_there() {
 
 #[tokio::test]
 async fn duplicates_and_stale_retries_change_nothing() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (_setup, server) = started(20).await;
     let mut newer = shop::order(9, &[("A", 3)]);
     newer["updated_at"] = json!("2026-11-01T12:00:00-08:00");
     let older = shop::order(9, &[("A", 1)]);
@@ -455,57 +470,36 @@ async fn duplicates_and_stale_retries_change_nothing() {
     assert_eq!(stored(&server).await, 3, "one event id is one delivery");
 }
 
-/// What becomes of a body as an order, an edit, a refund and a stock level: done, or the kind of the exception.
-const TABLE: [(&str, [&str; 4]); 9] = [
-    (
-        "webhooks/Fulfillment.json",
-        ["unmapped", "unreadable", "early", "unreadable"],
-    ),
-    (
-        "webhooks/FulfillmentEventsCreate.json",
-        ["refused", "unreadable", "early", "unreadable"],
-    ),
-    (
-        "webhooks/InventoryItem.json",
-        ["refused", "unreadable", "unreadable", "unreadable"],
-    ),
-    (
-        "webhooks/InventoryLevel.json",
-        ["unreadable", "unreadable", "unreadable", "done"],
-    ),
-    (
-        "webhooks/Location.json",
-        ["refused", "unreadable", "unreadable", "unreadable"],
-    ),
-    (
-        "webhooks/Order.json",
-        ["unmapped", "unreadable", "unreadable", "unreadable"],
-    ),
-    (
-        "webhooks/OrderEdited.json",
-        ["unreadable", "early", "unreadable", "unreadable"],
-    ),
-    (
-        "webhooks/OrderTransactionsCreate.json",
-        ["unreadable", "unreadable", "early", "unreadable"],
-    ),
-    (
-        "webhooks/Product.json",
-        ["refused", "unreadable", "unreadable", "unreadable"],
-    ),
-];
+/// What becomes of a body as an order, an edit, a refund and a stock level: done, or the kind of the exception. One
+/// that is not named here is unreadable, whatever it is said to be.
+const TABLE: &str = "
+    Fulfillment             unmapped   unreadable early      unreadable
+    FulfillmentEventsCreate refused    unreadable early      unreadable
+    InventoryItem           refused    unreadable unreadable unreadable
+    InventoryLevel          unreadable unreadable unreadable done
+    Location                refused    unreadable unreadable unreadable
+    Order                   unmapped   unreadable unreadable unreadable
+    OrderEdited             unreadable early      unreadable unreadable
+    OrderTransactionsCreate unreadable unreadable early      unreadable
+    Product                 refused    unreadable unreadable unreadable
+";
 
 /// What becomes of a delivery of a file.
 fn outcome(name: &str, topic: &str) -> &'static str {
-    let row = TABLE.iter().find(|(file, _)| *file == name);
-    let row = row.map_or(["unreadable"; 4], |(_, outcomes)| *outcomes);
-    match topic {
-        "fulfillments/create" => "done",
-        "orders/edited" => row[1],
-        "refunds/create" => row[2],
-        "inventory_levels/update" => row[3],
-        _ => row[0],
-    }
+    let column = match topic {
+        "fulfillments/create" => return "done",
+        "orders/edited" => 2,
+        "refunds/create" => 3,
+        "inventory_levels/update" => 4,
+        _ => 1,
+    };
+    let mut rows = TABLE.lines().map(|line| line.split_whitespace());
+    let row = rows.find(|row| {
+        let file = row.clone().next();
+        file.is_some_and(|file| format!("webhooks/{file}.json") == name)
+    });
+    row.and_then(|mut row| row.nth(column))
+        .unwrap_or("unreadable")
 }
 
 /// Every real payload is mapped or becomes a named exception, whatever topic it claims to be of.
@@ -604,9 +598,7 @@ fn kept(setup: &Setup) -> u64 {
 /// A shop that uses an id twice must not lose what it says the second time.
 #[tokio::test]
 async fn another_body_under_the_same_id_is_worked_on_beside_an_exception() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    stock(&server, None, &[("A", 20)]).await;
+    let (_setup, server) = started(20).await;
     for number in [522, 523, 523] {
         let order = shop::order(number, &[("A", 1)]);
         let taken = shop::deliver(&server, "orders/create", "same-event", &order).await;

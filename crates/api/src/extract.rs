@@ -1,5 +1,7 @@
 //! What handlers take from a request: checked bodies, filters and path parts; a mistake names its field.
 
+use std::borrow::Cow;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -89,10 +91,29 @@ fn what(error: &serde_json::Error) -> String {
     let text = text
         .rsplit_once(" at line ")
         .map_or(text.as_str(), |(what, _)| what);
+    let text = &*in_plain_words(text);
     let given = text.starts_with("invalid type:") || text.starts_with("invalid value:");
     match text.rsplit_once(", expected ") {
         Some((_, expected)) if given => format!("expected {expected}"),
         Some(_) | None => text.to_owned(),
+    }
+}
+
+/// A message of serde's whose end names a type of the language, for people who do not know it.
+#[must_use]
+pub fn in_plain_words(text: &str) -> Cow<'_, str> {
+    let named = text.rsplit_once("expected ");
+    let plain = named.and_then(|(_, kind)| match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" => Some("a whole number, not below 0"),
+        "i8" | "i16" | "i32" | "i64" | "isize" => Some("a whole number"),
+        "f32" | "f64" => Some("a number"),
+        "a boolean" => Some("true or false"),
+        "a sequence" => Some("a list"),
+        _ => None,
+    });
+    match named.zip(plain) {
+        Some(((before, _), plain)) => Cow::Owned(format!("{before}expected {plain}")),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -183,7 +204,10 @@ mod tests {
     fn values_are_not_repeated() {
         let text = r#"{"lines":[{"units":"canary@example.com"}]}"#;
         let error = from_json::<Body>(text.as_bytes()).unwrap_err();
-        assert_eq!(error.detail(), "lines[0].units: expected u32");
+        assert_eq!(
+            error.detail(),
+            "lines[0].units: expected a whole number, not below 0"
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod wire;
 pub use auth::{NewKey, new_key};
 pub use buyer::{name_address, personal};
 pub use error::{ApiError, CODES};
+pub use extract::in_plain_words;
 pub use outbound::Outbound;
 pub use server::serve;
 pub use state::{

@@ -1,5 +1,6 @@
 //! What connectors hand on: verified deliveries, and what payloads say before the listing map.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crossdock_model::v1::{Destination, LineUnits, Payment, RefundLine};
@@ -161,6 +162,33 @@ pub struct ChannelOrder {
     pub shipped: Vec<(ShipmentId, Vec<LineUnits>)>,
     /// Shipments it carries that did not happen after all.
     pub unshipped: Vec<ShipmentId>,
+}
+
+impl ChannelOrder {
+    /// Whether, as the channel states it, something of it is still to be sent.
+    #[must_use]
+    pub fn is_left_to_send(&self) -> bool {
+        let lines = self.left_to_send();
+        self.cancelled.is_none() && lines.into_iter().any(|(line, left)| line.ships && left > 0)
+    }
+
+    /// Its lines with the units that are neither cancelled, refunded nor sent.
+    pub(crate) fn left_to_send(&self) -> Vec<(&ChannelLine, u32)> {
+        let refunded = self.refunds.iter().flat_map(|(_, lines)| lines);
+        let refunded = refunded.map(|line| (&line.line, line.units));
+        let shipped = self.shipped.iter().flat_map(|(_, lines)| lines);
+        let mut gone: BTreeMap<&LineId, u32> = BTreeMap::new();
+        for (line, units) in refunded.chain(shipped.map(|line| (&line.line, line.units))) {
+            let known = gone.entry(line).or_default();
+            *known = known.saturating_add(units);
+        }
+        let left = |line: &ChannelLine| {
+            let gone = gone.get(&line.line).copied().unwrap_or_default();
+            let gone = gone.saturating_add(line.cancelled_units);
+            line.ordered_units.saturating_sub(gone)
+        };
+        self.lines.iter().map(|line| (line, left(line))).collect()
+    }
 }
 
 /// A line as its channel states it.

@@ -134,9 +134,9 @@ impl FromStr for EntityId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let (kind, rest) = text.split_once(':').ok_or(IdError::Separator)?;
-        let pair = || rest.split_once(':').ok_or(IdError::Separator);
-        let number = |text: &str| text.parse::<u16>().map_err(|_| IdError::BadCharacter);
+        let (kind, rest) = text.split_once(':').ok_or(IdError::NoEntity)?;
+        let pair = || rest.split_once(':').ok_or(IdError::NoEntity);
+        let number = |text: &str| text.parse::<u16>().map_err(|_| IdError::NoEntity);
         Ok(match kind {
             "sku" => Self::Sku(SkuId::new(rest)?),
             "order" => Self::Order(rest.parse()?),
@@ -151,7 +151,7 @@ impl FromStr for EntityId {
             }
             "location" => Self::Location(LocationId::new(rest)?),
             "system" => Self::System(number(rest)?),
-            _ => return Err(IdError::BadCharacter),
+            _ => return Err(IdError::NoEntity),
         })
     }
 }
@@ -159,6 +159,19 @@ impl FromStr for EntityId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_names_no_entity_is_told_how_entities_are_named() {
+        for text in [
+            "garbage",
+            "sofa:A-1",
+            "request:alone",
+            "system:none",
+            "bucket:shop:x",
+        ] {
+            assert_eq!(text.parse::<EntityId>(), Err(IdError::NoEntity), "{text}");
+        }
+    }
 
     /// The hash decides where every journaled entity lives: it may never change.
     #[test]

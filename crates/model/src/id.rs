@@ -29,6 +29,9 @@ pub enum IdError {
     /// The text has no `:` between a channel and what the channel calls the order.
     #[error("an order's id is channel:external_id, as shop:1001")]
     NoChannel,
+    /// The text does not name an entity.
+    #[error("expected a kind and an id, as sku:A-1, order:shop:1001 or location:reno")]
+    NoEntity,
 }
 
 impl CommandKey {

@@ -126,12 +126,15 @@ async fn take(
         external,
     };
     let (name, is_older) = (order.name.clone(), is_older(&order, query.from.0));
+    let is_left = order.is_left_to_send();
     let known = known(asking, &id).await?;
     let action = match &known {
         _ if !is_older => "left: not placed before that time",
         Some(known) if !known.unfreed => {
             "left: it is here already and was not adopted, or is released"
         }
+        _ if !is_left && query.preview => "would be adopted: nothing of it is left to send",
+        _ if !is_left => "adopted: nothing of it is left to send",
         Some(_) if query.preview => "is adopted already: reserved, not sent",
         None if query.preview => "would be adopted: reserved, not sent",
         Some(_) => "adopted before: reserved, not sent",

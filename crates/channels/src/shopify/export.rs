@@ -71,19 +71,8 @@ fn json_orders(bytes: &[u8]) -> Vec<Result<ChannelOrder, ExportProblem>> {
 
 /// Refuses an order of which more has left than its fulfilments say: released, it would be sent again.
 fn says_what_was_sent(root: &Part<'_>, order: &ChannelOrder) -> Result<(), MapError> {
-    let mut sent: BTreeMap<LineId, u32> = BTreeMap::new();
-    let refunded = order.refunds.iter().flat_map(|(_, lines)| lines);
-    let refunded = refunded.map(|line| (&line.line, line.units));
-    let shipped = order.shipped.iter().flat_map(|(_, lines)| lines);
-    for (line, units) in refunded.chain(shipped.map(|line| (&line.line, line.units))) {
-        let known = sent.entry(line.clone()).or_default();
-        *known = known.saturating_add(units);
-    }
     let all_left = root.text("fulfillment_status").as_deref() == Some("fulfilled");
-    for (part, line) in root.list("line_items")?.iter().zip(&order.lines) {
-        let gone = sent.get(&line.line).copied().unwrap_or_default();
-        let gone = gone.saturating_add(line.cancelled_units);
-        let left = line.ordered_units.saturating_sub(gone);
+    for (part, (line, left)) in root.list("line_items")?.iter().zip(order.left_to_send()) {
         let stated = part.get("fulfillable_quantity");
         let stated = stated.map(|units| units.units()).transpose()?;
         if line.ships && left > 0 && (all_left || stated.is_some_and(|stated| stated < left)) {

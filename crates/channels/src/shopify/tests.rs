@@ -4,6 +4,7 @@ mod fixtures;
 
 use crossdock_model::v1::{Payment, Restock};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::fields::MapError;
@@ -531,5 +532,35 @@ proptest! {
             Err(MapError::Field { path, problem }) => prop_assert!(!path.is_empty() && !problem.is_empty()),
             Err(other) => prop_assert!(false, "{other}"),
         }
+    }
+}
+
+#[test]
+fn an_order_says_whether_something_is_left_to_send() {
+    let fulfilled =
+        |units| json!({"id": 9, "status": "success", "line_items": [{"id": 1, "quantity": units}]});
+    let refunded = json!({"id": 8, "refund_line_items": [
+        {"id": 7, "line_item_id": 1, "quantity": 1, "restock_type": "cancel"}]});
+    let table = [
+        (json!({}), true),
+        (json!({"cancelled_at": "2026-11-01T11:00:00Z"}), false),
+        (json!({"fulfillments": [fulfilled(1)]}), true),
+        (json!({"fulfillments": [fulfilled(2)]}), false),
+        (
+            json!({"fulfillments": [fulfilled(1)], "refunds": [refunded]}),
+            false,
+        ),
+        (
+            json!({"line_items": [{"id": 1, "quantity": 2, "requires_shipping": false}]}),
+            false,
+        ),
+    ];
+    for (stated, expected) in table {
+        let mut order = json!({"id": 5, "updated_at": "2026-11-01T10:00:00Z", "financial_status": "paid",
+            "line_items": [{"id": 1, "quantity": 2}]});
+        let fields = order.as_object_mut().unwrap();
+        fields.extend(stated.as_object().unwrap().clone());
+        let read = read_export(order.to_string().as_bytes()).remove(0).unwrap();
+        assert_eq!(read.is_left_to_send(), expected, "{stated}");
     }
 }

@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::random_key;
-use super::exit::Outcome;
-use super::out::{Out, rows, text};
+use super::exit::{Failure, Outcome};
+use super::out::{Out, many, rows, text};
 use super::target::Target;
 
 /// Arguments of `channel`.
@@ -69,7 +69,18 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         .long();
     let document = client.run(call).await?;
     out.show(&document, show);
-    Ok(())
+    finish(&document)
+}
+
+/// Orders that could not be read or taken are named; that there are any is the end of it.
+fn finish(document: &Value) -> Outcome {
+    let bad = document["errors"].as_array().map_or(0, Vec::len);
+    if bad == 0 {
+        return Ok(());
+    }
+    let what = format!("{} could not be adopted", many(bad as u64, "order"));
+    let remedy = "see to what is named, and adopt the export again: nothing is taken twice";
+    Err(Failure::failed(what).remedy(remedy).told())
 }
 
 fn show(out: Out, document: &Value) {
@@ -84,5 +95,18 @@ fn show(out: Out, document: &Value) {
             text(error, "line"),
             text(error, "detail")
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn orders_that_were_not_adopted_are_a_failure() {
+        assert!(finish(&json!({"adopted": [], "errors": []})).is_ok());
+        let failure = finish(&json!({"adopted": [{}], "errors": [{"line": 3, "detail": "x"}]}));
+        assert_eq!(failure.unwrap_err().what, "1 order could not be adopted");
     }
 }

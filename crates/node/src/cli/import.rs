@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::client::{Client, random_key};
 use super::exit::{Failure, Outcome};
-use super::out::{Out, text};
+use super::out::{Out, many, text};
 use super::target::Target;
 
 /// First pause between two looks at how far it is, doubled with each.
@@ -92,7 +92,8 @@ async fn follow(client: &Client, out: Out, id: &str) -> Outcome<Value> {
             return Ok(document);
         }
         if told.elapsed() >= TELL_AGAIN {
-            let done = document["imported"].as_u64().unwrap_or(0) + errors(&document).len() as u64;
+            let lines = |field: &str| document[field].as_u64().unwrap_or_default();
+            let done = lines("imported") + lines("bad") + lines("left");
             out.say(format_args!("{done} of {} lines", text(&document, "lines")));
             told = Instant::now();
         }
@@ -117,8 +118,7 @@ fn finish(out: Out, file: &Path, preview: bool, document: &Value) -> Outcome {
     if out.is_json() {
         out.line(document);
     }
-    let bad = errors(document);
-    for error in bad {
+    for error in errors(document) {
         let (line, detail) = (text(error, "line"), text(error, "detail"));
         out.say(format_args!("{}:{line}: {detail}", file.display()));
     }
@@ -127,21 +127,22 @@ fn finish(out: Out, file: &Path, preview: bool, document: &Value) -> Outcome {
     } else {
         "imported"
     };
-    let good = text(document, "imported");
-    out.say(format_args!("{good} lines {verb}, {} bad", bad.len()));
+    let [good, bad, left] =
+        ["imported", "bad", "left"].map(|field| document[field].as_u64().unwrap_or_default());
+    out.say(format_args!("{} {verb}, {bad} bad", many(good, "line")));
     if document["state"] == "stopped" {
+        let what = match left {
+            0 => "the import broke off".to_owned(),
+            left => format!("{} could not be done for now", many(left, "line")),
+        };
         let remedy = "import the file again: good lines may come twice";
-        return Err(Failure::failed("the import broke off")
-            .remedy(remedy)
-            .told());
+        return Err(Failure::failed(what).remedy(remedy).told());
     }
-    if bad.is_empty() {
+    if bad == 0 {
         return Ok(());
     }
     let remedy = "correct them and import the file again: good lines may come twice";
-    Err(Failure::failed(format!("{} bad lines", bad.len()))
-        .remedy(remedy)
-        .told())
+    Err(Failure::failed(many(bad, "bad line")).remedy(remedy).told())
 }
 
 #[cfg(test)]

@@ -81,6 +81,12 @@ pub(crate) fn text(document: &Value, field: &str) -> String {
     plain(&document[field])
 }
 
+/// So many of them, `1 line` or `3 lines`.
+pub(crate) fn many(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
 /// A value as text for people.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
@@ -121,6 +127,12 @@ mod tests {
             table_lines(&["SKU", "ATS"], &rows),
             ["SKU   ATS", "a     1", "long  22"]
         );
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let lines = [0, 1, 2].map(|number| many(number, "line"));
+        assert_eq!(lines, ["0 lines", "1 line", "2 lines"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::client::{Client, Received};
 use super::delivery::{Delivery, Order};
 use super::exit::{Failure, Outcome};
-use super::out::{Out, text};
+use super::out::{Out, many, text};
 use super::target::Target;
 
 /// Webhooks on their way at once.
@@ -68,8 +68,9 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     let secret = target.channel_secret(&args.channel)?;
     let now_ms = u64::try_from(RealClock::default().now().as_ms()).unwrap_or_default();
     let deliveries = deliveries(&args, now_ms)?;
-    let told = send(&client, out, &args, &secret, deliveries).await?;
-    finish(out, &args.channel, &told)
+    let (all, mut told) = (deliveries.len(), Vec::new());
+    let sent = send(&client, out, &args, &secret, deliveries, &mut told).await;
+    finish(out, &args.channel, all, &told, sent)
 }
 
 /// Everything to be sent, in order.
@@ -113,13 +114,10 @@ async fn send(
     args: &Args,
     secret: &Secret,
     deliveries: Vec<Delivery>,
-) -> Outcome<Vec<Value>> {
+    told: &mut Vec<Value>,
+) -> Outcome {
     let at_once = if args.rate.is_some() { AT_ONCE_MAX } else { 1 };
-    let (ways, mut tasks, mut told) = (
-        Arc::new(Semaphore::new(at_once)),
-        JoinSet::new(),
-        Vec::new(),
-    );
+    let (ways, mut tasks) = (Arc::new(Semaphore::new(at_once)), JoinSet::new());
     let start = Instant::now();
     for (number, delivery) in (0_u32..).zip(deliveries) {
         if let Some(rate) = args.rate {
@@ -134,13 +132,13 @@ async fn send(
             received.map(|received| document(&delivery, &received))
         });
         while let Some(joined) = tasks.try_join_next() {
-            tell(out, &mut told, joined)?;
+            tell(out, told, joined)?;
         }
     }
     while let Some(joined) = tasks.join_next().await {
-        tell(out, &mut told, joined)?;
+        tell(out, told, joined)?;
     }
-    Ok(told)
+    Ok(())
 }
 
 fn tell(
@@ -177,21 +175,26 @@ fn document(delivery: &Delivery, received: &Received) -> Value {
     })
 }
 
-fn finish(out: Out, channel: &str, told: &[Value]) -> Outcome {
+/// Tells how many were taken, also where the server went away in the midst of it.
+fn finish(out: Out, channel: &str, all: usize, told: &[Value], sent: Outcome) -> Outcome {
     let taken = told.iter().filter(|document| {
         document["status"]
             .as_u64()
             .is_some_and(|status| status / 100 == 2)
     });
-    let (sent, taken) = (told.len(), taken.count());
+    let taken = taken.count();
     if out.is_json() {
-        out.line(json!({ "sent": sent, "taken": taken, "deliveries": told }));
+        out.line(json!({ "sent": all, "taken": taken, "deliveries": told }));
     }
-    if taken < sent {
-        let what = format!("{} of {sent} webhooks were not taken", sent - taken);
-        return Err(Failure::failed(what).told());
+    let said = format!("{taken} of {} taken", many(all as u64, "webhook"));
+    if let Err(failure) = sent {
+        let what = format!("{said}; then {}", failure.what);
+        return Err(Failure { what, ..failure }.told());
     }
-    out.say(format_args!("{taken} of {sent} webhooks were taken"));
+    if taken < all {
+        return Err(Failure::failed(said).told());
+    }
+    out.say(said);
     if let Some(order) = told.last().map(|document| text(document, "order")) {
         out.say(format_args!("see: crossdock order show {channel}:{order}"));
     }
@@ -256,5 +259,21 @@ mod tests {
         assert!(!items.is_sorted());
         items.sort_unstable();
         assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+
+    /// The server went away: what it took before is told all the same.
+    #[test]
+    fn what_was_taken_is_told_however_it_ended() {
+        let told = [200, 503].map(|status| json!({"status": status, "order": "1"}));
+        let ended = |all, told: &[Value], sent| {
+            let ended = finish(Out::new(false), "shop", all, told, sent);
+            ended.map_err(|failure| failure.what)
+        };
+        let gone = Err(Failure::failed("nothing listens there"));
+        let expected = "1 of 5 webhooks taken; then nothing listens there";
+        assert_eq!(ended(5, &told, gone), Err(expected.to_owned()));
+        let expected = "1 of 2 webhooks taken";
+        assert_eq!(ended(2, &told, Ok(())), Err(expected.to_owned()));
+        assert_eq!(ended(1, &told[..1], Ok(())), Ok(()));
     }
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crossdock_api::in_plain_words;
 use crossdock_model::ChannelId;
 use jiff::tz::TimeZone;
 use serde::de::{Deserialize, DeserializeOwned};
@@ -77,12 +78,21 @@ impl Reading<'_> {
         }
     }
 
-    /// Files that the server reads and that are not there.
+    /// Files that the server reads and that are not there, and a data directory that cannot be.
     pub(super) fn look_for_files(&mut self, config: &Config) {
         for (name, file) in config.seed.iter().flat_map(|seed| seed.files()) {
             if let Some(Err(error)) = file.map(|file| File::open(file).and_then(is_file)) {
                 self.mistake_at(&format!("seed.{name}"), format!("cannot be read: {error}"));
             }
+        }
+        // What is not there yet is made, in the nearest folder that is.
+        let mut there = config.data.dir.ancestors().filter_map(|dir| {
+            let known = std::fs::metadata(dir).ok()?;
+            Some((dir, known.is_dir() && !known.permissions().readonly()))
+        });
+        if let Some((dir, false)) = there.next() {
+            let what = format!("cannot be made: {} is no folder to write to", dir.display());
+            self.mistake_at("data.dir", what);
         }
     }
 
@@ -142,11 +152,12 @@ impl Reading<'_> {
             let found = leave_out(&mut table, at);
             match &found {
                 Some(key) if !names(key) => {
-                    self.mistake(Some(at), format!("{key}: {}", error.message()));
+                    let what = in_plain_words(error.message());
+                    self.mistake(Some(at), format!("{key}: {what}"));
                 }
                 // What is missed only because it was left out has been told.
                 None if left_out.iter().any(names) => {}
-                Some(_) | None => self.mistake(Some(at), error.message()),
+                Some(_) | None => self.mistake(Some(at), in_plain_words(error.message())),
             }
             left_out.push(found?);
         }
@@ -324,9 +335,11 @@ fn is_in(at: usize, start: usize, value: &Value<'_>) -> bool {
 }
 
 fn is_file(file: File) -> std::io::Result<()> {
-    match file.metadata()?.is_file() {
-        true => Ok(()),
-        false => Err(std::io::Error::other("not a file")),
+    let known = file.metadata()?;
+    match (known.is_file(), known.len()) {
+        (true, 1..) => Ok(()),
+        (true, 0) => Err(std::io::Error::other("it is empty")),
+        (false, _) => Err(std::io::Error::other("not a file")),
     }
 }
 
@@ -431,7 +444,7 @@ color = "red"
             "11: trace_ratio: expected a share",
             "14: unknown field `dri`",
             "15: dedup_days: expected 1",
-            "16: live_entities_max: invalid value",
+            "16: live_entities_max: invalid value: integer `-1`, expected a whole number",
             "17: synchronous: unknown variant",
             "19: unknown section \"chanels\"",
             "22: channel \"shop\" has no webhook_secrets",
@@ -477,6 +490,27 @@ color = "red"
         let text = "[channels.shop]\nkind = \"api\"\n[channels.holds]\nkind = \"api\"\n";
         let told = "3: channel \"holds\" is kept for carts' holds: choose another name";
         assert_eq!(check(text, false), [told]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_and_an_empty_seed_are_mistakes() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("empty.csv");
+        std::fs::write(&file, "").unwrap();
+        let text = format!(
+            "data.dir = \"{0}/in/a/file\"\nseed.skus = {0:?}\n",
+            file.display()
+        );
+        let found = check(&text, true);
+        let expected = [
+            "1: dir: cannot be made",
+            "2: skus: cannot be read: it is empty",
+        ];
+        let is_told = |(told, start): (&String, &str)| told.starts_with(start);
+        assert!(
+            found.len() == 2 && found.iter().zip(expected).all(is_told),
+            "{found:#?}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The race over HTTP: holds, orders and webhooks.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crossdock_runtime::{Clock, RealClock};
@@ -24,6 +25,8 @@ const CONNECTIONS_MAX: usize = 256;
 const HOLD_S: u64 = 1800;
 /// Wait before a press that got no answer is repeated, in milliseconds.
 const AGAIN_MS: u64 = 100;
+/// How long no answer may come to anybody until the race is given up.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long orders may take to settle after the last webhook was taken.
 const SETTLE: Duration = Duration::from_secs(300);
 /// Wait between two looks at orders that are not settled.
@@ -44,6 +47,7 @@ pub(super) async fn race(
         client: client.clone(),
         scene: scene.clone(),
         path,
+        silent_since: Mutex::new(None),
         deliveries: match path {
             Path::Webhook => deliveries(host, scene, buyers)?,
             Path::Engine | Path::Hold | Path::Order => Vec::new(),
@@ -74,6 +78,8 @@ struct Http {
     client: Client,
     scene: Scene,
     path: Path,
+    /// Since when nobody has got an answer, and somebody none.
+    silent_since: Mutex<Option<Instant>>,
     /// Signed before the start, one a buyer.
     deliveries: Vec<(Delivery, Call)>,
 }
@@ -90,12 +96,27 @@ impl Door for Http {
                 received.map(|received| answered(&received))
             }
         };
-        // No answer: whether it was done is unknown, and the same key finds out.
-        sent.unwrap_or(Pressed::Again(AGAIN_MS))
+        self.heard(sent)
     }
 }
 
 impl Http {
+    /// No answer: whether it was done is unknown, and the same key finds out, unless the server is gone for good.
+    fn heard(&self, sent: Outcome<Pressed>) -> Pressed {
+        let silent_since = self.silent_since.lock();
+        let mut silent_since = silent_since.unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Ok(pressed) => {
+                *silent_since = None;
+                pressed
+            }
+            Err(gone) if silent_since.get_or_insert_with(Instant::now).elapsed() >= SILENCE => {
+                unsettled(gone.what)
+            }
+            Err(_) => Pressed::Again(AGAIN_MS),
+        }
+    }
+
     fn call(&self, buyer: u32) -> Call {
         let name = self.scene.name(buyer);
         let lines = self.scene.basket(buyer).into_iter().zip(1..);
@@ -306,6 +327,7 @@ async fn books(client: &Client, scene: &Scene) -> Outcome<Books> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Mode;
     use super::*;
 
     fn received(status: u16, body: Value) -> Received {
@@ -334,5 +356,31 @@ mod tests {
         }
         let odd = answered(&received(400, json!({"code": "invalid"})));
         assert!(matches!(odd, Pressed::Settled(Ended::Unsettled(_))));
+    }
+
+    /// A server that is gone for good is not pressed for two minutes; one that restarts is.
+    #[test]
+    fn a_race_against_nobody_ends() {
+        let door = Http {
+            client: Client::new("http://127.0.0.1:1", None).unwrap(),
+            scene: Scene::new(Mode::One, 1, "mark"),
+            path: Path::Order,
+            silent_since: Mutex::new(None),
+            deliveries: Vec::new(),
+        };
+        let gone = || Err(Failure::failed("nothing listens there"));
+        let long_ago = || *door.silent_since.lock().unwrap() = Some(Instant::now() - SILENCE);
+        assert!(matches!(door.heard(gone()), Pressed::Again(_)));
+        long_ago();
+        assert!(matches!(
+            door.heard(Ok(Pressed::Again(1))),
+            Pressed::Again(1)
+        ));
+        assert!(matches!(door.heard(gone()), Pressed::Again(_)));
+        long_ago();
+        let ended = door.heard(gone());
+        assert!(
+            matches!(ended, Pressed::Settled(Ended::Unsettled(why)) if why.contains("listens"))
+        );
     }
 }
