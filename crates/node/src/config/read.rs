@@ -486,6 +486,19 @@ color = "red"
     }
 
     #[test]
+    fn names_of_channels_are_ids() {
+        for (name, problem) in [
+            ("a:b", "may not contain ':'"),
+            (" ", "empty"),
+            ("a\\tb", "control"),
+        ] {
+            let found = check(&format!("\n[channels.\"{name}\"]\nkind = \"api\"\n"), false);
+            let is_told = |told: &String| told.starts_with("2: channel") && told.contains(problem);
+            assert!(found.len() == 1 && is_told(&found[0]), "{name}: {found:?}");
+        }
+    }
+
+    #[test]
     fn no_channel_has_the_name_that_is_kept_for_holds() {
         let text = "[channels.shop]\nkind = \"api\"\n[channels.holds]\nkind = \"api\"\n";
         let told = "3: channel \"holds\" is kept for carts' holds: choose another name";
