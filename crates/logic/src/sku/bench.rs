@@ -139,16 +139,36 @@ impl Bench {
         body_hash: u64,
         effective_at: Option<Timestamp>,
     ) -> Told {
-        let meta = Meta {
+        let meta = self.meta(key, body_hash, self.now, effective_at);
+        self.send_with(command, &meta)
+    }
+
+    /// The same command again, by the words of who issued it then.
+    pub fn repeat(&mut self, command: &Command, key: &str, issued_at: Timestamp) -> Told {
+        let meta = self.meta(Some(key), 1, issued_at, None);
+        self.send_with(command, &meta)
+    }
+
+    fn meta(
+        &self,
+        key: Option<&str>,
+        body_hash: u64,
+        issued_at: Timestamp,
+        effective_at: Option<Timestamp>,
+    ) -> Meta {
+        Meta {
             principal: CredentialId::new("test").unwrap(),
             reason: None,
             key: key.map(|key| CommandKey::new(key).unwrap()),
             body_hash,
-            issued_at: self.now,
+            issued_at,
             effective_at,
             trace: None,
-        };
-        match self.entity.decide(command, &meta, self.now, self.window)? {
+        }
+    }
+
+    fn send_with(&mut self, command: &Command, meta: &Meta) -> Told {
+        match self.entity.decide(command, meta, self.now, self.window)? {
             Outcome::Unchanged { answer, notices } => Ok((answer, notices)),
             Outcome::Changed {
                 record,

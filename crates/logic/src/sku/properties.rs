@@ -3,7 +3,7 @@
 use crossdock_model::command::{Command, SkuCommand};
 use crossdock_model::v1::{Condition, CountBasis, Sale, Tracking};
 use crossdock_model::{
-    Answer, ChannelId, Duration, LocationId, Rejection, ReturnId, SourceId, TransferId,
+    Answer, ChannelId, Duration, LocationId, Rejection, ReturnId, SourceId, Timestamp, TransferId,
 };
 use proptest::prelude::*;
 
@@ -22,7 +22,23 @@ enum Step {
     Skip(u64),
     /// The clock moves and the timer runs.
     Pass(u64),
+    /// One of those asked before comes again: under its key, or as an effect that was on its way for long.
+    Again {
+        which: usize,
+        keyed: bool,
+    },
 }
+
+/// What was asked and changed something.
+struct Sent {
+    command: Command,
+    key: String,
+    at: Timestamp,
+    answer: Answer,
+}
+
+/// The window of a bench that forgets within a script.
+const SHORT_WINDOW: Duration = Duration::from_minutes(10);
 
 fn some_place() -> impl Strategy<Value = &'static str> {
     prop::sample::select(&PLACES[..])
@@ -193,6 +209,7 @@ fn script() -> impl Strategy<Value = Vec<Step>> {
         1 => (0_u64..1_500).prop_map(Step::Skip),
         2 => (0_u64..6_000).prop_map(Step::Pass),
         1 => (0_u64..2_000_000).prop_map(Step::Pass),
+        4 => (any::<usize>(), any::<bool>()).prop_map(|(which, keyed)| Step::Again { which, keyed }),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -216,8 +233,10 @@ fn since_now(bench: &Bench, command: SkuCommand) -> SkuCommand {
     }
 }
 
-fn run(bench: &mut Bench, step: Step) {
+fn run(bench: &mut Bench, sent: &mut Vec<Sent>, step: Step) {
     match step {
+        Step::Again { .. } if sent.is_empty() => {}
+        Step::Again { which, keyed } => ask_late(bench, &sent[which % sent.len()], keyed),
         Step::Skip(ms) => bench.now = bench.now + Duration::from_ms(ms),
         Step::Pass(ms) => {
             bench.pass(ms);
@@ -226,21 +245,53 @@ fn run(bench: &mut Bench, step: Step) {
             let effective_at = bench.now - Duration::from_ms(ms);
             let _ = bench.send(&Command::Sku(command), None, Some(effective_at));
         }
-        Step::Ask(command) => ask_twice(bench, since_now(bench, command)),
+        Step::Ask(command) => sent.extend(ask_twice(bench, since_now(bench, command))),
     }
 }
 
+/// However late a repeat is, it is never done again: under its key it gets the answer of then, or is too old for
+/// that; and what has an identity of its own is known by it while the window lasts.
+fn ask_late(bench: &mut Bench, sent: &Sent, keyed: bool) {
+    let records = bench.records.len();
+    let late = bench.now.since(sent.at) > bench.window;
+    match keyed {
+        true => match bench.repeat(&sent.command, &sent.key, sent.at) {
+            Ok((answer, notices)) => assert_eq!((&answer, notices.len()), (&sent.answer, 0)),
+            Err(why) => assert!(late && matches!(why, Rejection::TooOld { .. }), "{why:?}"),
+        },
+        false if late || !has_identity(&sent.command) => return,
+        // Whatever it is answered: an attempt may be over by now, a hold confirmed.
+        false => drop(bench.send(&sent.command, None, None)),
+    }
+    assert_eq!(bench.records.len(), records, "{:?} late", sent.command);
+}
+
+/// Whether it is done once, under whatever key.
+fn has_identity(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Sku(
+            SkuCommand::Release { .. }
+                | SkuCommand::Hold { .. }
+                | SkuCommand::ReleaseHold { .. }
+                | SkuCommand::Confirm { .. }
+                | SkuCommand::Settle { .. }
+                | SkuCommand::Return { .. }
+                | SkuCommand::TransferOut { .. }
+                | SkuCommand::TransferIn { .. }
+        )
+    )
+}
+
 /// Asks under a key and again: under the same key, and where a command has its own identity, under none.
-fn ask_twice(bench: &mut Bench, command: SkuCommand) {
+fn ask_twice(bench: &mut Bench, command: SkuCommand) -> Option<Sent> {
     let key = format!("k{}", bench.records.len());
     let other = format!("{key} again");
     let command = Command::Sku(command);
     let before = bench.records.len();
     let first = bench.send(&command, Some(&key), None);
     let changed = bench.records.len() > before;
-    let Ok((answer, _)) = first else {
-        return;
-    };
+    let (answer, _) = first.ok()?;
     let records = bench.records.len();
     if changed {
         let (again, notices) = bench.send(&command, Some(&key), None).unwrap();
@@ -273,6 +324,13 @@ fn ask_twice(bench: &mut Bench, command: SkuCommand) {
         records,
         "{command:?} changed something twice"
     );
+    let at = bench.now;
+    changed.then_some(Sent {
+        command,
+        key,
+        at,
+        answer,
+    })
 }
 
 /// Orders answer at last: everything undecided is given up and every offer is taken. Then nothing may be left.
@@ -345,10 +403,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_is_sound(script in script()) {
-        let mut bench = Bench::new();
+    fn any_history_is_sound(script in script(), forgets in any::<bool>()) {
+        let (mut bench, mut sent) = (Bench::new(), Vec::new());
+        if forgets {
+            bench.window = SHORT_WINDOW;
+        }
         for step in script {
-            run(&mut bench, step);
+            run(&mut bench, &mut sent, step);
         }
         bench.check_replay();
         wind_up(&mut bench);
@@ -364,8 +425,9 @@ proptest! {
         let asked = SkuCommand::Hold { hold: hold.clone(), units: 1, takes: Vec::new(), among: None, expires_at };
         bench.ask(asked.clone()).unwrap();
         bench.now = expires_at;
+        let mut sent = Vec::new();
         for step in script {
-            run(&mut bench, step);
+            run(&mut bench, &mut sent, step);
             let gone = Err(Rejection::HoldExpired { at: expires_at });
             prop_assert_eq!(&bench.ask(asked.clone()), &gone);
         }

@@ -33,6 +33,8 @@ pub struct World {
     /// Answers on their way to the order.
     answers: Vec<Given>,
     pub notices: Vec<Command>,
+    /// What SKUs were asked so far: a copy of it may come late.
+    carried: Vec<(SkuId, Command)>,
     others: u32,
     stated: OrderCommand,
     /// How often locations have no capacity.
@@ -63,6 +65,7 @@ impl World {
             announced: BTreeMap::new(),
             answers: Vec::new(),
             notices: Vec::new(),
+            carried: Vec::new(),
             others: 0,
             stated: stated.clone(),
             full_times: 3,
@@ -184,7 +187,10 @@ impl World {
             }
             Effect::Tell { to, command, .. } => {
                 let result = match (to, command.as_ref()) {
-                    (EntityId::Sku(sku), command) => self.at_sku(sku, command),
+                    (EntityId::Sku(sku), command) => {
+                        self.carried.push((sku.clone(), command.clone()));
+                        self.at_sku(sku, command)
+                    }
                     (_, Command::Location(LocationCommand::TakeCapacity { .. }))
                         if number.is_multiple_of(3) && self.full_times > 0 =>
                     {
@@ -286,11 +292,24 @@ impl World {
         }
     }
 
-    pub fn hear(&mut self, index: usize) {
-        if !self.notices.is_empty() {
-            let command = self.notices.swap_remove(index % self.notices.len());
-            self.scene.ask(&command);
-            self.pass_notices_on();
+    pub fn hear(&mut self, index: usize, again: bool) {
+        if self.notices.is_empty() {
+            return;
+        }
+        let index = index % self.notices.len();
+        let command = match again {
+            true => self.notices[index].clone(),
+            false => self.notices.swap_remove(index),
+        };
+        self.scene.ask(&command);
+        self.pass_notices_on();
+    }
+
+    /// A copy of what a SKU was asked before, when nobody waits for the answer any more.
+    fn come_late(&mut self, index: usize) {
+        let carried = self.carried.get(index % self.carried.len().max(1));
+        if let Some((sku, command)) = carried.cloned() {
+            let _ = self.at_sku(&sku, &command);
         }
     }
 
@@ -304,13 +323,14 @@ impl World {
                 }
             }
             4..=6 => self.give(index, how % 8 == 0),
-            7 => self.hear(index),
+            7 => self.hear(index, how % 8 == 0),
             8 => self.other(which, how),
             9 => {
                 self.scene.now += [5, 40, 600, 6_000][index % 4];
                 self.wake_all();
             }
             10 if how % 4 == 0 => self.crash(),
+            10 if how % 4 == 1 => self.come_late(index),
             10 => self.announce(),
             _ => self.person(which, how),
         }
@@ -648,7 +668,7 @@ impl World {
         for _ in 0..3_000 {
             self.announce();
             while !self.notices.is_empty() {
-                self.hear(0);
+                self.hear(0, false);
             }
             while !self.answers.is_empty() {
                 self.give(0, false);
