@@ -5,8 +5,8 @@ use crossdock_model::v1::{AttemptId, OrderStatus, Origin, Payment, Sale};
 use crossdock_model::{Answer, Command, Rejection, SkuId};
 use proptest::prelude::*;
 
-use super::histories::World;
 use super::scene::*;
+use super::world::World;
 
 fn stated_held(lines: &[crossdock_model::v1::LineFacts]) -> OrderCommand {
     OrderCommand::Place {

@@ -6,6 +6,8 @@ mod channel;
 mod flow;
 mod held;
 mod histories;
+mod people;
 mod placing;
 mod recalls;
 mod scene;
+mod world;
