@@ -167,7 +167,7 @@ impl Draft<'_> {
             return Ok(self.unchanged());
         }
         within(order.seen.shipments.len(), "shipments of an order")?;
-        let (shipment, lines) = (shipment.clone(), counted.cloned().unwrap_or_default());
+        let (shipment, lines) = (shipment.clone(), order.undoable(counted));
         self.emit(OrderEvent::ElsewhereUndone { shipment, lines });
         self.recount("cancelled by the channel", "");
         Ok(self.done())
@@ -191,6 +191,18 @@ impl Order {
 }
 
 impl Order {
+    /// Of what somebody else sent, units that can be ours to send again: what came back from the buyer was sent.
+    fn undoable(&self, counted: Option<&Vec<LineUnits>>) -> Vec<LineUnits> {
+        let left = counted.into_iter().flatten().filter_map(|one| {
+            let line = self.lines.get(&one.line)?;
+            let came_back = line.returned.saturating_sub(line.shipped_units());
+            let units = one.units.min(line.elsewhere.saturating_sub(came_back));
+            let line = one.line.clone();
+            Some(LineUnits { line, units })
+        });
+        left.filter(|one| one.units > 0).collect()
+    }
+
     fn check_refund(&self, lines: &[RefundLine]) -> Result<(), Rejection> {
         if lines.len() > LINES_MAX {
             return Err(too_many_lines());

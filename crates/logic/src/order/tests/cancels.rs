@@ -479,3 +479,23 @@ fn nothing_is_held_of_what_has_left() {
     scene.tell(hold(&["9"]));
     assert_eq!(scene.answer, Ok(Answer::Done));
 }
+
+#[test]
+fn what_came_back_was_sent_whatever_is_taken_back() {
+    let mut scene = Scene::new();
+    scene.tell(sold(&[line("1", "A", 3)]));
+    scene
+        .tell(OrderCommand::ShippedElsewhere {
+            shipment: id("x"),
+            lines: vec![units("1", 3)],
+        })
+        .tell(back("b", "1", 1))
+        .tell(OrderCommand::UndoElsewhere { shipment: id("x") });
+    assert_eq!(scene.answer, Ok(Answer::Done));
+    let order = scene.order().order.as_deref().expect("an order");
+    let line = &order.lines[&id("1")];
+    assert_eq!(
+        (line.elsewhere, line.returned, line.open_units()),
+        (1, 1, 2)
+    );
+}
