@@ -1,43 +1,26 @@
 //! A node on the journal in memory: orders from state to request, races, lost appends, crashes and restarts.
 #![allow(clippy::unwrap_used, reason = "a test target")]
 
+mod support;
+
 use std::sync::Arc;
 
+use crossdock_journal::MemoryJournal;
 use crossdock_journal::memory::Fault;
-use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{
     Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
     Payment, PostalAddress, Sale, Tracking,
 };
 use crossdock_model::{
-    Answer, CommandKey, CredentialId, EntityId, HoldId, LineId, LocationId, OrderId, Rejection,
-    SkuId, Timestamp,
+    Answer, CommandKey, EntityId, HoldId, LineId, LocationId, OrderId, Rejection, SkuId, Timestamp,
 };
-use crossdock_runtime::{
-    AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected,
-};
+use crossdock_runtime::{AskError, Clock, Handle, Node, Options, RealClock, Reply};
 
-fn by() -> By {
-    By::new(CredentialId::new("test").unwrap())
-}
+use support::{by, journal};
 
 async fn start(journal: &Arc<MemoryJournal>) -> Node {
-    start_with(journal, Options::new(1)).await
-}
-
-async fn start_with(journal: &Arc<MemoryJournal>, options: Options) -> Node {
-    let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-    let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
-    Node::start(journal, clock, Arc::new(Unconnected), options, |error| {
-        panic!("{error}")
-    })
-    .await
-    .unwrap()
-}
-
-fn journal() -> Arc<MemoryJournal> {
-    Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)))
+    support::start(journal, Options::new(1)).await
 }
 
 fn location(name: &str) -> LocationId {
@@ -335,7 +318,7 @@ async fn a_poison_command_is_put_aside_and_its_entity_works_on() {
         matches!(command, Command::Sku(SkuCommand::Adjust { delta: 13, .. }))
             && entity.to_string() == "sku:A"
     });
-    let node = start_with(&journal, options).await;
+    let node = support::start(&journal, options).await;
     let handle = node.handle();
     stock(&handle, "A", 3).await;
     let adjust = |delta| {
