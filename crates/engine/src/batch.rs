@@ -17,6 +17,19 @@ pub struct Other<X, D> {
     pub done: D,
 }
 
+/// An entity's state as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Version of the state.
+    pub version: u64,
+    /// The encoded state.
+    pub body: Vec<u8>,
+    /// When the entity must be woken though nobody asks.
+    pub wake_at: Option<Timestamp>,
+    /// Whether others are told of its changes.
+    pub speaks: bool,
+}
+
 /// One entity's record in a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardBatch<X> {
@@ -26,8 +39,8 @@ pub struct ShardBatch<X> {
     pub expected_seq: u64,
     /// Records in order.
     pub records: Vec<(EntityId, Vec<u8>)>,
-    /// Checkpoints: entity, version, state, wake-up.
-    pub checkpoints: Vec<(EntityId, u64, Vec<u8>, Option<Timestamp>)>,
+    /// Checkpoints.
+    pub checkpoints: Vec<(EntityId, Snapshot)>,
     /// Everything up to here is covered by checkpoints once this batch is durable.
     pub checkpoint_seq: Option<u64>,
     /// Other fenced writes.

@@ -123,7 +123,7 @@ impl<T, X, D> Committer<T, X, D> {
             }
             None => {}
         }
-        if let StepKind::Checkpoint { .. } = step.kind {
+        if let StepKind::Checkpoint(_) = step.kind {
             *self.checkpoints.entry(step.entity.clone()).or_default() += 1;
         }
         self.lanes.push(step);
@@ -284,7 +284,7 @@ impl<T, X, D> Committer<T, X, D> {
 
     /// A durable checkpoint covers its entity's records; the shard's position follows with the next batch.
     fn note_durable(&mut self, step: &Step<T>) {
-        if let (StepKind::Checkpoint { .. }, Some(shard)) =
+        if let (StepKind::Checkpoint(_), Some(shard)) =
             (&step.kind, self.shards.get_mut(&step.entity.shard()))
         {
             shard.cover(&step.entity, step.version);
@@ -296,7 +296,7 @@ impl<T, X, D> Committer<T, X, D> {
 
     /// A checkpoint is under way no more, whatever became of it.
     fn checkpoint_ended(&mut self, step: &Step<T>) {
-        if let StepKind::Checkpoint { .. } = step.kind
+        if let StepKind::Checkpoint(_) = step.kind
             && let Some(count) = self.checkpoints.get_mut(&step.entity)
         {
             *count -= 1;
@@ -427,9 +427,9 @@ fn add_step<T, X>(shard: &mut Shard, part: &mut ShardBatch<X>, step: &Step<T>) {
             shard.next_seq += 1;
             part.records.push((step.entity.clone(), body.clone()));
         }
-        StepKind::Checkpoint { body, wake_at } => {
+        StepKind::Checkpoint(snapshot) => {
             part.checkpoints
-                .push((step.entity.clone(), step.version, body.clone(), *wake_at));
+                .push((step.entity.clone(), snapshot.clone()));
         }
         StepKind::Barrier => {}
     }
@@ -469,10 +469,12 @@ mod tests {
             release: Release::default(),
         };
         engine.push(step(1, StepKind::Record(vec![1]))).unwrap();
-        let checkpoint = StepKind::Checkpoint {
+        let checkpoint = StepKind::Checkpoint(crate::Snapshot {
+            version: 1,
             body: vec![2],
             wake_at: None,
-        };
+            speaks: false,
+        });
         engine.push(step(1, checkpoint)).unwrap();
         let mut positions = Vec::new();
         while let Some(batch) = engine.next_batch() {

@@ -13,6 +13,7 @@ use crossdock_model::{
     ShardId, Timestamp,
 };
 
+use crate::batch::Snapshot;
 use crate::lanes::own_class;
 
 /// Limits of every live entity.
@@ -141,12 +142,7 @@ pub enum StepKind {
     /// A record of the log.
     Record(Vec<u8>),
     /// The entity's state.
-    Checkpoint {
-        /// The encoded state.
-        body: Vec<u8>,
-        /// When the entity must be woken though nobody asks.
-        wake_at: Option<Timestamp>,
-    },
+    Checkpoint(Snapshot),
     /// Nothing: what it releases waits for the records before it.
     Barrier,
 }
@@ -469,10 +465,12 @@ impl<T> Core<T> {
             entity: self.entity.id().clone(),
             life: self.life,
             version,
-            kind: StepKind::Checkpoint {
+            kind: StepKind::Checkpoint(Snapshot {
+                version,
                 body,
                 wake_at: self.wake_at(),
-            },
+                speaks: self.entity.speaks(),
+            }),
             release: Release::default(),
         }))
     }

@@ -3,21 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_model::{Duration, EntityId, Record, Timestamp};
+use crossdock_model::{Duration, EntityId, Record};
 
+use crate::batch::Snapshot;
 use crate::core::{Core, Limits, StepKind};
 use crate::recovery::{Recovered, RecoveryError, recover};
-
-/// A checkpoint that covers an entity's records.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Folded {
-    /// Version of the state.
-    pub version: u64,
-    /// The encoded state.
-    pub body: Vec<u8>,
-    /// When the entity must be woken though nobody asks.
-    pub wake_at: Option<Timestamp>,
-}
 
 /// The checkpoint of an entity with these records; `None` when the stored one covers them.
 ///
@@ -28,23 +18,18 @@ pub fn fold<'a>(
     checkpoint: Option<&[u8]>,
     records: impl IntoIterator<Item = &'a [u8]>,
     window: Duration,
-) -> Result<Option<Folded>, RecoveryError> {
+) -> Result<Option<Snapshot>, RecoveryError> {
     let Recovered {
         entity,
         checkpointed,
     } = recover(id, checkpoint, records, window)?;
-    let version = entity.version();
     let mut core: Core<()> = Core::new(entity, checkpointed, 0, Limits::default());
     let step = core.checkpoint().map_err(|source| RecoveryError::Codec {
         entity: id.clone(),
         source,
     })?;
     Ok(match step.map(|step| step.kind) {
-        Some(StepKind::Checkpoint { body, wake_at }) => Some(Folded {
-            version,
-            body,
-            wake_at,
-        }),
+        Some(StepKind::Checkpoint(snapshot)) => Some(snapshot),
         _ => None,
     })
 }

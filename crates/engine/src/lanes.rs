@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crossdock_model::{Class, EntityKind};
 
+use crate::batch::Snapshot;
 use crate::core::{Step, StepKind};
 
 /// Classes with their share of a batch, in order of service.
@@ -103,7 +104,9 @@ impl<T> Lanes<T> {
                     }
                     let Some(step) = self.next(lane) else { break };
                     bytes += match &step.kind {
-                        StepKind::Record(body) | StepKind::Checkpoint { body, .. } => body.len(),
+                        StepKind::Record(body) | StepKind::Checkpoint(Snapshot { body, .. }) => {
+                            body.len()
+                        }
                         StepKind::Barrier => 0,
                     };
                     steps.push(step);

@@ -8,16 +8,21 @@
 //! - [`Committer`] gathers what all entities decided into batches and releases what each batch made durable.
 //! - [`Loads`] brings passive entities to life in their turn, [`who_goes`] says which live ones become passive.
 //! - [`route`] sends effects where they belong, [`Calls`] holds those to connectors.
+//! - [`Announcer`] carries what SKUs say to the buckets that list them, [`Desk`] picks what a channel is sent next, within
+//!   its [`Budget`].
 //! - [`Door`] says what is let in while much waits.
 //! - [`Wheel`] knows which entity must be woken when.
 //! - [`Crashes`] decides when a command or an entity is poison, [`Quarantine`] knows what is put aside.
 //! - [`recover`] builds one entity from what is stored, [`Folding`] a whole shard when a node takes it over.
 
 mod admission;
+mod announcer;
 mod batch;
+mod budget;
 mod committer;
 mod core;
 mod crashes;
+mod desk;
 mod dispatch;
 mod fold;
 mod lanes;
@@ -29,12 +34,15 @@ mod recovery;
 mod wheel;
 
 pub use admission::Door;
-pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
+pub use announcer::{Announcement, Announcer};
+pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome, Snapshot};
+pub use budget::Budget;
 pub use committer::Committer;
 pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
+pub use desk::{Desk, DeskLimits, Ended, Number, Pick};
 pub use dispatch::{CALL_MAX, Call, Calls, Destination, Planning, answer, route};
-pub use fold::{Folded, Folding, Unfolded, fold};
+pub use fold::{Folding, Unfolded, fold};
 pub use lanes::own_class;
 pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};
 pub use passivation::{CHECKPOINTS_MAX, IDLE, UNCOVERED_RECORDS_MAX, who_goes};

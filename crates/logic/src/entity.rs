@@ -104,9 +104,20 @@ fn lift<E>(decision: Decision<E>, wrap: fn(E) -> Event) -> Decision<Event> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Announcement {
     /// A SKU's stock changed.
-    Stock(Box<StockView>),
+    Stock(Box<Spoken>),
     /// A location's facts changed.
     Location(Box<LocationFacts>),
+    /// What a channel should be asked or told changed.
+    Offers(Box<bucket::Offers>),
+}
+
+/// What a SKU says of its stock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoken {
+    /// What it is now.
+    pub view: StockView,
+    /// What is said to the channels that list it.
+    pub said: Vec<sku::Publication>,
 }
 
 /// What became of a command.
@@ -281,17 +292,29 @@ impl Entity {
         self.state.settled(&asked)
     }
 
+    /// Whether others are told of its changes until they have taken them over.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        matches!(&self.state, State::Sku(state) if state.has_listeners())
+    }
+
     /// What it announces, as of now.
     #[must_use]
     pub fn announcement(&self, now: Timestamp) -> Option<Announcement> {
         match (&self.state, &self.id) {
-            (State::Sku(state), EntityId::Sku(sku)) if self.version > 0 => Some(
-                Announcement::Stock(Box::new(state.view(sku, self.version, now))),
-            ),
+            (State::Sku(state), EntityId::Sku(sku)) if self.version > 0 => {
+                let view = state.view(sku, self.version, now);
+                let said = state.publications(&view);
+                Some(Announcement::Stock(Box::new(Spoken { view, said })))
+            }
             (State::Location(state), _) => state
                 .facts()
                 .cloned()
                 .map(|facts| Announcement::Location(Box::new(facts))),
+            (State::Bucket(state), EntityId::Bucket(channel, number)) if state.is_publishable() => {
+                let offers = state.offers(channel, *number, now);
+                Some(Announcement::Offers(Box::new(offers)))
+            }
             _ => None,
         }
     }

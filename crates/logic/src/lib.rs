@@ -15,6 +15,8 @@ mod golden;
 mod kept;
 pub mod location;
 pub mod order;
+pub mod oversell;
+pub mod publish;
 mod recent;
 pub mod request;
 pub mod router;
@@ -24,4 +26,4 @@ pub mod system;
 mod testing;
 
 pub use decider::{Decider, Decision, IllegalHistory, Pending};
-pub use entity::{Announcement, Entity, Outcome, State};
+pub use entity::{Announcement, Entity, Outcome, Spoken, State};

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1::{
     Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, ListingTarget,
-    LocationFacts, OrderStatus, Scope, ShownLevel, Take, Tracking,
+    LocationFacts, OrderStatus, PublishedStock, Publishing, Scope, ShownLevel, Take, Tracking,
 };
-use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, Timestamp};
+use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, SourceId, Timestamp};
 
 /// Stock of a SKU at one location, in units, as of an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,8 @@ pub enum Answer {
         settings: Option<ChannelSettings>,
         mode: ChannelMode,
         adopt_older_than: Option<Timestamp>,
+        /// What is published, if anything can be.
+        publishing: Option<Box<Publishing>>,
     },
     /// What listings of a bucket are mapped to.
     Listings(Vec<(ListingId, ListingTarget)>),
@@ -157,6 +159,46 @@ pub enum Answer {
     HoldConfirmed {
         order: OrderId,
         at: Timestamp,
+    },
+    /// What a SKU says for the channel of the bucket that asked.
+    Published(Box<PublishedStock>),
+    /// Calls to be made.
+    Calls(Vec<NumberCall>),
+    /// Every number of a bucket.
+    Numbers(Vec<NumberView>),
+}
+
+/// One number: a listing at a place of its channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberView {
+    pub listing: ListingId,
+    pub place: SourceId,
+    /// What the channel shows, as far as is known; at most, on a channel whose writes replace its number.
+    pub shown: Option<i64>,
+    /// What it should show. `None`: it cannot be told, and what is shown stays.
+    pub should: Option<u32>,
+    /// Since when it should show another number.
+    pub wrong_since: Option<Timestamp>,
+}
+
+/// A call to a channel about one number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberCall {
+    pub listing: ListingId,
+    pub place: SourceId,
+    pub kind: NumberCallKind,
+}
+
+/// What is asked of the channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NumberCallKind {
+    /// What it shows.
+    Read,
+    /// To show so many. `call` is the number of the call in its bucket: with the bucket it is the call's key.
+    Set {
+        call: u64,
+        units: u32,
+        change_from: Option<i64>,
     },
 }
 

@@ -4,22 +4,24 @@
     reason = "variants are documented; fields are named for what they hold, with units in name or type"
 )]
 
+mod channel;
 mod system;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::channel::{BucketCommand, ChannelCommand, PauseTarget};
 pub use self::system::SystemCommand;
 use crate::answer::Answer;
 pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};
 use crate::rejection::Rejection;
 use crate::v1::{
-    AttemptId, ChannelMode, ChannelSettings, Condition, CountBasis, Destination, ExceptionKey,
-    LineUnits, ListingTarget, LocationFacts, OrderFacts, Origin, RefundLine, RejectReason,
-    RequestLine, RequestNumber, ReturnLine, Sale, ShownLevel, Take, Tracking,
+    AttemptId, Condition, CountBasis, Destination, ExceptionKey, LineUnits, LocationFacts,
+    OrderFacts, Origin, RefundLine, RejectReason, RequestLine, RequestNumber, ReturnLine, Sale,
+    Take, Tracking,
 };
 use crate::{
-    CommandKey, EntityId, HoldId, ListingId, LocationId, OrderId, RefundId, ReturnId, ShipmentId,
-    SkuId, SourceId, Timestamp, TransferId,
+    CommandKey, EntityId, HoldId, LocationId, OrderId, RefundId, ReturnId, ShipmentId, SkuId,
+    SourceId, Timestamp, TransferId,
 };
 
 /// Number of a tracked effect in its entity, 1 for the first.
@@ -209,6 +211,14 @@ pub enum SkuCommand {
         key: ExceptionKey,
         text: String,
     },
+    /// A bucket lists this SKU: it is told of every change. Answered with what it is told, as `Published`; a repeat asks
+    /// for that again.
+    Subscribe {
+        bucket: EntityId,
+    },
+    Unsubscribe {
+        bucket: EntityId,
+    },
 }
 
 /// What an operator says of a line. What is not given stays as it is known.
@@ -375,60 +385,6 @@ pub enum OrderCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestCommand {
     Claim { order: OrderId, body_hash: u64 },
-}
-
-/// Commands for `channel:{id}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChannelCommand {
-    Connect(ChannelSettings),
-    SetMode(ChannelMode),
-    BeginAdoption {
-        older_than: Timestamp,
-    },
-    /// Opens (or keeps open) an exception about something that is not an entity of its own: an unmapped
-    /// listing, an unreadable payload.
-    OpenException {
-        kind: String,
-        subject: String,
-        cause: String,
-        evidence: Vec<(String, String)>,
-    },
-    /// `episode`: that one alone, which must be open; else whichever is.
-    CloseException {
-        kind: String,
-        subject: String,
-        episode: Option<u32>,
-        how: String,
-    },
-    /// A person writes onto an open exception.
-    NoteException {
-        key: ExceptionKey,
-        text: String,
-    },
-}
-
-/// Commands for `bucket:{channel}:{number}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BucketCommand {
-    Map {
-        listing: ListingId,
-        target: ListingTarget,
-    },
-    Unmap {
-        listing: ListingId,
-    },
-    Look {
-        listing: ListingId,
-    },
-    /// The channel shows so many of it. Nothing is kept of a listing that stands for nothing.
-    Show {
-        listing: ListingId,
-        level: ShownLevel,
-    },
-    /// A read: what the channel shows of it, as `Shown`.
-    LookShown {
-        listing: ListingId,
-    },
 }
 
 /// Commands for `location:{id}`.

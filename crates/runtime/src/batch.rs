@@ -2,17 +2,18 @@
 
 use crossdock_engine::Batch;
 use crossdock_journal::{Checkpoint, Frame, InboxInsert, OwnerId, ShardWrite};
-use crossdock_model::Timestamp;
+use crossdock_model::{EntityId, Timestamp};
 
 use crate::commit::OtherWrite;
 
-/// Puts each shard's part under its epoch.
+/// Puts each shard's part under its epoch. `is_told`: everybody has taken over what an entity of that version says.
 pub(crate) fn to_journal(
     epochs: &[u64],
     owner: OwnerId,
     batch: Batch<OtherWrite>,
     inbox: Vec<InboxInsert>,
     at: Timestamp,
+    is_told: impl Fn(&EntityId, u64) -> bool,
 ) -> crossdock_journal::Batch {
     let shards = batch
         .shards
@@ -25,12 +26,12 @@ pub(crate) fn to_journal(
             write.checkpoints = part
                 .checkpoints
                 .into_iter()
-                .map(|(entity, version, body, wake_at)| Checkpoint {
+                .map(|(entity, snapshot)| Checkpoint {
+                    version: snapshot.version,
+                    wake_at: snapshot.wake_at,
+                    dirty: snapshot.speaks && !is_told(&entity, snapshot.version),
+                    body: snapshot.body,
                     entity,
-                    version,
-                    body,
-                    wake_at,
-                    dirty: false,
                 })
                 .collect();
             write.checkpoint_seq = part.checkpoint_seq;

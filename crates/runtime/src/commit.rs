@@ -8,6 +8,7 @@ use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutco
 use crossdock_journal::{
     CommitOutcome, InboxInsert, InboxMark, Inserted, JournalError, OwnerId, Refusal, VaultWrite,
 };
+use crossdock_logic::{Announcement, Spoken};
 use crossdock_model::{Duration, ShardId, Timestamp};
 use tokio::sync::oneshot;
 
@@ -16,6 +17,7 @@ use crate::batch::to_journal;
 use crate::inbox::Storing;
 use crate::shared::Shared;
 use crate::takeover::Taken;
+use crate::telling;
 
 /// Steps of one commit at most.
 const BATCH_STEPS_MAX: usize = 4096;
@@ -332,6 +334,7 @@ fn commit(
         batch,
         inserts,
         shared.clock.now(),
+        |entity, version| shared.telling.is_told(entity, version),
     );
     let started = Instant::now();
     let written = match batch.shards.is_empty() && batch.inbox.is_empty() {
@@ -468,7 +471,21 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
         if let Some(announcement) = announcement
             && !shared.is_aside(&from)
         {
-            shared.board.announce(announcement);
+            announce(shared, announcement);
         }
+    }
+}
+
+fn announce(shared: &Arc<Shared>, announcement: Announcement) {
+    match announcement {
+        Announcement::Stock(spoken) => {
+            let Spoken { view, said } = *spoken;
+            shared.board.announce_stock(view);
+            if !said.is_empty() {
+                telling::say(shared, said);
+            }
+        }
+        Announcement::Location(facts) => shared.board.announce_location(*facts),
+        Announcement::Offers(offers) => shared.outbound.offered(*offers),
     }
 }

@@ -23,13 +23,14 @@ mod quarantine;
 mod router;
 mod shared;
 mod takeover;
+mod telling;
 mod timers;
 mod turns;
 mod vault;
 
-pub use crossdock_engine::{Door, Limits};
+pub use crossdock_engine::{Budget, Desk, DeskLimits, Door, Ended, Limits, Number, Pick};
 pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, PersonState, VaultEntry};
-pub use crossdock_logic::bucket::bucket_of;
+pub use crossdock_logic::bucket::{BUCKETS, CALLS_MAX, Offer, Offers, Urgency, bucket_of};
 pub use crossdock_logic::router::{CompiledRules, parse_rules};
 pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};
 
@@ -39,5 +40,6 @@ pub use heat::HotSku;
 pub use inbox::CONFLICT_HEADER;
 pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};
+pub use telling::{Outbound, Unpublished};
 pub use turns::Turn;
 pub use vault::Personal;

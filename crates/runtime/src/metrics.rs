@@ -49,6 +49,8 @@ pub struct Metrics {
     pub deliveries: Counter,
     /// Deliveries in memory that are waiting or worked on.
     pub deliveries_open: Gauge,
+    /// SKUs of which something has not been taken over by the buckets that list them.
+    pub untold_skus: Gauge,
 }
 
 impl Default for Metrics {
@@ -68,6 +70,7 @@ impl Default for Metrics {
             clock_ahead: Gauge::default(),
             deliveries: Counter::default(),
             deliveries_open: Gauge::default(),
+            untold_skus: Gauge::default(),
         }
     }
 }
@@ -95,6 +98,10 @@ impl Metrics {
             "Records of one commit",
             self.commit_records.clone(),
         );
+        self.register_counts(reg);
+    }
+
+    fn register_counts(&self, reg: &mut Registry) {
         reg.register(
             "journal_records",
             "Records made durable",
@@ -140,6 +147,11 @@ impl Metrics {
             "deliveries_open",
             "Deliveries in memory that are waiting or worked on",
             self.deliveries_open.clone(),
+        );
+        reg.register(
+            "untold_skus",
+            "SKUs whose listings have not taken over what they say",
+            self.untold_skus.clone(),
         );
     }
 }

@@ -21,6 +21,7 @@ use crate::directory::Mailbox;
 use crate::router::Router;
 use crate::shared::Shared;
 use crate::takeover::take_over;
+use crate::telling::{Outbound, Unpublished};
 use crate::{commit, inbox, loading, passivation, timers};
 
 /// Time for queues to run dry when the node stops.
@@ -46,7 +47,7 @@ impl Connector for Unconnected {
 }
 
 /// Settings of a node.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Identity of this process start: random.
     pub owner: u128,
@@ -57,6 +58,8 @@ pub struct Options {
     /// Steps that may wait for the committer before commands from outside are shed. Entities decide faster than a disk
     /// flushes, so that their own queues stay short while this one grows.
     pub steps_max: usize,
+    /// Who publishes numbers to channels.
+    pub outbound: Arc<dyn Outbound>,
     /// For tests: commands at which an entity's actor panics.
     pub crash_on: Option<fn(&EntityId, &Command) -> bool>,
 }
@@ -70,6 +73,7 @@ impl Options {
             limits: Limits::default(),
             live_max: 100_000,
             steps_max: 65_536,
+            outbound: Arc::new(Unpublished),
             crash_on: None,
         }
     }

@@ -39,6 +39,10 @@ fn sweep(shared: &Arc<Shared>) {
         .metrics
         .waiting_steps
         .set(i64::try_from(shared.commits.waiting()).unwrap_or(i64::MAX));
+    shared
+        .metrics
+        .untold_skus
+        .set(i64::try_from(shared.telling.owed_skus()).unwrap_or(i64::MAX));
     let now = shared.clock.now();
     shared.hot.tick(&live, &shared.directory, now);
     shared

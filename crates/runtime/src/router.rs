@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crossdock_engine::Planning;
-use crossdock_logic::Announcement;
 use crossdock_logic::router::{CompiledRules, route};
 use crossdock_model::answer::StockView;
 use crossdock_model::command::PlanRequest;
@@ -36,17 +35,15 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Takes an announcement; an older one than is known is dropped.
-    pub fn announce(&self, announcement: Announcement) {
-        match announcement {
-            Announcement::Stock(view) => self.announce_stock(*view),
-            Announcement::Location(facts) => self.change_locations(|known| {
-                known.insert(facts.location.clone(), *facts);
-            }),
-        }
+    /// Takes what a location announces.
+    pub fn announce_location(&self, facts: LocationFacts) {
+        self.change_locations(|known| {
+            known.insert(facts.location.clone(), facts);
+        });
     }
 
-    fn announce_stock(&self, view: StockView) {
+    /// Takes what a SKU announces; what is older than known is dropped.
+    pub fn announce_stock(&self, view: StockView) {
         let mut stock = self.stock.write().unwrap_or_else(PoisonError::into_inner);
         match stock.get(&view.sku) {
             Some(known) if known.version > view.version => return,
@@ -307,7 +304,7 @@ mod tests {
                 tracking: Tracking::Untracked,
                 ..nothing(&sku)
             };
-            board.announce(Announcement::Stock(Box::new(view)));
+            board.announce_stock(view);
         };
         announce("known");
         board.put_aside(&EntityId::Sku(sku.clone()));

@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
 use crate::router::{self, Board};
 use crate::takeover::Taken;
+use crate::telling::{Outbound, Telling};
 use crate::timers::Timers;
 use crate::turns::Turns;
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub timers: Timers,
     pub board: Board,
     pub inbox: Inbox,
+    pub telling: Telling,
+    pub outbound: Arc<dyn Outbound>,
     pub system: CredentialId,
     pub deliveries: Deliveries,
     pub turns: Turns,
@@ -90,6 +93,8 @@ impl Shared {
             commits: CommitQueue::new(taken, OwnerId(options.owner)),
             timers: Timers::default(),
             board: Board::default(),
+            telling: Telling::default(),
+            outbound: Arc::clone(&options.outbound),
             system,
             deliveries: Deliveries::new(connector),
             turns: Turns::default(),

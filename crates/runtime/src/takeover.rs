@@ -146,7 +146,8 @@ fn fold_entity(
             version: folded.version,
             body: folded.body,
             wake_at: folded.wake_at,
-            dirty: false,
+            // Nobody knows any more who has heard it.
+            dirty: folded.speaks,
         })),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("replaying its records crashed".to_owned()),

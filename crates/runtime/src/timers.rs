@@ -7,6 +7,7 @@ use crossdock_engine::{DUE_SWEEP, HORIZON, Wheel};
 use crossdock_model::{Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
 
 use crate::shared::Shared;
+use crate::telling;
 
 /// How often wheels are looked at.
 const TICK: Duration = Duration::from_ms(5);
@@ -83,10 +84,12 @@ impl Timers {
 
 /// Wakes entities that are due, until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    find_untold(&shared).await;
     let mut swept_at = Timestamp::default();
     while !shared.is_stopping() {
         shared.clock.sleep(TICK).await;
         let now = shared.clock.now();
+        telling::send_due(&shared);
         for entity in shared.timers.due(now) {
             let put_off = shared.loads.puts_off_due() && shared.directory.get(&entity).is_none();
             match put_off {
@@ -98,6 +101,31 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             swept_at = now;
             sweep(&shared, now + HORIZON).await;
         }
+    }
+}
+
+/// Wakes whoever said something that has not been heard: nobody else knows.
+async fn find_untold(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    let found = tokio::task::spawn_blocking(move || {
+        let now = shared.clock.now();
+        for shard in ShardId::all() {
+            let mut after = None;
+            loop {
+                let page = shared.journal.dirty(shard, after.as_ref(), 1024)?;
+                page.iter()
+                    .for_each(|entity| shared.timers.find(entity, now));
+                match page.last() {
+                    Some(last) if page.len() == 1024 => after = Some(last.clone()),
+                    _ => break,
+                }
+            }
+        }
+        Ok::<_, crossdock_journal::JournalError>(())
+    })
+    .await;
+    if let Ok(Err(error)) = found {
+        tracing::error!(%error, "it cannot be read which SKUs were not heard: what is published may be late");
     }
 }
 

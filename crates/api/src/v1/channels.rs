@@ -64,6 +64,18 @@ pub(crate) struct ChannelDoc {
     mode: &'static str,
     /// Orders placed before are adopted.
     adopt_older_than: Option<Time>,
+    /// Whether its numbers can be read and set.
+    publishes: bool,
+    /// SKUs of which it shows none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paused_skus: Vec<String>,
+    /// Locations whose stock it does not show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paused_locations: Vec<String>,
+}
+
+fn names<T: ToString>(ids: &[T]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
 }
 
 /// How a channel is connected.
@@ -139,6 +151,7 @@ pub(super) async fn doc(
         settings: Some(settings),
         mode,
         adopt_older_than,
+        publishing,
     } = &reply.answer
     else {
         return Err(ApiError::not_found(format!("channel {channel}")));
@@ -157,6 +170,13 @@ pub(super) async fn doc(
             ChannelMode::Paused => "paused",
         },
         adopt_older_than: adopt_older_than.map(Time),
+        publishes: publishing.is_some(),
+        paused_skus: publishing
+            .as_ref()
+            .map_or_else(Vec::new, |known| names(&known.paused_skus)),
+        paused_locations: publishing
+            .as_ref()
+            .map_or_else(Vec::new, |known| names(&known.paused_locations)),
     };
     Ok((document, reply))
 }
@@ -213,7 +233,7 @@ async fn set_mode(
     change(&asking, channel, ChannelCommand::SetMode(mode), input.hash).await
 }
 
-async fn change(
+pub(super) async fn change(
     asking: &Asking,
     channel: ChannelId,
     command: ChannelCommand,

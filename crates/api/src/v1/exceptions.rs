@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 use crossdock_insight::{ExceptionFilter, ExceptionRow};
-use crossdock_model::command::{ChannelCommand, OrderCommand, SkuCommand, SystemCommand};
+use crossdock_model::command::{
+    BucketCommand, ChannelCommand, OrderCommand, SkuCommand, SystemCommand,
+};
 use crossdock_model::v1::{ExceptionKey, Scope};
 use crossdock_model::{Command, EntityId};
 use serde::{Deserialize, Serialize};
@@ -261,6 +263,7 @@ async fn resolve(
             episode: Some(key.episode),
             how,
         }),
+        EntityId::Bucket(..) => Command::Bucket(BucketCommand::ResolveException { key, how }),
         EntityId::System(_) => Command::System(SystemCommand::CloseException {
             kind: key.kind,
             subject: key.subject,
@@ -309,6 +312,7 @@ async fn note(
         EntityId::Sku(_) => Command::Sku(SkuCommand::NoteException { key, text }),
         EntityId::Order(_) => Command::Order(OrderCommand::NoteException { key, text }),
         EntityId::Channel(_) => Command::Channel(ChannelCommand::NoteException { key, text }),
+        EntityId::Bucket(..) => Command::Bucket(BucketCommand::NoteException { key, text }),
         EntityId::System(_) => Command::System(SystemCommand::NoteException { key, text }),
         other => return Err(no_holder(other)),
     };

@@ -14,6 +14,7 @@ mod keys;
 mod kits;
 mod listings;
 mod locations;
+mod numbers;
 mod orders;
 mod quarantine;
 mod requests;
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Vec<Route> {
         requests::routes(),
         channels::routes(),
         listings::routes(),
+        numbers::routes(),
         adopt::routes(),
         routing::routes(),
         exceptions::routes(),

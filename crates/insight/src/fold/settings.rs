@@ -16,11 +16,13 @@ impl Folding<'_> {
             // The channel itself says how it is.
             ChannelEvent::Connected(_)
             | ChannelEvent::ModeSet(_)
-            | ChannelEvent::AdoptionBegan { .. } => Ok(()),
+            | ChannelEvent::AdoptionBegan { .. }
+            | ChannelEvent::PublishingSet(_)
+            | ChannelEvent::BucketTold { .. } => Ok(()),
         }
     }
 
-    pub(super) fn bucket(&self, channel: &ChannelId, event: &BucketEvent) -> Folded {
+    pub(super) fn bucket(&mut self, channel: &ChannelId, event: &BucketEvent) -> Folded {
         match event {
             BucketEvent::Mapped { listing, target } => {
                 let sql = "INSERT INTO listings (channel, listing, target) VALUES (?1, ?2, ?3)
@@ -28,8 +30,19 @@ impl Folding<'_> {
                 let target = serde_json::to_string(target)?;
                 self.run(sql, (channel.as_str(), listing.as_str(), target))?;
             }
+            BucketEvent::ExceptionOpened(opened) => self.exception_opened(opened)?,
+            BucketEvent::ExceptionClosed(closed) => self.exception_closed(closed)?,
+            BucketEvent::ExceptionNoted(noted) => self.exception_noted(noted)?,
             // The bucket itself tells it.
-            BucketEvent::Shown { .. } => {}
+            BucketEvent::Shown { .. }
+            | BucketEvent::PublishingSet(_)
+            | BucketEvent::ListingModeSet { .. }
+            | BucketEvent::Stocked { .. }
+            | BucketEvent::Unheard { .. }
+            | BucketEvent::Proved { .. }
+            | BucketEvent::Begun { .. }
+            | BucketEvent::DoubtEnded { .. }
+            | BucketEvent::Ended { .. } => {}
             BucketEvent::Unmapped { listing } => {
                 let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";
                 self.run(sql, (channel.as_str(), listing.as_str()))?;

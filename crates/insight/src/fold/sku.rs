@@ -86,7 +86,8 @@ impl Folding<'_> {
             SkuEvent::Counted { .. } => self.counted(sku, number, event),
             // They move no unit: a queue has none yet.
             SkuEvent::OutcomeAsked { .. } | SkuEvent::Queued { .. }
-            | SkuEvent::Unqueued { .. } | SkuEvent::AskedBack { .. } | SkuEvent::KeptBy { .. } => Ok(()),
+            | SkuEvent::Unqueued { .. } | SkuEvent::AskedBack { .. } | SkuEvent::KeptBy { .. }
+            | SkuEvent::Subscribed { .. } | SkuEvent::Unsubscribed { .. } => Ok(()),
         }
     }
 

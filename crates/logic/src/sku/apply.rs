@@ -23,6 +23,12 @@ fn require(holds: bool, what: &str) -> Applied {
 
 impl SkuState {
     pub(super) fn take_in(&mut self, id: &EntityId, event: &SkuEvent, at: Timestamp) -> Applied {
+        self.apply_event(id, event, at)?;
+        self.note_listeners(event, at);
+        Ok(())
+    }
+
+    fn apply_event(&mut self, id: &EntityId, event: &SkuEvent, at: Timestamp) -> Applied {
         match event {
             SkuEvent::Defined { title, tracking } => self.defined(title, tracking),
             SkuEvent::Moved { .. } => self.moved(event, at),
@@ -70,6 +76,14 @@ impl SkuState {
             SkuEvent::ExceptionClosed(closed) => self.exception(id, &closed.key, false),
             // Views show it; nothing is decided by it.
             SkuEvent::ExceptionNoted(_) => Ok(()),
+            SkuEvent::Subscribed { bucket } => {
+                self.apply_listener(bucket, true, at);
+                Ok(())
+            }
+            SkuEvent::Unsubscribed { bucket } => {
+                self.apply_listener(bucket, false, at);
+                Ok(())
+            }
         }
     }
 
@@ -171,6 +185,7 @@ impl SkuState {
                 .movements
                 .add(*effective_at, &moved, at);
         }
+        self.place(location).is_counted = true;
         self.shift(location, |sums| {
             sums.on_hand += on_hand_delta;
             sums.unavailable += unavailable_delta;
@@ -244,6 +259,7 @@ impl SkuState {
                 last.is_none_or(|last| last <= *effective_at),
                 "an older count was applied",
             )?;
+            place.is_counted = true;
             place.last_count = Some(LastCount {
                 effective_at: *effective_at,
                 source: source.clone(),

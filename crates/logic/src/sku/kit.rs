@@ -11,30 +11,48 @@ use super::UNTRACKED_UNITS;
 /// Depth to which kits of kits are taken apart. Of one below it there is nothing.
 pub const KIT_DEPTH_MAX: usize = 3;
 
-fn ats(view: &StockView, is_open: &dyn Fn(&LocationId) -> bool) -> u64 {
-    let open = view.locations.iter();
-    let open = open.filter(|here| is_open(&here.location));
-    open.map(|here| u64::from(here.ats)).sum()
+/// A SKU's stock, as far as kits are counted by it.
+pub trait Shelved {
+    /// How it is kept.
+    fn tracking(&self) -> &Tracking;
+    /// Units available to sell at each location.
+    fn ats(&self) -> impl Iterator<Item = (&LocationId, u32)>;
+
+    /// Units available to sell at one location.
+    fn ats_at(&self, location: &LocationId) -> u64 {
+        let here = self.ats().find(|(at, _)| *at == location);
+        here.map_or(0, |(_, units)| units.into())
+    }
+}
+
+impl Shelved for StockView {
+    fn tracking(&self) -> &Tracking {
+        &self.tracking
+    }
+
+    fn ats(&self) -> impl Iterator<Item = (&LocationId, u32)> {
+        self.locations.iter().map(|here| (&here.location, here.ats))
+    }
 }
 
 /// Kits available to sell, by the stock of their components (and of the components' components) at locations that are
 /// open to work. A kit that leaves whole is counted location by location.
 #[must_use]
-pub fn kit_ats(
+pub fn kit_ats<S: Shelved>(
     kit: &Kit,
-    stock: &BTreeMap<SkuId, StockView>,
+    stock: &BTreeMap<SkuId, S>,
     is_open: &dyn Fn(&LocationId) -> bool,
 ) -> u64 {
     let shelves = Shelves { stock, is_open };
     shelves.kits(kit, 0)
 }
 
-struct Shelves<'a> {
-    stock: &'a BTreeMap<SkuId, StockView>,
+struct Shelves<'a, S> {
+    stock: &'a BTreeMap<SkuId, S>,
     is_open: &'a dyn Fn(&LocationId) -> bool,
 }
 
-impl Shelves<'_> {
+impl<S: Shelved> Shelves<'_, S> {
     fn kits(&self, kit: &Kit, depth: usize) -> u64 {
         if kit.may_split {
             let each = kit.components.iter().map(|one| {
@@ -49,17 +67,17 @@ impl Shelves<'_> {
         }
         let counted = parts.iter().filter_map(|(sku, per)| {
             let view = self.stock.get(*sku)?;
-            (view.tracking != Tracking::Untracked).then_some((view, *per))
+            (*view.tracking() != Tracking::Untracked).then_some((view, *per))
         });
-        let counted: Vec<(&StockView, u64)> = counted.collect();
+        let counted: Vec<(&S, u64)> = counted.collect();
         if counted.is_empty() {
             return UNTRACKED_UNITS.into();
         }
-        let locations = counted.iter().flat_map(|(view, _)| &view.locations);
-        let locations: BTreeSet<&LocationId> = locations.map(|here| &here.location).collect();
+        let locations = counted.iter().flat_map(|(view, _)| view.ats());
+        let locations: BTreeSet<&LocationId> = locations.map(|(at, _)| at).collect();
         let open = locations.into_iter().filter(|at| (self.is_open)(at));
         let whole = |at| {
-            let each = counted.iter().map(|(view, per)| ats_at(view, at) / per);
+            let each = counted.iter().map(|(view, per)| view.ats_at(at) / per);
             each.min().unwrap_or(0)
         };
         open.map(whole).sum()
@@ -70,11 +88,14 @@ impl Shelves<'_> {
         let Some(view) = self.stock.get(sku) else {
             return 0;
         };
-        match &view.tracking {
+        match view.tracking() {
             Tracking::Untracked => UNTRACKED_UNITS.into(),
             Tracking::Kit(kit) if depth + 1 < KIT_DEPTH_MAX => self.kits(kit, depth + 1),
             Tracking::Kit(_) => 0,
-            Tracking::Tracked => ats(view, self.is_open),
+            Tracking::Tracked => {
+                let open = view.ats().filter(|(at, _)| (self.is_open)(at));
+                open.map(|(_, units)| u64::from(units)).sum()
+            }
         }
     }
 
@@ -89,7 +110,7 @@ impl Shelves<'_> {
         depth < KIT_DEPTH_MAX
             && kit.components.iter().all(|one| {
                 let units = kits.saturating_mul(one.units_per_kit.max(1).into());
-                match self.stock.get(&one.sku).map(|view| &view.tracking) {
+                match self.stock.get(&one.sku).map(Shelved::tracking) {
                     None => false,
                     Some(Tracking::Kit(inner)) => self.take_apart(inner, units, depth + 1, parts),
                     Some(Tracking::Tracked | Tracking::Untracked) => {
@@ -99,14 +120,6 @@ impl Shelves<'_> {
                 }
             })
     }
-}
-
-fn ats_at(view: &StockView, location: &LocationId) -> u64 {
-    let here = view
-        .locations
-        .iter()
-        .find(|here| here.location == *location);
-    here.map_or(0, |here| here.ats.into())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod hold;
 mod kit;
 mod ledger;
 mod lines;
+mod listeners;
 mod movements;
 mod queue;
 mod reserve;
@@ -39,7 +40,8 @@ use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{SkuEvent, Take, Tracking};
 use crossdock_model::{Answer, Duration, EntityId, Rejection, Timestamp};
 
-pub use kit::{KIT_DEPTH_MAX, kit_ats};
+pub use kit::{KIT_DEPTH_MAX, Shelved, kit_ats};
+pub use listeners::{LISTENERS_MAX, Publication, SALES_MAX};
 pub use state::SkuState;
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
@@ -110,7 +112,10 @@ impl Decider for SkuState {
         let draft = Draft::new(self, asked)?;
         let of_kits = matches!(
             command,
-            SkuCommand::Define { .. } | SkuCommand::ReadHeld { .. }
+            SkuCommand::Define { .. }
+                | SkuCommand::ReadHeld { .. }
+                | SkuCommand::Subscribe { .. }
+                | SkuCommand::Unsubscribe { .. }
         );
         if matches!(self.tracking(), Tracking::Kit(_)) && !of_kits {
             return Err(Rejection::invalid(
@@ -170,6 +175,8 @@ impl Decider for SkuState {
             SkuCommand::Kept { id, location } => Ok(draft.kept(id, location)),
             SkuCommand::ResolveException { key, how } => draft.resolve_exception(key, how),
             SkuCommand::NoteException { key, text } => draft.note_exception(key, text),
+            SkuCommand::Subscribe { bucket } => draft.subscribe(bucket),
+            SkuCommand::Unsubscribe { bucket } => draft.unsubscribe(bucket),
         }
     }
 

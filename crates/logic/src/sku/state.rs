@@ -11,6 +11,7 @@ use super::allocated::Allocated;
 use super::closed::Closed;
 use super::expiries::Expiries;
 use super::lines::{Line, Queue};
+use super::listeners::Listeners;
 use super::movements::Movements;
 
 /// State of a SKU.
@@ -26,6 +27,7 @@ pub struct SkuState {
     pub(super) queue: Queue,
     pub(super) line: Line,
     pub(super) timers: Timers,
+    pub(super) listeners: Listeners,
 }
 
 /// Everything but hold expiries that falls due, earliest first.
@@ -95,6 +97,8 @@ impl Sums {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub sums: Sums,
+    /// Units were counted or moved here: how many there are is known.
+    pub is_counted: bool,
     /// Of the committed units: whose they are.
     pub allocated: Allocated,
     pub unavailable: BTreeMap<Condition, i64>,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Component, ExceptionClosed, ExceptionNoted, ExceptionOpened, Sale};
+use super::{
+    CallOutcome, Component, ExceptionClosed, ExceptionNoted, ExceptionOpened, ListingMode,
+    PublishedStock, Publishing, Sale,
+};
 use crate::{ListingId, OrderId, SkuId, SourceId, Timestamp};
 
 /// How far a channel is let in.
@@ -36,6 +39,12 @@ pub enum ChannelEvent {
     ExceptionOpened(ExceptionOpened),
     ExceptionClosed(ExceptionClosed),
     ExceptionNoted(ExceptionNoted),
+    /// What is published, and how; every bucket is told.
+    PublishingSet(Publishing),
+    /// A bucket has taken it over.
+    BucketTold {
+        effect: u32,
+    },
 }
 
 /// What one unit of a listing is.
@@ -61,10 +70,52 @@ pub enum BucketEvent {
         listing: ListingId,
     },
     /// The channel shows so many of it at one of its places. No stock changes by that.
+    /// `asked_at`: as the answer to us, who asked then.
     Shown {
         listing: ListingId,
         level: ShownLevel,
+        asked_at: Option<Timestamp>,
     },
+    /// What is published from now on, and how.
+    PublishingSet(Publishing),
+    ListingModeSet {
+        listing: ListingId,
+        mode: ListingMode,
+    },
+    /// A SKU said what can be sold. `asked`: as the answer to that effect, with the proof it was asked for.
+    Stocked {
+        stock: PublishedStock,
+        asked: Option<(u32, Timestamp)>,
+    },
+    /// A SKU cannot be listened to.
+    Unheard {
+        asked: u32,
+    },
+    /// All orders of the channel up to then were taken off.
+    Proved {
+        up_to: Timestamp,
+    },
+    /// A call begins.
+    Begun {
+        listing: ListingId,
+        place: SourceId,
+        call: u64,
+        units: u32,
+    },
+    /// It has ended.
+    Ended {
+        listing: ListingId,
+        place: SourceId,
+        outcome: CallOutcome,
+    },
+    /// A call of unknown outcome has surely ended.
+    DoubtEnded {
+        listing: ListingId,
+        place: SourceId,
+    },
+    ExceptionOpened(ExceptionOpened),
+    ExceptionClosed(ExceptionClosed),
+    ExceptionNoted(ExceptionNoted),
 }
 
 /// What a channel shows of a listing at one of its places.

@@ -13,6 +13,7 @@ mod frame;
 mod location;
 mod order;
 mod order_facts;
+mod publishing;
 mod sku;
 mod system;
 
@@ -21,6 +22,7 @@ pub use frame::*;
 pub use location::*;
 pub use order::*;
 pub use order_facts::*;
+pub use publishing::*;
 pub use sku::*;
 pub use system::*;
 

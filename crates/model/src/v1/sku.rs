@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
 use crate::{
-    ChannelId, HoldId, LocationId, OrderId, ReturnId, SkuId, SourceId, Timestamp, TransferId,
+    ChannelId, EntityId, HoldId, LocationId, OrderId, ReturnId, SkuId, SourceId, Timestamp,
+    TransferId,
 };
 
 /// How a SKU's stock is kept.
@@ -163,7 +164,10 @@ pub enum Sale {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SkuEvent {
     /// The SKU's master data was set.
-    Defined { title: String, tracking: Tracking },
+    Defined {
+        title: String,
+        tracking: Tracking,
+    },
     /// A ledger entry. Entries of a location sum to its balances.
     Moved {
         location: LocationId,
@@ -191,7 +195,10 @@ pub enum SkuEvent {
         expected_at: Timestamp,
     },
     /// Units kept back from channels that ask.
-    SafetySet { location: LocationId, units: u32 },
+    SafetySet {
+        location: LocationId,
+        units: u32,
+    },
     /// A hold was granted.
     Held {
         hold: HoldId,
@@ -199,11 +206,18 @@ pub enum SkuEvent {
         expires_at: Timestamp,
     },
     /// A hold ran out; its units were free from `expires_at` on.
-    HoldExpired { hold: HoldId },
+    HoldExpired {
+        hold: HoldId,
+    },
     /// A hold was given back.
-    HoldReleased { hold: HoldId },
+    HoldReleased {
+        hold: HoldId,
+    },
     /// A hold was confirmed: it ends with this attempt's reservation, which follows and takes its units over.
-    HoldConfirmed { hold: HoldId, id: AttemptId },
+    HoldConfirmed {
+        hold: HoldId,
+        id: AttemptId,
+    },
     /// Tentative: taken for an order whose commit point is still to come.
     Reserved {
         id: AttemptId,
@@ -215,11 +229,18 @@ pub enum SkuEvent {
         ask_at: Timestamp,
     },
     /// The order was asked for the outcome and will be asked again at `ask_at`.
-    OutcomeAsked { id: AttemptId, ask_at: Timestamp },
+    OutcomeAsked {
+        id: AttemptId,
+        ask_at: Timestamp,
+    },
     /// The order committed.
-    Confirmed { id: AttemptId },
+    Confirmed {
+        id: AttemptId,
+    },
     /// The attempt is closed, its units are free. Also recorded for an attempt that was never seen.
-    Released { id: AttemptId },
+    Released {
+        id: AttemptId,
+    },
     /// Contended: waits its turn until the deadline.
     Queued {
         id: AttemptId,
@@ -229,7 +250,9 @@ pub enum SkuEvent {
         deadline: Timestamp,
     },
     /// Left the queue without units (deadline, or released).
-    Unqueued { id: AttemptId },
+    Unqueued {
+        id: AttemptId,
+    },
     /// A sold order waits for stock.
     Waiting {
         order: OrderId,
@@ -238,7 +261,9 @@ pub enum SkuEvent {
         promised_at: Timestamp,
     },
     /// An order waits no longer.
-    WaitEnded { order: OrderId },
+    WaitEnded {
+        order: OrderId,
+    },
     /// Units that came free are kept for a waiting order until then.
     Offered {
         order: OrderId,
@@ -246,7 +271,9 @@ pub enum SkuEvent {
         until: Timestamp,
     },
     /// The offer was not taken up in time, or declined.
-    OfferEnded { order: OrderId },
+    OfferEnded {
+        order: OrderId,
+    },
     /// Units of a confirmed reservation left with a shipment or were given back (counts rise only).
     Settled {
         id: AttemptId,
@@ -263,11 +290,21 @@ pub enum SkuEvent {
         ask_at: Timestamp,
     },
     /// The order keeps its units.
-    KeptBy { id: AttemptId, location: LocationId },
+    KeptBy {
+        id: AttemptId,
+        location: LocationId,
+    },
     /// Something a person must see.
     ExceptionOpened(ExceptionOpened),
     /// It is settled.
     ExceptionClosed(ExceptionClosed),
     /// A person wrote a note onto it.
     ExceptionNoted(ExceptionNoted),
+    /// A bucket lists it and is told of every change.
+    Subscribed {
+        bucket: EntityId,
+    },
+    Unsubscribed {
+        bucket: EntityId,
+    },
 }

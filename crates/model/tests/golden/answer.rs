@@ -7,6 +7,7 @@ use crossdock_model::v1::{
 };
 
 use crate::others::{key, listing, location_facts, settings, shown_level};
+use crate::publishing::{number_calls, number_view, published_stock, publishing};
 use crate::sample::{allocation, at, location, order, plan, samples, sku, stock, take, text};
 
 fn summary() -> OrderSummary {
@@ -59,6 +60,7 @@ samples!(answers, Answer {
             settings: Some(settings()),
             mode: ChannelMode::Paused,
             adopt_older_than: Some(at(3)),
+            publishing: Some(Box::new(publishing())),
         },
     ],
     Listings => [Answer::Listings(vec![(listing(), target())])],
@@ -97,4 +99,7 @@ samples!(answers, Answer {
     Counted => [Answer::Counted(CountOutcome::OlderThanLast)],
     Shown => [Answer::Shown(vec![shown_level()])],
     HoldConfirmed => [Answer::HoldConfirmed { order: order(), at: at(5) }],
+    Published => [Answer::Published(Box::new(published_stock()))],
+    Calls => [Answer::Calls(number_calls())],
+    Numbers => [Answer::Numbers(vec![number_view()])],
 });

@@ -12,6 +12,7 @@ mod answer;
 mod nested;
 mod order;
 mod others;
+mod publishing;
 mod sample;
 mod sku;
 
@@ -148,4 +149,8 @@ fn nested_enums() {
     check("connector", nested::connectors());
     check("scope", nested::scopes());
     check("rejection", nested::rejections());
+    check("writes", publishing::writes());
+    check("buffer", publishing::buffers());
+    check("listing_mode", publishing::listing_modes());
+    check("call_outcome", publishing::call_outcomes());
 }

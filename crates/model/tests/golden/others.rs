@@ -1,12 +1,13 @@
 //! Samples of the events of keys, channels, buckets, locations and the system, and of one event of each kind.
 
 use crossdock_model::v1::{
-    BucketEvent, ChannelEvent, ChannelMode, ChannelSettings, Connector, Event, ListingTarget,
-    LocationEvent, LocationFacts, OrderEvent, PostalAddress, RequestEvent, Sale, Scope, ShownLevel,
-    SkuEvent, SystemEvent,
+    BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector, Event,
+    ListingMode, ListingTarget, LocationEvent, LocationFacts, OrderEvent, PostalAddress,
+    RequestEvent, Sale, Scope, ShownLevel, SkuEvent, SystemEvent,
 };
 use crossdock_model::{CredentialId, ListingId, SourceId};
 
+use crate::publishing::{place, published_stock, publishing};
 use crate::sample::{
     at, exception_closed, exception_noted, exception_opened, location, order, samples, sku, text,
 };
@@ -31,6 +32,8 @@ samples!(channel_events, ChannelEvent {
     ExceptionOpened => [ChannelEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [ChannelEvent::ExceptionClosed(exception_closed())],
     ExceptionNoted => [ChannelEvent::ExceptionNoted(exception_noted())],
+    PublishingSet => [ChannelEvent::PublishingSet(publishing())],
+    BucketTold => [ChannelEvent::BucketTold { effect: 64 }],
 });
 
 pub fn listing() -> ListingId {
@@ -45,7 +48,25 @@ samples!(bucket_events, BucketEvent {
         },
     ],
     Unmapped => [BucketEvent::Unmapped { listing: listing() }],
-    Shown => [BucketEvent::Shown { listing: listing(), level: shown_level() }],
+    Shown => [BucketEvent::Shown { listing: listing(), level: shown_level(), asked_at: Some(at(1)) }],
+    PublishingSet => [BucketEvent::PublishingSet(publishing())],
+    ListingModeSet => [
+        BucketEvent::ListingModeSet { listing: listing(), mode: ListingMode::NotInWave },
+    ],
+    Stocked => [
+        BucketEvent::Stocked { stock: published_stock(), asked: Some((7, at(3))) },
+        BucketEvent::Stocked { stock: published_stock(), asked: None },
+    ],
+    Unheard => [BucketEvent::Unheard { asked: 7 }],
+    Proved => [BucketEvent::Proved { up_to: at(9) }],
+    Begun => [BucketEvent::Begun { listing: listing(), place: place(), call: 8, units: 4 }],
+    DoubtEnded => [BucketEvent::DoubtEnded { listing: listing(), place: place() }],
+    Ended => [
+        BucketEvent::Ended { listing: listing(), place: place(), outcome: CallOutcome::Stale },
+    ],
+    ExceptionOpened => [BucketEvent::ExceptionOpened(exception_opened())],
+    ExceptionClosed => [BucketEvent::ExceptionClosed(exception_closed())],
+    ExceptionNoted => [BucketEvent::ExceptionNoted(exception_noted())],
 });
 
 pub fn shown_level() -> ShownLevel {

@@ -5,6 +5,7 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{HoldId, SourceId};
 
+use crate::publishing::bucket;
 use crate::sample::{
     at, attempt, component, exception_closed, exception_noted, exception_opened, location, order,
     samples, take, text,
@@ -107,4 +108,6 @@ samples!(events, SkuEvent {
     ExceptionOpened => [SkuEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [SkuEvent::ExceptionClosed(exception_closed())],
     ExceptionNoted => [SkuEvent::ExceptionNoted(exception_noted())],
+    Subscribed => [SkuEvent::Subscribed { bucket: bucket() }],
+    Unsubscribed => [SkuEvent::Unsubscribed { bucket: bucket() }],
 });

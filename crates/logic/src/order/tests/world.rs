@@ -143,7 +143,7 @@ impl World {
 
     pub fn view(&self, sku: &SkuId) -> StockView {
         match self.skus[sku].announcement(ms(self.scene.now)) {
-            Some(Announcement::Stock(stock)) => StockView::clone(&stock),
+            Some(Announcement::Stock(spoken)) => spoken.view,
             other => panic!("{other:?}"),
         }
     }

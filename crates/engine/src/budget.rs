@@ -1,0 +1,105 @@
+//! How often a channel may be called: a token bucket, shared by everything that calls it.
+
+use crossdock_model::{Duration, Timestamp};
+
+const NANO: u64 = 1_000_000_000;
+
+/// A token bucket, in points: calls, or what a channel charges for them.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// Billionths of a point per millisecond.
+    nano_per_ms: u64,
+    burst_nano: u64,
+    left_nano: u64,
+    at: Timestamp,
+}
+
+impl Budget {
+    /// A full bucket of `burst` points that gets `per_s` points a second.
+    #[must_use]
+    pub fn new(per_s: u32, burst: u32, now: Timestamp) -> Self {
+        Self::per_hour(u64::from(per_s) * 3_600, burst, now)
+    }
+
+    /// As [`Budget::new`], for slow rates: points per hour.
+    #[must_use]
+    pub fn per_hour(per_h: u64, burst: u32, now: Timestamp) -> Self {
+        let burst_nano = u64::from(burst.max(1)) * NANO;
+        Self {
+            nano_per_ms: (per_h * NANO / 3_600_000).max(1),
+            burst_nano,
+            left_nano: burst_nano,
+            at: now,
+        }
+    }
+
+    fn left_at(&self, now: Timestamp) -> u64 {
+        let gained = now.since(self.at).as_ms().saturating_mul(self.nano_per_ms);
+        self.left_nano.saturating_add(gained).min(self.burst_nano)
+    }
+
+    /// Takes points if there are as many. What costs more than the bucket holds takes a full one.
+    pub fn take(&mut self, points: u32, now: Timestamp) -> bool {
+        let cost = (u64::from(points) * NANO).min(self.burst_nano);
+        let left = self.left_at(now);
+        if left < cost {
+            return false;
+        }
+        self.left_nano = left - cost;
+        self.at = now.max(self.at);
+        true
+    }
+
+    /// The channel says how many points are left.
+    pub fn correct(&mut self, left: u32, now: Timestamp) {
+        self.left_nano = (u64::from(left) * NANO).min(self.burst_nano);
+        self.at = now.max(self.at);
+    }
+
+    /// When as many points are there.
+    #[must_use]
+    pub fn ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
+        let cost = (u64::from(points) * NANO).min(self.burst_nano);
+        let lacking = cost.saturating_sub(self.left_at(now));
+        now + Duration::from_ms(lacking.div_ceil(self.nano_per_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_come_back_with_time_up_to_the_burst() {
+        let ms = Timestamp::from_ms;
+        let mut budget = Budget::new(10, 3, ms(0));
+        // (at, points, whether they are given)
+        let steps = [
+            (0, 2, true),
+            (0, 2, false),
+            (100, 2, true),
+            (100, 1, false),
+            (199, 1, false),
+            (200, 1, true),
+            (9_000, 3, true),
+            (9_000, 1, false),
+            (9_300, 99, true),
+        ];
+        for (at, points, given) in steps {
+            assert_eq!(budget.take(points, ms(at)), given, "{points} at {at}");
+        }
+        assert_eq!(budget.ready_at(2, ms(9_300)), ms(9_500));
+        budget.correct(2, ms(9_300));
+        assert_eq!(budget.ready_at(2, ms(9_300)), ms(9_300));
+    }
+
+    /// One call per three minutes, and twenty at once.
+    #[test]
+    fn slow_rates_are_kept() {
+        let ms = Timestamp::from_ms;
+        let mut budget = Budget::per_hour(20, 20, ms(0));
+        assert_eq!((0..99).filter(|_| budget.take(1, ms(0))).count(), 20);
+        let next = budget.ready_at(1, ms(0)).as_ms();
+        assert!((180_000..=180_100).contains(&next), "{next}");
+    }
+}

@@ -1,0 +1,422 @@
+//! Which number of a channel is sent next: the most dangerous first, as its rate allows.
+//!
+//! Buckets offer; the desk holds the newest offers, rests what was refused, and stops altogether while a channel does
+//! not answer. It owns nothing durable: a bucket offers again whatever is still wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_logic::bucket::{Offer, Offers, Urgency};
+use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
+
+use crate::budget::Budget;
+
+/// First pause of a number that was refused; it doubles with each refusal.
+const REST_MIN: Duration = Duration::from_s(1);
+/// Longest such pause.
+const REST_MAX: Duration = Duration::from_minutes(15);
+/// Calls in a row without an answer after which the channel is taken to be away.
+const FAILURES_MAX: u32 = 5;
+/// First pause of a channel that is away; it doubles with each call that fails.
+const AWAY_MIN: Duration = Duration::from_s(1);
+/// Longest such pause.
+const AWAY_MAX: Duration = Duration::from_minutes(1);
+/// Of so many calls one is for what shows too few, however much shows too many.
+const RAISE_EVERY: u32 = 8;
+
+/// One number: a listing at a place of the channel.
+pub type Number = (ListingId, SourceId);
+
+/// How a channel is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeskLimits {
+    /// Numbers in one call at most.
+    pub batch_max: usize,
+    /// Calls under way at most.
+    pub calls_max: usize,
+    /// What a call costs of the budget.
+    pub cost: u32,
+}
+
+/// What became of a number that was picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The channel took it, or said what it shows, or nothing was to be done any more.
+    Done,
+    /// The channel refused this number.
+    Refused,
+}
+
+/// Numbers for one call, by their buckets.
+pub type Pick = BTreeMap<u16, Vec<Number>>;
+
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    refusals: u32,
+    until: Timestamp,
+}
+
+/// The desk of one channel.
+#[derive(Debug)]
+pub struct Desk {
+    limits: DeskLimits,
+    offers: BTreeMap<u16, Vec<Offer>>,
+    under_way: BTreeSet<Number>,
+    calls: usize,
+    rests: BTreeMap<Number, Rest>,
+    failures: u32,
+    away_until: Timestamp,
+    picked: u32,
+    /// Numbers in the next call at most: fewer after one in which a number kept the others from being taken.
+    batch_max: usize,
+}
+
+impl Desk {
+    /// A desk for a channel that is written to like this.
+    #[must_use]
+    pub fn new(limits: DeskLimits) -> Self {
+        Self {
+            batch_max: limits.batch_max,
+            limits,
+            offers: BTreeMap::new(),
+            under_way: BTreeSet::new(),
+            calls: 0,
+            rests: BTreeMap::new(),
+            failures: 0,
+            away_until: Timestamp::default(),
+            picked: 0,
+        }
+    }
+
+    /// What a bucket offers now, in place of what it offered before.
+    pub fn offered(&mut self, offers: Offers) {
+        if offers.offers.is_empty() {
+            self.offers.remove(&offers.bucket);
+        } else {
+            self.offers.insert(offers.bucket, offers.offers);
+        }
+    }
+
+    /// Numbers for the next call, if one may be made now. Each pick ends with [`Desk::ended`] for every number and one of
+    /// [`Desk::answered`] and [`Desk::unanswered`].
+    pub fn pick(&mut self, budget: &mut Budget, now: Timestamp) -> Option<Pick> {
+        // While a channel is away, one call at a time tries whether it is back.
+        let calls_max = if self.failures > 0 {
+            1
+        } else {
+            self.limits.calls_max
+        };
+        if self.calls >= calls_max || now < self.away_until {
+            return None;
+        }
+        let numbers = self.first(now);
+        if numbers.is_empty() || !budget.take(self.limits.cost, now) {
+            return None;
+        }
+        self.calls += 1;
+        self.picked += 1;
+        let mut pick = Pick::new();
+        for (bucket, number) in numbers {
+            self.under_way.insert(number.clone());
+            pick.entry(bucket).or_default().push(number);
+        }
+        Some(pick)
+    }
+
+    /// The most urgent numbers that may be sent now.
+    fn first(&self, now: Timestamp) -> Vec<(u16, Number)> {
+        let raises_first = self.picked % RAISE_EVERY == RAISE_EVERY - 1;
+        let mut open: Vec<_> = Vec::new();
+        for (bucket, offers) in &self.offers {
+            for offer in offers {
+                let number = (offer.listing.clone(), offer.place.clone());
+                if self.may_go(&number, now) {
+                    open.push((rank(offer, raises_first, now), *bucket, number));
+                }
+            }
+        }
+        let batch_max = self.batch_max;
+        if open.len() > batch_max {
+            open.select_nth_unstable(batch_max);
+            open.truncate(batch_max);
+        }
+        open.into_iter()
+            .map(|(_, bucket, number)| (bucket, number))
+            .collect()
+    }
+
+    fn may_go(&self, number: &Number, now: Timestamp) -> bool {
+        let rests = self.rests.get(number).is_some_and(|rest| rest.until > now);
+        !rests && !self.under_way.contains(number)
+    }
+
+    /// A number that was picked is done with for now.
+    pub fn ended(&mut self, number: &Number, ended: Ended, now: Timestamp) {
+        self.under_way.remove(number);
+        match ended {
+            Ended::Done => {
+                self.rests.remove(number);
+            }
+            Ended::Refused => {
+                let known = self.rests.get(number).map_or(0, |rest| rest.refusals);
+                let rest = Rest {
+                    refusals: known + 1,
+                    until: now + doubled(REST_MIN, known, REST_MAX),
+                };
+                self.rests.insert(number.clone(), rest);
+            }
+        }
+    }
+
+    /// The channel answered a call, whatever it said. Returns whether it was taken to be away.
+    pub fn answered(&mut self) -> bool {
+        self.calls = self.calls.saturating_sub(1);
+        let was_away = self.failures >= FAILURES_MAX;
+        self.failures = 0;
+        if was_away {
+            self.away_until = Timestamp::default();
+        }
+        was_away
+    }
+
+    /// Nothing had to be called after all.
+    pub fn idle(&mut self) {
+        self.calls = self.calls.saturating_sub(1);
+    }
+
+    /// Numbers of a call were left undone for another's sake, or none was: the next calls are smaller, or larger again.
+    pub fn resize(&mut self, left_undone: bool) {
+        self.batch_max = match left_undone {
+            true => (self.batch_max / 2).max(1),
+            false => (self.batch_max * 2).min(self.limits.batch_max),
+        };
+    }
+
+    /// A call had no answer, or one that says that the channel does not work. Returns whether it is taken to be away
+    /// from now on.
+    pub fn unanswered(&mut self, now: Timestamp) -> bool {
+        self.calls = self.calls.saturating_sub(1);
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES_MAX {
+            self.away_until = now + doubled(AWAY_MIN, self.failures - FAILURES_MAX, AWAY_MAX);
+        }
+        self.failures == FAILURES_MAX
+    }
+
+    /// The channel said that it is asked too much.
+    pub fn throttled(&mut self, until: Timestamp) {
+        self.calls = self.calls.saturating_sub(1);
+        self.away_until = self.away_until.max(until);
+    }
+
+    /// When something may be picked next, if nothing new is offered.
+    #[must_use]
+    pub fn next_due(&self, budget: &Budget, now: Timestamp) -> Option<Timestamp> {
+        if self.offers.is_empty() {
+            return None;
+        }
+        let rests = self.rests.values().map(|rest| rest.until);
+        let rest = rests.filter(|until| *until > now).min();
+        let ready = budget.ready_at(self.limits.cost, now).max(self.away_until);
+        Some(match ready > now {
+            true => ready,
+            false => rest?,
+        })
+    }
+
+    /// Numbers that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.offers.values().map(Vec::len).sum()
+    }
+}
+
+/// What goes first is least: by urgency, then by what waiting has cost so far.
+fn rank(
+    offer: &Offer,
+    raises_first: bool,
+    now: Timestamp,
+) -> (bool, Urgency, std::cmp::Reverse<u128>) {
+    let waited = u128::from(now.since(offer.since).as_ms()) + 1;
+    let cost = u128::from(offer.milli_per_h) * waited;
+    let is_late = raises_first && offer.urgency != Urgency::Raise;
+    (is_late, offer.urgency, std::cmp::Reverse(cost))
+}
+
+fn doubled(min: Duration, times: u32, max: Duration) -> Duration {
+    Duration::from_ms(min.as_ms() << times.min(20)).min(max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: i64) -> Timestamp {
+        Timestamp::from_ms(ms)
+    }
+
+    fn number(id: &str) -> Number {
+        (
+            ListingId::new(id).unwrap(),
+            SourceId::new("shop/1").unwrap(),
+        )
+    }
+
+    fn offers(bucket: u16, rows: &[(&str, Urgency, u64, i64)]) -> Offers {
+        let offer = |(id, urgency, milli_per_h, since): &(&str, Urgency, u64, i64)| Offer {
+            listing: number(id).0,
+            place: number(id).1,
+            urgency: *urgency,
+            milli_per_h: *milli_per_h,
+            since: ms(*since),
+        };
+        Offers {
+            channel: "shop".parse().unwrap(),
+            bucket,
+            offers: rows.iter().map(offer).collect(),
+        }
+    }
+
+    fn desk(batch_max: usize) -> (Desk, Budget) {
+        let limits = DeskLimits {
+            batch_max,
+            calls_max: 2,
+            cost: 1,
+        };
+        (Desk::new(limits), Budget::new(1_000, 1_000, ms(0)))
+    }
+
+    fn picked(pick: Option<Pick>) -> Vec<String> {
+        let numbers = pick
+            .into_iter()
+            .flat_map(|pick| pick.into_values().flatten());
+        numbers.map(|(listing, _)| listing.to_string()).collect()
+    }
+
+    fn finish(desk: &mut Desk, id: &str, ended: Ended, now: Timestamp) {
+        desk.ended(&number(id), ended, now);
+        desk.answered();
+    }
+
+    #[test]
+    fn the_most_dangerous_goes_first_and_waiting_counts() {
+        use Urgency::{Lower, Raise, Read};
+        let (mut desk, mut budget) = desk(1);
+        desk.offered(offers(
+            1,
+            &[("slow", Lower, 10, 0), ("raise", Raise, 9_999, 0)],
+        ));
+        desk.offered(offers(
+            2,
+            &[("fast", Lower, 100, 900), ("read", Read, 1, 0)],
+        ));
+        // 10 × 1,000 ms against 100 × 100 ms, then against 100 × 200 ms.
+        for (at, id) in [
+            (1_000, "fast"),
+            (1_000, "slow"),
+            (1_000, "read"),
+            (1_000, "raise"),
+        ] {
+            assert_eq!(picked(desk.pick(&mut budget, ms(at))), [id]);
+            finish(&mut desk, id, Ended::Done, ms(at));
+            for bucket in [1, 2] {
+                let left = desk.offers.get(&bucket).cloned().unwrap_or_default();
+                let left = left
+                    .into_iter()
+                    .filter(|offer| offer.listing.as_str() != id);
+                let channel = "shop".parse().unwrap();
+                desk.offered(Offers {
+                    channel,
+                    bucket,
+                    offers: left.collect(),
+                });
+            }
+        }
+        assert_eq!(desk.waiting(), 0);
+        assert_eq!(desk.next_due(&budget, ms(1_000)), None);
+    }
+
+    #[test]
+    fn what_is_under_way_is_not_picked_again_and_calls_are_bounded() {
+        use Urgency::Lower;
+        let (mut desk, mut budget) = desk(2);
+        let rows: Vec<_> = ["a", "b", "c", "d", "e"].map(|id| (id, Lower, 1, 0)).into();
+        desk.offered(offers(1, &rows));
+        let mut all = picked(desk.pick(&mut budget, ms(1)));
+        all.extend(picked(desk.pick(&mut budget, ms(1))));
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 4);
+        assert_eq!(
+            desk.pick(&mut budget, ms(1)),
+            None,
+            "two calls are under way"
+        );
+        desk.answered();
+        assert_eq!(picked(desk.pick(&mut budget, ms(1))).len(), 1);
+    }
+
+    #[test]
+    fn a_refused_number_rests_longer_each_time() {
+        let (mut desk, mut budget) = desk(1);
+        desk.offered(offers(1, &[("a", Urgency::Lower, 1, 0)]));
+        let mut now = ms(0);
+        for pause in [1_000, 2_000, 4_000] {
+            assert_eq!(picked(desk.pick(&mut budget, now)), ["a"]);
+            finish(&mut desk, "a", Ended::Refused, now);
+            assert_eq!(desk.pick(&mut budget, now), None);
+            let due = now + Duration::from_ms(pause);
+            assert_eq!(desk.next_due(&budget, now), Some(due));
+            now = due;
+        }
+    }
+
+    #[test]
+    fn a_channel_that_does_not_answer_is_tried_with_one_call_at_a_time() {
+        let (mut desk, mut budget) = desk(1);
+        let rows: Vec<_> = ["a", "b", "c"].map(|id| (id, Urgency::Lower, 1, 0)).into();
+        desk.offered(offers(1, &rows));
+        for failure in 1..=FAILURES_MAX {
+            let id = picked(desk.pick(&mut budget, ms(0))).remove(0);
+            assert_eq!(desk.unanswered(ms(0)), failure == FAILURES_MAX);
+            desk.ended(&number(&id), Ended::Done, ms(0));
+        }
+        assert_eq!(desk.pick(&mut budget, ms(999)), None);
+        assert_eq!(desk.next_due(&budget, ms(0)), Some(ms(1_000)));
+        assert!(desk.pick(&mut budget, ms(1_000)).is_some());
+        assert_eq!(desk.pick(&mut budget, ms(1_000)), None, "one at a time");
+        desk.answered();
+        assert!(desk.pick(&mut budget, ms(1_000)).is_some());
+        assert!(desk.pick(&mut budget, ms(1_000)).is_some());
+    }
+
+    #[test]
+    fn the_budget_says_when() {
+        let (mut desk, _) = desk(1);
+        let mut budget = Budget::new(2, 1, ms(0));
+        let rows: Vec<_> = ["a", "b"].map(|id| (id, Urgency::Lower, 1, 0)).into();
+        desk.offered(offers(1, &rows));
+        assert!(desk.pick(&mut budget, ms(0)).is_some());
+        assert_eq!(desk.pick(&mut budget, ms(0)), None);
+        assert_eq!(desk.next_due(&budget, ms(0)), Some(ms(500)));
+        assert!(desk.pick(&mut budget, ms(500)).is_some());
+        desk.throttled(ms(9_000));
+        assert_eq!(desk.next_due(&budget, ms(600)), Some(ms(9_000)));
+    }
+
+    #[test]
+    fn what_shows_too_few_has_its_turn_too() {
+        let (mut desk, mut budget) = desk(1);
+        let (mut lowered, mut raised) = (0, 0);
+        desk.offered(offers(
+            1,
+            &[("l", Urgency::Lower, 9, 0), ("r", Urgency::Raise, 9, 0)],
+        ));
+        for _ in 0..80 {
+            let id = picked(desk.pick(&mut budget, ms(1))).remove(0);
+            lowered += u32::from(id == "l");
+            raised += u32::from(id == "r");
+            finish(&mut desk, &id, Ended::Done, ms(1));
+        }
+        assert_eq!((lowered, raised), (70, 10));
+    }
+}

@@ -1,0 +1,394 @@
+//! How events change a bucket.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::command::{Effect, EffectNumber, SkuCommand};
+use crossdock_model::v1::{
+    BucketEvent, CallOutcome, ChannelMode, ListingMode, ListingTarget, PublishedStock, Publishing,
+    ShownLevel, Tracking, Writes,
+};
+use crossdock_model::{ChannelId, Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
+
+use super::numbers::parts;
+use super::state::{BucketState, Listing, NumberId};
+use super::{LISTING_WRONG, stock};
+use crate::decider::IllegalHistory;
+use crate::publish::{Announced, Statement};
+use crate::sku::KIT_DEPTH_MAX;
+
+/// All of the stock, from the start.
+const LIVE: ListingMode = ListingMode::Live {
+    share_permille: 1_000,
+};
+
+impl BucketState {
+    pub(super) fn take_in(
+        &mut self,
+        id: &EntityId,
+        event: &BucketEvent,
+        at: Timestamp,
+    ) -> Result<(), IllegalHistory> {
+        let EntityId::Bucket(channel, _) = id else {
+            return Err(IllegalHistory(format!("{id} is no bucket")));
+        };
+        match event {
+            BucketEvent::Mapped { listing, target } => self.apply_mapped(id, listing, target),
+            BucketEvent::Unmapped { listing } => self.apply_unmapped(listing),
+            BucketEvent::Shown {
+                listing,
+                level,
+                asked_at,
+            } => self.apply_shown(listing, level, *asked_at),
+            BucketEvent::PublishingSet(publishing) => self.apply_publishing(id, publishing),
+            BucketEvent::ListingModeSet { listing, mode } => {
+                if let Some(known) = self.listings.get_mut(listing) {
+                    known.mode = *mode;
+                }
+            }
+            BucketEvent::Stocked { stock, asked } => self.apply_stocked(id, stock, *asked, at),
+            BucketEvent::Unheard { asked } => self.end_ask(*asked),
+            BucketEvent::Proved { up_to } => {
+                self.proof = *up_to;
+                self.ask_for_proof(id);
+            }
+            BucketEvent::Begun {
+                listing,
+                place,
+                call,
+                units,
+            } => {
+                self.calls = *call;
+                let known = self.listings.get_mut(listing);
+                let place = known.and_then(|known| known.places.get_mut(place));
+                let place =
+                    place.ok_or_else(|| IllegalHistory(format!("a call about {listing}")))?;
+                place.slot.begin(*call, *units, at);
+            }
+            BucketEvent::Ended {
+                listing,
+                place,
+                outcome,
+            } => self.apply_ended(&(listing.clone(), place.clone()), outcome),
+            BucketEvent::DoubtEnded { listing, place } => {
+                let known = self.listings.get_mut(listing);
+                if let Some(place) = known.and_then(|known| known.places.get_mut(place)) {
+                    place.slot.end_doubt(at);
+                }
+            }
+            BucketEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(opened),
+            BucketEvent::ExceptionClosed(closed) => {
+                self.exceptions.apply_closed(closed);
+                let is_it = |number: &NumberId| super::calls::subject(number) == closed.key.subject;
+                self.righted.retain(|number| !is_it(number));
+            }
+            BucketEvent::ExceptionNoted(_) => {}
+        }
+        self.note(channel, touched(self, event), at);
+        Ok(())
+    }
+
+    fn apply_publishing(&mut self, id: &EntityId, publishing: &Publishing) {
+        let before = self.publishing.replace(Box::new(publishing.clone()));
+        let was_observed = before.is_none_or(|before| before.mode == ChannelMode::Observed);
+        let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
+        listings.iter().for_each(|listing| self.listen(id, listing));
+        if was_observed && publishing.mode != ChannelMode::Observed {
+            // What others changed while it was only observed is no sale that is still to be heard of.
+            self.count_anew(&listings);
+        }
+    }
+
+    fn apply_mapped(&mut self, id: &EntityId, listing: &ListingId, target: &ListingTarget) {
+        let beside = self.beside(listing);
+        match self.listings.get_mut(listing) {
+            Some(known) => known.target = target.clone(),
+            None => {
+                let known = Listing {
+                    target: target.clone(),
+                    mode: LIVE,
+                    places: BTreeMap::new(),
+                };
+                self.listings.insert(listing.clone(), known);
+            }
+        }
+        self.stop_listening(listing);
+        self.listen(id, listing);
+        self.count_anew(&beside);
+        self.count_anew(&self.beside(listing));
+    }
+
+    fn apply_unmapped(&mut self, listing: &ListingId) {
+        let beside = self.beside(listing);
+        if let Some(known) = self.listings.remove(listing) {
+            for place in known.places.into_keys() {
+                let number = (listing.clone(), place);
+                if self.wrong.remove(&number) {
+                    self.righted.insert(number);
+                }
+            }
+        }
+        self.stop_listening(listing);
+        self.count_anew(&beside);
+        self.forget_closed();
+    }
+
+    /// Listings that share a SKU with this one, and itself.
+    fn beside(&self, listing: &ListingId) -> Vec<ListingId> {
+        let shared = self
+            .skus
+            .values()
+            .filter(|heard| heard.listings.contains(listing));
+        let all: BTreeSet<&ListingId> = shared.flat_map(|heard| &heard.listings).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// It cannot be told any more, or can be again, which sales lowered these numbers.
+    fn count_anew(&mut self, listings: &[ListingId]) {
+        for listing in listings {
+            let known = self.listings.get_mut(listing).into_iter();
+            for place in known.flat_map(|known| known.places.values_mut()) {
+                place.slot.begin_anew();
+            }
+        }
+    }
+
+    fn apply_shown(
+        &mut self,
+        listing: &ListingId,
+        level: &ShownLevel,
+        asked_at: Option<Timestamp>,
+    ) {
+        let writes = self.publishing.as_ref();
+        let writes = writes.map_or(Writes::CompareAndSet, |known| known.writes);
+        let Some(known) = self.listings.get_mut(listing) else {
+            return;
+        };
+        let place = known.places.entry(level.place.clone()).or_default();
+        let Some(units) = level.units else {
+            place.untracked_at = Some(level.at);
+            return;
+        };
+        let statement = Statement {
+            units,
+            at: level.at,
+        };
+        match asked_at {
+            Some(asked_at) => place.slot.read(statement, writes, asked_at),
+            None => place.slot.state(statement, writes),
+        }
+    }
+
+    fn apply_stocked(
+        &mut self,
+        id: &EntityId,
+        stock: &PublishedStock,
+        asked: Option<(EffectNumber, Timestamp)>,
+        now: Timestamp,
+    ) {
+        if let Some((effect, _)) = asked {
+            self.end_ask(effect);
+        }
+        let Some(heard) = self.skus.get_mut(&stock.sku) else {
+            return;
+        };
+        let sold = stock::news(heard, stock);
+        let has_company = heard.stock.is_some() && heard.sole != stock.sole;
+        if heard
+            .stock
+            .as_ref()
+            .is_none_or(|known| known.version <= stock.version)
+        {
+            heard.stock = Some(Announced {
+                version: stock.version,
+                tracking: stock.tracking.clone(),
+                ats: stock.ats.iter().cloned().collect(),
+            });
+            heard.sold.clone_from(&stock.sold);
+            heard.sold_units = stock.sold_units;
+            heard.sole = stock.sole;
+            heard.rates.clone_from(&stock.rates);
+        }
+        let proof = asked.map(|(_, proof)| proof);
+        heard.proof = heard.proof.max(proof.unwrap_or_default());
+        let listings = heard.listings.clone();
+        let is_kit = matches!(stock.tracking, Tracking::Kit(_));
+        if has_company {
+            self.count_anew(&Vec::from_iter(listings.iter().cloned()));
+        }
+        for listing in listings {
+            let own = self.own_units(&listing, sold);
+            let places = self.listings.get_mut(&listing).into_iter();
+            for place in places.flat_map(|known| known.places.values_mut()) {
+                place.slot.explain(own, now);
+                if let Some(proof) = proof {
+                    place.slot.give_up_explaining(proof);
+                }
+            }
+            if is_kit {
+                self.listen(id, &listing);
+            }
+        }
+    }
+
+    fn apply_ended(&mut self, (listing, place): &NumberId, outcome: &CallOutcome) {
+        let Some(call_for) = self.publishing.as_ref().map(|known| known.call_for) else {
+            return;
+        };
+        let known = self.listings.get_mut(listing);
+        let Some(place) = known.and_then(|known| known.places.get_mut(place)) else {
+            return;
+        };
+        let slot = &mut place.slot;
+        match outcome {
+            CallOutcome::Confirmed { at } => slot.confirm(*at),
+            CallOutcome::Stale => slot.refuse(true),
+            CallOutcome::Refused { .. } => slot.refuse(false),
+            CallOutcome::Unknown => {
+                let begun_at = slot.flight().map(|flight| flight.begun_at);
+                slot.lose(begun_at.unwrap_or_default() + call_for);
+            }
+        }
+    }
+
+    /// Listens to everything that a listing is made of, as far as that is known.
+    fn listen(&mut self, id: &EntityId, listing: &ListingId) {
+        let (Some(known), true) = (self.listings.get(listing), self.publishing.is_some()) else {
+            return;
+        };
+        let mut open: Vec<(SkuId, usize)> = parts(&known.target)
+            .into_iter()
+            .map(|(sku, _)| (sku, 0))
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some((sku, depth)) = open.pop() {
+            if !seen.insert(sku.clone()) {
+                continue;
+            }
+            let is_new = !self.skus.contains_key(&sku);
+            let heard = self.skus.entry(sku.clone()).or_default();
+            heard.listings.insert(listing.clone());
+            if let Some(Tracking::Kit(kit)) = heard.stock.as_ref().map(|stock| &stock.tracking)
+                && depth < KIT_DEPTH_MAX
+            {
+                open.extend(
+                    kit.components
+                        .iter()
+                        .map(|one| (one.sku.clone(), depth + 1)),
+                );
+            }
+            if is_new {
+                self.ask(id, &sku);
+            }
+        }
+    }
+
+    fn stop_listening(&mut self, listing: &ListingId) {
+        self.skus.retain(|_, heard| {
+            heard.listings.remove(listing);
+            !heard.listings.is_empty()
+        });
+    }
+
+    /// Asks a SKU what it says, and to say it again whenever that changes.
+    fn ask(&mut self, id: &EntityId, sku: &SkuId) {
+        let command = SkuCommand::Subscribe { bucket: id.clone() };
+        let effect = self.pending.begin(Effect::Tell {
+            to: EntityId::Sku(sku.clone()),
+            command: Box::new(Command::Sku(command)),
+            tentative: false,
+        });
+        self.asks.insert(effect, (sku.clone(), self.proof));
+    }
+
+    fn end_ask(&mut self, effect: EffectNumber) {
+        self.pending.end(effect);
+        self.asks.remove(&effect);
+    }
+
+    /// What waits for proof, or fell unexplained, is computed afresh by its SKU: after what was read.
+    fn ask_for_proof(&mut self, id: &EntityId) {
+        let waits = |number: &NumberId| {
+            let slot = self.place(number).map(|place| &place.slot);
+            slot.is_some_and(|slot| {
+                let is_read = slot.wrong_since().is_some_and(|since| since <= self.proof);
+                is_read || slot.unexplained() > 0
+            })
+        };
+        let numbers = self.wrong.iter().filter(|number| waits(number));
+        let listings: BTreeSet<&ListingId> = numbers.map(|(listing, _)| listing).collect();
+        let under_way: BTreeSet<&SkuId> = self.asks.values().map(|(sku, _)| sku).collect();
+        let skus = self.skus.iter().filter(|(sku, heard)| {
+            !under_way.contains(sku) && heard.listings.iter().any(|one| listings.contains(one))
+        });
+        let skus: Vec<SkuId> = skus.map(|(sku, _)| sku.clone()).collect();
+        skus.iter().for_each(|sku| self.ask(id, sku));
+    }
+
+    /// Notes which numbers of these listings are wrong.
+    fn note(&mut self, channel: &ChannelId, listings: Vec<ListingId>, at: Timestamp) {
+        for listing in listings {
+            let targets = self.targets(channel, &listing);
+            let Some(known) = self.listings.get_mut(&listing) else {
+                continue;
+            };
+            // Of these nothing can be told any more.
+            let is_gone = |id: &&SourceId| !targets.contains_key(*id);
+            for id in known.places.keys().filter(is_gone) {
+                let number = (listing.clone(), id.clone());
+                if self.wrong.remove(&number) {
+                    self.righted.insert(number);
+                }
+            }
+            for (id, target) in targets {
+                let place = known.places.entry(id.clone()).or_default();
+                place.slot.note(&target.want(), at);
+                let number = (listing.clone(), id);
+                match place.slot.is_settled() || !place.is_tracked() {
+                    true if self.wrong.remove(&number) => {
+                        self.righted.insert(number);
+                    }
+                    true => {}
+                    false => {
+                        self.righted.remove(&number);
+                        self.wrong.insert(number);
+                    }
+                }
+            }
+        }
+        self.forget_closed();
+    }
+
+    /// Only those are to be closed that are open.
+    fn forget_closed(&mut self) {
+        let exceptions = &self.exceptions;
+        self.righted.retain(|number| {
+            let subject = super::calls::subject(number);
+            exceptions.open(LISTING_WRONG, &subject, "", &[]).is_none()
+        });
+    }
+}
+
+/// The listings whose numbers an event may have made right or wrong.
+fn touched(state: &BucketState, event: &BucketEvent) -> Vec<ListingId> {
+    match event {
+        BucketEvent::Mapped { listing, .. }
+        | BucketEvent::Shown { listing, .. }
+        | BucketEvent::ListingModeSet { listing, .. }
+        | BucketEvent::Begun { listing, .. }
+        | BucketEvent::Ended { listing, .. }
+        | BucketEvent::DoubtEnded { listing, .. } => vec![listing.clone()],
+        BucketEvent::PublishingSet(_) => state.listings.keys().cloned().collect(),
+        BucketEvent::Stocked { stock, .. } => {
+            let heard = state.skus.get(&stock.sku).into_iter();
+            heard
+                .flat_map(|heard| heard.listings.iter().cloned())
+                .collect()
+        }
+        BucketEvent::Unmapped { .. }
+        | BucketEvent::Unheard { .. }
+        | BucketEvent::Proved { .. }
+        | BucketEvent::ExceptionOpened(_)
+        | BucketEvent::ExceptionClosed(_)
+        | BucketEvent::ExceptionNoted(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,122 @@
+//! The listing map: what a listing stands for, how far it is let in, and what the channel says it shows.
+
+use std::collections::BTreeSet;
+
+use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel};
+use crossdock_model::{Answer, ListingId, Rejection, Timestamp};
+
+use super::state::BucketState;
+use super::{COMPONENTS_MAX, LISTINGS_MAX, PLACES_MAX, UNITS_MAX};
+use crate::decider::Decision;
+
+/// All of the stock.
+const ALL_PERMILLE: u16 = 1_000;
+
+type Decided = Result<Decision<BucketEvent>, Rejection>;
+
+impl BucketState {
+    pub(super) fn map(&self, listing: &ListingId, target: &ListingTarget) -> Decided {
+        let known = self.listings.get(listing);
+        if known.is_some_and(|known| known.target == *target) {
+            return Ok(Decision::unchanged(Answer::Done));
+        }
+        check(target)?;
+        if known.is_none() && self.listings.len() >= LISTINGS_MAX {
+            return Err(Rejection::Limit {
+                what: "listings of one bucket".to_owned(),
+                max: LISTINGS_MAX as u64,
+            });
+        }
+        let (listing, target) = (listing.clone(), target.clone());
+        Ok(Decision::done(vec![BucketEvent::Mapped {
+            listing,
+            target,
+        }]))
+    }
+
+    pub(super) fn unmap(&self, listing: &ListingId) -> Decision<BucketEvent> {
+        match self.listings.contains_key(listing) {
+            true => Decision::done(vec![BucketEvent::Unmapped {
+                listing: listing.clone(),
+            }]),
+            false => Decision::unchanged(Answer::Done),
+        }
+    }
+
+    /// Remembers the number. Of what the channel says of its own accord, what is not newer than the last is only looked at
+    /// where it tells that nobody knows which is the newer one.
+    pub(super) fn show(
+        &self,
+        listing: &ListingId,
+        level: &ShownLevel,
+        asked_at: Option<Timestamp>,
+    ) -> Decided {
+        let Some(known) = self.listings.get(listing) else {
+            return Ok(Decision::unchanged(Answer::Done));
+        };
+        let place = known.places.get(&level.place);
+        let is_new = place.is_none_or(|place| place.tells(level));
+        if !is_new && asked_at.is_none() {
+            return Ok(Decision::unchanged(Answer::Done));
+        }
+        if place.is_none() && known.places.len() >= PLACES_MAX {
+            return Err(Rejection::Limit {
+                what: "places of a listing".to_owned(),
+                max: PLACES_MAX as u64,
+            });
+        }
+        let (listing, level) = (listing.clone(), level.clone());
+        Ok(Decision::done(vec![BucketEvent::Shown {
+            listing,
+            level,
+            asked_at,
+        }]))
+    }
+
+    pub(super) fn set_mode(&self, listing: &ListingId, mode: ListingMode) -> Decided {
+        let Some(known) = self.listings.get(listing) else {
+            return Err(Rejection::NotFound(format!("listing {listing}")));
+        };
+        if let ListingMode::Live { share_permille } = mode
+            && !(1..=ALL_PERMILLE).contains(&share_permille)
+        {
+            let problem = format!("between 1 and {ALL_PERMILLE} thousandths of the stock");
+            return Err(Rejection::invalid("share", problem));
+        }
+        let event = BucketEvent::ListingModeSet {
+            listing: listing.clone(),
+            mode,
+        };
+        let changed = (known.mode != mode).then_some(event);
+        Ok(Decision::done(changed.into_iter().collect()))
+    }
+}
+
+fn check(target: &ListingTarget) -> Result<(), Rejection> {
+    let (multiplier, components) = match target {
+        ListingTarget::Sku { multiplier, .. } => (*multiplier, None),
+        ListingTarget::Kit {
+            components,
+            multiplier,
+        } => (*multiplier, Some(components)),
+    };
+    if !(1..=UNITS_MAX).contains(&multiplier) {
+        let problem = format!("one unit of a listing is 1 to {UNITS_MAX} units");
+        return Err(Rejection::invalid("multiplier", problem));
+    }
+    let Some(components) = components else {
+        return Ok(());
+    };
+    let sized = (1..=COMPONENTS_MAX).contains(&components.len());
+    let counted = components
+        .iter()
+        .all(|component| (1..=UNITS_MAX).contains(&component.units_per_kit));
+    let distinct: BTreeSet<_> = components.iter().map(|component| &component.sku).collect();
+    if !sized || !counted || distinct.len() < components.len() {
+        let problem = format!(
+            "a kit has 1 to {COMPONENTS_MAX} components, each SKU once, of 1 to {UNITS_MAX} units each"
+        );
+        return Err(Rejection::invalid("components", problem));
+    }
+    Ok(())
+}

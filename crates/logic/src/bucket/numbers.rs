@@ -1,0 +1,310 @@
+//! What a number should be: the stock of what it is made of, less what is kept back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::answer::NumberView;
+use crossdock_model::v1::{
+    Buffer, ChannelMode, ListingMode, ListingTarget, Publishing, SellingRate, Sold, Tracking,
+    Writes,
+};
+use crossdock_model::{
+    Answer, ChannelId, Duration, EntityId, ListingId, SkuId, SourceId, Timestamp,
+};
+
+use super::state::{BucketState, Heard, Listing};
+use crate::decider::Asked;
+use crate::oversell::{Demand, buffer_units};
+use crate::publish::{Announced, Slot, Want, units_at};
+
+const HOUR_MS: f64 = 3_600_000.0;
+const MILLI: f64 = 1_000.0;
+
+/// What a number should be, and what that rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Target {
+    /// Units to be for sale there.
+    pub units: u32,
+    writes: Writes,
+    unseen: u32,
+    sold: Option<Vec<Sold>>,
+    proof: Timestamp,
+    /// How fast it sells on the channel, in thousandths of a unit of the listing per hour.
+    pub milli_per_h: u64,
+}
+
+impl Target {
+    /// Sales that a statement of the channel may not have yet. On a channel that compares its slot knows them.
+    pub fn unstated(&self) -> Option<&[Sold]> {
+        match self.writes {
+            Writes::CompareAndSet => None,
+            Writes::Absolute => self.sold.as_deref(),
+        }
+    }
+
+    pub fn want(&self) -> Want<'_> {
+        Want {
+            units: self.units,
+            writes: self.writes,
+            unseen: self.unseen,
+            sold: self.sold.as_deref(),
+            proof: self.proof,
+        }
+    }
+}
+
+impl BucketState {
+    /// What each place should show of a listing. A place of which it cannot be told is left out.
+    pub(super) fn targets(
+        &self,
+        channel: &ChannelId,
+        listing: &ListingId,
+    ) -> BTreeMap<SourceId, Target> {
+        let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get(listing)) else {
+            return BTreeMap::new();
+        };
+        let made_of = self.made_of(&known.target);
+        let mut units = self.units(publishing, known, &made_of);
+        keep_back(&mut units, kept_units(publishing, channel, &made_of));
+        let own = per_unit(&made_of, |heard| rate(channel, heard));
+        let unseen = match publishing.writes {
+            Writes::CompareAndSet => 0,
+            Writes::Absolute => per_unit_units(&made_of, |heard| {
+                let demand = demand(rate_of(channel, heard), publishing.unseen_for);
+                buffer_units(demand, risk(publishing.unseen_risk_ppm))
+            }),
+        };
+        let proof = made_of.iter().map(|(_, heard, _)| heard.proof).min();
+        let target = |units| Target {
+            units,
+            writes: publishing.writes,
+            unseen,
+            sold: self.sold(publishing, known, &made_of),
+            proof: proof.unwrap_or_default(),
+            milli_per_h: own,
+        };
+        let units = units.into_iter();
+        units.map(|(place, units)| (place, target(units))).collect()
+    }
+
+    /// Every number, what is shown and what should be.
+    pub(super) fn look_numbers(&self, asked: &Asked<'_>) -> Answer {
+        let EntityId::Bucket(channel, _) = asked.id else {
+            return Answer::Numbers(Vec::new());
+        };
+        let mut views = Vec::new();
+        for (listing, known) in &self.listings {
+            let targets = self.targets(channel, listing);
+            let places: BTreeSet<&SourceId> = known.places.keys().chain(targets.keys()).collect();
+            for id in places {
+                let (place, target) = (known.places.get(id), targets.get(id));
+                let slot = place.map(|place| &place.slot);
+                let sold = target.and_then(Target::unstated);
+                let should = |slot: &Slot| target.map(|target| slot.should(&target.want()));
+                views.push(NumberView {
+                    listing: listing.clone(),
+                    place: id.clone(),
+                    shown: slot.and_then(|slot| slot.most(sold)),
+                    should: slot.map_or(target.map(|target| target.units), should),
+                    wrong_since: slot.and_then(Slot::wrong_since),
+                });
+            }
+        }
+        Answer::Numbers(views)
+    }
+
+    /// Units at each place, before buffers.
+    fn units(
+        &self,
+        publishing: &Publishing,
+        known: &Listing,
+        made_of: &[(SkuId, &Heard, u32)],
+    ) -> BTreeMap<SourceId, u32> {
+        let share = match known.mode {
+            ListingMode::Live { share_permille } => u64::from(share_permille),
+            ListingMode::NotInWave | ListingMode::Paused => 0,
+        };
+        let is_paused = |sku: &SkuId| publishing.paused_skus.contains(sku);
+        let shows_none = share == 0
+            || publishing.mode == ChannelMode::Paused
+            || made_of.iter().any(|(sku, _, _)| is_paused(sku));
+        let stock: BTreeMap<SkuId, Announced> = made_of
+            .iter()
+            .filter_map(|(sku, heard, _)| Some((sku.clone(), open_stock(publishing, heard)?)))
+            .collect();
+        let at = |place| match shows_none {
+            true => Some(0),
+            false => units_at(&known.target, &stock, place),
+        };
+        let places = publishing.places.iter();
+        let units = places.filter_map(|place| {
+            let units = u64::from(at(place)?) * share / 1_000;
+            Some((
+                place.place.clone(),
+                u32::try_from(units).unwrap_or(u32::MAX),
+            ))
+        });
+        units.collect()
+    }
+
+    /// Everything a listing is made of that is listened to, kits before their components, with units per unit of the
+    /// listing (rounded down to at least one).
+    fn made_of(&self, target: &ListingTarget) -> Vec<(SkuId, &Heard, u32)> {
+        let mut found: Vec<(SkuId, &Heard, u32)> = Vec::new();
+        let mut open = parts(target);
+        while let Some((sku, units)) = open.pop() {
+            let Some((sku, heard)) = self.skus.get_key_value(&sku) else {
+                continue;
+            };
+            if found.iter().any(|(known, _, _)| known == sku) {
+                continue;
+            }
+            found.push((sku.clone(), heard, units.max(1)));
+            if let Some(Tracking::Kit(kit)) = heard.stock.as_ref().map(|stock| &stock.tracking) {
+                let components = kit.components.iter();
+                open.extend(
+                    components
+                        .map(|one| (one.sku.clone(), units.saturating_mul(one.units_per_kit))),
+                );
+            }
+        }
+        found
+    }
+
+    /// The channel's own sales in units of the listing, where they can only have lowered this one number.
+    fn sold(
+        &self,
+        publishing: &Publishing,
+        known: &Listing,
+        made_of: &[(SkuId, &Heard, u32)],
+    ) -> Option<Vec<Sold>> {
+        let (ListingTarget::Sku { multiplier, .. }, [(_, heard, _)]) = (&known.target, made_of)
+        else {
+            return None;
+        };
+        let is_alone = heard.sole && heard.listings.len() == 1 && publishing.places.len() == 1;
+        let units = |sold: &Sold| Sold {
+            units: sold.units / multiplier.max(&1),
+            ..*sold
+        };
+        is_alone.then(|| heard.sold.iter().map(units).collect())
+    }
+
+    /// Of units of the SKU sold on the channel, those of the listing; 0 where they may be another listing's.
+    pub(super) fn own_units(&self, listing: &ListingId, sku_units: u64) -> u64 {
+        let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get(listing)) else {
+            return 0;
+        };
+        let ListingTarget::Sku { multiplier, .. } = &known.target else {
+            return 0;
+        };
+        match self.sold(publishing, known, &self.made_of(&known.target)) {
+            Some(_) => sku_units / u64::from(*multiplier.max(&1)),
+            None => 0,
+        }
+    }
+}
+
+/// What a listing names itself.
+pub(super) fn parts(target: &ListingTarget) -> Vec<(SkuId, u32)> {
+    match target {
+        ListingTarget::Sku { sku, multiplier } => vec![(sku.clone(), *multiplier)],
+        ListingTarget::Kit {
+            components,
+            multiplier,
+        } => {
+            let part = components.iter().map(|one| {
+                (
+                    one.sku.clone(),
+                    one.units_per_kit.saturating_mul(*multiplier),
+                )
+            });
+            part.collect()
+        }
+    }
+}
+
+/// Its stock, without what is at paused locations.
+fn open_stock(publishing: &Publishing, heard: &Heard) -> Option<Announced> {
+    let mut stock = heard.stock.clone()?;
+    for location in &publishing.paused_locations {
+        if let Some(ats) = stock.ats.get_mut(location) {
+            *ats = 0;
+        }
+    }
+    Some(stock)
+}
+
+/// Takes so many units off in all, where most are first.
+fn keep_back(units: &mut BTreeMap<SourceId, u32>, kept: u32) {
+    let mut kept = kept;
+    let mut places: Vec<&mut u32> = units.values_mut().collect();
+    places.sort_by_key(|units| std::cmp::Reverse(**units));
+    for units in places {
+        let taken = kept.min(*units);
+        *units -= taken;
+        kept -= taken;
+    }
+}
+
+/// Units of the listing that are kept back.
+fn kept_units(
+    publishing: &Publishing,
+    channel: &ChannelId,
+    made_of: &[(SkuId, &Heard, u32)],
+) -> u32 {
+    match &publishing.buffer {
+        Buffer::Fixed { units } => *units,
+        Buffer::Measured {
+            risk_ppm,
+            lag,
+            floor_units,
+            cap_units,
+        } => {
+            let others = |heard: &Heard| {
+                let others = heard.rates.iter().filter(|rate| rate.channel != *channel);
+                let (milli, shape) = others.fold((0, 0), |(milli, shape): (u64, u64), rate| {
+                    (
+                        milli.saturating_add(rate.milli_per_h),
+                        shape.saturating_add(rate.shape_milli),
+                    )
+                });
+                buffer_units(demand((milli, shape), *lag), risk(*risk_ppm))
+            };
+            per_unit_units(made_of, others).clamp(*floor_units, (*cap_units).max(*floor_units))
+        }
+    }
+}
+
+fn rate_of(channel: &ChannelId, heard: &Heard) -> (u64, u64) {
+    let own = |rate: &&SellingRate| rate.channel == *channel;
+    let own = heard.rates.iter().find(own);
+    own.map_or((0, 0), |rate| (rate.milli_per_h, rate.shape_milli))
+}
+
+fn rate(channel: &ChannelId, heard: &Heard) -> u64 {
+    rate_of(channel, heard).0
+}
+
+/// The highest of what its SKUs say, per unit of the listing.
+fn per_unit(made_of: &[(SkuId, &Heard, u32)], value: impl Fn(&Heard) -> u64) -> u64 {
+    let each = made_of
+        .iter()
+        .map(|(_, heard, units)| value(heard).div_ceil(u64::from(*units)));
+    each.max().unwrap_or(0)
+}
+
+fn per_unit_units(made_of: &[(SkuId, &Heard, u32)], value: impl Fn(&Heard) -> u32) -> u32 {
+    let units = per_unit(made_of, |heard| value(heard).into());
+    u32::try_from(units).unwrap_or(u32::MAX)
+}
+
+/// What is asked for in that time at a rate that is known as well as its shape says.
+#[expect(clippy::cast_precision_loss, reason = "rates and spans are estimates")]
+fn demand((milli_per_h, shape_milli): (u64, u64), span: Duration) -> Demand {
+    let mean = milli_per_h as f64 / MILLI * span.as_ms() as f64 / HOUR_MS;
+    Demand::gamma_poisson(mean, shape_milli as f64 / MILLI)
+}
+
+fn risk(ppm: u32) -> f64 {
+    f64::from(ppm) / 1_000_000.0
+}

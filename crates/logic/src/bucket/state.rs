@@ -1,0 +1,115 @@
+//! What a bucket remembers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::command::EffectNumber;
+use crossdock_model::v1::{ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold};
+use crossdock_model::{Answer, ListingId, SkuId, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::decider::Pending;
+use crate::exceptions::OpenExceptions;
+use crate::publish::{Announced, Slot};
+
+/// State of a bucket.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BucketState {
+    pub(super) listings: BTreeMap<ListingId, Listing>,
+    /// Nothing is published to a channel without.
+    pub(super) publishing: Option<Box<Publishing>>,
+    /// The SKUs it listens to, all that its listings are made of.
+    pub(super) skus: BTreeMap<SkuId, Heard>,
+    /// Numbers that are not as they should be.
+    pub(super) wrong: BTreeSet<NumberId>,
+    /// Numbers about which an exception is open though they are right again.
+    pub(super) righted: BTreeSet<NumberId>,
+    /// All orders of the channel up to then were taken off.
+    pub(super) proof: Timestamp,
+    /// Number of the last call.
+    pub(super) calls: u64,
+    pub(super) pending: Pending,
+    /// Which SKU an effect asks, and after which proof.
+    pub(super) asks: BTreeMap<EffectNumber, (SkuId, Timestamp)>,
+    pub(super) exceptions: OpenExceptions,
+}
+
+/// One number: a listing at a place.
+pub(super) type NumberId = (ListingId, SourceId);
+
+/// A listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Listing {
+    pub target: ListingTarget,
+    pub mode: ListingMode,
+    /// What it shows, by the channel's places.
+    pub places: BTreeMap<SourceId, Place>,
+}
+
+/// A listing at a place.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub slot: Slot,
+    /// The channel said then that it does not count it there.
+    pub untracked_at: Option<Timestamp>,
+}
+
+impl Place {
+    /// When the channel said something of it last, by its clock.
+    pub fn stated_at(&self) -> Option<Timestamp> {
+        self.untracked_at
+            .max(self.slot.shown().map(|shown| shown.at))
+    }
+
+    /// Whether a statement says anything that is not known.
+    pub fn tells(&self, level: &ShownLevel) -> bool {
+        let known = self.stated_at();
+        let other = self.slot.shown().map(|shown| shown.units) != level.units;
+        known < Some(level.at) || (known == Some(level.at) && other)
+    }
+
+    /// Whether the channel counts it there, as far as it said.
+    pub fn is_tracked(&self) -> bool {
+        self.untracked_at.is_none() || self.untracked_at < self.stated_at()
+    }
+
+    fn level(&self, place: &SourceId) -> Option<ShownLevel> {
+        let units = self.slot.shown().filter(|_| self.is_tracked());
+        Some(ShownLevel {
+            place: place.clone(),
+            units: units.map(|shown| shown.units),
+            at: self.stated_at()?,
+        })
+    }
+}
+
+/// What a SKU said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Heard {
+    pub stock: Option<Announced>,
+    pub sold: Vec<Sold>,
+    pub sold_units: u64,
+    pub sole: bool,
+    pub rates: Vec<SellingRate>,
+    /// The proof after which it was asked last.
+    pub proof: Timestamp,
+    /// The listings that are made of it.
+    pub listings: BTreeSet<ListingId>,
+}
+
+impl BucketState {
+    pub(super) fn look(&self, listing: &ListingId) -> Answer {
+        let found = self.listings.get_key_value(listing);
+        let found = found.map(|(listing, known)| (listing.clone(), known.target.clone()));
+        Answer::Listings(found.into_iter().collect())
+    }
+
+    pub(super) fn look_shown(&self, listing: &ListingId) -> Answer {
+        let known = self.listings.get(listing).into_iter();
+        let places = known.flat_map(|known| &known.places);
+        Answer::Shown(places.filter_map(|(id, place)| place.level(id)).collect())
+    }
+
+    pub(super) fn place(&self, (listing, place): &NumberId) -> Option<&Place> {
+        self.listings.get(listing)?.places.get(place)
+    }
+}

@@ -1,0 +1,174 @@
+//! Listening to SKUs, and to how far the channel's orders have been read.
+
+use std::collections::BTreeSet;
+
+use crossdock_model::command::{EffectNumber, Notice, SkuCommand};
+use crossdock_model::v1::{BucketEvent, ExceptionOpened, PublishedStock, Publishing, Writes};
+use crossdock_model::{Answer, ChannelId, Command, EntityId, Rejection, Timestamp};
+
+use super::state::{BucketState, Heard, NumberId};
+use super::{LISTING_DRIFT, PLACES_MAX};
+use crate::decider::{Asked, Decision};
+
+impl BucketState {
+    /// Takes over what is published; what is older than known is passed over.
+    pub(super) fn publish(
+        &self,
+        publishing: &Publishing,
+    ) -> Result<Decision<BucketEvent>, Rejection> {
+        check_publishing(publishing)?;
+        let is_new = match self.publishing.as_deref() {
+            Some(known) => known.version < publishing.version,
+            None => true,
+        };
+        let event = BucketEvent::PublishingSet(publishing.clone());
+        Ok(Decision::done(
+            is_new.then_some(event).into_iter().collect(),
+        ))
+    }
+
+    /// Takes over what is new. A SKU that is not listed any more is told so, whenever it says something.
+    pub(super) fn hear(&self, asked: &Asked<'_>, said: &[PublishedStock]) -> Decision<BucketEvent> {
+        let mut decision = Decision::done(Vec::new());
+        for stock in said {
+            match self.skus.get(&stock.sku) {
+                Some(heard) if is_news(heard, stock) => {
+                    decision.events.push(BucketEvent::Stocked {
+                        stock: stock.clone(),
+                        asked: None,
+                    });
+                }
+                Some(_) => {}
+                None => decision.notices.push(Notice {
+                    to: EntityId::Sku(stock.sku.clone()),
+                    command: Command::Sku(SkuCommand::Unsubscribe {
+                        bucket: asked.id.clone(),
+                    }),
+                }),
+            }
+        }
+        decision
+    }
+
+    /// A SKU has answered.
+    pub(super) fn heard(
+        &self,
+        asked: &Asked<'_>,
+        effect: EffectNumber,
+        result: &Result<Answer, Rejection>,
+    ) -> Decision<BucketEvent> {
+        let Some((_, proof)) = self.asks.get(&effect) else {
+            return Decision::unchanged(Answer::Done);
+        };
+        let Ok(Answer::Published(stock)) = result else {
+            return Decision::done(vec![BucketEvent::Unheard { asked: effect }]);
+        };
+        let mut events = vec![BucketEvent::Stocked {
+            stock: PublishedStock::clone(stock),
+            asked: Some((effect, *proof)),
+        }];
+        if let EntityId::Bucket(channel, _) = asked.id {
+            let drifted = self.drifted(channel, stock, *proof).into_iter();
+            events.extend(drifted.map(BucketEvent::ExceptionOpened));
+        }
+        Decision::done(events)
+    }
+
+    pub(super) fn prove(&self, up_to: Timestamp) -> Decision<BucketEvent> {
+        let is_news = self.publishing.is_some() && up_to > self.proof;
+        let event = BucketEvent::Proved { up_to };
+        Decision::done(is_news.then_some(event).into_iter().collect())
+    }
+
+    /// Numbers that fell without a sale, told now that all sales up to then are read.
+    fn drifted(
+        &self,
+        channel: &ChannelId,
+        stock: &PublishedStock,
+        proof: Timestamp,
+    ) -> Vec<ExceptionOpened> {
+        let compares = self.publishing.as_ref().map(|publishing| publishing.writes)
+            == Some(Writes::CompareAndSet);
+        let Some(heard) = self.skus.get(&stock.sku).filter(|_| compares) else {
+            return Vec::new();
+        };
+        let sold = news(heard, stock);
+        let opened = heard.listings.iter().flat_map(|listing| {
+            let known = self.listings.get(listing).into_iter();
+            let places = known.flat_map(|known| &known.places);
+            places.filter_map(|(id, place)| {
+                let mut slot = place.slot.clone();
+                slot.explain(self.own_units(listing, sold), Timestamp::default());
+                let units = slot.give_up_explaining(proof);
+                let number = (listing.clone(), id.clone());
+                (units > 0)
+                    .then(|| self.drift(channel, &number, units))
+                    .flatten()
+            })
+        });
+        opened.collect()
+    }
+
+    fn drift(
+        &self,
+        channel: &ChannelId,
+        (listing, place): &NumberId,
+        units: u32,
+    ) -> Option<ExceptionOpened> {
+        let subject = format!("{channel}/{listing}@{place}");
+        let cause = format!(
+            "{channel} shows {units} fewer of {listing} at {place} than were sold: somebody changed it there, or a \
+             write was lost. It is put right now; if units were taken out there, count them here."
+        );
+        let evidence = [("units".to_owned(), units.to_string())];
+        self.exceptions
+            .open(LISTING_DRIFT, &subject, &cause, &evidence)
+    }
+}
+
+/// Whether places and locations fit together.
+///
+/// # Errors
+/// [`Rejection::Invalid`] when a place or a location is named twice, [`Rejection::Limit`] for too many places.
+pub fn check_publishing(publishing: &Publishing) -> Result<(), Rejection> {
+    let mut locations = BTreeSet::new();
+    let mut places = BTreeSet::new();
+    let mut named = publishing.places.iter().flat_map(|place| &place.locations);
+    let distinct = named.all(|location| locations.insert(location))
+        && publishing
+            .places
+            .iter()
+            .all(|place| places.insert(&place.place));
+    if !distinct {
+        let problem = "each place is named once, and each location belongs to one place";
+        return Err(Rejection::invalid("places", problem));
+    }
+    match places.len() > PLACES_MAX {
+        true => Err(Rejection::Limit {
+            what: "places of a channel".to_owned(),
+            max: PLACES_MAX as u64,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Whether a statement changes anything.
+fn is_news(heard: &Heard, stock: &PublishedStock) -> bool {
+    let Some(known) = &heard.stock else {
+        return true;
+    };
+    let ats = || known.ats.iter().map(|(at, units)| (at, *units));
+    stock.version > known.version
+        && (stock.tracking != known.tracking
+            || !ats().eq(stock.ats.iter().map(|(at, units)| (at, *units)))
+            || stock.sold_units != heard.sold_units
+            || stock.sole != heard.sole)
+}
+
+/// Units sold on the channel that a statement has and the one before had not. Of the first nothing is known before.
+pub(super) fn news(heard: &Heard, stock: &PublishedStock) -> u64 {
+    match heard.stock {
+        Some(_) => stock.sold_units.saturating_sub(heard.sold_units),
+        None => 0,
+    }
+}

@@ -1,0 +1,458 @@
+//! A bucket whose channel is published to.
+
+use crossdock_model::answer::{NumberCall, NumberCallKind};
+use crossdock_model::command::{BucketCommand, Effect, SkuCommand};
+use crossdock_model::v1::{
+    Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, Kit, ListingMode, ListingTarget,
+    PublishedStock, Publishing, ShownLevel, Sold, Tracking, Writes,
+};
+use crossdock_model::{
+    Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, SkuId, SourceId,
+    Timestamp,
+};
+
+use super::single;
+use crate::Announcement;
+use crate::bucket::{Offer, Urgency};
+use crate::testing::Scene;
+
+const PLACE: &str = "shop/1";
+
+fn place() -> SourceId {
+    SourceId::new(PLACE).unwrap()
+}
+
+fn listing(id: &str) -> ListingId {
+    ListingId::new(id).unwrap()
+}
+
+fn sku(id: &str) -> SkuId {
+    SkuId::new(id).unwrap()
+}
+
+fn publishing(mode: ChannelMode, writes: Writes) -> Publishing {
+    Publishing {
+        version: 1,
+        mode,
+        writes,
+        places: vec![ChannelPlace {
+            place: place(),
+            locations: vec![LocationId::new("reno").unwrap()],
+        }],
+        buffer: Buffer::Fixed { units: 0 },
+        unseen_for: Duration::from_minutes(3),
+        unseen_risk_ppm: 1_000,
+        call_for: Duration::from_s(10),
+        wrong_for: Duration::from_minutes(10),
+        paused_skus: Vec::new(),
+        paused_locations: Vec::new(),
+    }
+}
+
+/// A bucket of `shop` with listing 1 for A.
+struct Shop(Scene);
+
+impl Shop {
+    fn new(publishing: Publishing) -> Self {
+        let mut shop = Self(Scene::new("bucket:shop:3"));
+        let target = single("A", 1);
+        shop.tell(BucketCommand::Map {
+            listing: listing("1"),
+            target,
+        });
+        shop.tell(BucketCommand::Publish(Box::new(publishing)));
+        shop
+    }
+
+    fn active(writes: Writes) -> Self {
+        let mut shop = Self::new(publishing(ChannelMode::Active, writes));
+        shop.say("A", 1, 10, &[]);
+        shop
+    }
+
+    #[track_caller]
+    fn tell(&mut self, command: BucketCommand) {
+        let asked = self.0.ask(Command::Bucket(command.clone()));
+        assert_eq!(asked, Ok(Answer::Done), "{command:?}");
+    }
+
+    /// SKUs that are asked to be listened to, with the effect's number.
+    fn asks(&self) -> Vec<(u32, SkuId)> {
+        let pending = self.0.entity.pending().iter();
+        let asks = pending.map(|(number, effect)| match effect {
+            Effect::Tell {
+                to: EntityId::Sku(sku),
+                command,
+                ..
+            } => {
+                let is_it = matches!(**command, Command::Sku(SkuCommand::Subscribe { .. }));
+                assert!(is_it, "{command:?}");
+                (number, sku.clone())
+            }
+            other => panic!("{other:?}"),
+        });
+        asks.collect()
+    }
+
+    fn stock(id: &str, version: u64, units: u32, sold: &[Sold]) -> PublishedStock {
+        PublishedStock {
+            sku: sku(id),
+            version,
+            tracking: Tracking::Tracked,
+            ats: vec![(LocationId::new("reno").unwrap(), units)],
+            sold: sold.to_vec(),
+            sold_units: sold.iter().map(|sold| u64::from(sold.units)).sum(),
+            sole: true,
+            rates: Vec::new(),
+        }
+    }
+
+    /// The SKU says what can be sold: as an answer if it was asked, else by itself.
+    fn say(&mut self, id: &str, version: u64, units: u32, sold: &[Sold]) {
+        self.say_stock(Self::stock(id, version, units, sold));
+    }
+
+    fn say_stock(&mut self, stock: PublishedStock) {
+        let asked = self.asks().into_iter().find(|(_, sku)| *sku == stock.sku);
+        let Some((effect, sku)) = asked else {
+            return self.tell(BucketCommand::Stock(vec![stock]));
+        };
+        let answered = Command::Answered {
+            effect,
+            from: EntityId::Sku(sku),
+            result: Ok(Answer::Published(Box::new(stock))),
+        };
+        assert_eq!(self.0.ask(answered), Ok(Answer::Done));
+    }
+
+    /// The shop says so of its own accord.
+    fn shows(&mut self, units: i64) {
+        self.state(units, None);
+    }
+
+    /// The shop answers so.
+    fn reads(&mut self, units: i64) {
+        self.state(units, Some(self.0.now));
+    }
+
+    fn state(&mut self, units: i64, asked_at: Option<Timestamp>) {
+        let at = self.0.now;
+        let level = ShownLevel {
+            place: place(),
+            units: Some(units),
+            at,
+        };
+        self.tell(BucketCommand::Show {
+            listing: listing("1"),
+            level,
+            asked_at,
+        });
+        self.0.pass(Duration::from_ms(1));
+    }
+
+    fn offers(&self) -> Vec<Offer> {
+        match self.0.entity.announcement(self.0.now) {
+            Some(Announcement::Offers(offers)) => {
+                assert_eq!(offers.channel, ChannelId::new("shop").unwrap());
+                offers.offers
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is urgent about listing 1, and with how many units times a thousandth.
+    fn offered(&self) -> Option<(Urgency, u64)> {
+        self.offers()
+            .first()
+            .map(|offer| (offer.urgency, offer.milli_per_h))
+    }
+
+    fn begin(&mut self) -> Vec<NumberCallKind> {
+        let numbers = vec![(listing("1"), place())];
+        let begin = Command::Bucket(BucketCommand::Begin { numbers });
+        match self.0.ask(begin) {
+            Ok(Answer::Calls(calls)) => calls
+                .into_iter()
+                .map(|NumberCall { kind, .. }| kind)
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn end(&mut self, call: u64, outcome: CallOutcome) {
+        self.tell(BucketCommand::End {
+            listing: listing("1"),
+            place: place(),
+            call,
+            outcome,
+        });
+        self.0.pass(Duration::from_ms(1));
+    }
+
+    fn confirm(&mut self, call: u64) {
+        let at = self.0.now;
+        self.end(call, CallOutcome::Confirmed { at });
+    }
+}
+
+fn set(call: u64, units: u32, from: Option<i64>) -> Vec<NumberCallKind> {
+    vec![NumberCallKind::Set {
+        call,
+        units,
+        change_from: from,
+    }]
+}
+
+#[test]
+fn what_is_published_is_listened_to_kits_by_their_components() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let names = |shop: &Shop| -> Vec<String> {
+        shop.asks().iter().map(|(_, sku)| sku.to_string()).collect()
+    };
+    assert_eq!(names(&shop), ["A"]);
+    let component = |id: &str| Component {
+        sku: sku(id),
+        units_per_kit: 1,
+    };
+    let kit = Kit {
+        components: vec![component("B"), component("C")],
+        may_split: false,
+    };
+    shop.say_stock(PublishedStock {
+        tracking: Tracking::Kit(kit),
+        ats: Vec::new(),
+        ..Shop::stock("A", 1, 0, &[])
+    });
+    assert_eq!(names(&shop), ["C", "B"]);
+    shop.say("B", 4, 5, &[]);
+    assert_eq!(shop.offers(), [], "one component has not been heard of");
+    shop.say("C", 2, 3, &[]);
+    shop.shows(9);
+    assert_eq!(shop.begin(), set(1, 3, Some(9)));
+}
+
+#[test]
+fn a_number_is_read_lowered_and_raised() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+    shop.reads(10);
+    assert_eq!(shop.offered(), None);
+    shop.say("A", 2, 7, &[]);
+    assert_eq!(shop.offered(), Some((Urgency::Lower, 3)));
+    assert_eq!(shop.begin(), set(1, 7, Some(10)));
+    assert_eq!(shop.begin(), [], "one call at a time");
+    // The newest number goes out next, what came between is never sent.
+    shop.say("A", 3, 6, &[]);
+    shop.say("A", 4, 5, &[]);
+    assert_eq!(shop.offered(), None);
+    shop.confirm(1);
+    assert_eq!(shop.begin(), set(2, 5, Some(7)));
+    shop.confirm(2);
+    shop.say("A", 3, 6, &[]);
+    assert_eq!(shop.offered(), None, "older than known");
+    shop.say("A", 5, 25, &[]);
+    assert_eq!(shop.offered(), Some((Urgency::Raise, 20)));
+}
+
+#[test]
+fn a_sale_of_the_channel_itself_costs_no_call() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(10);
+    let sold = [Sold {
+        at: shop.0.now,
+        units: 1,
+    }];
+    shop.say("A", 2, 9, &sold);
+    assert_eq!(shop.offered(), None);
+    shop.shows(9);
+    assert_eq!(shop.offered(), None);
+}
+
+/// (what is set up, units the listing should show then)
+#[test]
+fn what_is_kept_back_and_what_shows_none() {
+    type Change = fn(&mut Publishing);
+    let cases: [(&str, Change, Option<u32>); 6] = [
+        ("all", |_| {}, Some(10)),
+        (
+            "a buffer",
+            |p| p.buffer = Buffer::Fixed { units: 3 },
+            Some(7),
+        ),
+        (
+            "more than there is",
+            |p| p.buffer = Buffer::Fixed { units: 30 },
+            Some(0),
+        ),
+        ("channel paused", |p| p.mode = ChannelMode::Paused, Some(0)),
+        ("SKU paused", |p| p.paused_skus = vec![sku("A")], Some(0)),
+        (
+            "location paused",
+            |p| p.paused_locations = vec![LocationId::new("reno").unwrap()],
+            Some(0),
+        ),
+    ];
+    for (what, change, units) in cases {
+        let mut publishing = publishing(ChannelMode::Active, Writes::CompareAndSet);
+        change(&mut publishing);
+        let mut shop = Shop::new(publishing);
+        shop.say("A", 1, 10, &[]);
+        shop.shows(99);
+        let [NumberCallKind::Set { units: found, .. }] = shop.begin()[..] else {
+            panic!("{what}");
+        };
+        assert_eq!(Some(found), units, "{what}");
+    }
+}
+
+#[test]
+fn a_listing_shows_its_share_and_none_outside_its_wave() {
+    for (mode, units) in [
+        (
+            ListingMode::Live {
+                share_permille: 500,
+            },
+            5,
+        ),
+        (ListingMode::NotInWave, 0),
+        (ListingMode::Paused, 0),
+    ] {
+        let mut shop = Shop::active(Writes::CompareAndSet);
+        shop.shows(99);
+        shop.tell(BucketCommand::SetListingMode {
+            listing: listing("1"),
+            mode,
+        });
+        assert_eq!(shop.begin(), set(1, units, Some(99)), "{mode:?}");
+    }
+}
+
+#[test]
+fn nothing_is_published_to_an_observed_channel_or_without_a_count() {
+    let mut shop = Shop::new(publishing(ChannelMode::Observed, Writes::CompareAndSet));
+    shop.say("A", 1, 10, &[]);
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+    shop.reads(99);
+    assert_eq!((shop.offers(), shop.begin()), (Vec::new(), Vec::new()));
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    shop.say_stock(PublishedStock {
+        ats: Vec::new(),
+        ..Shop::stock("A", 1, 0, &[])
+    });
+    shop.shows(99);
+    assert_eq!(shop.offers(), []);
+}
+
+#[test]
+fn a_call_that_nobody_hears_of_again_is_in_doubt() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(12);
+    assert_eq!(shop.begin(), set(1, 10, Some(12)));
+    assert_eq!(shop.0.deadline(), Some(shop.0.now + Duration::from_s(10)));
+    let mut other_process = Shop(shop.0.clone());
+    other_process.tell(BucketCommand::Lose);
+    assert_eq!(other_process.begin(), [NumberCallKind::Read]);
+    shop.0.pass(Duration::from_s(10));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+    shop.reads(10);
+    assert_eq!(shop.offered(), None);
+}
+
+#[test]
+fn a_raise_waits_for_proof_and_for_what_the_sku_says_after_it() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.shows(10);
+    shop.0.pass(Duration::from_minutes(1));
+    shop.say("A", 2, 30, &[]);
+    assert_eq!(shop.offered(), None);
+    let before = shop.0.now - Duration::from_s(1);
+    shop.tell(BucketCommand::Prove { up_to: before });
+    assert_eq!(shop.asks(), []);
+    let up_to = shop.0.now;
+    shop.0.pass(Duration::from_minutes(1));
+    shop.tell(BucketCommand::Prove { up_to });
+    assert_eq!(shop.offered(), None, "the SKU is asked first");
+    shop.say("A", 3, 27, &[]);
+    assert_eq!(shop.begin(), set(1, 27, None));
+}
+
+#[test]
+fn a_fall_that_was_no_sale_is_told_and_put_right() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(10);
+    shop.shows(4);
+    assert_eq!(shop.offered(), None, "it may have been sold");
+    let up_to = shop.0.now;
+    shop.tell(BucketCommand::Prove { up_to });
+    shop.say("A", 1, 10, &[]);
+    let [_, opened] = &shop.0.events[..] else {
+        panic!("{:?}", shop.0.events);
+    };
+    assert!(
+        format!("{opened:?}").contains("listing_drift"),
+        "{opened:?}"
+    );
+    assert_eq!(shop.begin(), set(1, 10, Some(4)));
+}
+
+#[test]
+fn a_number_that_stays_wrong_is_an_exception_until_it_is_right() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(12);
+    let since = shop.0.now - Duration::from_ms(1);
+    assert_eq!(shop.0.deadline(), Some(since + Duration::from_minutes(10)));
+    shop.0.pass(Duration::from_minutes(10));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("listing_wrong"));
+    assert_eq!(shop.0.deadline(), None, "told once");
+    assert_eq!(shop.begin(), set(1, 10, Some(12)));
+    shop.confirm(1);
+    assert_eq!(shop.0.deadline(), Some(Timestamp::default()));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
+    assert_eq!(shop.0.deadline(), None);
+}
+
+#[test]
+fn what_is_not_listed_any_more_is_not_listened_to() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.tell(BucketCommand::Unmap {
+        listing: listing("1"),
+    });
+    let before = shop.0.version();
+    shop.say("A", 9, 1, &[]);
+    assert_eq!(shop.0.version(), before);
+    assert_eq!(shop.asks(), []);
+}
+
+#[test]
+fn places_that_share_a_location_are_refused() {
+    let mut twice = publishing(ChannelMode::Active, Writes::Absolute);
+    twice.places.push(ChannelPlace {
+        place: SourceId::new("shop/2").unwrap(),
+        locations: twice.places[0].locations.clone(),
+    });
+    let mut shop = Shop::active(Writes::Absolute);
+    let refused = shop
+        .0
+        .ask(Command::Bucket(BucketCommand::Publish(Box::new(twice))));
+    assert!(refused.is_err());
+}
+
+/// A kit made up for the listing of 2 A: what is sold of A is not taken for sales of the kit.
+#[test]
+fn a_pack_shows_whole_packs() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    shop.tell(BucketCommand::Map {
+        listing: listing("1"),
+        target: ListingTarget::Sku {
+            sku: sku("A"),
+            multiplier: 4,
+        },
+    });
+    shop.say("A", 1, 11, &[]);
+    shop.shows(5);
+    assert_eq!(shop.begin(), set(1, 2, Some(5)));
+}

@@ -1,0 +1,158 @@
+//! A channel: its settings, how far it is let in, and exceptions about things that are no entities.
+//!
+//! An exception may be opened before the channel is connected: what came too early must be seen, not lost.
+
+mod publishing;
+#[cfg(test)]
+mod tests;
+
+use crossdock_model::command::{ChannelCommand, EffectNumber};
+use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, ExceptionKey, Publishing};
+use crossdock_model::{Answer, EntityId, Rejection, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
+use crate::exceptions::OpenExceptions;
+
+/// State of a channel. A new one is observed: orders come in, nothing is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelState {
+    settings: Option<ChannelSettings>,
+    mode: ChannelMode,
+    adopt_older_than: Option<Timestamp>,
+    exceptions: OpenExceptions,
+    publishing: Option<Box<Publishing>>,
+    pending: Pending,
+}
+
+impl Default for ChannelState {
+    fn default() -> Self {
+        Self {
+            settings: None,
+            mode: ChannelMode::Observed,
+            adopt_older_than: None,
+            exceptions: OpenExceptions::default(),
+            publishing: None,
+            pending: Pending::default(),
+        }
+    }
+}
+
+impl Decider for ChannelState {
+    type Command = ChannelCommand;
+    type Event = ChannelEvent;
+
+    fn decide(
+        &self,
+        asked: &Asked<'_>,
+        command: &ChannelCommand,
+    ) -> Result<Decision<ChannelEvent>, Rejection> {
+        let connected = self.settings.is_some();
+        let event = match command {
+            ChannelCommand::PublishAs(_) | ChannelCommand::Pause { .. } if !connected => {
+                return Err(Rejection::NotFound(asked.id.to_string()));
+            }
+            ChannelCommand::PublishAs(wanted) => return self.publish_as(wanted),
+            ChannelCommand::Pause { what, paused } => return self.pause(what, *paused),
+            ChannelCommand::Connect(settings) => (self.settings.as_ref() != Some(settings))
+                .then(|| ChannelEvent::Connected(settings.clone())),
+            ChannelCommand::SetMode(_) | ChannelCommand::BeginAdoption { .. } if !connected => {
+                return Err(Rejection::NotFound(asked.id.to_string()));
+            }
+            ChannelCommand::SetMode(mode) => return Ok(self.set_mode(*mode)),
+            ChannelCommand::BeginAdoption { older_than } => (self.adopt_older_than
+                != Some(*older_than))
+            .then_some(ChannelEvent::AdoptionBegan {
+                older_than: *older_than,
+            }),
+            ChannelCommand::OpenException {
+                kind,
+                subject,
+                cause,
+                evidence,
+            } => self
+                .exceptions
+                .try_open(kind, subject, cause, evidence)?
+                .map(ChannelEvent::ExceptionOpened),
+            ChannelCommand::CloseException {
+                kind,
+                subject,
+                episode: Some(episode),
+                how,
+            } => {
+                let key = ExceptionKey {
+                    kind: kind.clone(),
+                    subject: subject.clone(),
+                    episode: *episode,
+                };
+                let closed = self.exceptions.resolve(&key, how)?;
+                Some(ChannelEvent::ExceptionClosed(closed))
+            }
+            ChannelCommand::CloseException {
+                kind,
+                subject,
+                episode: None,
+                how,
+            } => self
+                .exceptions
+                .close(kind, subject, None, how)
+                .map(ChannelEvent::ExceptionClosed),
+            ChannelCommand::NoteException { key, text } => Some(ChannelEvent::ExceptionNoted(
+                self.exceptions.note(key, text)?,
+            )),
+        };
+        Ok(Decision::done(event.into_iter().collect()))
+    }
+
+    fn read(&self, asked: &Asked<'_>) -> Result<Answer, Rejection> {
+        if self.settings.is_none() {
+            return Err(Rejection::NotFound(asked.id.to_string()));
+        }
+        Ok(Answer::Channel {
+            settings: self.settings.clone(),
+            mode: self.mode,
+            adopt_older_than: self.adopt_older_than,
+            publishing: self.publishing.clone(),
+        })
+    }
+
+    /// A bucket has taken over what is published.
+    fn answered(
+        &self,
+        _asked: &Asked<'_>,
+        effect: EffectNumber,
+        _from: &EntityId,
+        result: &Result<Answer, Rejection>,
+    ) -> Decision<ChannelEvent> {
+        let is_told = result.is_ok() && self.pending.get(effect).is_some();
+        let event = ChannelEvent::BucketTold { effect };
+        Decision::done(is_told.then_some(event).into_iter().collect())
+    }
+
+    fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    fn apply(
+        &mut self,
+        id: &EntityId,
+        event: &ChannelEvent,
+        _at: Timestamp,
+    ) -> Result<(), IllegalHistory> {
+        match event {
+            ChannelEvent::Connected(settings) => self.settings = Some(settings.clone()),
+            ChannelEvent::ModeSet(mode) => self.mode = *mode,
+            ChannelEvent::AdoptionBegan { older_than } => self.adopt_older_than = Some(*older_than),
+            ChannelEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(opened),
+            ChannelEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(closed),
+            // Views show it; nothing is decided by it.
+            ChannelEvent::ExceptionNoted(_) => {}
+            ChannelEvent::PublishingSet(publishing) => {
+                self.publishing = Some(Box::new(publishing.clone()));
+                self.tell_buckets(id);
+            }
+            ChannelEvent::BucketTold { effect } => drop(self.pending.end(*effect)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! What is published to a channel: set by its configuration, its mode and what is paused; told to every bucket.
+
+use crossdock_model::command::{BucketCommand, Effect, PauseTarget};
+use crossdock_model::v1::{ChannelEvent, ChannelMode, Publishing};
+use crossdock_model::{Answer, Command, EntityId, Rejection};
+
+use super::ChannelState;
+use crate::bucket::{self, BUCKETS};
+use crate::decider::Decision;
+
+/// SKUs, and locations, paused on a channel at most.
+const PAUSED_MAX: usize = 1_000;
+
+impl ChannelState {
+    pub(super) fn publish_as(
+        &self,
+        wanted: &Publishing,
+    ) -> Result<Decision<ChannelEvent>, Rejection> {
+        bucket::check_publishing(wanted)?;
+        let known = self.publishing.as_deref();
+        let version = known.map_or(0, |known| known.version);
+        let wanted = Publishing {
+            version,
+            mode: self.mode,
+            paused_skus: known.map_or_else(Vec::new, |known| known.paused_skus.clone()),
+            paused_locations: known.map_or_else(Vec::new, |known| known.paused_locations.clone()),
+            ..wanted.clone()
+        };
+        Ok(Decision::done(self.changed(wanted).into_iter().collect()))
+    }
+
+    pub(super) fn set_mode(&self, mode: ChannelMode) -> Decision<ChannelEvent> {
+        if self.mode == mode {
+            return Decision::unchanged(Answer::Done);
+        }
+        let known = self.publishing.as_deref().cloned();
+        let published = known.and_then(|known| self.changed(Publishing { mode, ..known }));
+        let events = [ChannelEvent::ModeSet(mode)].into_iter().chain(published);
+        Decision::done(events.collect())
+    }
+
+    pub(super) fn pause(
+        &self,
+        what: &PauseTarget,
+        paused: bool,
+    ) -> Result<Decision<ChannelEvent>, Rejection> {
+        let Some(mut wanted) = self.publishing.as_deref().cloned() else {
+            let problem = "nothing is published to this channel: there is nothing to pause";
+            return Err(Rejection::invalid("channel", problem));
+        };
+        match what {
+            PauseTarget::Sku(sku) => put(&mut wanted.paused_skus, sku, paused),
+            PauseTarget::Location(location) => put(&mut wanted.paused_locations, location, paused),
+        }
+        if wanted.paused_skus.len().max(wanted.paused_locations.len()) > PAUSED_MAX {
+            return Err(Rejection::Limit {
+                what: "SKUs or locations paused on a channel".to_owned(),
+                max: PAUSED_MAX as u64,
+            });
+        }
+        Ok(Decision::done(self.changed(wanted).into_iter().collect()))
+    }
+
+    /// The event of another way to publish, under the next version.
+    fn changed(&self, wanted: Publishing) -> Option<ChannelEvent> {
+        let is_known = self.publishing.as_deref() == Some(&wanted);
+        let version = wanted.version + 1;
+        (!is_known).then_some(ChannelEvent::PublishingSet(Publishing {
+            version,
+            ..wanted
+        }))
+    }
+
+    /// Every bucket is told, until it has taken it over. What was not taken over before need not be any more.
+    pub(super) fn tell_buckets(&mut self, id: &EntityId) {
+        let (EntityId::Channel(channel), Some(publishing)) = (id, &self.publishing) else {
+            return;
+        };
+        self.pending.retain(|_, _| false);
+        for number in 0..BUCKETS {
+            let command = BucketCommand::Publish(publishing.clone());
+            self.pending.begin(Effect::Tell {
+                to: EntityId::Bucket(channel.clone(), number),
+                command: Box::new(Command::Bucket(command)),
+                tentative: false,
+            });
+        }
+    }
+}
+
+/// Puts something into a sorted list, or takes it out.
+fn put<T: Ord + Clone>(list: &mut Vec<T>, one: &T, is_in: bool) {
+    match (list.binary_search(one), is_in) {
+        (Err(at), true) => list.insert(at, one.clone()),
+        (Ok(at), false) => drop(list.remove(at)),
+        (Ok(_), true) | (Err(_), false) => {}
+    }
+}

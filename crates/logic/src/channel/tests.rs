@@ -1,0 +1,271 @@
+//! A channel: connected, let in, paused, and its exceptions.
+
+use crossdock_model::command::{BucketCommand, ChannelCommand, Effect, PauseTarget};
+use crossdock_model::v1::{
+    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, Publishing, Sale, Writes,
+};
+use crossdock_model::{
+    Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
+};
+
+use crate::testing::Scene;
+
+fn settings(sale: Sale) -> ChannelSettings {
+    ChannelSettings {
+        connector: "shopify".to_owned(),
+        sale,
+        map_by_sku: true,
+    }
+}
+
+/// Asks in turn; each command leads to so many events.
+#[track_caller]
+fn check(channel: &mut Scene, steps: Vec<(ChannelCommand, usize)>) {
+    for (command, events) in steps {
+        let command = Command::Channel(command);
+        assert_eq!(
+            channel.ask(command.clone()),
+            Ok(Answer::Done),
+            "{command:?}"
+        );
+        assert_eq!(channel.events.len(), events, "{command:?}");
+    }
+}
+
+#[test]
+fn a_new_channel_is_observed_and_repeats_change_nothing() {
+    use ChannelCommand::{BeginAdoption, Connect, SetMode};
+    let mut channel = Scene::new("channel:shop");
+    let unknown = Err(Rejection::NotFound("channel:shop".to_owned()));
+    assert_eq!(channel.ask(Command::Read), unknown);
+    let active = Command::Channel(SetMode(ChannelMode::Active));
+    assert_eq!(channel.ask(active), unknown);
+    check(
+        &mut channel,
+        vec![
+            (Connect(settings(Sale::AlreadySold)), 1),
+            (Connect(settings(Sale::AlreadySold)), 0),
+            (SetMode(ChannelMode::Observed), 0),
+        ],
+    );
+    let answer = |sale, mode, adopt_older_than| Answer::Channel {
+        settings: Some(settings(sale)),
+        mode,
+        adopt_older_than,
+        publishing: None,
+    };
+    let observed = answer(Sale::AlreadySold, ChannelMode::Observed, None);
+    assert_eq!(channel.ask(Command::Read), Ok(observed));
+    let older_than = Timestamp::from_ms(9);
+    check(
+        &mut channel,
+        vec![
+            (SetMode(ChannelMode::Active), 1),
+            (SetMode(ChannelMode::Active), 0),
+            (BeginAdoption { older_than }, 1),
+            (BeginAdoption { older_than }, 0),
+            (Connect(settings(Sale::Asks)), 1),
+        ],
+    );
+    let active = answer(Sale::Asks, ChannelMode::Active, Some(older_than));
+    assert_eq!(channel.ask(Command::Read), Ok(active));
+}
+
+#[test]
+fn an_exception_is_open_once_and_counts_its_episodes() {
+    let open = || ChannelCommand::OpenException {
+        kind: "unmapped".to_owned(),
+        subject: "listing:42".to_owned(),
+        cause: "Nothing is mapped to this listing.".to_owned(),
+        evidence: Vec::new(),
+    };
+    let close = || ChannelCommand::CloseException {
+        kind: "unmapped".to_owned(),
+        subject: "listing:42".to_owned(),
+        episode: None,
+        how: "It was mapped.".to_owned(),
+    };
+    let mut channel = Scene::new("channel:shop");
+    let steps = [
+        (close(), 0),
+        (open(), 1),
+        (open(), 0),
+        (close(), 1),
+        (open(), 1),
+    ];
+    check(&mut channel, steps.into());
+    let [Event::Channel(ChannelEvent::ExceptionOpened(opened))] = &channel.events[..] else {
+        panic!("{:?}", channel.events);
+    };
+    assert_eq!(opened.key.episode, 2);
+    // Whoever settles the first one is told that it is over.
+    let late = ChannelCommand::CloseException {
+        kind: "unmapped".to_owned(),
+        subject: "listing:42".to_owned(),
+        episode: Some(1),
+        how: "It is not ours.".to_owned(),
+    };
+    let late = channel.ask(Command::Channel(late));
+    assert!(matches!(late, Err(Rejection::NotFound(_))), "{late:?}");
+}
+
+#[test]
+fn layout_is_golden() {
+    use ChannelCommand::{BeginAdoption, Connect, OpenException, SetMode};
+    let mut channel = Scene::new("channel:shop");
+    let open = OpenException {
+        kind: "listing_unmapped".to_owned(),
+        subject: "7".to_owned(),
+        cause: "nobody mapped it".to_owned(),
+        evidence: vec![("sku".to_owned(), "A".to_owned())],
+    };
+    let older_than = Timestamp::from_ms(5);
+    let steps = [
+        Connect(settings(Sale::AlreadySold)),
+        SetMode(ChannelMode::Active),
+        BeginAdoption { older_than },
+        open,
+    ];
+    check(&mut channel, steps.map(|step| (step, 1)).into());
+    crate::golden::check(&channel.entity);
+}
+
+fn publishing() -> Publishing {
+    Publishing {
+        version: 0,
+        mode: ChannelMode::Active,
+        writes: Writes::CompareAndSet,
+        places: vec![ChannelPlace {
+            place: SourceId::new("shop/1").unwrap(),
+            locations: vec![LocationId::new("reno").unwrap()],
+        }],
+        buffer: Buffer::Fixed { units: 0 },
+        unseen_for: Duration::from_s(1),
+        unseen_risk_ppm: 1_000,
+        call_for: Duration::from_s(10),
+        wrong_for: Duration::from_minutes(10),
+        paused_skus: Vec::new(),
+        paused_locations: Vec::new(),
+    }
+}
+
+/// What the buckets that have not answered are told: how many there are, and the one thing all are told.
+fn told(channel: &Scene) -> Option<(usize, Publishing)> {
+    let pending = channel.entity.pending().iter();
+    let told: Vec<Publishing> = pending
+        .map(|(_, effect)| match effect {
+            Effect::Tell {
+                to: EntityId::Bucket(..),
+                command,
+                ..
+            } => match &**command {
+                Command::Bucket(BucketCommand::Publish(publishing)) => {
+                    Publishing::clone(publishing)
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(told.windows(2).all(|two| two[0] == two[1]));
+    Some((told.len(), told.first()?.clone()))
+}
+
+/// Every bucket takes over what it is told.
+fn hear_all(channel: &mut Scene) {
+    let effects: Vec<_> = channel
+        .entity
+        .pending()
+        .iter()
+        .map(|(number, _)| number)
+        .collect();
+    for effect in effects {
+        let from = "bucket:shop:0".parse().unwrap();
+        let result = Ok(Answer::Done);
+        let answered = Command::Answered {
+            effect,
+            from,
+            result,
+        };
+        channel.ask(answered).unwrap();
+    }
+}
+
+/// Connecting publishes nothing: leaving *observed* is an act of its own, which every bucket is told.
+#[test]
+fn every_bucket_is_told_what_is_published_until_it_has_heard() {
+    use ChannelCommand::{Connect, Pause, PublishAs, SetMode};
+    let mut channel = Scene::new("channel:shop");
+    let unknown = channel.ask(Command::Channel(PublishAs(Box::new(publishing()))));
+    assert!(unknown.is_err());
+    let sku = SkuId::new("A").unwrap();
+    let pause = |paused| Pause {
+        what: PauseTarget::Sku(sku.clone()),
+        paused,
+    };
+    // (step, events, version, mode, SKUs paused)
+    let steps = [
+        (
+            Connect(settings(Sale::AlreadySold)),
+            1,
+            0,
+            ChannelMode::Observed,
+            0,
+        ),
+        (
+            PublishAs(Box::new(publishing())),
+            1,
+            1,
+            ChannelMode::Observed,
+            0,
+        ),
+        (
+            PublishAs(Box::new(publishing())),
+            0,
+            1,
+            ChannelMode::Observed,
+            0,
+        ),
+        (SetMode(ChannelMode::Active), 2, 2, ChannelMode::Active, 0),
+        (pause(true), 1, 3, ChannelMode::Active, 1),
+        (pause(true), 0, 3, ChannelMode::Active, 1),
+        (
+            PublishAs(Box::new(publishing())),
+            0,
+            3,
+            ChannelMode::Active,
+            1,
+        ),
+        (SetMode(ChannelMode::Paused), 2, 4, ChannelMode::Paused, 1),
+        (pause(false), 1, 5, ChannelMode::Paused, 0),
+    ];
+    for (step, events, version, mode, paused) in steps {
+        check(&mut channel, vec![(step.clone(), events)]);
+        let known = told(&channel);
+        let found = known
+            .as_ref()
+            .map_or((0, 0, ChannelMode::Observed, 0), |(count, told)| {
+                (*count, told.version, told.mode, told.paused_skus.len())
+            });
+        let count = if version == 0 { 0 } else { 64 };
+        assert_eq!(found, (count, version, mode, paused), "{step:?}");
+    }
+    hear_all(&mut channel);
+    assert_eq!(told(&channel), None);
+}
+
+#[test]
+fn nothing_is_paused_where_nothing_is_published() {
+    let mut channel = Scene::new("channel:shop");
+    check(
+        &mut channel,
+        vec![(ChannelCommand::Connect(settings(Sale::Asks)), 1)],
+    );
+    let what = PauseTarget::Location(LocationId::new("reno").unwrap());
+    let pause = ChannelCommand::Pause { what, paused: true };
+    let refused = channel.ask(Command::Channel(pause));
+    assert!(
+        matches!(refused, Err(Rejection::Invalid { .. })),
+        "{refused:?}"
+    );
+}

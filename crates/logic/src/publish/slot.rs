@@ -1,0 +1,443 @@
+//! One number at one place of a channel.
+
+use crossdock_model::v1::{Sold, Writes};
+use crossdock_model::{Duration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A sale that we heard of is in what the channel states after that time, or was given back.
+pub const STATED_WITHIN: Duration = Duration::from_s(30);
+
+/// What a channel says, or has confirmed, that it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Units, also fewer than none.
+    pub units: i64,
+    /// When, by the channel's clock.
+    pub at: Timestamp,
+}
+
+/// A call that was begun and has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flight {
+    /// Its number in the bucket.
+    pub call: u64,
+    /// What is sent.
+    pub units: u32,
+    /// When it was begun.
+    pub begun_at: Timestamp,
+    /// Units heard of and not stated that it was compared with.
+    absorbed: i64,
+}
+
+/// A call of which nobody knows what became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// The most that it may leave behind.
+    pub units: i64,
+    /// When it has surely ended: what is sent or read after that holds.
+    pub until: Timestamp,
+    /// It has ended, and what the channel shows since then is not known yet.
+    pub is_due: bool,
+    /// As its flight's.
+    absorbed: i64,
+}
+
+/// What should be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Want<'a> {
+    /// Units for sale there, after buffers and shares.
+    pub units: u32,
+    /// How the channel takes numbers.
+    pub writes: Writes,
+    /// Units that may have been sold there unseen, on a channel whose writes replace its number.
+    pub unseen: u32,
+    /// Sales of the channel itself that `units` has been lowered by. `None`: it cannot be told which of the channel's
+    /// numbers they lowered. On a channel that compares they were [`Slot::explain`]ed.
+    pub sold: Option<&'a [Sold]>,
+    /// `units` was computed after every order of the channel up to then was taken off.
+    pub proof: Timestamp,
+}
+
+/// What is to be done about a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// It is right, or a call is under way.
+    Nothing,
+    /// Send it.
+    Set {
+        /// Units to show.
+        units: u32,
+        /// What the channel must show for it to be taken, on a channel that compares.
+        change_from: Option<i64>,
+    },
+    /// Ask the channel what it shows.
+    Read,
+    /// It would, or could, raise what is shown: wait until the channel's orders up to then are in it.
+    AwaitProof {
+        /// Up to when.
+        of: Timestamp,
+    },
+}
+
+/// What is known of one number, and what is being done about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    shown: Option<Statement>,
+    /// On a channel that compares: units by which what it states fell, less the units of its sales that we heard of. The
+    /// two come in any order. Above 0: sold, and not heard of yet. Below 0: heard of, and not stated yet.
+    gap: i64,
+    /// When the last of those sales was heard of.
+    heard_at: Timestamp,
+    flight: Option<Flight>,
+    /// What the channel stated while a call was under way: which of the two came first is known when that has ended.
+    aside: Option<Statement>,
+    doubt: Option<Doubt>,
+    /// When it is looked at once more after a lost call: what became of that was told from numbers that buyers change too.
+    verify_at: Option<Timestamp>,
+    /// The channel may show something else than its statement says: it has to be asked.
+    is_stale: bool,
+    /// What we believed was not what it showed.
+    is_refuted: bool,
+    /// Since when another number should be shown.
+    wrong_since: Option<Timestamp>,
+}
+
+impl Slot {
+    /// The newest statement.
+    #[must_use]
+    pub fn shown(&self) -> Option<Statement> {
+        self.shown
+    }
+
+    /// The call under way.
+    #[must_use]
+    pub fn flight(&self) -> Option<Flight> {
+        self.flight
+    }
+
+    /// Since when another number should be shown.
+    #[must_use]
+    pub fn wrong_since(&self) -> Option<Timestamp> {
+        self.wrong_since
+    }
+
+    /// Whether it is right and no call is under way.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.wrong_since.is_none() && self.flight.is_none()
+    }
+
+    /// Units by which it fell without an order that explains it.
+    #[must_use]
+    pub fn unexplained(&self) -> u32 {
+        u32::try_from(self.gap.max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// When it has to be looked at what the channel shows, though nothing else tells so: a lost call has surely ended, or
+    /// sales that we heard of should have been stated long ago.
+    #[must_use]
+    pub fn doubt_due(&self) -> Option<Timestamp> {
+        let doubt = self.doubt.filter(|doubt| !doubt.is_due);
+        let unstated = (self.gap < 0).then_some(self.heard_at + STATED_WITHIN);
+        let due = doubt.map(|doubt| doubt.until).into_iter().chain(unstated);
+        let due = due.chain(self.verify_at);
+        due.min().filter(|_| !self.is_stale)
+    }
+
+    /// What the channel shows if all its sales are known, and at most shows if not. `None`: nothing is known.
+    #[must_use]
+    pub fn most(&self, sold: Option<&[Sold]>) -> Option<i64> {
+        let shown = self.believed(sold);
+        shown.map(|units| self.doubt.map_or(units, |doubt| units.max(doubt.units)))
+    }
+
+    /// The newest statement, less what was sold since as far as we know.
+    fn believed(&self, sold: Option<&[Sold]>) -> Option<i64> {
+        let sold = sold.unwrap_or_default();
+        let shown = self.shown?;
+        Some(shown.units + self.gap.min(0) - sold_after(sold, shown.at))
+    }
+
+    /// What is to be done at `now`.
+    #[must_use]
+    pub fn act(&self, want: &Want<'_>, now: Timestamp) -> Act {
+        if self.flight.is_some() {
+            return Act::Nothing;
+        }
+        match want.writes {
+            Writes::CompareAndSet => self.compare(want, now),
+            Writes::Absolute => self.replace(want, now),
+        }
+    }
+
+    /// Units that should be shown, with what was sold unseen taken off.
+    #[must_use]
+    pub fn should(&self, want: &Want<'_>) -> u32 {
+        want.units.saturating_sub(match want.writes {
+            Writes::CompareAndSet if want.sold.is_none() => 0,
+            Writes::CompareAndSet => self.unexplained(),
+            Writes::Absolute => want.unseen,
+        })
+    }
+
+    fn compare(&self, want: &Want<'_>, now: Timestamp) -> Act {
+        let (Some(shown), Some(believed)) = (self.shown, self.believed(None)) else {
+            return Act::Read;
+        };
+        let units = self.should(want);
+        let set = Act::Set {
+            units,
+            change_from: Some(believed),
+        };
+        match i64::from(units) {
+            _ if self.is_stale || self.is_in_doubt(now) => Act::Read,
+            units if units == believed => Act::Nothing,
+            // What fell may have been sold, and must not be put back.
+            units if units > believed && want.sold.is_none() => {
+                let of = self.wrong_since.unwrap_or(now).max(shown.at);
+                proven(want, of, set)
+            }
+            _ => set,
+        }
+    }
+
+    fn is_in_doubt(&self, now: Timestamp) -> bool {
+        self.doubt.is_some_and(|doubt| now >= doubt.until)
+    }
+
+    fn replace(&self, want: &Want<'_>, now: Timestamp) -> Act {
+        let units = self.should(want);
+        let set = Act::Set {
+            units,
+            change_from: None,
+        };
+        let Some(most) = self.most(want.sold) else {
+            // Nothing is known to be lower than none.
+            return match units {
+                0 => set,
+                _ => proven(want, self.wrong_since.unwrap_or(now), set),
+            };
+        };
+        if self.is_in_doubt(now) {
+            // What comes too late must be overwritten; not by more than may be shown already.
+            let units = u32::try_from(most.max(0)).unwrap_or(u32::MAX).min(units);
+            return Act::Set {
+                units,
+                change_from: None,
+            };
+        }
+        let wanted = i64::from(units);
+        // Between what may be shown and that less the unseen sales, a write could raise what is shown.
+        let is_lower = wanted < most && (units == 0 || wanted + i64::from(want.unseen) <= most);
+        match () {
+            () if wanted == most => Act::Nothing,
+            () if is_lower => set,
+            () => proven(want, self.wrong_since.unwrap_or(now), set),
+        }
+    }
+
+    /// A call begins.
+    pub fn begin(&mut self, call: u64, units: u32, at: Timestamp) {
+        self.flight = Some(Flight {
+            call,
+            units,
+            begun_at: at,
+            absorbed: -self.gap.min(0),
+        });
+    }
+
+    /// The call was carried out: the channel shows what was sent, at `at` by its clock. On a channel that compares it did
+    /// show what we believed: what had been heard and not stated is in it.
+    pub fn confirm(&mut self, at: Timestamp) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        self.shown = Some(Statement {
+            units: i64::from(flight.units),
+            at,
+        });
+        self.gap += flight.absorbed;
+        (self.is_stale, self.is_refuted) = (false, false);
+        if self
+            .doubt
+            .is_some_and(|doubt| flight.begun_at >= doubt.until)
+        {
+            self.doubt = None;
+        }
+        // What was begun after a lost call had ended, and taken, says what that left behind.
+        let is_before = |at: &Timestamp| flight.begun_at + STATED_WITHIN < *at;
+        self.verify_at = self.verify_at.filter(is_before);
+        self.take_aside();
+    }
+
+    /// The call was refused and changed nothing. `stale`: as the channel shows another number than it was compared with.
+    pub fn refuse(&mut self, stale: bool) {
+        self.flight = None;
+        self.is_stale |= stale;
+        self.is_refuted |= stale;
+        self.take_aside();
+    }
+
+    /// Nobody knows what became of the call; it has surely ended at `until`.
+    pub fn lose(&mut self, until: Timestamp) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let units = i64::from(flight.units);
+        let before = self.doubt.take();
+        self.doubt = Some(Doubt {
+            units: before.map_or(units, |doubt| units.max(doubt.units)),
+            until: before.map_or(until, |doubt| until.max(doubt.until)),
+            is_due: false,
+            absorbed: flight.absorbed,
+        });
+        self.verify_at = Some(until + STATED_WITHIN);
+        self.aside = None;
+        self.is_stale = true;
+    }
+
+    /// What [`Slot::doubt_due`] said is due.
+    pub fn end_doubt(&mut self, now: Timestamp) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.is_due = doubt.until <= now;
+        }
+        self.verify_at = self.verify_at.filter(|at| *at > now);
+        (self.is_stale, self.is_refuted) = (true, true);
+    }
+
+    /// The channel says what it shows, of its own accord. What is older than known is passed over; of two numbers of one
+    /// instant nobody knows which is the later one.
+    pub fn state(&mut self, statement: Statement, writes: Writes) {
+        if self.flight.is_some() {
+            let later = self.aside.filter(|known| known.at > statement.at);
+            let compares = writes == Writes::CompareAndSet;
+            self.aside = compares.then_some(later.unwrap_or(statement));
+            return;
+        }
+        match self.shown {
+            Some(shown) if statement.at < shown.at => {}
+            Some(shown) if statement.at == shown.at => {
+                self.is_stale |= statement.units != shown.units;
+            }
+            Some(_) | None => self.measure(statement, writes),
+        }
+    }
+
+    fn take_aside(&mut self) {
+        if let Some(statement) = self.aside.take() {
+            self.state(statement, Writes::CompareAndSet);
+        }
+    }
+
+    /// The channel answers what it shows; it was asked at that time by our clock. If it said
+    /// something else of that instant, or a later one, nobody knows which was first: it has to be asked again.
+    pub fn read(&mut self, statement: Statement, writes: Writes, asked_at: Timestamp) {
+        let overtaken =
+            |shown: Statement| statement.at <= shown.at && statement.units != shown.units;
+        // What was heard of meanwhile may be in it or not.
+        let is_mixed = self.is_refuted && self.heard_at >= asked_at;
+        if self.flight.is_some() || is_mixed || self.shown.is_some_and(overtaken) {
+            self.is_stale = true;
+            return;
+        }
+        self.measure(statement, writes);
+        if self.is_refuted {
+            // What was heard of and is still not stated will not be: it was given back meanwhile, say.
+            self.gap = self.gap.max(0);
+        }
+        (self.is_stale, self.is_refuted) = (false, false);
+        if self.is_in_doubt(asked_at) {
+            self.doubt = None;
+        }
+    }
+
+    /// Takes a statement over, and what fell since the last one.
+    fn measure(&mut self, statement: Statement, writes: Writes) {
+        if let (Writes::CompareAndSet, Some(shown)) = (writes, self.shown) {
+            let fall = self.base(shown.units, statement.units) - statement.units;
+            // What rose was no sale: it makes up for what fell, and for nothing else.
+            self.gap = match fall {
+                0.. => self.gap + fall,
+                _ => self.gap.min((self.gap + fall).max(0)),
+            };
+        }
+        self.shown = Some(statement);
+    }
+
+    /// What was shown before. A lost call was carried out if that makes the smaller fall of it: then it is lost no more.
+    fn base(&mut self, known: i64, stated: i64) -> i64 {
+        let Some(doubt) = &mut self.doubt else {
+            return known;
+        };
+        let from = known - doubt.absorbed;
+        let is_done = doubt.units >= stated && (from < stated || doubt.units < from);
+        if !is_done {
+            // What had been heard of when it began is in what is stated now.
+            doubt.absorbed = 0;
+            return known;
+        }
+        let Doubt {
+            units, absorbed, ..
+        } = *doubt;
+        self.doubt = None;
+        self.gap += absorbed;
+        units
+    }
+
+    /// Units sold by orders of the channel that were heard of at `now`.
+    pub fn explain(&mut self, units: u64, now: Timestamp) {
+        if units > 0 {
+            self.gap = self.gap.saturating_sub_unsigned(units);
+            self.heard_at = now;
+        }
+    }
+
+    /// All orders of the channel up to the statement are taken off, and the fall is still not explained: it was no
+    /// sale. Returns the units.
+    pub fn give_up_explaining(&mut self, proof: Timestamp) -> u32 {
+        let units = self.unexplained();
+        match self.shown {
+            Some(shown) if shown.at <= proof => {
+                self.gap = self.gap.min(0);
+                units
+            }
+            Some(_) | None => 0,
+        }
+    }
+
+    /// What fell up to now means nothing for what is sold from now on: another thing is counted, or it begins to be
+    /// published. It has to be asked for.
+    pub fn begin_anew(&mut self) {
+        self.gap = 0;
+        (self.is_stale, self.is_refuted) = (true, false);
+        self.wrong_since = None;
+    }
+
+    /// Notes since when the number is wrong. One of which falls and sales do not match is not right yet.
+    pub fn note(&mut self, want: &Want<'_>, at: Timestamp) {
+        let sold = want.sold.filter(|_| want.writes == Writes::Absolute);
+        let right = self.doubt.is_none()
+            && (!self.is_stale || want.writes == Writes::Absolute)
+            && self.verify_at.is_none()
+            && (self.gap == 0 || want.sold.is_none())
+            && self.most(sold) == Some(i64::from(self.should(want)));
+        self.wrong_since = match right {
+            true => None,
+            false => self.wrong_since.or(Some(at)),
+        };
+    }
+}
+
+fn proven(want: &Want<'_>, of: Timestamp, set: Act) -> Act {
+    if want.proof >= of {
+        set
+    } else {
+        Act::AwaitProof { of }
+    }
+}
+
+/// Units sold after a time.
+fn sold_after(sold: &[Sold], after: Timestamp) -> i64 {
+    let later = sold.iter().filter(|sold| sold.at > after);
+    later.map(|sold| i64::from(sold.units)).sum()
+}

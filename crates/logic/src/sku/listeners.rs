@@ -1,0 +1,280 @@
+//! Who lists this SKU, and what it says for each channel: what can be sold, its last sales there, and how fast it
+//! sells.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crossdock_model::answer::StockView;
+use crossdock_model::v1::{PublishedStock, SellingRate, SkuEvent, Sold, Take};
+use crossdock_model::{Answer, ChannelId, EntityId, OrderId, Rejection, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use super::state::SkuState;
+use crate::decider::Decision;
+use crate::oversell::Velocity;
+
+type Decided = Result<Decision<SkuEvent>, Rejection>;
+
+/// Sales of a channel that are named; older ones are only counted.
+pub const SALES_MAX: usize = 32;
+/// Buckets that list one SKU at most.
+pub const LISTENERS_MAX: usize = 4_096;
+/// What is known of a SKU that was never sold: it sells once an hour, and an hour in stock is worth as much.
+const PRIOR_PER_H: u32 = 1;
+const PRIOR_MS: u64 = 3_600_000;
+
+/// Channels that list a SKU.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Listeners(BTreeMap<ChannelId, Listener>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Listener {
+    buckets: BTreeSet<u16>,
+    sales: VecDeque<(OrderId, Sold)>,
+    sold_units: u64,
+    velocity: Velocity,
+    /// Units sold since then are not in the velocity yet. `None`: nothing was in stock.
+    in_stock_since: Option<Timestamp>,
+}
+
+impl Listener {
+    fn new(in_stock_since: Option<Timestamp>) -> Self {
+        Self {
+            buckets: BTreeSet::new(),
+            sales: VecDeque::new(),
+            sold_units: 0,
+            velocity: Velocity::prior(PRIOR_PER_H, PRIOR_MS),
+            in_stock_since,
+        }
+    }
+
+    /// Counts the time in stock up to now, and units sold in it.
+    fn count(&mut self, units: u32, is_in_stock: bool, now: Timestamp) {
+        let in_stock = self.in_stock_since.map(|since| now.since(since));
+        self.velocity = self
+            .velocity
+            .after(units, in_stock.map_or(0, |span| span.as_ms()));
+        self.in_stock_since = is_in_stock.then_some(now);
+    }
+
+    fn rate(&self, channel: &ChannelId) -> SellingRate {
+        SellingRate {
+            channel: channel.clone(),
+            milli_per_h: self.velocity.milli_per_h(),
+            shape_milli: self.velocity.shape_milli(),
+        }
+    }
+}
+
+impl Listeners {
+    fn has(&self, channel: &ChannelId, bucket: u16) -> bool {
+        let known = self.0.get(channel);
+        known.is_some_and(|known| known.buckets.contains(&bucket))
+    }
+
+    pub fn subscribe(
+        &mut self,
+        channel: &ChannelId,
+        bucket: u16,
+        in_stock_since: Option<Timestamp>,
+    ) {
+        let known = self.0.entry(channel.clone());
+        let known = known.or_insert_with(|| Listener::new(in_stock_since));
+        known.buckets.insert(bucket);
+    }
+
+    pub fn unsubscribe(&mut self, channel: &ChannelId, bucket: u16) {
+        let Some(known) = self.0.get_mut(channel) else {
+            return;
+        };
+        known.buckets.remove(&bucket);
+        if known.buckets.is_empty() {
+            self.0.remove(channel);
+        }
+    }
+
+    /// An order took units, or waits for them. It is one sale however often it is placed anew.
+    pub fn sold(&mut self, order: &OrderId, units: u32, at: Timestamp, now: Timestamp) {
+        let Some(known) = self.0.get_mut(&order.channel) else {
+            return;
+        };
+        if known.sales.iter().any(|(sold, _)| sold == order) {
+            return;
+        }
+        known.count(units, known.in_stock_since.is_some(), now);
+        // Some orders say that they were placed in the future.
+        let at = at.min(now);
+        known.sales.push_back((order.clone(), Sold { at, units }));
+        known.sold_units += u64::from(units);
+        if known.sales.len() > SALES_MAX {
+            known.sales.pop_front();
+        }
+    }
+
+    /// It came into stock, or went out of it.
+    pub fn stocked(&mut self, is_in_stock: bool, now: Timestamp) {
+        for known in self.0.values_mut() {
+            if known.in_stock_since.is_some() != is_in_stock {
+                known.count(0, is_in_stock, now);
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What is said to the buckets of a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Its buckets that list the SKU.
+    pub buckets: Vec<u16>,
+    /// What they are told.
+    pub stock: PublishedStock,
+}
+
+impl SkuState {
+    /// What is said to every channel that lists it. `view` is its stock as of now.
+    #[must_use]
+    pub fn publications(&self, view: &StockView) -> Vec<Publication> {
+        let said = self.listeners.0.iter().map(|(channel, known)| Publication {
+            channel: channel.clone(),
+            buckets: known.buckets.iter().copied().collect(),
+            stock: self.said_to(known, view),
+        });
+        said.collect()
+    }
+
+    fn said_to(&self, known: &Listener, view: &StockView) -> PublishedStock {
+        let is_counted = |location| {
+            let place = self.places.get(location);
+            place.is_some_and(|place| place.is_counted) || self.is_untracked()
+        };
+        let counted = view
+            .locations
+            .iter()
+            .filter(|here| is_counted(&here.location));
+        let rates = self.listeners.0.iter();
+        PublishedStock {
+            sku: view.sku.clone(),
+            version: view.version,
+            tracking: view.tracking.clone(),
+            ats: counted
+                .map(|here| (here.location.clone(), here.ats))
+                .collect(),
+            sold: known.sales.iter().map(|(_, sold)| *sold).collect(),
+            sold_units: known.sold_units,
+            sole: known.buckets.len() == 1,
+            rates: rates.map(|(channel, known)| known.rate(channel)).collect(),
+        }
+    }
+
+    /// Whether any bucket lists it.
+    #[must_use]
+    pub fn has_listeners(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    /// Whether anything of it is free.
+    pub(super) fn is_in_stock(&self) -> bool {
+        self.places.values().any(|place| place.sums.free() > 0)
+    }
+
+    /// Notes what an event means for those who list it.
+    pub(super) fn note_listeners(&mut self, event: &SkuEvent, now: Timestamp) {
+        if self.listeners.is_empty() {
+            return;
+        }
+        let units = |takes: &[Take]| takes.iter().map(|take| take.units).sum();
+        match event {
+            SkuEvent::Reserved {
+                id,
+                takes,
+                promised_at,
+                ..
+            } => self
+                .listeners
+                .sold(&id.order, units(takes), *promised_at, now),
+            SkuEvent::Waiting {
+                order,
+                units,
+                promised_at,
+                ..
+            } => self.listeners.sold(order, *units, *promised_at, now),
+            _ => {}
+        }
+        let is_in_stock = self.is_in_stock();
+        self.listeners.stocked(is_in_stock, now);
+    }
+}
+
+impl Draft<'_> {
+    pub fn subscribe(mut self, bucket: &EntityId) -> Decided {
+        let (channel, number) = bucket_of(bucket)?;
+        let listeners = &self.state.listeners;
+        let all: usize = listeners.0.values().map(|known| known.buckets.len()).sum();
+        let is_new = !listeners.has(channel, number);
+        if is_new && all >= LISTENERS_MAX {
+            return Err(Rejection::Limit {
+                what: "buckets that list one SKU".to_owned(),
+                max: LISTENERS_MAX as u64,
+            });
+        }
+        let version = self.version + u64::from(is_new);
+        let mut known = match listeners.0.get(channel) {
+            Some(known) => known.clone(),
+            None => Listener::new(None),
+        };
+        known.buckets.insert(number);
+        let view = self.view(version);
+        let said = self.state.said_to(&known, &view);
+        if is_new {
+            self.events.push(SkuEvent::Subscribed {
+                bucket: bucket.clone(),
+            });
+        }
+        Ok(Decision {
+            events: self.events,
+            answer: Answer::Published(Box::new(said)),
+            notices: self.notices,
+        })
+    }
+
+    pub fn unsubscribe(self, bucket: &EntityId) -> Decided {
+        let (channel, number) = bucket_of(bucket)?;
+        let is_known = self.state.listeners.has(channel, number);
+        let event = SkuEvent::Unsubscribed {
+            bucket: bucket.clone(),
+        };
+        Ok(Decision::done(
+            is_known.then_some(event).into_iter().collect(),
+        ))
+    }
+}
+
+fn bucket_of(bucket: &EntityId) -> Result<(&ChannelId, u16), Rejection> {
+    match bucket {
+        EntityId::Bucket(channel, number) => Ok((channel, *number)),
+        _ => Err(Rejection::invalid(
+            "bucket",
+            "only a bucket of listings listens to a SKU",
+        )),
+    }
+}
+
+impl SkuState {
+    pub(super) fn apply_listener(&mut self, bucket: &EntityId, listens: bool, at: Timestamp) {
+        let EntityId::Bucket(channel, number) = bucket else {
+            return;
+        };
+        if listens {
+            let since = self.is_in_stock().then_some(at);
+            self.listeners.subscribe(channel, *number, since);
+        } else {
+            self.listeners.unsubscribe(channel, *number);
+        }
+    }
+}

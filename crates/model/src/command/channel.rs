@@ -1,0 +1,118 @@
+//! What channels and the buckets of their listings can be asked to do.
+#![allow(
+    missing_docs,
+    reason = "variants are documented; fields are named for what they hold, with units in name or type"
+)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::v1::{
+    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget,
+    PublishedStock, Publishing, ShownLevel,
+};
+use crate::{ListingId, LocationId, SkuId, SourceId, Timestamp};
+
+/// Commands for `channel:{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChannelCommand {
+    Connect(ChannelSettings),
+    SetMode(ChannelMode),
+    BeginAdoption {
+        older_than: Timestamp,
+    },
+    /// Opens (or keeps open) an exception about something that is not an entity of its own: an unmapped
+    /// listing, an unreadable payload.
+    OpenException {
+        kind: String,
+        subject: String,
+        cause: String,
+        evidence: Vec<(String, String)>,
+    },
+    /// `episode`: that one alone, which must be open; else whichever is.
+    CloseException {
+        kind: String,
+        subject: String,
+        episode: Option<u32>,
+        how: String,
+    },
+    /// A person writes onto an open exception.
+    NoteException {
+        key: ExceptionKey,
+        text: String,
+    },
+    /// How its numbers are written, as the configuration says. Mode, pauses and version stay as they are.
+    PublishAs(Box<Publishing>),
+    /// Shows none of a SKU, or of what is at a location; `paused: false` ends that.
+    Pause {
+        what: PauseTarget,
+        paused: bool,
+    },
+}
+
+/// What is paused on a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PauseTarget {
+    Sku(SkuId),
+    Location(LocationId),
+}
+
+/// Commands for `bucket:{channel}:{number}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BucketCommand {
+    Map {
+        listing: ListingId,
+        target: ListingTarget,
+    },
+    Unmap {
+        listing: ListingId,
+    },
+    Look {
+        listing: ListingId,
+    },
+    /// The channel shows so many of it: it was asked then, or says so of its own accord. Nothing is kept of a listing that
+    /// stands for nothing.
+    Show {
+        listing: ListingId,
+        level: ShownLevel,
+        asked_at: Option<Timestamp>,
+    },
+    /// A read: what the channel shows of it, as `Shown`.
+    LookShown {
+        listing: ListingId,
+    },
+    /// What is published from now on, and how.
+    Publish(Box<Publishing>),
+    /// A read: every number, what is shown and what should be, as `Numbers`.
+    LookNumbers,
+    SetListingMode {
+        listing: ListingId,
+        mode: ListingMode,
+    },
+    /// SKUs say what can be sold. What is older than known changes nothing.
+    Stock(Vec<PublishedStock>),
+    /// All orders of the channel up to then were taken off their SKUs' stock.
+    Prove {
+        up_to: Timestamp,
+    },
+    /// Calls are to be made for these now; answered with those that are still needed, as `Calls`.
+    Begin {
+        numbers: Vec<(ListingId, SourceId)>,
+    },
+    /// A call has ended. One that is not under way changes nothing.
+    End {
+        listing: ListingId,
+        place: SourceId,
+        call: u64,
+        outcome: CallOutcome,
+    },
+    /// Calls that were under way in another process: nobody hears of them again.
+    Lose,
+    ResolveException {
+        key: ExceptionKey,
+        how: String,
+    },
+    NoteException {
+        key: ExceptionKey,
+        text: String,
+    },
+}

@@ -1,0 +1,122 @@
+//! What is published to a channel: its places, what is kept back, what SKUs say for it, and the calls made.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelMode, Tracking};
+use crate::{ChannelId, Duration, LocationId, SkuId, SourceId, Timestamp};
+
+/// How a channel takes the number of units it is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Writes {
+    /// Only if it still shows the number that is named beside the new one.
+    CompareAndSet,
+    /// Whatever it shows is replaced; its own sales lower it from there.
+    Absolute,
+}
+
+/// A place of the channel, and the locations whose stock it sells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelPlace {
+    /// The channel's name for it.
+    pub place: SourceId,
+    /// Our locations. No location belongs to two places, so that what is shown at all of them together is never more
+    /// than there is.
+    pub locations: Vec<LocationId>,
+}
+
+/// Units kept back from a channel, of each listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Buffer {
+    /// Always as many.
+    Fixed { units: u32 },
+    /// As many as others sell until this channel shows it, but for that risk; between floor and cap.
+    Measured {
+        risk_ppm: u32,
+        /// The 99th percentile of the time from a sale elsewhere to this channel showing it.
+        lag: Duration,
+        floor_units: u32,
+        cap_units: u32,
+    },
+}
+
+/// What is published to a channel, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publishing {
+    /// Counted by the channel: what is older than known changes nothing.
+    pub version: u64,
+    pub mode: ChannelMode,
+    pub writes: Writes,
+    pub places: Vec<ChannelPlace>,
+    pub buffer: Buffer,
+    /// The 99th percentile of the time from a sale of the channel itself to its unit being taken off our stock.
+    pub unseen_for: Duration,
+    /// Risk at which more than the expected unseen sales happened, in millionths.
+    pub unseen_risk_ppm: u32,
+    /// A call that has not ended after that is of unknown outcome.
+    pub call_for: Duration,
+    /// A number that is wrong for longer needs a person.
+    pub wrong_for: Duration,
+    /// Shown as none here, whatever there is.
+    pub paused_skus: Vec<SkuId>,
+    /// Counted as empty here.
+    pub paused_locations: Vec<LocationId>,
+}
+
+/// How far a listing is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ListingMode {
+    /// Shown with this share of the stock, in thousandths.
+    Live { share_permille: u16 },
+    /// Its wave has not been opened: shows none.
+    NotInWave,
+    /// Shows none.
+    Paused,
+}
+
+/// Units of a SKU sold on a channel and taken off its stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sold {
+    /// When, by the channel's clock.
+    pub at: Timestamp,
+    pub units: u32,
+}
+
+/// How fast a SKU sells on a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellingRate {
+    pub channel: ChannelId,
+    /// Thousandths of a unit per hour in stock.
+    pub milli_per_h: u64,
+    /// How much that is worth: the shape of its gamma distribution, in thousandths.
+    pub shape_milli: u64,
+}
+
+/// What a SKU says for one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedStock {
+    pub sku: SkuId,
+    pub version: u64,
+    pub tracking: Tracking,
+    /// Units available to sell, at each location where the stock is known.
+    pub ats: Vec<(LocationId, u32)>,
+    /// The channel's last sales that `ats` is lowered by, the oldest first.
+    pub sold: Vec<Sold>,
+    /// Units of all sales of the channel, with those that are not named any more.
+    pub sold_units: u64,
+    /// Whether no other bucket of the channel lists the SKU.
+    pub sole: bool,
+    pub rates: Vec<SellingRate>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallOutcome {
+    /// The channel shows what was sent, since then by its clock.
+    Confirmed { at: Timestamp },
+    /// The channel showed another number than it was compared with; nothing has changed.
+    Stale,
+    /// The channel refused it and says why; nothing has changed.
+    Refused { problem: String },
+    /// Nobody knows.
+    Unknown,
+}

@@ -1,0 +1,112 @@
+//! Samples of what is published.
+
+use crossdock_model::answer::{NumberCall, NumberCallKind, NumberView};
+use crossdock_model::v1::{
+    Buffer, CallOutcome, ChannelMode, ChannelPlace, ListingMode, PublishedStock, Publishing,
+    SellingRate, Sold, Tracking, Writes,
+};
+use crossdock_model::{Duration, EntityId, SourceId};
+
+use crate::others::listing;
+use crate::sample::{at, location, order, samples, sku, text};
+
+pub fn place() -> SourceId {
+    SourceId::new("shop/5").expect("a source id")
+}
+
+pub fn bucket() -> EntityId {
+    EntityId::Bucket(order().channel, 5)
+}
+
+pub fn publishing() -> Publishing {
+    Publishing {
+        version: 3,
+        mode: ChannelMode::Active,
+        writes: Writes::Absolute,
+        places: vec![ChannelPlace {
+            place: place(),
+            locations: vec![location("reno")],
+        }],
+        buffer: Buffer::Fixed { units: 2 },
+        unseen_for: Duration::from_s(300),
+        unseen_risk_ppm: 1_000,
+        call_for: Duration::from_s(10),
+        wrong_for: Duration::from_s(600),
+        paused_skus: vec![sku("A-1")],
+        paused_locations: vec![location("york")],
+    }
+}
+
+pub fn published_stock() -> PublishedStock {
+    PublishedStock {
+        sku: sku("A-1"),
+        version: 9,
+        tracking: Tracking::Tracked,
+        ats: vec![(location("reno"), 7)],
+        sold: vec![Sold {
+            at: at(4),
+            units: 2,
+        }],
+        sold_units: 33,
+        sole: true,
+        rates: vec![SellingRate {
+            channel: order().channel,
+            milli_per_h: 20_500,
+            shape_milli: 60_000,
+        }],
+    }
+}
+
+pub fn number_calls() -> Vec<NumberCall> {
+    let set = NumberCallKind::Set {
+        call: 8,
+        units: 4,
+        change_from: Some(-2),
+    };
+    let call = |kind| NumberCall {
+        listing: listing(),
+        place: place(),
+        kind,
+    };
+    [NumberCallKind::Read, set].map(call).into()
+}
+
+pub fn number_view() -> NumberView {
+    NumberView {
+        listing: listing(),
+        place: place(),
+        shown: Some(-1),
+        should: Some(4),
+        wrong_since: Some(at(6)),
+    }
+}
+
+samples!(writes, Writes {
+    CompareAndSet => [Writes::CompareAndSet],
+    Absolute => [Writes::Absolute],
+});
+
+samples!(buffers, Buffer {
+    Fixed => [Buffer::Fixed { units: 2 }],
+    Measured => [
+        Buffer::Measured {
+            risk_ppm: 1_000,
+            lag: Duration::from_s(10),
+            floor_units: 1,
+            cap_units: 50,
+        },
+    ],
+});
+
+samples!(listing_modes, ListingMode {
+    Live => [ListingMode::Live { share_permille: 500 }],
+    NotInWave => [ListingMode::NotInWave],
+    Paused => [ListingMode::Paused],
+});
+
+samples!(call_outcomes, CallOutcome {
+    Confirmed => [CallOutcome::Confirmed { at: at(7) }],
+    Stale => [CallOutcome::Stale],
+    Refused => [CallOutcome::Refused { problem: text("no such listing") }],
+    Unknown => [CallOutcome::Unknown],
+});
