@@ -8,6 +8,7 @@ use crossdock_model::{ExternalId, LineId, ListingId, Money, RefundId, ShipmentId
 use thiserror::Error;
 
 use crate::buyer::Buyer;
+use crate::shipping::Promise;
 
 /// A secret. Its contents are never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -107,6 +108,11 @@ pub enum Inbound {
         /// What was taken out.
         removed: Vec<LineUnits>,
     },
+    /// The order has changed: it is to be read again.
+    Reread {
+        /// The order.
+        order: ExternalId,
+    },
     /// A topic we know and need not act on.
     Nothing {
         /// Why, in one sentence.
@@ -144,6 +150,8 @@ pub struct ChannelOrder {
     pub ship_to: Option<Destination>,
     /// Names of the way it is to be sent, the surest first.
     pub shipping: Vec<String>,
+    /// What the channel itself promised; the rest is promised by the way it is to be sent.
+    pub promised: Promise,
     /// Whether money is there.
     pub payment: Payment,
     /// When and why the channel cancelled it.
@@ -162,6 +170,8 @@ pub struct ChannelOrder {
     pub shipped: Vec<(ShipmentId, Vec<LineUnits>)>,
     /// Shipments it carries that did not happen after all.
     pub unshipped: Vec<ShipmentId>,
+    /// Lines that the buyer asks not to be sent any more, with the reason: they are wanted until somebody agrees.
+    pub cancel_asked: Vec<(LineId, String)>,
 }
 
 impl ChannelOrder {

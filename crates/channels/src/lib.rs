@@ -3,9 +3,11 @@
 //! A connector reads and writes bytes. It cannot reach the journal or an entity: what it reads is handed on
 //! as values, and personal data apart from the rest.
 
+pub mod amazon;
 mod buyer;
 mod fields;
 mod inbound;
+mod outbound;
 mod shipping;
 pub mod shopify;
 pub mod standard_webhooks;
@@ -16,4 +18,5 @@ pub use fields::{MapError, timestamp};
 pub use inbound::{
     ChannelLine, ChannelOrder, Delivery, Inbound, Secret, StockLevel, Verified, VerifyError,
 };
+pub use outbound::{CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
 pub use shipping::{Promise, Shipping, ShippingMethod, Within};

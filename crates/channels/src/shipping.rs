@@ -113,6 +113,18 @@ pub struct Promise {
     pub deliver_by: Option<Timestamp>,
 }
 
+impl Promise {
+    /// What is promised here, and for the rest what is promised otherwise.
+    #[must_use]
+    pub fn or(self, otherwise: Self) -> Self {
+        Self {
+            service_level: self.service_level.or(otherwise.service_level),
+            ship_by: self.ship_by.or(otherwise.ship_by),
+            deliver_by: self.deliver_by.or(otherwise.deliver_by),
+        }
+    }
+}
+
 impl Default for Shipping {
     fn default() -> Self {
         Self {
@@ -206,6 +218,18 @@ mod tests {
             };
             assert_eq!(shipping.promise(&names, placed), expected, "{names:?}");
         }
+    }
+
+    /// What a channel promised itself stands; what it left open is promised by the way of sending.
+    #[test]
+    fn a_channels_own_promise_comes_first() {
+        let promise = |service: Option<&str>, ship_by: Option<i64>| Promise {
+            service_level: service.map(str::to_owned),
+            ship_by: ship_by.map(Timestamp::from_ms),
+            deliver_by: None,
+        };
+        let merged = promise(None, Some(1)).or(promise(Some("express"), Some(2)));
+        assert_eq!(merged, promise(Some("express"), Some(1)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::order;
 use crate::buyer::{Address, Buyer};
 use crate::fields::{MapError, Part, timestamp};
 use crate::inbound::{ChannelLine, ChannelOrder};
+use crate::shipping::Promise;
 
 /// An order of an export that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +159,7 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
             .map(str::to_owned)
             .into_iter()
             .collect(),
+        promised: Promise::default(),
         payment,
         cancelled,
         total: amount(first, "Total", currency)?,
@@ -167,6 +169,7 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
         refunds: Vec::new(),
         shipped: Vec::new(),
         unshipped: Vec::new(),
+        cancel_asked: Vec::new(),
         external,
     })
 }

@@ -1,7 +1,8 @@
-//! Shopify: webhooks in, signed over the raw body.
+//! Shopify: webhooks in, signed over the raw body; calls of the Admin API out.
 //!
 //! Sources: <https://shopify.dev/docs/apps/build/webhooks>, the REST order resource of Admin API 2026-10.
 
+pub mod admin;
 mod export;
 mod order;
 mod refund;

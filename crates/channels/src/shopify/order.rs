@@ -7,6 +7,7 @@ use super::refund;
 use crate::buyer::{Address, Buyer};
 use crate::fields::{MapError, Part};
 use crate::inbound::{ChannelLine, ChannelOrder};
+use crate::shipping::Promise;
 
 /// Characters of the postal code that leave the vault.
 const POSTAL_PREFIX: usize = 3;
@@ -47,6 +48,7 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         lines: lines?,
         ship_to: root.get("shipping_address").map(|part| destination(&part)),
         shipping: shipping.into_iter().flatten().flatten().collect(),
+        promised: Promise::default(),
         payment: payment(root)?,
         cancelled: cancelled(root)?,
         total: price(root, "total_price", currency.as_deref())?,
@@ -56,6 +58,7 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         refunds,
         shipped,
         unshipped,
+        cancel_asked: Vec::new(),
     })
 }
 

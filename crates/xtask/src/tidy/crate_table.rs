@@ -31,7 +31,9 @@ const TABLE: &[Row] = &[
     row("api", &["model", "runtime", "insight", "channels"]),
     row(
         "sim",
-        &["model", "logic", "engine", "journal", "shard", "channels"],
+        &[
+            "model", "logic", "engine", "journal", "shard", "runtime", "channels",
+        ],
     ),
     row(
         "node",

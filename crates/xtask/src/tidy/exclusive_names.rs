@@ -32,7 +32,7 @@ const EXCLUSIVE: &[Exclusive] = &[
     },
     Exclusive {
         libraries: &["axum", "axum-extra"],
-        owners: &["api"],
+        owners: &["api", "sim"],
     },
     Exclusive {
         libraries: &["reqwest", "ureq"],

@@ -1,0 +1,308 @@
+//! Many numbers in one document: a feed is taken at once and worked on minutes later.
+//!
+//! A number in an open feed is set when the feed is worked on, over whatever was set meanwhile: what was lowered in
+//! between is sent again once the feed has ended. A feed whose beginning has no answer may have begun.
+
+use crossdock_model::{ListingId, SourceId};
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{Seller, Taken, unreadable};
+use super::numbers::availability;
+use super::operation::Operation;
+use super::wire::{Answer, Request, read_body, unanswered};
+use crate::inbound::Secret;
+use crate::outbound::CallError;
+
+/// Numbers in one feed at most.
+pub const FEED_NUMBERS_MAX: usize = 25_000;
+
+/// Type of the feed.
+const LISTINGS: &str = "JSON_LISTINGS_FEED";
+/// Type of its document.
+const JSON: &str = "application/json; charset=UTF-8";
+const FEEDS: [&str; 3] = ["feeds", "2021-06-30", "feeds"];
+const DOCUMENTS: [&str; 3] = ["feeds", "2021-06-30", "documents"];
+
+/// Where a document is put. Whoever has the address may do so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadPlace {
+    /// The document's id.
+    pub document: String,
+    /// Its address.
+    pub url: Secret,
+}
+
+/// How far a feed is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedState {
+    /// Not ended yet.
+    Open,
+    /// Worked on; its report is in that document.
+    Done {
+        /// The report's document.
+        report: Option<String>,
+    },
+    /// Given up before it was worked on.
+    Cancelled,
+    /// Given up; some of it may have been done.
+    Fatal {
+        /// The report's document.
+        report: Option<String>,
+    },
+}
+
+/// What became of a feed's messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedReport {
+    /// Messages that were taken.
+    pub accepted: u32,
+    /// Messages that were not taken, by their number, with the reason.
+    pub refused: Vec<(u32, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentBody {
+    feed_document_id: String,
+    url: String,
+    compression_algorithm: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedBody {
+    feed_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FeedBody {
+    processing_status: String,
+    result_feed_document_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ReportBody {
+    issues: Option<Vec<IssueBody>>,
+    summary: SummaryBody,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IssueBody {
+    message_id: u32,
+    severity: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SummaryBody {
+    messages_accepted: u32,
+}
+
+/// The document that sets numbers. Messages are counted from 1, in the order given.
+#[must_use]
+pub fn listings_feed(
+    seller: &str,
+    product_type: &str,
+    numbers: &[(ListingId, SourceId, u32)],
+) -> Vec<u8> {
+    let message = |(id, (sku, place, units)): (u32, &(ListingId, SourceId, u32))| {
+        json!({
+            "messageId": id,
+            "sku": sku.as_str(),
+            "operationType": "PARTIAL_UPDATE",
+            "productType": product_type,
+            "attributes": { "fulfillment_availability": availability(place, *units) },
+        })
+    };
+    let messages: Vec<Value> = (1..).zip(numbers).map(message).collect();
+    let header = json!({ "sellerId": seller, "version": "2.0", "issueLocale": "en_US" });
+    json!({ "header": header, "messages": messages })
+        .to_string()
+        .into_bytes()
+}
+
+impl Seller {
+    /// Sets numbers by a feed and says which. *Once*: whoever has no answer does not know whether it has begun.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn set_by_feed(
+        &self,
+        numbers: &[(ListingId, SourceId, u32)],
+    ) -> Result<String, CallError> {
+        if numbers.len() > FEED_NUMBERS_MAX {
+            return Err(CallError::NotDone(format!(
+                "a feed sets {FEED_NUMBERS_MAX} numbers at most"
+            )));
+        }
+        let inner = self.inner();
+        let document = listings_feed(&inner.seller, &inner.product_type, numbers);
+        let place = self.create_feed_document().await?;
+        if let Taken::Refused(problem) = self.upload(&place, document).await? {
+            return Err(CallError::NotDone(problem));
+        }
+        self.create_feed(&place.document).await
+    }
+
+    /// A place for a document. *Keyed* by itself: one that is not used is forgotten.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn create_feed_document(&self) -> Result<UploadPlace, CallError> {
+        let body = json!({ "contentType": JSON });
+        let created = self.feeds(Operation::CreateFeedDocument, &DOCUMENTS, Some(body));
+        let created: DocumentBody = read(&created.await?)?;
+        Ok(UploadPlace {
+            document: created.feed_document_id,
+            url: Secret::new(created.url),
+        })
+    }
+
+    /// Puts a document in its place. *Keyed*: a repeat replaces it by itself.
+    ///
+    /// # Errors
+    /// [`CallError`]: without a feed nothing comes of it.
+    pub async fn upload(&self, place: &UploadPlace, body: Vec<u8>) -> Result<Taken, CallError> {
+        let url = document_url(&place.url)?;
+        let request = self.inner().wire.http.put(url).header("content-type", JSON);
+        let answer = request.body(body).send().await;
+        let status = answer.map_err(|error| not_begun(&error))?.status();
+        Ok(match status.is_success() {
+            true => Taken::Done,
+            false => Taken::Refused(format!(
+                "the document is refused with status {}",
+                status.as_u16()
+            )),
+        })
+    }
+
+    /// Begins a feed on a document and says which. *Once*: whoever has no answer does not know whether it has begun.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn create_feed(&self, document: &str) -> Result<String, CallError> {
+        let body = json!({
+            "feedType": LISTINGS,
+            "marketplaceIds": [self.inner().marketplace],
+            "inputFeedDocumentId": document,
+        });
+        let created = self
+            .feeds(Operation::CreateFeed, &FEEDS, Some(body))
+            .await?;
+        read::<CreatedBody>(&created).map(|created| created.feed_id)
+    }
+
+    /// How far a feed is. Reads only.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get_feed(&self, feed: &str) -> Result<FeedState, CallError> {
+        let [api, version, feeds] = FEEDS;
+        let path = [api, version, feeds, feed];
+        let body = self.feeds(Operation::GetFeed, &path, None).await?;
+        let FeedBody {
+            processing_status,
+            result_feed_document_id: report,
+        } = read(&body)?;
+        match processing_status.as_str() {
+            "IN_QUEUE" | "IN_PROGRESS" => Ok(FeedState::Open),
+            "DONE" => Ok(FeedState::Done { report }),
+            "CANCELLED" => Ok(FeedState::Cancelled),
+            "FATAL" => Ok(FeedState::Fatal { report }),
+            other => Err(CallError::Unknown(format!(
+                "the feed is {other:?}, which is not known"
+            ))),
+        }
+    }
+
+    /// What became of a feed's messages. Reads only.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn feed_report(&self, document: &str) -> Result<FeedReport, CallError> {
+        let [api, version, documents] = DOCUMENTS;
+        let path = [api, version, documents, document];
+        let body = self.feeds(Operation::GetFeedDocument, &path, None).await?;
+        let place: DocumentBody = read(&body)?;
+        if let Some(how) = place.compression_algorithm {
+            return Err(CallError::NotDone(format!(
+                "the report of the feed is packed with {how}, which is not read here"
+            )));
+        }
+        let url = document_url(&Secret::new(place.url))?;
+        let answer = self.inner().wire.http.get(url).send().await;
+        let mut answer = answer.map_err(|error| unanswered(&error))?;
+        if !answer.status().is_success() {
+            let status = answer.status().as_u16();
+            return Err(CallError::Unknown(format!(
+                "status {status} for the report"
+            )));
+        }
+        let body = read_body(&mut answer).await.map_err(CallError::Unknown)?;
+        report(&body)
+    }
+
+    async fn feeds(
+        &self,
+        operation: Operation,
+        path: &[&str],
+        body: Option<Value>,
+    ) -> Result<Vec<u8>, CallError> {
+        let method = match body {
+            Some(_) => Method::POST,
+            None => Method::GET,
+        };
+        let request = Request {
+            operation,
+            method,
+            path,
+            query: Vec::new(),
+            body,
+        };
+        match self.inner().wire.call(&request).await? {
+            Answer::Done(body) => Ok(body),
+            Answer::Refused { problem, .. } => Err(CallError::NotDone(problem)),
+        }
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
+    serde_json::from_slice(body).map_err(unreadable)
+}
+
+fn document_url(url: &Secret) -> Result<Url, CallError> {
+    let parsed = Url::parse(url.expose());
+    parsed.map_err(|_| CallError::NotDone("the document has no address".to_owned()))
+}
+
+/// A document by itself does nothing: the feed on it has not begun.
+fn not_begun(error: &reqwest::Error) -> CallError {
+    CallError::NotDone(match unanswered(error) {
+        CallError::Unknown(what) | CallError::NotDone(what) => what,
+        throttled @ CallError::Throttled { .. } => throttled.to_string(),
+    })
+}
+
+/// Warnings are about messages that were taken.
+fn report(body: &[u8]) -> Result<FeedReport, CallError> {
+    let body: ReportBody = read(body)?;
+    let issues = body.issues.into_iter().flatten();
+    let refused = issues
+        .filter(|issue| issue.severity == "ERROR")
+        .map(|issue| {
+            let problem = format!("{}: {}", issue.code, issue.message);
+            (issue.message_id, problem)
+        });
+    Ok(FeedReport {
+        accepted: body.summary.messages_accepted,
+        refused: refused.collect(),
+    })
+}

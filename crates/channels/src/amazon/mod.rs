@@ -1,0 +1,28 @@
+//! Amazon's Selling Partner API: orders are polled, notifications say what to read again, one call sets one number.
+//!
+//! Nothing that Amazon sends is signed: what counts is read from Amazon itself, over TLS. Sources: the models of Orders
+//! 2026-01-01, Listings Items 2021-08-01, Feeds 2021-06-30 and `confirmShipment` of Orders v0,
+//! <https://github.com/amzn/selling-partner-api-models>; <https://developer-docs.amazon.com/sp-api>.
+
+mod client;
+mod feed;
+mod map;
+mod notification;
+mod numbers;
+mod operation;
+mod order;
+mod package;
+mod token;
+mod wire;
+
+pub use client::{
+    Cursor, OVERLAP, OrdersPage, Searched, Seller, SellerAccount, SetUpError, StoredOrder, Taken,
+};
+pub use feed::{FEED_NUMBERS_MAX, FeedReport, FeedState, UploadPlace, listings_feed};
+pub use map::{NOTIFICATION, ORDER, delivery_id, map};
+pub use operation::Operation;
+pub use package::{Package, package_reference};
+pub use wire::Now;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! One call: its token, its address, and what its answer means for whether it was done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossdock_model::Timestamp;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::operation::Operation;
+use super::token::Tokens;
+use crate::inbound::Secret;
+use crate::outbound::CallError;
+
+/// Bytes of an answer that are read: a page of a hundred orders has under one million.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Longest pause that is believed.
+const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
+/// Where the present time comes from.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What to call.
+pub(super) struct Request<'a> {
+    pub(super) operation: Operation,
+    pub(super) method: Method,
+    /// Parts of the path; each is escaped.
+    pub(super) path: &'a [&'a str],
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) body: Option<Value>,
+}
+
+/// What Amazon answered about the call.
+pub(super) enum Answer {
+    /// It was done.
+    Done(Vec<u8>),
+    /// It was refused as it stands; nothing was done.
+    Refused { status: u16, problem: String },
+}
+
+/// Calls of one seller's account.
+pub(super) struct Wire {
+    pub(super) http: reqwest::Client,
+    pub(super) base: Url,
+    pub(super) tokens: Tokens,
+    /// Time for a whole call, with its tokens.
+    pub(super) call_max: Duration,
+}
+
+impl Wire {
+    /// Makes a call. Behind its time nothing of it is sent any more.
+    pub(super) async fn call(&self, request: &Request<'_>) -> Result<Answer, CallError> {
+        let call = tokio::time::timeout(self.call_max, self.call_with_token(request));
+        let unknown = |_| CallError::Unknown("nothing in time".to_owned());
+        call.await.map_err(unknown)?
+    }
+
+    /// A token that is refused is renewed once.
+    async fn call_with_token(&self, request: &Request<'_>) -> Result<Answer, CallError> {
+        let token = self.tokens.access().await?;
+        let answer = self.send(request, &token).await?;
+        let Answer::Refused {
+            status: 401 | 403, ..
+        } = answer
+        else {
+            return Ok(answer);
+        };
+        let token = self.tokens.access_after(&token).await?;
+        match self.send(request, &token).await? {
+            Answer::Refused {
+                status: 401 | 403,
+                problem,
+            } => Err(CallError::NotDone(format!(
+                "{problem}: check what the seller authorised, and the application's roles"
+            ))),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn send(&self, request: &Request<'_>, token: &Secret) -> Result<Answer, CallError> {
+        let url = self.url(request)?;
+        let mut token = HeaderValue::from_str(token.expose())
+            .map_err(|_| CallError::NotDone("the access token is no header".to_owned()))?;
+        token.set_sensitive(true);
+        let mut call = self
+            .http
+            .request(request.method.clone(), url)
+            .header("x-amz-access-token", token);
+        if let Some(body) = &request.body {
+            call = call.json(body);
+        }
+        let answer = call.send().await;
+        let mut answer = answer.map_err(|error| unanswered(&error))?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after = pause(answer.headers(), request.operation);
+            return Err(CallError::Throttled { retry_after });
+        }
+        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            return Err(CallError::Unknown(format!("status {}", status.as_u16())));
+        }
+        let body = read_body(&mut answer).await;
+        if status.is_success() {
+            return body.map(Answer::Done).map_err(CallError::Unknown);
+        }
+        Ok(Answer::Refused {
+            status: status.as_u16(),
+            problem: problem(status, &body.unwrap_or_default()),
+        })
+    }
+
+    fn url(&self, request: &Request<'_>) -> Result<Url, CallError> {
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            Ok(mut segments) => {
+                segments.pop_if_empty().extend(request.path);
+            }
+            Err(()) => return Err(CallError::NotDone("the endpoint has no path".to_owned())),
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+}
+
+/// Whether a call that has no answer may have been done: not without a connection.
+pub(super) fn unanswered(error: &reqwest::Error) -> CallError {
+    let was_sent = !error.is_connect() && !error.is_builder();
+    let what = match (error.is_timeout(), error.is_connect()) {
+        (true, _) => "nothing in time",
+        (false, true) => "no connection",
+        (false, false) => "the connection broke",
+    };
+    match was_sent {
+        true => CallError::Unknown(what.to_owned()),
+        false => CallError::NotDone(what.to_owned()),
+    }
+}
+
+pub(super) async fn read_body(answer: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_BYTES_MAX => {
+                return Err("the answer is too long".to_owned());
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(_) => return Err("the answer broke off".to_owned()),
+        }
+    }
+}
+
+/// How long to wait: as Amazon says, or as long as one more call takes to be granted.
+fn pause(headers: &HeaderMap, operation: Operation) -> Duration {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let granted = number("x-amzn-ratelimit-limit").filter(|per_s| *per_s > 0.0);
+    let told = number("retry-after").or_else(|| granted.map(|per_s| per_s.recip()));
+    let told = told.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    told.unwrap_or_else(|| operation.pause()).min(PAUSE_MAX)
+}
+
+#[derive(Deserialize)]
+struct Errors {
+    errors: Vec<Problem>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Problem {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// All problems in one text.
+pub(super) fn problems(problems: &[Problem]) -> String {
+    let one = |problem: &Problem| format!("{}: {}", problem.code, problem.message);
+    problems.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn problem(status: StatusCode, body: &[u8]) -> String {
+    let told = serde_json::from_slice::<Errors>(body).map(|told| problems(&told.errors));
+    match told.unwrap_or_default() {
+        told if told.is_empty() => format!("status {}", status.as_u16()),
+        told => format!("status {}, {told}", status.as_u16()),
+    }
+}
+
+/// Pairs as a form has them.
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+    let Ok(mut url) = Url::parse("form://body") else {
+        return String::new();
+    };
+    url.query_pairs_mut().extend_pairs(pairs);
+    url.query().unwrap_or_default().to_owned()
+}

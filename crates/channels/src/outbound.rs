@@ -1,0 +1,85 @@
+//! What a channel is told about stock, and what it says it shows.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use crossdock_model::{ListingId, SourceId, Timestamp};
+use thiserror::Error;
+
+/// A number to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberSet {
+    /// The listing.
+    pub listing: ListingId,
+    /// The channel's place.
+    pub place: SourceId,
+    /// Units to show.
+    pub units: u32,
+    /// What must be shown for it to be taken, on a channel that compares.
+    pub change_from: Option<i64>,
+    /// Names this call: the same for whoever repeats it.
+    pub key: String,
+}
+
+/// What became of a number that the channel answered about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetOutcome {
+    /// It is shown, since then by the channel's clock.
+    Confirmed {
+        /// When.
+        at: Timestamp,
+    },
+    /// Another number was shown than it was compared with; nothing has changed.
+    Stale,
+    /// It is refused, for this reason; nothing has changed.
+    Refused(String),
+    /// Nothing became of it, as another number of the same call was not taken.
+    NotDone,
+}
+
+/// What a channel shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberShown {
+    /// Units, also fewer than none; `None`: it is not counted there.
+    pub units: Option<i64>,
+    /// When, by the channel's clock.
+    pub at: Timestamp,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// The channel is asked too much. Nothing was done.
+    #[error("the channel is asked too much, again in {} ms", retry_after.as_millis())]
+    Throttled {
+        /// When it may be asked again.
+        retry_after: Duration,
+    },
+    /// It surely was not done.
+    #[error("not done: {0}")]
+    NotDone(String),
+    /// Nobody knows whether it was done.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// What a channel answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called<T> {
+    /// One for each number, in the order they were given.
+    pub answers: Vec<T>,
+    /// What the channel says is left of its budget, in its points.
+    pub points_left: Option<u32>,
+}
+
+/// An answer, later.
+pub type Calling<T> = Pin<Box<dyn Future<Output = Result<Called<T>, CallError>> + Send>>;
+
+/// A channel whose numbers can be read and set. A call ends within its own time limit.
+pub trait Numbers: Send + Sync {
+    /// Sets numbers.
+    fn set(&self, numbers: Vec<NumberSet>) -> Calling<SetOutcome>;
+
+    /// Reads numbers; `None` for a listing that the channel does not have there.
+    fn read(&self, numbers: Vec<(ListingId, SourceId)>) -> Calling<Option<NumberShown>>;
+}

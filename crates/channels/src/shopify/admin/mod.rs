@@ -1,0 +1,309 @@
+//! The shop's Admin API: GraphQL over HTTPS, one document and its variables a call.
+//!
+//! Sources: <https://shopify.dev/docs/api/admin-graphql>, <https://shopify.dev/docs/api/usage/limits>.
+
+mod cancel;
+mod catalogue;
+mod fulfilment;
+mod gid;
+mod lists;
+mod numbers;
+mod orders;
+mod reply;
+mod subscriptions;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crossdock_model::Timestamp;
+use reqwest::header::HeaderValue;
+use reqwest::redirect;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::fields::{MapError, Part};
+use crate::inbound::Secret;
+use crate::outbound::CallError;
+use reply::{Answered, Reply};
+
+pub use cancel::{Cancel, CancelReason};
+pub use catalogue::{Place, Variant, Variants};
+pub use fulfilment::{FulfilmentLine, FulfilmentOrder, LineCount, Parcel};
+pub use numbers::NUMBERS_MAX;
+pub use orders::{Changed, POLL_OVERLAP};
+
+/// The version of the API that is spoken.
+pub const API_VERSION: &str = "2026-10";
+/// Every document that is sent, so that they can be held against a schema.
+pub const DOCUMENTS: [&str; 17] = [
+    cancel::CANCEL,
+    catalogue::PLACES,
+    catalogue::VARIANTS,
+    fulfilment::CREATE,
+    fulfilment::FULFILMENT_ORDERS,
+    fulfilment::LINES,
+    fulfilment::MOVE,
+    fulfilment::SPLIT,
+    numbers::READ,
+    numbers::SET,
+    orders::CHANGED,
+    orders::FULFILMENT_LINES,
+    orders::LINES,
+    orders::ORDER,
+    orders::REFUND_LINES,
+    subscriptions::CREATE,
+    subscriptions::LIST,
+];
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Connections that are kept for later calls.
+const IDLE_MAX: usize = 8;
+
+/// Which shop is called, and as whom.
+#[derive(Debug, Clone)]
+pub struct AdminOptions {
+    /// Where it is, without a path: `https://example.myshopify.com`. Plain HTTP is spoken on this machine only, as the
+    /// token would be read by others.
+    pub shop: String,
+    /// The app's access token.
+    pub token: Secret,
+    /// Time for a call.
+    pub call_max: Duration,
+}
+
+impl AdminOptions {
+    /// A shop, with ten seconds for a call.
+    #[must_use]
+    pub fn new(shop: impl Into<String>, token: Secret) -> Self {
+        Self {
+            shop: shop.into(),
+            token,
+            call_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A shop that can be called. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Admin {
+    client: reqwest::Client,
+    endpoint: reqwest::Url,
+    token: HeaderValue,
+    call_max: Duration,
+}
+
+impl Admin {
+    /// A shop. Nothing is called yet.
+    ///
+    /// # Errors
+    /// [`CallError::NotDone`] when nothing can be called with these options.
+    pub fn new(options: &AdminOptions) -> Result<Self, CallError> {
+        let not_done = |problem: &str| CallError::NotDone(problem.to_owned());
+        let path = format!("admin/api/{API_VERSION}/graphql.json");
+        let endpoint = reqwest::Url::parse(&options.shop).and_then(|shop| shop.join(&path));
+        let endpoint = endpoint.map_err(|_| not_done("the shop is no URL"))?;
+        if endpoint.scheme() != "https" && !is_here(&endpoint) {
+            return Err(not_done("the shop's URL must begin with https://"));
+        }
+        let token = HeaderValue::from_str(options.token.expose());
+        let mut token = token.map_err(|_| not_done("the token is none that can be sent"))?;
+        token.set_sensitive(true);
+        let client = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .timeout(options.call_max)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .no_proxy()
+            .build()
+            .map_err(|e| CallError::NotDone(e.without_url().to_string()))?;
+        Ok(Self {
+            client,
+            endpoint,
+            token,
+            call_max: options.call_max,
+        })
+    }
+
+    /// Sends a document and reads what comes back.
+    async fn call(&self, document: &str, variables: Value) -> Result<Reply, CallError> {
+        let body = json!({ "query": document, "variables": variables });
+        let request = self
+            .client
+            .post(self.endpoint.clone())
+            .header("x-shopify-access-token", self.token.clone());
+        let mut answer = request
+            .json(&body)
+            .send()
+            .await
+            .map_err(|e| self.failure(e))?;
+        let status = answer.status().as_u16();
+        let header = |name: &str| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let (date, retry_after) = (header("date"), header("retry-after"));
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.failure(e))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(CallError::Unknown("the answer is too long".to_owned()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        reply::read(&Answered {
+            status,
+            date: date.as_deref(),
+            retry_after: retry_after.as_deref(),
+            body: &body,
+        })
+    }
+
+    fn failure(&self, error: reqwest::Error) -> CallError {
+        if error.is_timeout() && !error.is_connect() {
+            return CallError::Unknown(format!("nothing within {} ms", self.call_max.as_millis()));
+        }
+        let never_sent = error.is_connect() || error.is_builder();
+        let said = error.without_url().to_string();
+        match never_sent {
+            true => CallError::NotDone(said),
+            false => CallError::Unknown(said),
+        }
+    }
+}
+
+/// Whether a URL is one of this machine.
+fn is_here(url: &reqwest::Url) -> bool {
+    let address = url.host_str().and_then(|host| host.parse::<IpAddr>().ok());
+    url.scheme() == "http" && address.is_some_and(|address| address.is_loopback())
+}
+
+/// Why nothing came of an operation, or nobody knows what did.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AdminError {
+    /// It has no answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The shop understood it and does not do it.
+    #[error("the shop refuses it: {0}")]
+    Refused(String),
+    /// What the shop answered cannot be read. It was done all the same.
+    #[error("the answer cannot be read: {0}")]
+    Map(#[from] MapError),
+}
+
+/// An answer that says something else than it should: what was asked may have been done all the same.
+fn unclear(error: MapError) -> CallError {
+    CallError::Unknown(format!("the answer cannot be read: {error}"))
+}
+
+/// What one operation of the document answered.
+fn payload<'a>(reply: &'a Reply, operation: &str) -> Result<Part<'a>, CallError> {
+    let root = Part::root(&reply.data).map_err(unclear)?;
+    root.need(operation).map_err(unclear)
+}
+
+/// Why an operation was not carried out, as the shop words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct UserError {
+    code: String,
+    /// The path to the part of the input that is to blame.
+    field: Vec<String>,
+    message: String,
+}
+
+impl UserError {
+    /// The element of a list in the input that is to blame.
+    fn element_of(&self, list: &str) -> Option<usize> {
+        let mut path = self.field.iter();
+        path.find(|name| *name == list)?;
+        path.next()?.parse().ok()
+    }
+}
+
+/// The payload of an operation that was carried out.
+fn accepted<'a>(reply: &'a Reply, operation: &str, errors: &str) -> Result<Part<'a>, AdminError> {
+    let payload = payload(reply, operation)?;
+    let errors = user_errors(&payload, errors)?;
+    match errors.is_empty() {
+        true => Ok(payload),
+        false => Err(AdminError::Refused(words(&errors))),
+    }
+}
+
+/// The first of some errors.
+fn words(errors: &[UserError]) -> String {
+    let first = errors.first();
+    let said = first.map(|error| format!("{} {}", error.code, error.message));
+    said.unwrap_or_default().trim().to_owned()
+}
+
+/// Where a list goes on; `None`: it ends here.
+fn next_page(connection: &Part<'_>) -> Result<Option<String>, MapError> {
+    let page = connection.need("pageInfo")?;
+    match page.flag("hasNextPage") {
+        Some(true) => Ok(Some(cursor(&page)?)),
+        Some(false) | None => Ok(None),
+    }
+}
+
+fn cursor(page: &Part<'_>) -> Result<String, MapError> {
+    let end = page.need("endCursor")?;
+    let text = end.as_text().ok_or_else(|| end.wrong("expected a text"))?;
+    Ok(text.to_owned())
+}
+
+fn user_errors(payload: &Part<'_>, name: &str) -> Result<Vec<UserError>, CallError> {
+    let read = |error: &Part<'_>| {
+        let path = error.list("field")?.into_iter();
+        let field = path.map(|name| name.id()).collect::<Result<_, _>>()?;
+        Ok(UserError {
+            code: error.text("code").unwrap_or_default(),
+            field,
+            message: error.text("message").unwrap_or_default(),
+        })
+    };
+    let errors = payload.list(name).map_err(unclear)?;
+    let errors: Result<Vec<UserError>, MapError> = errors.iter().map(read).collect();
+    errors.map_err(unclear)
+}
+
+/// The time by the shop's clock.
+fn time_of(reply: &Reply) -> Result<Timestamp, CallError> {
+    let missing = || CallError::Unknown("the answer does not say when".to_owned());
+    reply.at.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token is sent to nobody who cannot be trusted to keep it, and is never shown.
+    #[test]
+    fn tokens_go_over_tls() {
+        let of = |shop: &str, token: &str| Admin::new(&AdminOptions::new(shop, Secret::new(token)));
+        for shop in [
+            "https://example.myshopify.com",
+            "https://example.com/",
+            "http://127.0.0.1:8080",
+        ] {
+            let admin = of(shop, "shpat_1").unwrap();
+            let path = "/admin/api/2026-10/graphql.json";
+            assert_eq!(admin.endpoint.path(), path, "{shop}");
+            assert!(!format!("{:?}", admin.token).contains("shpat"));
+        }
+        for shop in [
+            "http://example.com",
+            "http://localhost:1",
+            "ftp://127.0.0.1",
+            "example.com",
+            "",
+        ] {
+            assert!(
+                matches!(of(shop, "shpat_1"), Err(CallError::NotDone(_))),
+                "{shop}"
+            );
+        }
+        let Err(CallError::NotDone(said)) = of("https://example.com", "shpat_\n1") else {
+            panic!("a token of two lines")
+        };
+        assert!(!said.contains("shpat"), "{said}");
+    }
+}

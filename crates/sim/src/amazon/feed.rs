@@ -1,0 +1,161 @@
+//! Feeds: a document is put in its place, a feed is begun on it, and minutes later it is worked on.
+
+use std::collections::BTreeMap;
+
+use crossdock_model::Timestamp;
+use serde_json::{Value, json};
+
+use super::account::{Account, Due};
+use super::confirm::number;
+use super::http::{Reply, refused};
+
+/// Documents and feeds.
+#[derive(Debug, Default)]
+pub(super) struct Feeds {
+    /// Bytes, once they are there.
+    documents: BTreeMap<String, Option<Vec<u8>>>,
+    feeds: BTreeMap<String, Feed>,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Feed {
+    document: String,
+    state: Worked,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Worked {
+    NotYet,
+    Done { report: String },
+    Fatal,
+}
+
+impl Feeds {
+    fn name(&mut self, kind: &str) -> String {
+        self.count += 1;
+        format!("{kind}-{}", self.count)
+    }
+
+    /// Whether there is such a place; its bytes are there then.
+    pub(super) fn put(&mut self, document: &str, bytes: Vec<u8>) -> bool {
+        match self.documents.get_mut(document) {
+            Some(place) => {
+                *place = Some(bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn document(&self, document: &str) -> Option<&[u8]> {
+        self.documents.get(document)?.as_deref()
+    }
+}
+
+impl Account {
+    pub(super) fn create_document(&mut self, base: &str) -> Reply {
+        let document = self.feeds.name("document");
+        self.feeds.documents.insert(document.clone(), None);
+        let url = document_url(base, &document);
+        (201, json!({ "feedDocumentId": document, "url": url }))
+    }
+
+    pub(super) fn create_feed(&mut self, body: &Value, now: Timestamp) -> Reply {
+        let text = |name: &str| body.get(name).and_then(Value::as_str);
+        let (kind, document) = (text("feedType"), text("inputFeedDocumentId"));
+        let document = document.unwrap_or_default().to_owned();
+        if kind != Some("JSON_LISTINGS_FEED") || self.feeds.document(&document).is_none() {
+            return refused(400, "InvalidInput", "the type or the document is not known");
+        }
+        let feed = self.feeds.name("feed");
+        let state = Worked::NotYet;
+        self.feeds
+            .feeds
+            .insert(feed.clone(), Feed { document, state });
+        self.plan(now + self.options.feed_takes, Due::Feed(feed.clone()));
+        (202, json!({ "feedId": feed }))
+    }
+
+    pub(super) fn get_feed(&mut self, id: &str, now: Timestamp) -> Reply {
+        self.settle(now);
+        let Some(feed) = self.feeds.feeds.get(id) else {
+            return refused(404, "NotFound", "the feed is not known");
+        };
+        let mut body = json!({ "feedId": id, "feedType": "JSON_LISTINGS_FEED" });
+        match &feed.state {
+            Worked::NotYet => body["processingStatus"] = "IN_QUEUE".into(),
+            Worked::Done { report } => {
+                body["processingStatus"] = "DONE".into();
+                body["resultFeedDocumentId"] = report.as_str().into();
+            }
+            Worked::Fatal => body["processingStatus"] = "FATAL".into(),
+        }
+        (200, body)
+    }
+
+    pub(super) fn get_document(&self, document: &str, base: &str) -> Reply {
+        match self.feeds.document(document) {
+            Some(_) => {
+                let url = document_url(base, document);
+                (200, json!({ "feedDocumentId": document, "url": url }))
+            }
+            None => refused(404, "NotFound", "the document is not known"),
+        }
+    }
+
+    /// Shows the numbers of a feed, over whatever was written since it was begun.
+    pub(super) fn work_on(&mut self, id: &str) {
+        let feed = self.feeds.feeds.get(id);
+        let document = feed.and_then(|feed| self.feeds.document(&feed.document));
+        let document = document.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
+        let messages = document
+            .as_ref()
+            .and_then(|all| all.get("messages")?.as_array());
+        let state = match messages {
+            Some(messages) => Worked::Done {
+                report: self.work_through(messages),
+            },
+            None => Worked::Fatal,
+        };
+        if let Some(feed) = self.feeds.feeds.get_mut(id) {
+            feed.state = state;
+        }
+    }
+
+    fn work_through(&mut self, messages: &[Value]) -> String {
+        let mut issues = Vec::new();
+        for message in messages {
+            let sku = message.get("sku").and_then(Value::as_str);
+            let value = message.pointer("/attributes/fulfillment_availability");
+            let listing = sku.and_then(|sku| self.listings.get_mut(sku));
+            let listing = listing.filter(|listing| !listing.amazon_ships);
+            match listing.zip(value.and_then(number)) {
+                Some((listing, units)) => listing.units = units,
+                None => issues.push(json!({
+                    "messageId": message.get("messageId"),
+                    "code": "4000001",
+                    "severity": "ERROR",
+                    "message": "The SKU or its attributes are invalid",
+                })),
+            }
+        }
+        let accepted = messages.len() - issues.len();
+        let summary = json!({
+            "errors": issues.len(),
+            "warnings": 0,
+            "messagesProcessed": messages.len(),
+            "messagesAccepted": accepted,
+            "messagesInvalid": issues.len(),
+        });
+        let report = json!({ "issues": issues, "summary": summary }).to_string();
+        let document = self.feeds.name("document");
+        let bytes = Some(report.into_bytes());
+        self.feeds.documents.insert(document.clone(), bytes);
+        document
+    }
+}
+
+fn document_url(base: &str, document: &str) -> String {
+    format!("{base}/documents/{document}")
+}
