@@ -11,7 +11,7 @@ use crossdock_model::v1::{ChannelSettings, Sale};
 use crossdock_model::{Answer, ChannelId, Command, CredentialId, EntityId};
 use crossdock_runtime::{AskError, By, Handle};
 
-use crate::config::{ChannelKind, Config, SaleSetting, SecretSource};
+use crate::config::{Channel, ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
 fn by() -> anyhow::Result<By> {
@@ -48,10 +48,11 @@ async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()
             sale,
             map_by_sku: channel.map_by_sku,
         };
-        let entity = EntityId::Channel(ChannelId::checked(name)?);
+        let id = ChannelId::checked(name)?;
+        let entity = EntityId::Channel(id.clone());
         let connect = Command::Channel(ChannelCommand::Connect(settings));
-        match handle.ask(entity, connect, by()?).await {
-            Ok(_) => {}
+        match handle.ask(entity.clone(), connect, by()?).await {
+            Ok(_) => publish_as(handle, entity, &id, channel).await?,
             // The way out of a quarantine needs a server that runs.
             Err(error @ AskError::Quarantined { .. }) => {
                 tracing::error!(channel = %name, %error, "a channel keeps the settings it had");
@@ -60,6 +61,23 @@ async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()
         }
     }
     Ok(())
+}
+
+/// Tells a channel how its numbers are written, if the configuration says.
+async fn publish_as(
+    handle: &Handle,
+    entity: EntityId,
+    id: &ChannelId,
+    channel: &Channel,
+) -> anyhow::Result<()> {
+    let Some(publish) = &channel.publish else {
+        return Ok(());
+    };
+    let publishing = Box::new(publish.publishing(id)?);
+    let command = Command::Channel(ChannelCommand::PublishAs(publishing));
+    let told = handle.ask(entity, command, by()?).await;
+    told.map(drop)
+        .context(format!("publishing to channel {id}"))
 }
 
 /// Puts the saved rule set in force; the default one holds until one is saved.

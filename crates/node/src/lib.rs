@@ -11,6 +11,7 @@ mod first_key;
 mod http;
 mod ingest;
 mod outgoing;
+pub mod publish;
 mod seed;
 pub mod serve;
 mod telemetry;

@@ -15,7 +15,7 @@ use crossdock_journal::sqlite::{
     OnFlush, SqliteJournal, SqliteOptions, make_private_dir, master_key,
 };
 use crossdock_journal::{Journal, JournalError};
-use crossdock_model::Duration;
+use crossdock_model::{CredentialId, Duration};
 use crossdock_runtime::{Clock, Connector, Handle, Limits, Node, RealClock, last_commit_at};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
@@ -27,7 +27,7 @@ use crate::config::{Config, Synchronous};
 use crate::connector::Warehouses;
 use crate::first_key::ADMIN_KEY_FILE;
 use crate::outgoing::Outgoing;
-use crate::{bootstrap, http, ingest, seed, telemetry};
+use crate::{bootstrap, http, ingest, publish, seed, telemetry};
 
 /// Pause of the read models when there is nothing to fold.
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
@@ -85,11 +85,12 @@ impl Server {
         let sender = HttpSender::new(policy).context("sending webhooks")?;
         let warehouses = Warehouses::new(sender.clone(), Arc::clone(&secrets));
         let warehouses = Arc::new(warehouses);
+        let publishers = Arc::new(publish::publishers(&config, &clock)?);
         let node = Node::start(
             Arc::clone(&journal) as Arc<dyn Journal>,
             clock,
             Arc::clone(&warehouses) as Arc<dyn Connector>,
-            node_options(&config)?,
+            node_options(&config, &publishers)?,
             on_fatal(options.exit_on_failed_flush),
         )
         .await?;
@@ -104,11 +105,12 @@ impl Server {
         );
         let telling = outgoing(&handle, &insight, &sender, &secrets).run();
         let pruning = prune(Arc::clone(&insight), handle.clone());
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(folding),
             tokio::spawn(telling),
             tokio::spawn(pruning),
         ];
+        tasks.extend(publishers.start(&handle, &CredentialId::new("publisher")?));
         let on = http::Footing {
             channels,
             ways,
@@ -204,11 +206,15 @@ fn registry(telemetry: &telemetry::Guard, flushes: Histogram) -> Registry {
     registry
 }
 
-fn node_options(config: &Config) -> anyhow::Result<crossdock_runtime::Options> {
+fn node_options(
+    config: &Config,
+    publishers: &Arc<publish::Publishers>,
+) -> anyhow::Result<crossdock_runtime::Options> {
     let mut owner = [0; 16];
     getrandom::fill(&mut owner).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let mut options = crossdock_runtime::Options::new(u128::from_le_bytes(owner));
     options.live_max = config.data.live_entities_max;
+    options.outbound = Arc::clone(publishers) as Arc<dyn crossdock_runtime::Outbound>;
     options.limits = Limits {
         dedup_window: Duration::from_days(config.data.dedup_days),
         ..Limits::default()

@@ -1,11 +1,11 @@
-//! `channel`: brings a shop with open orders over without shipping anything twice.
+//! `channel`: brings a shop with open orders over without shipping anything twice, and publishes stock to it.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::random_key;
 use super::exit::{Failure, Outcome};
@@ -23,6 +23,32 @@ pub(crate) struct Args {
 enum Action {
     /// Read open orders from an export: they are reserved, and go to fulfilment only when released
     Adopt(Adopt),
+    /// Publish what can be sold to a channel that was only observed
+    Publish {
+        /// The channel
+        #[arg(long)]
+        channel: String,
+        /// List every number that would change, and change nothing
+        #[arg(long)]
+        preview: bool,
+    },
+    /// Show none of it: of everything on a channel, of a SKU, or of what is at a location
+    Pause(Which),
+    /// Show it again
+    Resume(Which),
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The channel
+    #[arg(long)]
+    channel: String,
+    /// Only this SKU
+    #[arg(long, conflicts_with = "location")]
+    sku: Option<String>,
+    /// Only what is at this location
+    #[arg(long)]
+    location: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +72,86 @@ struct Adopt {
 
 /// Runs it.
 pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
-    let Action::Adopt(adopt) = args.action;
+    match args.action {
+        Action::Adopt(one) => adopt(target, one).await,
+        Action::Publish {
+            channel,
+            preview: true,
+        } => preview(target, &channel).await,
+        Action::Publish { channel, .. } => set_mode(target, &channel, "active").await,
+        Action::Pause(which) => pause(target, which, true).await,
+        Action::Resume(which) => pause(target, which, false).await,
+    }
+}
+
+/// Numbers that publishing would change, page by page.
+async fn preview(target: &Target, channel: &str) -> Outcome {
+    let (client, out) = (target.client()?, target.out());
+    let (mut numbers, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let call = client
+            .call(Method::GET, &["v1", "channels", channel, "numbers"])
+            .query("wrong", Some("true"))
+            .query("cursor", cursor.as_deref());
+        let page = client.run(call).await?;
+        numbers.extend(page["items"].as_array().cloned().unwrap_or_default());
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let document = json!({ "items": numbers });
+    out.show(&document, |out, document| {
+        let fields = ["listing", "place", "shown", "should"];
+        out.table(
+            &["LISTING", "PLACE", "SHOWS", "SHOULD"],
+            &rows(document, &fields),
+        );
+        let count = document["items"].as_array().map_or(0, Vec::len) as u64;
+        out.line(format_args!("{} would change", many(count, "number")));
+    });
+    Ok(())
+}
+
+async fn set_mode(target: &Target, channel: &str, mode: &str) -> Outcome {
+    let path = ["v1", "channels", channel, "mode"];
+    change(target, &path, &json!({ "mode": mode })).await
+}
+
+async fn pause(target: &Target, which: Which, paused: bool) -> Outcome {
+    let Which {
+        channel,
+        sku,
+        location,
+    } = which;
+    if sku.is_none() && location.is_none() {
+        let known = target.client()?.get(&["v1", "channels", &channel]).await?;
+        if known["mode"] == "observed" {
+            let what = format!("{channel} is observed: nothing is published to it");
+            let remedy =
+                "see what would change with `crossdock channel publish --preview`, then publish";
+            return Err(Failure::failed(what).remedy(remedy));
+        }
+        let mode = if paused { "paused" } else { "active" };
+        return set_mode(target, &channel, mode).await;
+    }
+    let action = if paused { "pause" } else { "resume" };
+    let path = ["v1", "channels", &channel, action];
+    change(target, &path, &json!({ "sku": sku, "location": location })).await
+}
+
+async fn change(target: &Target, path: &[&str], body: &Value) -> Outcome {
+    let (client, out) = (target.client()?, target.out());
+    let call = client.call(Method::POST, path).json(body);
+    let document = client.run(call.key(&random_key()?)).await?;
+    out.show(&document, |out, document| {
+        let (channel, mode) = (text(document, "channel"), text(document, "mode"));
+        out.line(format_args!("{channel} is {mode}"));
+    });
+    Ok(())
+}
+
+async fn adopt(target: &Target, adopt: Adopt) -> Outcome {
     let (client, out) = (target.client()?, target.out());
     let body = match &adopt.file {
         Some(file) => {

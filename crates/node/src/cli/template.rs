@@ -114,6 +114,17 @@ time_zone = "UTC"
 # ship_within = "1d"
 # deliver_within = "3d"
 
+# What can be sold is published to the shop, once `crossdock channel publish` has said so: its address, an access token,
+# and its place by its id with the locations whose stock it sells. Each listing keeps some units back; the shop's API
+# gives so many points a second; a number that is wrong for so many minutes becomes an exception.
+# [channels.shop.publish]
+# url = "https://example.myshopify.com"
+# token = {{ env = "SHOP_TOKEN" }}
+# places = {{ 8050 = ["reno", "york"] }}
+# buffer_units = 0
+# points_per_s = 100
+# wrong_minutes = 10
+
 # Orders through POST /v1/orders: the caller asks first and can be refused.
 [channels.api]
 kind = "api"
@@ -164,7 +175,11 @@ mod tests {
         for (_, definition) in schema["$defs"].as_object().unwrap() {
             for (name, _) in definition["properties"].as_object().into_iter().flatten() {
                 let given = name == "env" || name == "file";
-                let shown = [format!("{name} ="), format!(".{name}]]")];
+                let shown = [
+                    format!("{name} ="),
+                    format!(".{name}]]"),
+                    format!(".{name}]"),
+                ];
                 assert!(
                     given || shown.iter().any(|shown| text.contains(shown)),
                     "{name} in\n{text}"

@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, the sum of the parts' settings. All mistakes are reported at once.
 
+mod publish;
 mod read;
 mod secret;
 mod shipping;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use publish::Publish;
 pub use secret::SecretSource;
 pub use shipping::Method;
 
@@ -183,6 +185,9 @@ pub struct Channel {
     /// What its ways of sending promise; the first that fits an order counts.
     #[serde(default)]
     pub shipping: Vec<Method>,
+    /// What is published to it. Nothing is, until it is made active: `crossdock channel publish`.
+    #[serde(default)]
+    pub publish: Option<Publish>,
 }
 
 fn yes() -> bool {
@@ -281,7 +286,10 @@ impl Config {
         let data = [Some(&mut data.dir), data.master_key_file.as_mut()];
         let seeds = self.seed.iter_mut().flat_map(Seed::files_mut);
         let secrets = self.channels.values_mut();
-        let secrets = secrets.flat_map(|channel| &mut channel.webhook_secrets);
+        let secrets = secrets.flat_map(|channel| {
+            let tokens = channel.publish.iter_mut().map(|publish| &mut publish.token);
+            channel.webhook_secrets.iter_mut().chain(tokens)
+        });
         let secrets = secrets.chain(self.secrets.values_mut());
         let secrets = secrets.filter_map(|source| match source {
             SecretSource::File(path) => Some(path),

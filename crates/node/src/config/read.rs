@@ -103,9 +103,13 @@ impl Reading<'_> {
             let path = move |at| format!("channels.{name}.webhook_secrets.{at}");
             sources.map(move |(at, source)| (path(at), source))
         });
+        let tokens = config.channels.iter().filter_map(|(name, channel)| {
+            let publish = channel.publish.as_ref()?;
+            Some((format!("channels.{name}.publish"), &publish.token))
+        });
         let named = config.secrets.iter();
         let named = named.map(|(name, source)| (format!("secrets.{name}"), source));
-        for (path, source) in channels.chain(named) {
+        for (path, source) in channels.chain(tokens).chain(named) {
             if let Err(what) = source.read() {
                 self.mistake(self.places.get(&path).copied(), what);
             }
@@ -208,7 +212,23 @@ impl Reading<'_> {
             }
         }
         self.check_shipping(name, &channel);
+        self.check_publish(name, &channel);
         Some(channel)
+    }
+
+    fn check_publish(&mut self, name: &str, channel: &Channel) {
+        let path = format!("channels.{name}.publish");
+        let Some(publish) = &channel.publish else {
+            return;
+        };
+        if channel.kind == ChannelKind::Api {
+            let what =
+                "nothing is published to those who order through the API: they ask for the stock";
+            self.mistake_at(&path, what);
+        }
+        for (key, problem) in publish.problems() {
+            self.mistake_at(&path, format!("{key}: {problem}"));
+        }
     }
 
     fn check_shipping(&mut self, name: &str, channel: &Channel) {

@@ -28,6 +28,8 @@ impl Worker {
         let locations = self.handle.known_locations();
         let mut locations = locations.iter();
         let names_it = locations.find(|one| one.stock_source.as_ref() == Some(&place));
+        // A number that is published to is our own coming back: counting it would count what was kept back as gone.
+        let names_it = names_it.filter(|_| !source.published.contains(&place));
         let Some(location) = names_it.map(|one| &one.location) else {
             return self.note_level(source, level, place).await;
         };
@@ -59,6 +61,7 @@ impl Worker {
                 units: level.available,
                 at: level.updated_at,
             },
+            asked_at: None,
         });
         match self.handle.ask(bucket, show, source.by.clone()).await {
             Ok(_) | Err(AskError::Rejected(_)) => Ok(()),

@@ -6,10 +6,10 @@ use crossdock_api::{name_address, personal};
 use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping};
 use crossdock_journal::InboxRow;
 use crossdock_model::command::OrderCommand;
-use crossdock_model::v1::{ChannelSettings, OrderFacts, Origin};
+use crossdock_model::v1::{ChannelMode, ChannelSettings, OrderFacts, Origin};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, OrderId, Rejection,
-    Timestamp,
+    SourceId, Timestamp,
 };
 use crossdock_runtime::{AskError, By, Door, Handle, Personal, Reply};
 
@@ -21,6 +21,8 @@ pub(super) struct Source {
     pub(super) channel: ChannelId,
     pub(super) settings: ChannelSettings,
     adopt_older_than: Option<Timestamp>,
+    /// Its places that are published to.
+    pub(super) published: Vec<SourceId>,
     pub(super) by: By,
 }
 
@@ -66,6 +68,14 @@ impl Worker {
                 let edited = OrderCommand::Edited { edited_at, removed };
                 self.tell_order(&source, id, edited).await.map(drop)
             }
+            Inbound::Reread { order } => Err(Stuck::Parked(Lack {
+                kind: "unreadable",
+                subject: delivery_subject(row),
+                cause: format!(
+                    "Order {order} has changed, and nothing here reads orders from {}.",
+                    source.channel
+                ),
+            })),
             Inbound::Nothing { .. } => Ok(()),
         }
     }
@@ -78,7 +88,8 @@ impl Worker {
         let Answer::Channel {
             settings: Some(settings),
             adopt_older_than,
-            ..
+            publishing,
+            mode,
         } = reply.answer
         else {
             return Err(
@@ -90,6 +101,13 @@ impl Worker {
             channel,
             settings,
             adopt_older_than,
+            published: match publishing {
+                Some(publishing) if mode != ChannelMode::Observed => {
+                    let places = publishing.places.into_iter();
+                    places.map(|place| place.place).collect()
+                }
+                Some(_) | None => Vec::new(),
+            },
             by: By {
                 trace: self.trace,
                 ..By::new(principal).of(Class::ChannelOrder)
@@ -124,6 +142,7 @@ impl Worker {
         let untold = Shipping::default();
         let ways = self.ways.get(&source.channel).unwrap_or(&untold);
         let promise = ways.promise(&order.shipping, order.placed_at);
+        let promise = order.promised.or(promise);
         let facts = OrderFacts {
             name: order.name,
             placed_at: order.placed_at,

@@ -77,6 +77,7 @@ impl Host {
             webhook_secrets: Vec::new(),
             time_zone: "UTC".to_owned(),
             shipping: Vec::new(),
+            publish: None,
         };
         let shop = Channel {
             kind: ChannelKind::Shopify,

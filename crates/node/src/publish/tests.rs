@@ -1,0 +1,328 @@
+//! A node that publishes to a shop which compares and sets.
+
+use std::collections::VecDeque;
+use std::time::Duration as Wait;
+
+use crossdock_channels::Calling;
+use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_model::command::SkuCommand;
+use crossdock_model::v1::{
+    Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, Publishing, Sale, Tracking,
+    Writes,
+};
+use crossdock_model::{LocationId, SkuId};
+use crossdock_runtime::{Node, Options, RealClock, Unconnected, bucket_of};
+
+use super::*;
+
+const SKUS: usize = 20;
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Lost,
+    TimeOutAfterIt,
+    Throttled,
+}
+
+#[derive(Default)]
+struct Books {
+    shown: BTreeMap<ListingId, i64>,
+    faults: VecDeque<Fault>,
+    calls: usize,
+    at_ms: i64,
+}
+
+/// A shop in memory.
+#[derive(Default)]
+struct Shop(Mutex<Books>);
+
+impl Shop {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        lock(&self.0)
+    }
+
+    fn call<T>(&self, answer: impl FnOnce(&mut Books) -> Vec<T>) -> Result<Called<T>, CallError> {
+        let mut books = self.books();
+        books.calls += 1;
+        let fault = books.faults.pop_front();
+        match fault {
+            Some(Fault::Lost) => return Err(CallError::Unknown("lost".to_owned())),
+            Some(Fault::Throttled) => {
+                return Err(CallError::Throttled {
+                    retry_after: Wait::from_millis(5),
+                });
+            }
+            Some(Fault::TimeOutAfterIt) | None => {}
+        }
+        let answers = answer(&mut books);
+        match fault {
+            Some(_) => Err(CallError::Unknown("no answer".to_owned())),
+            None => Ok(Called {
+                answers,
+                points_left: None,
+            }),
+        }
+    }
+}
+
+impl Books {
+    fn tick(&mut self) -> Timestamp {
+        let now = RealClock::default().now().as_ms();
+        self.at_ms = now.max(self.at_ms + 1);
+        Timestamp::from_ms(self.at_ms)
+    }
+
+    fn set(&mut self, number: &NumberSet) -> SetOutcome {
+        let at = self.tick();
+        let shown = self.shown.get_mut(&number.listing);
+        match shown {
+            None => SetOutcome::Refused("no such item".to_owned()),
+            Some(shown) if number.change_from != Some(*shown) => SetOutcome::Stale,
+            Some(shown) => {
+                *shown = number.units.into();
+                SetOutcome::Confirmed { at }
+            }
+        }
+    }
+}
+
+impl Numbers for Shop {
+    fn set(&self, numbers: Vec<NumberSet>) -> Calling<SetOutcome> {
+        let called = self.call(|books| numbers.iter().map(|number| books.set(number)).collect());
+        Box::pin(std::future::ready(called))
+    }
+
+    fn read(&self, numbers: Vec<(ListingId, SourceId)>) -> Calling<Option<NumberShown>> {
+        let called = self.call(|books| {
+            let shown = numbers.iter().map(|(listing, _)| {
+                let at = books.tick();
+                let units = books.shown.get(listing).copied()?;
+                Some(NumberShown {
+                    units: Some(units),
+                    at,
+                })
+            });
+            shown.collect()
+        });
+        Box::pin(std::future::ready(called))
+    }
+}
+
+fn by() -> By {
+    By::new(CredentialId::new("test").unwrap())
+}
+
+fn shop_id() -> ChannelId {
+    ChannelId::new("shop").unwrap()
+}
+
+fn reno() -> LocationId {
+    LocationId::new("reno").unwrap()
+}
+
+fn listing(number: usize) -> ListingId {
+    ListingId::new(format!("L{number}")).unwrap()
+}
+
+fn sku(number: usize) -> EntityId {
+    EntityId::Sku(SkuId::new(format!("S{number}")).unwrap())
+}
+
+fn publishing() -> Publishing {
+    Publishing {
+        version: 0,
+        mode: ChannelMode::Active,
+        writes: Writes::CompareAndSet,
+        places: vec![ChannelPlace {
+            place: SourceId::new("shop/1").unwrap(),
+            locations: vec![reno()],
+        }],
+        buffer: Buffer::Fixed { units: 0 },
+        unseen_for: Duration::from_minutes(3),
+        unseen_risk_ppm: 1_000,
+        call_for: Duration::from_ms(200),
+        wrong_for: Duration::from_minutes(10),
+        paused_skus: Vec::new(),
+        paused_locations: Vec::new(),
+    }
+}
+
+struct Scene {
+    journal: Arc<MemoryJournal>,
+    shop: Arc<Shop>,
+    node: Node,
+}
+
+impl Scene {
+    async fn start(journal: Arc<MemoryJournal>, shop: Arc<Shop>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+        let budget = Budget::new(10_000, 10_000, clock.now());
+        let limits = DeskLimits {
+            batch_max: 5,
+            calls_max: 2,
+            cost: 1,
+        };
+        let publisher = Arc::new(Publisher::new(
+            shop_id(),
+            Arc::clone(&shop) as Arc<dyn Numbers>,
+            Arc::clone(&clock),
+            limits,
+            Arc::new(Mutex::new(budget)),
+        ));
+        let publishers = Arc::new(Publishers::new([publisher]));
+        let mut options = Options::new(1);
+        options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
+        let stored = Arc::clone(&journal) as Arc<dyn Journal>;
+        let node = Node::start(stored, clock, Arc::new(Unconnected), options, |_| {});
+        let node = node.await.unwrap();
+        publishers.start(&node.handle(), &CredentialId::new("publisher").unwrap());
+        Self {
+            journal,
+            shop,
+            node,
+        }
+    }
+
+    /// A shop that shows 5 of everything, of which there are 50.
+    async fn stocked() -> Self {
+        let shop = Arc::new(Shop::default());
+        let journal = Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)));
+        let scene = Self::start(journal, shop).await;
+        for number in 0..SKUS {
+            scene.shop.books().shown.insert(listing(number), 5);
+            let define = SkuCommand::Define {
+                title: number.to_string(),
+                tracking: Tracking::Tracked,
+            };
+            scene.ask(sku(number), Command::Sku(define)).await;
+            scene.adjust(number, 50).await;
+            scene.map(number).await;
+        }
+        let settings = ChannelSettings {
+            connector: "shopify".to_owned(),
+            sale: Sale::AlreadySold,
+            map_by_sku: true,
+        };
+        let steps = [
+            ChannelCommand::Connect(settings),
+            ChannelCommand::PublishAs(Box::new(publishing())),
+            ChannelCommand::SetMode(ChannelMode::Active),
+        ];
+        for step in steps {
+            let channel = EntityId::Channel(shop_id());
+            scene.ask(channel, Command::Channel(step)).await;
+        }
+        scene
+    }
+
+    async fn ask(&self, to: EntityId, command: Command) {
+        self.node.handle().ask(to, command, by()).await.unwrap();
+    }
+
+    async fn map(&self, number: usize) {
+        let EntityId::Sku(id) = sku(number) else {
+            unreachable!()
+        };
+        let map = BucketCommand::Map {
+            listing: listing(number),
+            target: ListingTarget::Sku {
+                sku: id,
+                multiplier: 1,
+            },
+        };
+        let bucket = EntityId::Bucket(shop_id(), bucket_of(&listing(number)));
+        self.ask(bucket, Command::Bucket(map)).await;
+    }
+
+    async fn adjust(&self, number: usize, delta: i64) {
+        let adjust = SkuCommand::Adjust {
+            location: reno(),
+            delta,
+            reason: "sold elsewhere".to_owned(),
+        };
+        self.ask(sku(number), Command::Sku(adjust)).await;
+    }
+
+    /// Waits until the shop shows so many of each.
+    #[track_caller]
+    fn shows(&self, units: impl Fn(usize) -> i64 + Copy) -> impl Future<Output = ()> {
+        let shop = Arc::clone(&self.shop);
+        let wanted: BTreeMap<ListingId, i64> = (0..SKUS).map(|n| (listing(n), units(n))).collect();
+        async move {
+            for _ in 0..1_000 {
+                if shop.books().shown == wanted {
+                    return;
+                }
+                tokio::time::sleep(Wait::from_millis(10)).await;
+            }
+            panic!("the shop shows {:?}", shop.books().shown);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_sold_is_shown_and_follows_every_change() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    for round in 0..5 {
+        for number in 0..SKUS {
+            scene.adjust(number, if round == 3 { 2 } else { -1 }).await;
+        }
+    }
+    scene.shows(|_| 48).await;
+    scene.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_the_channel_are_got_over() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    let faults = [Fault::Lost, Fault::TimeOutAfterIt, Fault::Throttled];
+    scene.shop.books().faults = (0..6).map(|n| faults[n % 3]).collect();
+    for number in 0..SKUS {
+        scene.adjust(number, -10).await;
+    }
+    scene.shows(|_| 40).await;
+    assert!(scene.shop.books().faults.is_empty());
+    scene.node.stop().await;
+}
+
+/// The shop itself sells some, which nobody is told: a write compares, finds out, and takes the fall off.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sold_unseen_is_not_put_back() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    *scene.shop.books().shown.get_mut(&listing(3)).unwrap() -= 4;
+    scene.adjust(3, -1).await;
+    scene
+        .shows(|number| if number == 3 { 45 } else { 50 })
+        .await;
+    scene.node.stop().await;
+}
+
+/// Everything that was decided and not heard, or begun and not ended, is taken up by the next process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_in_the_middle_loses_no_number() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    scene.shop.books().faults = std::iter::repeat_n(Fault::TimeOutAfterIt, 4).collect();
+    for number in 0..SKUS {
+        scene.adjust(number, -1).await;
+    }
+    let Scene {
+        journal,
+        shop,
+        node,
+    } = scene;
+    // Not stopped in order: its tasks are gone with the next claim of the shards.
+    drop(node);
+    let scene = Scene::start(journal, shop).await;
+    for number in 0..SKUS / 2 {
+        scene.adjust(number, -1).await;
+    }
+    scene
+        .shows(|number| if number < SKUS / 2 { 48 } else { 49 })
+        .await;
+    scene.node.stop().await;
+}
