@@ -84,7 +84,10 @@ impl Timers {
 
 /// Wakes entities that are due, until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    find_untold(&shared).await;
+    tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move { find_untold(&shared).await }
+    });
     let mut swept_at = Timestamp::default();
     while !shared.is_stopping() {
         shared.clock.sleep(TICK).await;
@@ -106,6 +109,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 /// Wakes whoever said something that has not been heard: nobody else knows.
 async fn find_untold(shared: &Arc<Shared>) {
+    while !shared.is_stopping() && !look_for_untold(shared).await {
+        shared.clock.sleep(LATER).await;
+    }
+}
+
+async fn look_for_untold(shared: &Arc<Shared>) -> bool {
     let shared = Arc::clone(shared);
     let found = tokio::task::spawn_blocking(move || {
         let now = shared.clock.now();
@@ -124,8 +133,13 @@ async fn find_untold(shared: &Arc<Shared>) {
         Ok::<_, crossdock_journal::JournalError>(())
     })
     .await;
-    if let Ok(Err(error)) = found {
-        tracing::error!(%error, "it cannot be read which SKUs were not heard: what is published may be late");
+    match found {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "it cannot be read which SKUs were not heard: what is published is late");
+            false
+        }
+        Err(_) => false,
     }
 }
 

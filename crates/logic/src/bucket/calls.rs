@@ -92,6 +92,11 @@ impl BucketState {
         let most = slot.most(target.unstated());
         let (urgency, units) = match act {
             Act::Nothing | Act::AwaitProof { .. } => return None,
+            // Of what is shown otherwise than we believe, too much may be shown.
+            Act::Read if slot.shown().is_some() => (
+                Urgency::Lower,
+                most.map_or(1, |most| most.unsigned_abs().max(1)),
+            ),
             Act::Read => (Urgency::Read, 1),
             Act::Set { units, .. } => match most {
                 Some(most) if most < i64::from(units) => {

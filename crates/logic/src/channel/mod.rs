@@ -59,7 +59,7 @@ impl Decider for ChannelState {
             ChannelCommand::SetMode(_) | ChannelCommand::BeginAdoption { .. } if !connected => {
                 return Err(Rejection::NotFound(asked.id.to_string()));
             }
-            ChannelCommand::SetMode(mode) => return Ok(self.set_mode(*mode)),
+            ChannelCommand::SetMode(mode) => return self.set_mode(*mode),
             ChannelCommand::BeginAdoption { older_than } => (self.adopt_older_than
                 != Some(*older_than))
             .then_some(ChannelEvent::AdoptionBegan {

@@ -29,14 +29,21 @@ impl ChannelState {
         Ok(Decision::done(self.changed(wanted).into_iter().collect()))
     }
 
-    pub(super) fn set_mode(&self, mode: ChannelMode) -> Decision<ChannelEvent> {
+    /// A channel that is only observed shows what others made it show: pausing would take all of that off sale.
+    pub(super) fn set_mode(&self, mode: ChannelMode) -> Result<Decision<ChannelEvent>, Rejection> {
         if self.mode == mode {
-            return Decision::unchanged(Answer::Done);
+            return Ok(Decision::unchanged(Answer::Done));
+        }
+        let is_ours = self.publishing.is_none() || self.mode != ChannelMode::Observed;
+        if mode == ChannelMode::Paused && !is_ours {
+            let problem =
+                "the channel is observed, nothing is published to it: there is nothing to pause";
+            return Err(Rejection::invalid("mode", problem));
         }
         let known = self.publishing.as_deref().cloned();
         let published = known.and_then(|known| self.changed(Publishing { mode, ..known }));
         let events = [ChannelEvent::ModeSet(mode)].into_iter().chain(published);
-        Decision::done(events.collect())
+        Ok(Decision::done(events.collect()))
     }
 
     pub(super) fn pause(

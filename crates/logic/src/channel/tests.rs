@@ -269,3 +269,22 @@ fn nothing_is_paused_where_nothing_is_published() {
         "{refused:?}"
     );
 }
+
+/// What an observed channel shows is others' doing: it is not taken off sale by a slip.
+#[test]
+fn a_channel_is_not_paused_before_it_is_published_to() {
+    use ChannelCommand::{Connect, PublishAs, SetMode};
+    let mut channel = Scene::new("channel:shop");
+    check(
+        &mut channel,
+        vec![
+            (Connect(settings(Sale::AlreadySold)), 1),
+            (PublishAs(Box::new(publishing())), 1),
+        ],
+    );
+    let refused = channel.ask(Command::Channel(SetMode(ChannelMode::Paused)));
+    assert!(
+        matches!(refused, Err(Rejection::Invalid { .. })),
+        "{refused:?}"
+    );
+}
