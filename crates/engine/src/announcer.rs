@@ -73,7 +73,7 @@ impl Announcer {
         let sku = stock.sku.clone();
         let under_way = listener.under_way.iter().find(|one| one.sku == sku);
         let known = listener.news.get(&sku).or(under_way);
-        if known.is_some_and(|known| known.version > stock.version) {
+        if known.is_some_and(|known| known.version > stock.version && !stock.aside) {
             return;
         }
         let is_under_way = under_way.is_some();
@@ -186,6 +186,7 @@ mod tests {
                 sold_units: 0,
                 sole: true,
                 rates: Vec::new(),
+                aside: false,
             },
         }]
     }

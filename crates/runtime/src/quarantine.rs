@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::ask::Answered;
 use crate::directory::Mailbox;
 use crate::shared::Shared;
+use crate::telling;
 
 /// Pause before a mark that could not be written is tried again.
 const MARK_AGAIN: Duration = Duration::from_s(1);
@@ -70,7 +71,7 @@ impl Shared {
     }
 
     /// Goes by a mark from now on.
-    pub fn go_by(&self, entity: &EntityId, mark: &QuarantineView) {
+    pub fn go_by(self: &Arc<Self>, entity: &EntityId, mark: &QuarantineView) {
         let mut quarantine = self.quarantine_mut();
         match mark.command_hash {
             Some(hash) if mark.skipped => quarantine.skip(entity, hash),
@@ -79,6 +80,7 @@ impl Shared {
         drop(quarantine);
         if mark.command_hash.is_none() {
             self.board.put_aside(entity);
+            telling::say_aside(self, entity);
         }
     }
 

@@ -9,6 +9,7 @@ use crossdock_model::command::BucketCommand;
 use crossdock_model::{Class, Command, EntityId};
 
 use crate::ask::{By, Handle};
+use crate::loading;
 use crate::shared::Shared;
 
 /// Publishes numbers to channels.
@@ -55,6 +56,24 @@ pub(crate) fn say(shared: &Arc<Shared>, said: Vec<Publication>) {
     messages
         .into_iter()
         .for_each(|message| send(shared, message));
+}
+
+/// A SKU is put aside: whoever lists it shows none. Who that is, is known if it can be read at all.
+pub(crate) fn say_aside(shared: &Arc<Shared>, entity: &EntityId) {
+    let EntityId::Sku(_) = entity else { return };
+    let (shared, entity) = (Arc::clone(shared), entity.clone());
+    shared.tokio.clone().spawn_blocking(move || {
+        let Ok(recovered) = loading::load(&shared, &entity) else {
+            return;
+        };
+        let announced = recovered.entity.announcement(shared.clock.now());
+        let Some(crossdock_logic::Announcement::Stock(spoken)) = announced else {
+            return;
+        };
+        let mut said = spoken.said;
+        said.iter_mut().for_each(|one| one.stock.aside = true);
+        say(&shared, said);
+    });
 }
 
 /// Sends what is due after a pause.

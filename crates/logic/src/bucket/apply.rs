@@ -191,6 +191,10 @@ impl BucketState {
         let Some(heard) = self.skus.get_mut(&stock.sku) else {
             return;
         };
+        heard.aside = stock.aside;
+        if stock.aside {
+            return;
+        }
         let sold = stock::news(heard, stock);
         let has_company = heard.stock.is_some() && heard.sole != stock.sole;
         if heard

@@ -126,7 +126,9 @@ impl BucketState {
         let is_paused = |sku: &SkuId| publishing.paused_skus.contains(sku);
         let shows_none = share == 0
             || publishing.mode == ChannelMode::Paused
-            || made_of.iter().any(|(sku, _, _)| is_paused(sku));
+            || made_of
+                .iter()
+                .any(|(sku, heard, _)| heard.aside || is_paused(sku));
         let stock: BTreeMap<SkuId, Announced> = made_of
             .iter()
             .filter_map(|(sku, heard, _)| Some((sku.clone(), open_stock(publishing, heard)?)))

@@ -90,6 +90,8 @@ pub(super) struct Heard {
     pub sold_units: u64,
     pub sole: bool,
     pub rates: Vec<SellingRate>,
+    /// It is put aside: there is none of it.
+    pub aside: bool,
     /// The proof after which it was asked last.
     pub proof: Timestamp,
     /// The listings that are made of it.

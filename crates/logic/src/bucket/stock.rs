@@ -158,6 +158,10 @@ fn is_news(heard: &Heard, stock: &PublishedStock) -> bool {
         return true;
     };
     let ats = || known.ats.iter().map(|(at, units)| (at, *units));
+    if stock.aside || heard.aside {
+        // What was said before it was put aside says nothing; what is said after it counts, though nothing changed.
+        return stock.aside != heard.aside && (stock.aside || stock.version >= known.version);
+    }
     stock.version > known.version
         && (stock.tracking != known.tracking
             || !ats().eq(stock.ats.iter().map(|(at, units)| (at, *units)))

@@ -169,6 +169,7 @@ impl SkuState {
             sold_units: known.sold_units,
             sole: known.buckets.len() == 1,
             rates: rates.map(|(channel, known)| known.rate(channel)).collect(),
+            aside: false,
         }
     }
 

@@ -106,6 +106,8 @@ pub struct PublishedStock {
     /// Whether no other bucket of the channel lists the SKU.
     pub sole: bool,
     pub rates: Vec<SellingRate>,
+    /// The SKU is put aside after crashes: there is none of it, whatever else is said here.
+    pub aside: bool,
 }
 
 /// How a call ended.

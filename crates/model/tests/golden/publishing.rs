@@ -54,6 +54,7 @@ pub fn published_stock() -> PublishedStock {
             milli_per_h: 20_500,
             shape_milli: 60_000,
         }],
+        aside: false,
     }
 }
 

@@ -173,6 +173,10 @@ impl Scene {
         let publishers = Arc::new(Publishers::new([publisher]));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
+        options.crash_on = Some(|_, command| {
+            let command = format!("{command:?}");
+            command.contains("poison") && command.contains("Adjust")
+        });
         let stored = Arc::clone(&journal) as Arc<dyn Journal>;
         let node = Node::start(stored, clock, Arc::new(Unconnected), options, |_| {});
         let node = node.await.unwrap();
@@ -324,5 +328,23 @@ async fn a_restart_in_the_middle_loses_no_number() {
     scene
         .shows(|number| if number < SKUS / 2 { 48 } else { 49 })
         .await;
+    scene.node.stop().await;
+}
+
+/// Three commands that crash it, and the SKU is put aside: no more of it may be sold anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sku_that_is_put_aside_is_shown_as_none() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    for delta in 1..=3 {
+        let adjust = SkuCommand::Adjust {
+            location: reno(),
+            delta,
+            reason: "poison".to_owned(),
+        };
+        let handle = scene.node.handle();
+        tokio::spawn(async move { handle.ask(sku(3), Command::Sku(adjust), by()).await });
+    }
+    scene.shows(|number| if number == 3 { 0 } else { 50 }).await;
     scene.node.stop().await;
 }

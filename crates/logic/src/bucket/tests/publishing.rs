@@ -104,6 +104,7 @@ impl Shop {
             sold_units: sold.iter().map(|sold| u64::from(sold.units)).sum(),
             sole: true,
             rates: Vec::new(),
+            aside: false,
         }
     }
 
@@ -455,4 +456,26 @@ fn a_pack_shows_whole_packs() {
     shop.say("A", 1, 11, &[]);
     shop.shows(5);
     assert_eq!(shop.begin(), set(1, 2, Some(5)));
+}
+
+/// Put aside, at whatever version is known of it, it shows none; what it said before changes nothing, what it says
+/// after does.
+#[test]
+fn a_sku_that_is_put_aside_shows_none_until_it_speaks_again() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(10);
+    shop.say("A", 5, 9, &[]);
+    let aside = |version| PublishedStock {
+        aside: true,
+        ..Shop::stock("A", version, 9, &[])
+    };
+    shop.say_stock(aside(3));
+    assert_eq!(shop.begin(), set(1, 0, Some(10)));
+    shop.confirm(1);
+    let before = shop.0.version();
+    shop.say_stock(aside(3));
+    shop.say("A", 4, 7, &[]);
+    assert_eq!(shop.0.version(), before);
+    shop.say("A", 5, 9, &[]);
+    assert_eq!(shop.begin(), set(2, 9, Some(0)));
 }
