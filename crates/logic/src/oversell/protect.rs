@@ -55,25 +55,6 @@ pub fn protection_levels(fares: &[Fare]) -> Vec<u32> {
         .collect()
 }
 
-/// What sending a channel's number now is worth: oversold units expected to be avoided per call, times the time it
-/// has waited (formula 12). In thousandths of a unit, so that it is an order.
-#[must_use]
-pub fn push_value(rate_per_h: f64, shown: i64, safe: i64, waited_ms: u64) -> u64 {
-    let excess = shown.saturating_sub(safe).max(0);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a value that orders pushes need not be exact"
-    )]
-    let value = rate_per_h.max(0.0) * (excess as f64) * (waited_ms as f64) / 3_600.0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is not negative, and as saturates"
-    )]
-    let value = value as u64;
-    value
-}
-
 /// The nearest whole number of units.
 fn units(value: f64) -> u32 {
     #[expect(
@@ -165,19 +146,5 @@ mod tests {
             let fares: Vec<Fare> = fares.into_iter().map(fare).collect();
             assert_eq!(protection_levels(&fares), levels);
         }
-    }
-
-    #[test]
-    fn the_push_that_avoids_more_goes_first_and_waiting_counts() {
-        let value = push_value(20.0, 5, 2, 60_000);
-        assert_eq!(value, 1_000);
-        assert!(push_value(20.0, 6, 2, 60_000) > value);
-        assert!(push_value(20.0, 5, 2, 61_000) > value);
-        assert_eq!(push_value(20.0, 2, 5, 60_000), 0);
-        assert_eq!(push_value(f64::NAN, 9, 0, 1), 0);
-        assert_eq!(
-            push_value(f64::INFINITY, i64::MAX, i64::MIN, u64::MAX),
-            u64::MAX
-        );
     }
 }
