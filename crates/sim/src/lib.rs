@@ -7,5 +7,6 @@
 pub mod amazon;
 mod dice;
 pub mod shopify;
+pub mod world;
 
 pub use dice::Dice;

@@ -29,11 +29,15 @@ pub enum Fault {
     BrokenOff,
     /// A call is carried out and not answered in time.
     Unanswered,
+    /// The shop deletes its subscriptions.
+    Unsubscribed,
+    /// A list of orders leaves out one that has changed.
+    Lagged,
 }
 
 impl Fault {
     /// Every kind there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Duplicated,
         Self::Reordered,
         Self::Late,
@@ -45,6 +49,8 @@ impl Fault {
         Self::Silent,
         Self::BrokenOff,
         Self::Unanswered,
+        Self::Unsubscribed,
+        Self::Lagged,
     ];
 }
 

@@ -417,6 +417,14 @@ impl Store {
         self.subscriptions.len()
     }
 
+    /// The shop deletes all subscriptions, as it does once webhooks are not taken for hours.
+    pub fn delete_subscriptions(&mut self) {
+        for subscription in std::mem::take(&mut self.subscriptions).into_keys() {
+            self.faults.note(Fault::Unsubscribed);
+            self.outbox.drop_all_of(subscription);
+        }
+    }
+
     pub(super) fn tell_level(&mut self, item: u64, location: u64, now: Timestamp) {
         let level = self.items.get(&item).and_then(|known| {
             let units = known.levels.get(&location)?;
@@ -479,6 +487,7 @@ impl Store {
         let is_known = self.subscriptions.contains_key(&subscription);
         if !is_over && is_known && !self.outbox.failed(message, now) {
             self.subscriptions.remove(&subscription);
+            self.faults.note(Fault::Unsubscribed);
             self.outbox.drop_all_of(subscription);
         }
     }

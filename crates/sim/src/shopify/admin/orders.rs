@@ -4,6 +4,7 @@ use crossdock_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Carried, Refusal, list, user_error};
+use crate::shopify::fault::Fault;
 use crate::shopify::graphql::Field;
 use crate::shopify::order::{Fulfilment, FulfilmentOrder, Line, Order, Refund};
 use crate::shopify::store::Store;
@@ -24,6 +25,11 @@ pub(super) fn changed(store: &mut Store, field: &Field, now: Timestamp) -> Carri
     let listed_until = now - store.list_lag;
     let is_listed =
         |order: &&Order| order.updated_at.as_ms() >= since && order.updated_at <= listed_until;
+    let is_late =
+        |order: &Order| order.updated_at.as_ms() >= since && order.updated_at > listed_until;
+    if store.orders.values().any(is_late) {
+        store.faults.note(Fault::Lagged);
+    }
     let mut changed: Vec<&Order> = store.orders.values().filter(is_listed).collect();
     changed.sort_by_key(|order| (order.updated_at, order.id));
     Ok(list(changed.into_iter().map(|order| {

@@ -150,6 +150,7 @@ fn a_subscription_is_deleted_after_eight_retries() {
         }
     }
     assert_eq!((tries, store.subscribed()), (1 + RETRIES_MAX, 4));
+    assert_eq!(store.faults().happened(Fault::Unsubscribed), 1);
     store.buy(product.variant, 1, at(0));
     let topics: Vec<_> = told(&mut store)
         .into_iter()
@@ -215,4 +216,16 @@ fn lists_lag() {
         answer["data"]["orders"]["nodes"].as_array().map(Vec::len)
     };
     assert_eq!([listed(4_999), listed(5_000)], [Some(0), Some(1)]);
+    assert_eq!(store.faults().happened(Fault::Lagged), 1);
+}
+
+#[test]
+fn a_shop_that_deletes_its_subscriptions_tells_nothing_more() {
+    let (mut store, product, _) = shop(Faults::default());
+    store.buy(product.variant, 1, at(0));
+    let subscribed = store.subscribed() as u64;
+    store.delete_subscriptions();
+    store.buy(product.variant, 1, at(1));
+    assert_eq!(store.take_due(Timestamp::MAX), []);
+    assert_eq!(store.faults().happened(Fault::Unsubscribed), subscribed);
 }
