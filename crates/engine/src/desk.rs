@@ -14,6 +14,8 @@ use crate::budget::Budget;
 const REST_MIN: Duration = Duration::from_s(1);
 /// Longest such pause.
 const REST_MAX: Duration = Duration::from_minutes(15);
+/// Refused numbers of which the pause is remembered after it is over.
+const RESTS_MAX: usize = 10_000;
 /// Calls in a row without an answer after which the channel is taken to be away.
 const FAILURES_MAX: u32 = 5;
 /// First pause of a channel that is away; it doubles with each call that fails.
@@ -157,6 +159,10 @@ impl Desk {
                 self.rests.remove(number);
             }
             Ended::Refused => {
+                if self.rests.len() >= RESTS_MAX {
+                    // Those that are over begin with a short pause if they are refused again.
+                    self.rests.retain(|_, rest| rest.until > now);
+                }
                 let known = self.rests.get(number).map_or(0, |rest| rest.refusals);
                 let rest = Rest {
                     refusals: known + 1,

@@ -312,7 +312,7 @@ impl Entity {
                 .cloned()
                 .map(|facts| Announcement::Location(Box::new(facts))),
             (State::Bucket(state), EntityId::Bucket(channel, number)) if state.is_publishable() => {
-                let offers = state.offers(channel, *number, now);
+                let offers = state.offers(channel, *number);
                 Some(Announcement::Offers(Box::new(offers)))
             }
             _ => None,

@@ -9,7 +9,7 @@ mod system;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::channel::{BucketCommand, ChannelCommand, PauseTarget};
+pub use self::channel::{BucketCommand, CallEnd, ChannelCommand, PauseTarget};
 pub use self::system::SystemCommand;
 use crate::answer::Answer;
 pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossdock_engine::{Announcement, Announcer};
-use crossdock_logic::bucket::Offers;
+use crossdock_logic::bucket::{BUCKETS, Offers};
 use crossdock_logic::sku::Publication;
 use crossdock_model::command::BucketCommand;
-use crossdock_model::{Class, Command, EntityId};
+use crossdock_model::v1::{PublishedStock, Tracking};
+use crossdock_model::{ChannelId, Class, Command, EntityId, SkuId};
 
 use crate::ask::{By, Handle};
 use crate::loading;
@@ -14,6 +15,9 @@ use crate::shared::Shared;
 
 /// Publishes numbers to channels.
 pub trait Outbound: Send + Sync {
+    /// The channels it publishes to.
+    fn channels(&self) -> Vec<ChannelId>;
+
     /// What a bucket would have sent, in place of what it said before. Must not block.
     fn offered(&self, offers: Offers);
 }
@@ -23,6 +27,10 @@ pub trait Outbound: Send + Sync {
 pub struct Unpublished;
 
 impl Outbound for Unpublished {
+    fn channels(&self) -> Vec<ChannelId> {
+        Vec::new()
+    }
+
     fn offered(&self, _offers: Offers) {}
 }
 
@@ -58,22 +66,43 @@ pub(crate) fn say(shared: &Arc<Shared>, said: Vec<Publication>) {
         .for_each(|message| send(shared, message));
 }
 
-/// A SKU is put aside: whoever lists it shows none. Who that is, is known if it can be read at all.
+/// A SKU is put aside: whoever lists it shows none. If it cannot be read who that is, all are told.
 pub(crate) fn say_aside(shared: &Arc<Shared>, entity: &EntityId) {
-    let EntityId::Sku(_) = entity else { return };
-    let (shared, entity) = (Arc::clone(shared), entity.clone());
+    let EntityId::Sku(sku) = entity else { return };
+    let (shared, entity, sku) = (Arc::clone(shared), entity.clone(), sku.clone());
     shared.tokio.clone().spawn_blocking(move || {
-        let Ok(recovered) = loading::load(&shared, &entity) else {
-            return;
+        let recovered = loading::load(&shared, &entity).ok();
+        let spoken = recovered.and_then(|found| found.entity.announcement(shared.clock.now()));
+        let said = match spoken {
+            Some(crossdock_logic::Announcement::Stock(spoken)) => spoken.said,
+            Some(_) | None => to_everybody(shared.outbound.channels(), &sku),
         };
-        let announced = recovered.entity.announcement(shared.clock.now());
-        let Some(crossdock_logic::Announcement::Stock(spoken)) = announced else {
-            return;
-        };
-        let mut said = spoken.said;
-        said.iter_mut().for_each(|one| one.stock.aside = true);
-        say(&shared, said);
+        let said = said.into_iter().map(|mut one| {
+            one.stock.aside = true;
+            one
+        });
+        say(&shared, said.collect());
     });
+}
+
+/// That nothing is known of a SKU, to every bucket of these channels.
+fn to_everybody(channels: Vec<ChannelId>, sku: &SkuId) -> Vec<Publication> {
+    let said = channels.into_iter().map(|channel| Publication {
+        channel,
+        buckets: (0..BUCKETS).collect(),
+        stock: PublishedStock {
+            sku: sku.clone(),
+            version: 0,
+            tracking: Tracking::Tracked,
+            ats: Vec::new(),
+            sold: Vec::new(),
+            sold_units: 0,
+            sole: false,
+            rates: Vec::new(),
+            aside: true,
+        },
+    });
+    said.collect()
 }
 
 /// Sends what is due after a pause.

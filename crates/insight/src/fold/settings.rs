@@ -41,6 +41,8 @@ impl Folding<'_> {
             | BucketEvent::Unheard { .. }
             | BucketEvent::Proved { .. }
             | BucketEvent::Begun { .. }
+            | BucketEvent::Missed { .. }
+            | BucketEvent::AskedAgain { .. }
             | BucketEvent::DoubtEnded { .. }
             | BucketEvent::Ended { .. } => {}
             BucketEvent::Unmapped { listing } => {

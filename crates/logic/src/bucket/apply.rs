@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::{Effect, EffectNumber, SkuCommand};
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelMode, ListingMode, ListingTarget, PublishedStock, Publishing,
-    ShownLevel, Tracking, Writes,
+    BucketEvent, CallOutcome, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
+    ListingMode, ListingTarget, PublishedStock, Publishing, ShownLevel, Tracking, Writes,
 };
 use crossdock_model::{ChannelId, Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
 
+use super::calls::{numbered, task};
 use super::numbers::parts;
-use super::state::{BucketState, Listing, NumberId};
-use super::{LISTING_WRONG, stock};
+use super::state::{BucketState, Listing, NumberId, Place};
+use super::{HEAR_AGAIN_AFTER, LISTING_WRONG, stock};
 use crate::decider::IllegalHistory;
 use crate::publish::{Announced, Statement};
 use crate::sku::KIT_DEPTH_MAX;
@@ -46,7 +47,20 @@ impl BucketState {
                 }
             }
             BucketEvent::Stocked { stock, asked } => self.apply_stocked(id, stock, *asked, at),
-            BucketEvent::Unheard { asked } => self.end_ask(*asked),
+            BucketEvent::Unheard { asked } => {
+                let sku = self.end_ask(*asked);
+                self.unheard
+                    .extend(sku.map(|sku| (sku, at + HEAR_AGAIN_AFTER)));
+            }
+            BucketEvent::AskedAgain { sku } => {
+                self.unheard.remove(sku);
+                self.ask(id, sku);
+            }
+            BucketEvent::Missed { listing, place } => {
+                if let Some(place) = self.place_mut(listing, place) {
+                    place.refused_at = Some(at);
+                }
+            }
             BucketEvent::Proved { up_to } => {
                 self.proof = *up_to;
                 self.ask_for_proof(id);
@@ -57,34 +71,47 @@ impl BucketState {
                 call,
                 units,
             } => {
-                self.calls = *call;
-                let known = self.listings.get_mut(listing);
-                let place = known.and_then(|known| known.places.get_mut(place));
-                let place =
-                    place.ok_or_else(|| IllegalHistory(format!("a call about {listing}")))?;
-                place.slot.begin(*call, *units, at);
+                self.apply_begun(&(listing.clone(), place.clone()), *call, *units, at)?;
             }
             BucketEvent::Ended {
                 listing,
                 place,
                 outcome,
-            } => self.apply_ended(&(listing.clone(), place.clone()), outcome),
+            } => self.apply_ended(&(listing.clone(), place.clone()), outcome, at),
             BucketEvent::DoubtEnded { listing, place } => {
-                let known = self.listings.get_mut(listing);
-                if let Some(place) = known.and_then(|known| known.places.get_mut(place)) {
+                if let Some(place) = self.place_mut(listing, place) {
                     place.slot.end_doubt(at);
                 }
             }
-            BucketEvent::ExceptionOpened(opened) => self.exceptions.apply_opened(opened),
+            BucketEvent::ExceptionOpened(opened) => {
+                self.exceptions.apply_opened(opened);
+                self.tell_of(&opened.key, true);
+            }
             BucketEvent::ExceptionClosed(closed) => {
                 self.exceptions.apply_closed(closed);
-                let is_it = |number: &NumberId| super::calls::subject(number) == closed.key.subject;
-                self.righted.retain(|number| !is_it(number));
+                self.tell_of(&closed.key, false);
             }
             BucketEvent::ExceptionNoted(_) => {}
         }
         self.note(channel, touched(self, event), at);
         Ok(())
+    }
+
+    fn place_mut(&mut self, listing: &ListingId, place: &SourceId) -> Option<&mut Place> {
+        self.listings.get_mut(listing)?.places.get_mut(place)
+    }
+
+    /// An exception about a number that is wrong was opened, or closed.
+    fn tell_of(&mut self, key: &ExceptionKey, is_told: bool) {
+        let Some((listing, place)) = numbered(key) else {
+            return;
+        };
+        if let Some(place) = self.place_mut(&listing, &place) {
+            place.is_told = is_told;
+        }
+        if !is_told {
+            self.righted.remove(&(listing, place));
+        }
     }
 
     fn apply_publishing(&mut self, id: &EntityId, publishing: &Publishing) {
@@ -168,6 +195,7 @@ impl BucketState {
             place.untracked_at = Some(level.at);
             return;
         };
+        place.refused_at = None;
         let statement = Statement {
             units,
             at: level.at,
@@ -188,6 +216,7 @@ impl BucketState {
         if let Some((effect, _)) = asked {
             self.end_ask(effect);
         }
+        self.unheard.remove(&stock.sku);
         let Some(heard) = self.skus.get_mut(&stock.sku) else {
             return;
         };
@@ -234,19 +263,47 @@ impl BucketState {
         }
     }
 
-    fn apply_ended(&mut self, (listing, place): &NumberId, outcome: &CallOutcome) {
+    fn apply_begun(
+        &mut self,
+        (listing, place): &NumberId,
+        call: u64,
+        units: u32,
+        at: Timestamp,
+    ) -> Result<(), IllegalHistory> {
+        self.calls = call;
+        let is_counted = self.is_counted(listing, place);
+        let place = self.place_mut(listing, place);
+        let place = place.ok_or_else(|| IllegalHistory(format!("a call about {listing}")))?;
+        if units == 0 && !is_counted {
+            let shown = place.slot.most(None);
+            let shown = shown.and_then(|units| u32::try_from(units).ok());
+            place.kept = place.kept.or(shown.filter(|units| *units > 0));
+        }
+        place.slot.begin(call, units, at);
+        Ok(())
+    }
+
+    fn apply_ended(&mut self, (listing, place): &NumberId, outcome: &CallOutcome, now: Timestamp) {
         let Some(call_for) = self.publishing.as_ref().map(|known| known.call_for) else {
             return;
         };
-        let known = self.listings.get_mut(listing);
-        let Some(place) = known.and_then(|known| known.places.get_mut(place)) else {
+        let shows_none = self.shows_none(listing);
+        let Some(place) = self.place_mut(listing, place) else {
             return;
         };
         let slot = &mut place.slot;
         match outcome {
-            CallOutcome::Confirmed { at } => slot.confirm(*at),
+            CallOutcome::Confirmed { at } => {
+                slot.confirm(*at);
+                place.refused_at = None;
+                place.kept = place.kept.filter(|_| shows_none);
+            }
             CallOutcome::Stale => slot.refuse(true),
-            CallOutcome::Refused { .. } => slot.refuse(false),
+            CallOutcome::Refused { .. } => {
+                slot.refuse(false);
+                place.refused_at = Some(now);
+            }
+            CallOutcome::NotDone => slot.refuse(false),
             CallOutcome::Unknown => {
                 let begun_at = slot.flight().map(|flight| flight.begun_at);
                 slot.lose(begun_at.unwrap_or_default() + call_for);
@@ -291,6 +348,8 @@ impl BucketState {
             heard.listings.remove(listing);
             !heard.listings.is_empty()
         });
+        let skus = &self.skus;
+        self.unheard.retain(|sku, _| skus.contains_key(sku));
     }
 
     /// Asks a SKU what it says, and to say it again whenever that changes.
@@ -304,9 +363,9 @@ impl BucketState {
         self.asks.insert(effect, (sku.clone(), self.proof));
     }
 
-    fn end_ask(&mut self, effect: EffectNumber) {
+    fn end_ask(&mut self, effect: EffectNumber) -> Option<SkuId> {
         self.pending.end(effect);
-        self.asks.remove(&effect);
+        self.asks.remove(&effect).map(|(sku, _)| sku)
     }
 
     /// What waits for proof, or fell unexplained, is computed afresh by its SKU: after what was read.
@@ -318,7 +377,7 @@ impl BucketState {
                 is_read || slot.unexplained() > 0
             })
         };
-        let numbers = self.wrong.iter().filter(|number| waits(number));
+        let numbers = self.wrong.numbers().filter(|number| waits(number));
         let listings: BTreeSet<&ListingId> = numbers.map(|(listing, _)| listing).collect();
         let under_way: BTreeSet<&SkuId> = self.asks.values().map(|(sku, _)| sku).collect();
         let skus = self.skus.iter().filter(|(sku, heard)| {
@@ -332,7 +391,9 @@ impl BucketState {
     fn note(&mut self, channel: &ChannelId, listings: Vec<ListingId>, at: Timestamp) {
         for listing in listings {
             let targets = self.targets(channel, &listing);
-            let Some(known) = self.listings.get_mut(&listing) else {
+            let (Some(publishing), Some(known)) =
+                (&self.publishing, self.listings.get_mut(&listing))
+            else {
                 continue;
             };
             // Of these nothing can be told any more.
@@ -353,8 +414,9 @@ impl BucketState {
                     }
                     true => {}
                     false => {
-                        self.righted.remove(&number);
-                        self.wrong.insert(number);
+                        // One that was to be closed is open.
+                        place.is_told |= self.righted.remove(&number);
+                        self.wrong.set(number, task(publishing, place, &target, at));
                     }
                 }
             }
@@ -380,7 +442,13 @@ fn touched(state: &BucketState, event: &BucketEvent) -> Vec<ListingId> {
         | BucketEvent::ListingModeSet { listing, .. }
         | BucketEvent::Begun { listing, .. }
         | BucketEvent::Ended { listing, .. }
+        | BucketEvent::Missed { listing, .. }
         | BucketEvent::DoubtEnded { listing, .. } => vec![listing.clone()],
+        BucketEvent::ExceptionOpened(ExceptionOpened { key, .. })
+        | BucketEvent::ExceptionClosed(ExceptionClosed { key, .. }) => {
+            let number = numbered(key).into_iter();
+            number.map(|(listing, _)| listing).collect()
+        }
         BucketEvent::PublishingSet(_) => state.listings.keys().cloned().collect(),
         BucketEvent::Stocked { stock, .. } => {
             let heard = state.skus.get(&stock.sku).into_iter();
@@ -390,9 +458,8 @@ fn touched(state: &BucketState, event: &BucketEvent) -> Vec<ListingId> {
         }
         BucketEvent::Unmapped { .. }
         | BucketEvent::Unheard { .. }
+        | BucketEvent::AskedAgain { .. }
         | BucketEvent::Proved { .. }
-        | BucketEvent::ExceptionOpened(_)
-        | BucketEvent::ExceptionClosed(_)
         | BucketEvent::ExceptionNoted(_) => Vec::new(),
     }
 }

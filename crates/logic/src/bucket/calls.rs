@@ -1,13 +1,19 @@
 //! What is offered to the channel's budget, calls that begin and end, and what becomes of numbers that stay wrong.
 
+use std::cmp::Reverse;
+
 use crossdock_model::answer::{NumberCall, NumberCallKind};
+use crossdock_model::command::CallEnd;
 use crossdock_model::v1::{
     BucketEvent, CallOutcome, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
+    Publishing,
 };
 use crossdock_model::{Answer, ChannelId, EntityId, ListingId, Rejection, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
 
+use super::agenda::{Rank, Task};
 use super::numbers::Target;
-use super::state::{BucketState, NumberId};
+use super::state::{BucketState, NumberId, Place};
 use super::{CALLS_MAX, DUE_PER_DECISION, LISTING_WRONG, OFFERS_MAX};
 use crate::decider::{Asked, Decision};
 use crate::exceptions::resolved;
@@ -41,7 +47,7 @@ pub struct Offer {
 }
 
 /// What is avoided by a call, the more urgent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Urgency {
     /// More is shown than may be sold.
     Lower,
@@ -54,24 +60,19 @@ pub enum Urgency {
 impl BucketState {
     /// What is to be done now about numbers that are wrong. A channel that is only observed is only asked what it shows.
     #[must_use]
-    pub fn offers(&self, channel: &ChannelId, bucket: u16, now: Timestamp) -> Offers {
-        let wrong = self.wrong.iter();
-        let mut offers: Vec<Offer> = wrong
-            .filter_map(|number| self.offer(channel, number, now))
-            .collect();
-        let first = |offer: &Offer| {
-            (
-                offer.urgency,
-                std::cmp::Reverse(offer.milli_per_h),
-                offer.since,
-            )
-        };
-        offers.sort_by_key(first);
-        offers.truncate(OFFERS_MAX);
+    pub fn offers(&self, channel: &ChannelId, bucket: u16) -> Offers {
+        let first = self.wrong.first().take(OFFERS_MAX);
+        let offers = first.map(|(rank, (listing, place))| Offer {
+            listing: listing.clone(),
+            place: place.clone(),
+            urgency: rank.urgency,
+            milli_per_h: rank.milli_per_h.0,
+            since: rank.since,
+        });
         Offers {
             channel: channel.clone(),
             bucket,
-            offers,
+            offers: offers.collect(),
         }
     }
 
@@ -81,50 +82,11 @@ impl BucketState {
         self.publishing.is_some()
     }
 
-    fn is_published(&self) -> bool {
-        let publishing = self.publishing.as_ref();
-        publishing.is_some_and(|publishing| publishing.mode != ChannelMode::Observed)
-    }
-
-    fn offer(&self, channel: &ChannelId, number: &NumberId, now: Timestamp) -> Option<Offer> {
-        let (target, act) = self.act(channel, number, now)?;
-        let slot = &self.place(number)?.slot;
-        let most = slot.most(target.unstated());
-        let (urgency, units) = match act {
-            Act::Nothing | Act::AwaitProof { .. } => return None,
-            // Of what is shown otherwise than we believe, too much may be shown.
-            Act::Read if slot.shown().is_some() => (
-                Urgency::Lower,
-                most.map_or(1, |most| most.unsigned_abs().max(1)),
-            ),
-            Act::Read => (Urgency::Read, 1),
-            Act::Set { units, .. } => match most {
-                Some(most) if most < i64::from(units) => {
-                    (Urgency::Raise, i64::from(units).abs_diff(most))
-                }
-                Some(most) => (Urgency::Lower, most.abs_diff(units.into())),
-                None => (Urgency::Lower, 1),
-            },
-        };
-        Some(Offer {
-            listing: number.0.clone(),
-            place: number.1.clone(),
-            urgency,
-            milli_per_h: target.milli_per_h.max(1).saturating_mul(units),
-            since: slot.wrong_since().unwrap_or(now),
-        })
-    }
-
     /// What should be shown, and what is to be done about it.
-    fn act(&self, channel: &ChannelId, number: &NumberId, now: Timestamp) -> Option<(Target, Act)> {
+    fn act(&self, channel: &ChannelId, number: &NumberId, now: Timestamp) -> Option<Act> {
         let place = self.place(number)?;
         let target = self.targets(channel, &number.0).remove(&number.1)?;
-        let act = match place.slot.act(&target.want(), now) {
-            _ if !place.is_tracked() => Act::Nothing,
-            Act::Set { .. } if !self.is_published() => Act::Nothing,
-            act => act,
-        };
-        Some((target, act))
+        Some(act(self.publishing.as_ref()?, place, &target, now))
     }
 
     /// Begins the calls that are still needed.
@@ -136,17 +98,12 @@ impl BucketState {
         let EntityId::Bucket(channel, _) = asked.id else {
             return Err(Rejection::NotFound(asked.id.to_string()));
         };
-        if numbers.len() > CALLS_MAX {
-            return Err(Rejection::Limit {
-                what: "calls at once".to_owned(),
-                max: CALLS_MAX as u64,
-            });
-        }
+        check_count(numbers.len())?;
         let (mut events, mut calls) = (Vec::new(), Vec::new());
         for number in numbers {
             let kind = match self.act(channel, number, asked.now) {
-                Some((_, Act::Read)) => NumberCallKind::Read,
-                Some((_, Act::Set { units, change_from })) => {
+                Some(Act::Read) => NumberCallKind::Read,
+                Some(Act::Set { units, change_from }) => {
                     let call = self.calls + 1 + events.len() as u64;
                     events.push(BucketEvent::Begun {
                         listing: number.0.clone(),
@@ -160,7 +117,7 @@ impl BucketState {
                         change_from,
                     }
                 }
-                Some((_, Act::Nothing | Act::AwaitProof { .. })) | None => continue,
+                Some(Act::Nothing | Act::AwaitProof { .. }) | None => continue,
             };
             calls.push(NumberCall {
                 listing: number.0.clone(),
@@ -175,40 +132,44 @@ impl BucketState {
         })
     }
 
-    pub(super) fn end(
-        &self,
-        listing: &ListingId,
-        place: &SourceId,
-        call: u64,
-        outcome: &CallOutcome,
-    ) -> Decision<BucketEvent> {
-        let number = (listing.clone(), place.clone());
-        let flight = self.place(&number).and_then(|place| place.slot.flight());
-        let is_under_way = flight.is_some_and(|flight| flight.call == call);
-        let event = BucketEvent::Ended {
-            listing: number.0,
-            place: number.1,
-            outcome: outcome.clone(),
-        };
-        Decision::done(is_under_way.then_some(event).into_iter().collect())
+    pub(super) fn end(&self, calls: &[CallEnd]) -> Result<Decision<BucketEvent>, Rejection> {
+        check_count(calls.len())?;
+        let ended = calls.iter().filter(|ended| {
+            let slot = self.slot(&ended.listing, &ended.place);
+            let flight = slot.and_then(Slot::flight);
+            flight.is_some_and(|flight| flight.call == ended.call)
+        });
+        let events = ended.map(|ended| BucketEvent::Ended {
+            listing: ended.listing.clone(),
+            place: ended.place.clone(),
+            outcome: ended.outcome.clone(),
+        });
+        Ok(Decision::done(events.collect()))
+    }
+
+    /// The channel has no such numbers: others go first.
+    pub(super) fn miss(&self, numbers: &[NumberId]) -> Result<Decision<BucketEvent>, Rejection> {
+        check_count(numbers.len())?;
+        let missed = numbers.iter().filter(|number| self.wrong.contains(number));
+        let events = missed.map(|(listing, place)| BucketEvent::Missed {
+            listing: listing.clone(),
+            place: place.clone(),
+        });
+        Ok(Decision::done(events.collect()))
+    }
+
+    fn slot(&self, listing: &ListingId, place: &SourceId) -> Option<&Slot> {
+        let place = self.listings.get(listing)?.places.get(place)?;
+        Some(&place.slot)
     }
 
     /// Every call under way is of unknown outcome: its process is gone.
     pub(super) fn lose(&self) -> Decision<BucketEvent> {
-        Decision::done(self.lost(|_| true))
-    }
-
-    fn lost(&self, is_lost: impl Fn(Timestamp) -> bool) -> Vec<BucketEvent> {
-        let under_way = self.wrong.iter().filter(|number| {
-            let flight = self.place(number).and_then(|place| place.slot.flight());
-            flight.is_some_and(|flight| is_lost(flight.begun_at))
+        let under_way = self.wrong.numbers().filter(|(listing, place)| {
+            let slot = self.slot(listing, place);
+            slot.is_some_and(|slot| slot.flight().is_some())
         });
-        let lost = under_way.map(|(listing, place)| BucketEvent::Ended {
-            listing: listing.clone(),
-            place: place.clone(),
-            outcome: CallOutcome::Unknown,
-        });
-        lost.collect()
+        Decision::done(under_way.map(lost).collect())
     }
 
     /// Calls that were never heard of again, numbers that are wrong for too long, and those that are right again.
@@ -216,34 +177,34 @@ impl BucketState {
         let Some(publishing) = &self.publishing else {
             return Decision::unchanged(Answer::Done);
         };
-        let mut events = self.lost(|begun_at| begun_at + publishing.call_for <= now);
-        let ended = self.wrong.iter().filter(|number| {
-            let due = self.place(number).and_then(|place| place.slot.doubt_due());
-            due.is_some_and(|due| due <= now)
-        });
-        events.extend(ended.map(|(listing, place)| BucketEvent::DoubtEnded {
-            listing: listing.clone(),
-            place: place.clone(),
-        }));
-        let late = self.wrong.iter().filter(|number| {
-            self.is_published() && {
-                let since = self
-                    .place(number)
-                    .and_then(|place| place.slot.wrong_since());
-                since.is_some_and(|since| since + publishing.wrong_for <= now)
+        let mut events = Vec::new();
+        for number in self.wrong.due(now).take(DUE_PER_DECISION) {
+            let Some(place) = self.place(number) else {
+                continue;
+            };
+            let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+            if is_due(call_due(publishing, place)) {
+                events.push(lost(number));
+            } else if is_due(place.slot.doubt_due()) {
+                events.push(BucketEvent::DoubtEnded {
+                    listing: number.0.clone(),
+                    place: number.1.clone(),
+                });
             }
-        });
-        events.extend(
-            late.filter_map(|number| self.open_wrong(number))
-                .map(BucketEvent::ExceptionOpened),
-        );
+            if is_due(late_at(publishing, place)) {
+                events.extend(self.open_wrong(number).map(BucketEvent::ExceptionOpened));
+            }
+        }
         let righted = self.righted.iter().filter_map(|number| {
             let how = "the channel shows what it should";
             self.exceptions
                 .close(LISTING_WRONG, &subject(number), None, how)
         });
+        let righted = righted.take(DUE_PER_DECISION);
         events.extend(righted.map(BucketEvent::ExceptionClosed));
-        events.truncate(DUE_PER_DECISION);
+        let unheard = self.unheard.iter().filter(|(_, at)| **at <= now);
+        let again = unheard.map(|(sku, _)| BucketEvent::AskedAgain { sku: sku.clone() });
+        events.extend(again.take(DUE_PER_DECISION));
         Decision::done(events)
     }
 
@@ -266,31 +227,14 @@ impl BucketState {
 
     /// When something is due, and what.
     pub(super) fn next_due(&self) -> Option<(Timestamp, &'static str)> {
-        let publishing = self.publishing.as_ref()?;
+        self.publishing.as_ref()?;
         if !self.righted.is_empty() {
             return Some((Timestamp::default(), "listing is right again"));
         }
-        let due = self.wrong.iter().flat_map(|number| {
-            let slot = self.place(number).map(|place| &place.slot);
-            let call = slot
-                .and_then(|slot| slot.flight())
-                .map(|flight| flight.begun_at + publishing.call_for);
-            let is_open = || {
-                self.exceptions
-                    .open(LISTING_WRONG, &subject(number), "", &[])
-                    .is_none()
-            };
-            let late = slot
-                .and_then(|slot| slot.wrong_since())
-                .filter(|_| self.is_published() && !is_open())
-                .map(|since| since + publishing.wrong_for);
-            let call = call.map(|at| (at, "call to a channel"));
-            let doubt = slot.and_then(Slot::doubt_due);
-            let call = call.or(doubt.map(|at| (at, "lost call to a channel")));
-            call.into_iter()
-                .chain(late.map(|at| (at, "listing is wrong")))
-        });
-        due.min()
+        let wrong = self.wrong.next_due().map(|at| (at, "listing is wrong"));
+        let unheard = self.unheard.values().min();
+        let unheard = unheard.map(|at| (*at, "SKU is asked again"));
+        wrong.into_iter().chain(unheard).min()
     }
 
     /// A person settles an exception; one about a number that is still wrong closes when it is right.
@@ -303,15 +247,10 @@ impl BucketState {
             .exceptions
             .close(&key.kind, &key.subject, Some(key.episode), how);
         let closed: ExceptionClosed = resolved(open.is_some(), key, how)?;
-        let is_wrong = self
-            .wrong
-            .iter()
-            .any(|number| subject(number) == key.subject);
-        if key.kind == LISTING_WRONG && is_wrong {
-            return Err(Rejection::Invalid {
-                field: "exception".to_owned(),
-                problem: "the channel still shows the wrong number: it closes by itself once that is right".to_owned(),
-            });
+        if numbered(key).is_some_and(|number| self.wrong.contains(&number)) {
+            let problem =
+                "the channel still shows the wrong number: it closes by itself once that is right";
+            return Err(Rejection::invalid("exception", problem));
         }
         Ok(Decision::done(vec![BucketEvent::ExceptionClosed(closed)]))
     }
@@ -320,4 +259,96 @@ impl BucketState {
 /// How an exception names a number. A place's name begins with its channel's.
 pub(super) fn subject((listing, place): &NumberId) -> String {
     format!("{listing}@{place}")
+}
+
+/// The number that an exception about a wrong one names.
+pub(super) fn numbered(key: &ExceptionKey) -> Option<NumberId> {
+    let (listing, place) = key.subject.rsplit_once('@')?;
+    let number = (ListingId::new(listing).ok()?, SourceId::new(place).ok()?);
+    (key.kind == LISTING_WRONG).then_some(number)
+}
+
+fn check_count(calls: usize) -> Result<(), Rejection> {
+    match calls > CALLS_MAX {
+        true => Err(Rejection::Limit {
+            what: "calls at once".to_owned(),
+            max: CALLS_MAX as u64,
+        }),
+        false => Ok(()),
+    }
+}
+
+fn lost((listing, place): &NumberId) -> BucketEvent {
+    BucketEvent::Ended {
+        listing: listing.clone(),
+        place: place.clone(),
+        outcome: CallOutcome::Unknown,
+    }
+}
+
+fn is_published(publishing: &Publishing) -> bool {
+    publishing.mode != ChannelMode::Observed
+}
+
+/// What is to be done about a number. A channel that is only observed is only asked what it shows.
+fn act(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Act {
+    match place.slot.act(&target.want(), now) {
+        _ if !place.is_tracked() => Act::Nothing,
+        Act::Set { .. } if !is_published(publishing) => Act::Nothing,
+        act => act,
+    }
+}
+
+/// When a call under way is not heard of any more.
+fn call_due(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
+    let flight = place.slot.flight();
+    flight.map(|flight| flight.begun_at + publishing.call_for)
+}
+
+/// When a person is told that it is wrong.
+fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
+    let is_untold = is_published(publishing) && !place.is_told;
+    let since = place.slot.wrong_since().filter(|_| is_untold);
+    since.map(|since| since + publishing.wrong_for)
+}
+
+/// What there is to do about a number that is wrong, as of `now`: each change of it comes with an event.
+pub(super) fn task(
+    publishing: &Publishing,
+    place: &Place,
+    target: &Target,
+    now: Timestamp,
+) -> Task {
+    let call = call_due(publishing, place).or(place.slot.doubt_due());
+    Task {
+        rank: rank(publishing, place, target, now),
+        due: call.into_iter().chain(late_at(publishing, place)).min(),
+    }
+}
+
+fn rank(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Option<Rank> {
+    let slot = &place.slot;
+    let most = slot.most(target.unstated());
+    let (urgency, units) = match act(publishing, place, target, now) {
+        Act::Nothing | Act::AwaitProof { .. } => return None,
+        // Of what is shown otherwise than we believe, too much may be shown.
+        Act::Read if slot.shown().is_some() => (
+            Urgency::Lower,
+            most.map_or(1, |most| most.unsigned_abs().max(1)),
+        ),
+        Act::Read => (Urgency::Read, 1),
+        Act::Set { units, .. } => match most {
+            Some(most) if most < i64::from(units) => {
+                (Urgency::Raise, i64::from(units).abs_diff(most))
+            }
+            Some(most) => (Urgency::Lower, most.abs_diff(units.into())),
+            None => (Urgency::Lower, 1),
+        },
+    };
+    Some(Rank {
+        refused_at: place.refused_at,
+        urgency,
+        milli_per_h: Reverse(target.milli_per_h.max(1).saturating_mul(units)),
+        since: slot.wrong_since().unwrap_or(now),
+    })
 }

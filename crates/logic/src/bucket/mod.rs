@@ -4,6 +4,7 @@
 //! that a SKU is answered only when it will not be forgotten. What is to be sent follows from the state alone
 //! (`publish`); the channel's budget decides when. A call is an event before it is made.
 
+mod agenda;
 mod apply;
 mod calls;
 mod listings;
@@ -16,7 +17,7 @@ mod tests;
 
 use crossdock_model::command::{BucketCommand, EffectNumber};
 use crossdock_model::v1::BucketEvent;
-use crossdock_model::{Answer, EntityId, ListingId, Rejection, ShardId, Timestamp};
+use crossdock_model::{Answer, Duration, EntityId, ListingId, Rejection, ShardId, Timestamp};
 
 pub use calls::{Offer, Offers, Urgency};
 pub use state::BucketState;
@@ -42,6 +43,10 @@ const DUE_PER_DECISION: usize = 64;
 pub const LISTING_WRONG: &str = "listing_wrong";
 /// Exception kind: the channel shows another number than its sales and ours explain.
 pub const LISTING_DRIFT: &str = "listing_drift";
+/// Exception kind: a SKU that is listed cannot be listened to.
+pub const SKU_UNHEARD: &str = "sku_unheard";
+/// A SKU that cannot be listened to is asked again after that.
+const HEAR_AGAIN_AFTER: Duration = Duration::from_minutes(10);
 /// Units that one unit of a listing, or of a kit, stands for at most.
 const UNITS_MAX: u32 = 1_000_000;
 
@@ -78,12 +83,8 @@ impl Decider for BucketState {
             BucketCommand::Stock(said) => Ok(self.hear(asked, said)),
             BucketCommand::Prove { up_to } => Ok(self.prove(*up_to)),
             BucketCommand::Begin { numbers } => self.begin(asked, numbers),
-            BucketCommand::End {
-                listing,
-                place,
-                call,
-                outcome,
-            } => Ok(self.end(listing, place, *call, outcome)),
+            BucketCommand::End { calls } => self.end(calls),
+            BucketCommand::Miss { numbers } => self.miss(numbers),
             BucketCommand::Lose => Ok(self.lose()),
             BucketCommand::ResolveException { key, how } => self.resolve(key, how),
             BucketCommand::NoteException { key, text } => {

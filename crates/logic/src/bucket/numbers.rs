@@ -65,6 +65,7 @@ impl BucketState {
         let made_of = self.made_of(&known.target);
         let mut units = self.units(publishing, known, &made_of);
         keep_back(&mut units, kept_units(publishing, channel, &made_of));
+        units.extend(restored(publishing, known, &units));
         let own = per_unit(&made_of, |heard| rate(channel, heard));
         let unseen = match publishing.writes {
             Writes::CompareAndSet => 0,
@@ -119,20 +120,9 @@ impl BucketState {
         known: &Listing,
         made_of: &[(SkuId, &Heard, u32)],
     ) -> BTreeMap<SourceId, u32> {
-        let share = match known.mode {
-            ListingMode::Live { share_permille } => u64::from(share_permille),
-            ListingMode::NotInWave | ListingMode::Paused => 0,
-        };
-        let is_paused = |sku: &SkuId| publishing.paused_skus.contains(sku);
-        let shows_none = share == 0
-            || publishing.mode == ChannelMode::Paused
-            || made_of
-                .iter()
-                .any(|(sku, heard, _)| heard.aside || is_paused(sku));
-        let stock: BTreeMap<SkuId, Announced> = made_of
-            .iter()
-            .filter_map(|(sku, heard, _)| Some((sku.clone(), open_stock(publishing, heard)?)))
-            .collect();
+        let share = share_permille(known);
+        let shows_none = shows_none(publishing, known, made_of);
+        let stock = stock_of(publishing, made_of);
         let at = |place| match shows_none {
             true => Some(0),
             false => units_at(&known.target, &stock, place),
@@ -146,6 +136,25 @@ impl BucketState {
             ))
         });
         units.collect()
+    }
+
+    /// Whether a listing is made to show none, whatever there is.
+    pub(super) fn shows_none(&self, listing: &ListingId) -> bool {
+        let known = self.publishing.as_ref().zip(self.listings.get(listing));
+        known.is_some_and(|(publishing, known)| {
+            shows_none(publishing, known, &self.made_of(&known.target))
+        })
+    }
+
+    /// Whether it is known how many of a listing there are for a place.
+    pub(super) fn is_counted(&self, listing: &ListingId, place: &SourceId) -> bool {
+        let known = self.publishing.as_ref().zip(self.listings.get(listing));
+        known.is_some_and(|(publishing, known)| {
+            let stock = stock_of(publishing, &self.made_of(&known.target));
+            let mut places = publishing.places.iter();
+            let place = places.find(|one| one.place == *place);
+            place.is_some_and(|place| units_at(&known.target, &stock, place).is_some())
+        })
     }
 
     /// Everything a listing is made of that is listened to, kits before their components, with units per unit of the
@@ -223,6 +232,44 @@ pub(super) fn parts(target: &ListingTarget) -> Vec<(SkuId, u32)> {
             part.collect()
         }
     }
+}
+
+/// Units sold on the channel of each thousand, of what there is.
+fn share_permille(known: &Listing) -> u64 {
+    match known.mode {
+        ListingMode::Live { share_permille } => share_permille.into(),
+        ListingMode::NotInWave | ListingMode::Paused => 0,
+    }
+}
+
+fn shows_none(publishing: &Publishing, known: &Listing, made_of: &[(SkuId, &Heard, u32)]) -> bool {
+    let is_paused = |sku: &SkuId| publishing.paused_skus.contains(sku);
+    let mut parts = made_of.iter();
+    share_permille(known) == 0
+        || publishing.mode == ChannelMode::Paused
+        || parts.any(|(sku, heard, _)| heard.aside || is_paused(sku))
+}
+
+/// What was shown where nothing is counted, before it was made to show none.
+fn restored(
+    publishing: &Publishing,
+    known: &Listing,
+    units: &BTreeMap<SourceId, u32>,
+) -> Vec<(SourceId, u32)> {
+    let places = publishing.places.iter().map(|place| &place.place);
+    let uncounted = places.filter(|place| !units.contains_key(*place));
+    let kept = uncounted.filter_map(|id| Some((id.clone(), known.places.get(id)?.kept?)));
+    kept.collect()
+}
+
+fn stock_of(
+    publishing: &Publishing,
+    made_of: &[(SkuId, &Heard, u32)],
+) -> BTreeMap<SkuId, Announced> {
+    let stock = made_of.iter();
+    let stock =
+        stock.filter_map(|(sku, heard, _)| Some((sku.clone(), open_stock(publishing, heard)?)));
+    stock.collect()
 }
 
 /// Its stock, without what is at paused locations.

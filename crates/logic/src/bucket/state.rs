@@ -7,6 +7,7 @@ use crossdock_model::v1::{ListingMode, ListingTarget, Publishing, SellingRate, S
 use crossdock_model::{Answer, ListingId, SkuId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::agenda::Agenda;
 use crate::decider::Pending;
 use crate::exceptions::OpenExceptions;
 use crate::publish::{Announced, Slot};
@@ -20,7 +21,7 @@ pub struct BucketState {
     /// The SKUs it listens to, all that its listings are made of.
     pub(super) skus: BTreeMap<SkuId, Heard>,
     /// Numbers that are not as they should be.
-    pub(super) wrong: BTreeSet<NumberId>,
+    pub(super) wrong: Agenda,
     /// Numbers about which an exception is open though they are right again.
     pub(super) righted: BTreeSet<NumberId>,
     /// All orders of the channel up to then were taken off.
@@ -30,6 +31,8 @@ pub struct BucketState {
     pub(super) pending: Pending,
     /// Which SKU an effect asks, and after which proof.
     pub(super) asks: BTreeMap<EffectNumber, (SkuId, Timestamp)>,
+    /// SKUs that could not be listened to, and when each is asked again.
+    pub(super) unheard: BTreeMap<SkuId, Timestamp>,
     pub(super) exceptions: OpenExceptions,
 }
 
@@ -51,6 +54,12 @@ pub(super) struct Place {
     pub slot: Slot,
     /// The channel said then that it does not count it there.
     pub untracked_at: Option<Timestamp>,
+    /// The channel refused it last, and takes no other number of it, as far as is known.
+    pub refused_at: Option<Timestamp>,
+    /// An exception about it is open.
+    pub is_told: bool,
+    /// What it showed of something that is not counted here, when it was made to show none: it is shown again after.
+    pub kept: Option<u32>,
 }
 
 impl Place {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crossdock_model::command::{EffectNumber, Notice, SkuCommand};
 use crossdock_model::v1::{BucketEvent, ExceptionOpened, PublishedStock, Publishing, Writes};
-use crossdock_model::{Answer, ChannelId, Command, EntityId, Rejection, Timestamp};
+use crossdock_model::{Answer, ChannelId, Command, EntityId, Rejection, SkuId, Timestamp};
 
+use super::calls::subject;
 use super::state::{BucketState, Heard, NumberId};
-use super::{LISTING_DRIFT, PLACES_MAX};
+use super::{LISTING_DRIFT, PLACES_MAX, SKU_UNHEARD};
 use crate::decider::{Asked, Decision};
 
 impl BucketState {
@@ -57,21 +58,47 @@ impl BucketState {
         effect: EffectNumber,
         result: &Result<Answer, Rejection>,
     ) -> Decision<BucketEvent> {
-        let Some((_, proof)) = self.asks.get(&effect) else {
+        let (Some((sku, proof)), EntityId::Bucket(channel, _)) = (self.asks.get(&effect), asked.id)
+        else {
             return Decision::unchanged(Answer::Done);
         };
-        let Ok(Answer::Published(stock)) = result else {
-            return Decision::done(vec![BucketEvent::Unheard { asked: effect }]);
+        let stock = match result {
+            Ok(Answer::Published(stock)) => stock,
+            Ok(_) | Err(_) => return Decision::done(self.not_heard(channel, effect, sku, result)),
         };
         let mut events = vec![BucketEvent::Stocked {
             stock: PublishedStock::clone(stock),
             asked: Some((effect, *proof)),
         }];
-        if let EntityId::Bucket(channel, _) = asked.id {
-            let drifted = self.drifted(channel, stock, *proof).into_iter();
-            events.extend(drifted.map(BucketEvent::ExceptionOpened));
-        }
+        let drifted = self.drifted(channel, stock, *proof).into_iter();
+        events.extend(drifted.map(BucketEvent::ExceptionOpened));
+        let how = "the SKU answers";
+        let closed = self
+            .exceptions
+            .close(SKU_UNHEARD, &format!("{channel}/{sku}"), None, how);
+        events.extend(closed.map(BucketEvent::ExceptionClosed));
         Decision::done(events)
+    }
+
+    /// Nothing can be published of a SKU that does not say what there is of it. It is asked again later.
+    fn not_heard(
+        &self,
+        channel: &ChannelId,
+        asked: EffectNumber,
+        sku: &SkuId,
+        result: &Result<Answer, Rejection>,
+    ) -> Vec<BucketEvent> {
+        let why = result.as_ref().err();
+        let why = why.map_or("it said something else".to_owned(), ToString::to_string);
+        let cause = format!(
+            "{sku} is listed on {channel}, and does not tell what can be sold of it: {why}. Its listings keep the \
+             number they show. It is asked again every few minutes."
+        );
+        let subject = format!("{channel}/{sku}");
+        let opened = self.exceptions.open(SKU_UNHEARD, &subject, &cause, &[]);
+        let unheard = BucketEvent::Unheard { asked };
+        let opened = opened.map(BucketEvent::ExceptionOpened);
+        [unheard].into_iter().chain(opened).collect()
     }
 
     pub(super) fn prove(&self, up_to: Timestamp) -> Decision<BucketEvent> {
@@ -115,7 +142,7 @@ impl BucketState {
         (listing, place): &NumberId,
         units: u32,
     ) -> Option<ExceptionOpened> {
-        let subject = format!("{channel}/{listing}@{place}");
+        let subject = subject(&(listing.clone(), place.clone()));
         let cause = format!(
             "{channel} shows {units} fewer of {listing} at {place} than were sold: somebody changed it there, or a \
              write was lost. It is put right now; if units were taken out there, count them here."

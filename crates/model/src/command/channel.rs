@@ -56,6 +56,15 @@ pub enum PauseTarget {
     Location(LocationId),
 }
 
+/// How a call about one number ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEnd {
+    pub listing: ListingId,
+    pub place: SourceId,
+    pub call: u64,
+    pub outcome: CallOutcome,
+}
+
 /// Commands for `bucket:{channel}:{number}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BucketCommand {
@@ -98,12 +107,13 @@ pub enum BucketCommand {
     Begin {
         numbers: Vec<(ListingId, SourceId)>,
     },
-    /// A call has ended. One that is not under way changes nothing.
+    /// Calls have ended. One that is not under way changes nothing.
     End {
-        listing: ListingId,
-        place: SourceId,
-        call: u64,
-        outcome: CallOutcome,
+        calls: Vec<CallEnd>,
+    },
+    /// The channel was asked for these numbers, and has none.
+    Miss {
+        numbers: Vec<(ListingId, SourceId)>,
     },
     /// Calls that were under way in another process: nobody hears of them again.
     Lose,

@@ -116,6 +116,15 @@ pub enum BucketEvent {
     ExceptionOpened(ExceptionOpened),
     ExceptionClosed(ExceptionClosed),
     ExceptionNoted(ExceptionNoted),
+    /// The channel was asked for a number that it does not have.
+    Missed {
+        listing: ListingId,
+        place: SourceId,
+    },
+    /// A SKU that could not be listened to is asked again.
+    AskedAgain {
+        sku: SkuId,
+    },
 }
 
 /// What a channel shows of a listing at one of its places.

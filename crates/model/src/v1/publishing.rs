@@ -121,4 +121,6 @@ pub enum CallOutcome {
     Refused { problem: String },
     /// Nobody knows.
     Unknown,
+    /// It was not carried out, which says nothing of this number.
+    NotDone,
 }

@@ -67,6 +67,8 @@ samples!(bucket_events, BucketEvent {
     ExceptionOpened => [BucketEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [BucketEvent::ExceptionClosed(exception_closed())],
     ExceptionNoted => [BucketEvent::ExceptionNoted(exception_noted())],
+    Missed => [BucketEvent::Missed { listing: listing(), place: place() }],
+    AskedAgain => [BucketEvent::AskedAgain { sku: sku("A-1") }],
 });
 
 pub fn shown_level() -> ShownLevel {

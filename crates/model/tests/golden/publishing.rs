@@ -110,4 +110,5 @@ samples!(call_outcomes, CallOutcome {
     Stale => [CallOutcome::Stale],
     Refused => [CallOutcome::Refused { problem: text("no such listing") }],
     Unknown => [CallOutcome::Unknown],
+    NotDone => [CallOutcome::NotDone],
 });

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossdock_channels::{CallError, Called, NumberSet, NumberShown, Numbers, SetOutcome};
 use crossdock_model::answer::{NumberCall, NumberCallKind};
-use crossdock_model::command::{BucketCommand, ChannelCommand};
+use crossdock_model::command::{BucketCommand, CallEnd, ChannelCommand};
 use crossdock_model::v1::{CallOutcome, ShownLevel};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, ListingId, SourceId,
@@ -22,6 +22,7 @@ use crossdock_runtime::{
     AskError, BUCKETS, Budget, By, Clock, Desk, DeskLimits, Ended, Handle, Number, Offers,
     Outbound, Pick,
 };
+use futures::future::join_all;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -59,6 +60,10 @@ impl Publishers {
 }
 
 impl Outbound for Publishers {
+    fn channels(&self) -> Vec<ChannelId> {
+        self.0.keys().cloned().collect()
+    }
+
     fn offered(&self, offers: Offers) {
         if let Some(publisher) = self.0.get(&offers.channel) {
             publisher.desk().offered(offers);
@@ -152,52 +157,70 @@ impl Publisher {
         Ok(asked.await?.answer)
     }
 
+    /// A call in a task of its own: one that crashes takes no other along, and what it had begun is lost by its deadline.
     async fn call(self: Arc<Self>, pick: Pick) {
-        let mut calls = BTreeMap::new();
-        let mut reads = Vec::new();
-        for (bucket, numbers) in pick {
-            let begin = BucketCommand::Begin {
-                numbers: numbers.clone(),
-            };
-            let Ok(Answer::Calls(begun)) = self.ask(bucket, begin).await else {
-                self.end_all(&numbers, Ended::Refused);
-                continue;
-            };
-            let mut idle: Vec<Number> = numbers;
-            for NumberCall {
-                listing,
-                place,
-                kind,
-            } in begun
-            {
-                let number = (listing, place);
-                idle.retain(|one| *one != number);
-                match kind {
-                    NumberCallKind::Read => reads.push((bucket, number)),
-                    NumberCallKind::Set {
+        let numbers: Vec<Number> = pick.values().flatten().cloned().collect();
+        let called = tokio::spawn(Arc::clone(&self).carry_out(pick)).await;
+        let result = called.unwrap_or_else(|crash| {
+            tracing::error!(channel = %self.channel, %crash, "a call to a channel crashed");
+            self.end_all(&numbers, Ended::Done);
+            Some(Err(CallError::Unknown("the call crashed".to_owned())))
+        });
+        match result {
+            Some(result) => self.note_call(result).await,
+            None => self.desk().idle(),
+        }
+        self.changed.notify_one();
+    }
+
+    /// Calls the channel about what is still needed; `None`: nothing is.
+    async fn carry_out(self: Arc<Self>, pick: Pick) -> Option<Result<(), CallError>> {
+        let begun = pick
+            .into_iter()
+            .map(|(bucket, numbers)| self.begin(bucket, numbers));
+        let (mut calls, mut reads) = (BTreeMap::new(), Vec::new());
+        for (bucket, call) in join_all(begun).await.into_iter().flatten() {
+            let number = (call.listing, call.place);
+            match call.kind {
+                NumberCallKind::Read => reads.push((bucket, number)),
+                NumberCallKind::Set {
+                    call,
+                    units,
+                    change_from,
+                } => {
+                    let begun = Begun {
+                        bucket,
                         call,
                         units,
                         change_from,
-                    } => {
-                        let begun = Begun {
-                            bucket,
-                            call,
-                            units,
-                            change_from,
-                        };
-                        calls.insert(number, begun);
-                    }
+                    };
+                    calls.insert(number, begun);
                 }
             }
-            self.end_all(&idle, Ended::Done);
         }
         if calls.is_empty() && reads.is_empty() {
-            self.desk().idle();
-        } else {
-            let (set, read) = tokio::join!(self.set(calls), self.read(reads));
-            self.note_call(set.and(read)).await;
+            return None;
         }
-        self.changed.notify_one();
+        let (set, read) = tokio::join!(self.set(calls), self.read(reads));
+        Some(set.and(read))
+    }
+
+    /// Calls of a bucket that are still needed.
+    async fn begin(&self, bucket: u16, numbers: Vec<Number>) -> Vec<(u16, NumberCall)> {
+        let begin = BucketCommand::Begin {
+            numbers: numbers.clone(),
+        };
+        let Ok(Answer::Calls(begun)) = self.ask(bucket, begin).await else {
+            self.end_all(&numbers, Ended::Refused);
+            return Vec::new();
+        };
+        let mut idle = numbers;
+        idle.retain(|(listing, place)| {
+            let mut begun = begun.iter();
+            !begun.any(|call| call.listing == *listing && call.place == *place)
+        });
+        self.end_all(&idle, Ended::Done);
+        begun.into_iter().map(|call| (bucket, call)).collect()
     }
 
     fn end_all(&self, numbers: &[Number], ended: Ended) {
@@ -212,59 +235,48 @@ impl Publisher {
         if calls.is_empty() {
             return Ok(());
         }
+        let now = self.clock.now().as_ms();
         let numbers = calls.iter().map(|((listing, place), begun)| NumberSet {
             listing: listing.clone(),
             place: place.clone(),
             units: begun.units,
             change_from: begun.change_from,
-            key: format!("{}:{}:{}", self.channel, begun.bucket, begun.call),
+            // Calls are counted in the journal: after a restore the same count names another call.
+            key: format!("{}:{}:{}:{now}", self.channel, begun.bucket, begun.call),
         });
         let (answers, result) = self.settle(self.numbers.set(numbers.collect()).await, calls.len());
         if result.is_ok() {
             let is_undone = |answer: &SetOutcome| matches!(answer, SetOutcome::NotDone);
             self.desk().resize(answers.iter().any(is_undone));
         }
+        let mut ended: BTreeMap<u16, Vec<CallEnd>> = BTreeMap::new();
+        let (mut refused, mut done) = (Vec::new(), Vec::new());
         for (at, (number, begun)) in calls.into_iter().enumerate() {
-            let outcome = match (answers.get(at), &result) {
-                (Some(SetOutcome::Confirmed { at }), _) => CallOutcome::Confirmed { at: *at },
-                (Some(SetOutcome::Stale), _) => CallOutcome::Stale,
-                (Some(SetOutcome::Refused(problem)), _) => CallOutcome::Refused {
-                    problem: problem.clone(),
-                },
-                (Some(SetOutcome::NotDone), _) => CallOutcome::Refused {
-                    problem: "another number of the same call was not taken".to_owned(),
-                },
-                (None, Err(error @ (CallError::Throttled { .. } | CallError::NotDone(_)))) => {
-                    CallOutcome::Refused {
-                        problem: error.to_string(),
-                    }
-                }
-                (None, Ok(()) | Err(CallError::Unknown(_))) => CallOutcome::Unknown,
-            };
-            let is_refused = matches!(answers.get(at), Some(SetOutcome::Refused(_)));
-            let ended = if is_refused {
-                Ended::Refused
-            } else {
-                Ended::Done
-            };
-            self.end(number, begun, outcome, ended).await;
+            let outcome = outcome(answers.get(at), result.as_ref().err());
+            let (listing, place) = number.clone();
+            ended.entry(begun.bucket).or_default().push(CallEnd {
+                listing,
+                place,
+                call: begun.call,
+                outcome,
+            });
+            match answers.get(at) {
+                Some(SetOutcome::Refused(_)) => refused.push(number),
+                Some(_) | None => done.push(number),
+            }
         }
+        let ended = ended.into_iter();
+        join_all(ended.map(|(bucket, calls)| self.end(bucket, calls))).await;
+        self.end_all(&refused, Ended::Refused);
+        self.end_all(&done, Ended::Done);
         result
     }
 
-    /// Tells the bucket. One that cannot take it loses the call by its own deadline.
-    async fn end(&self, number: Number, begun: Begun, outcome: CallOutcome, ended: Ended) {
-        let (listing, place) = number.clone();
-        let end = BucketCommand::End {
-            listing,
-            place,
-            call: begun.call,
-            outcome,
-        };
-        if let Err(error) = self.ask(begun.bucket, end).await {
-            tracing::debug!(%error, "a call's end was not taken; its bucket will lose it");
+    /// Tells the bucket. One that cannot take it loses the calls by their own deadline.
+    async fn end(&self, bucket: u16, calls: Vec<CallEnd>) {
+        if let Err(error) = self.ask(bucket, BucketCommand::End { calls }).await {
+            tracing::debug!(%error, "the end of calls was not taken; their bucket will lose them");
         }
-        self.end_all(&[number], ended);
     }
 
     async fn read(&self, reads: Vec<(u16, Number)>) -> Result<(), CallError> {
@@ -275,17 +287,27 @@ impl Publisher {
             reads.iter().map(|(_, number)| number.clone()).collect();
         let asked_at = self.clock.now();
         let (answers, result) = self.settle(self.numbers.read(numbers).await, reads.len());
+        let shown = reads.iter().zip(&answers).filter_map(|(read, shown)| {
+            let ((bucket, number), shown) = (read, shown.as_ref()?);
+            Some(self.show(*bucket, number, shown, asked_at))
+        });
+        join_all(shown).await;
+        let is_missing = |at: usize| result.is_ok() && !matches!(answers.get(at), Some(Some(_)));
+        let mut missing: BTreeMap<u16, Vec<Number>> = BTreeMap::new();
         for (at, (bucket, number)) in reads.into_iter().enumerate() {
-            let shown: Option<&NumberShown> = answers.get(at).and_then(Option::as_ref);
-            let ended = match (shown, &result) {
-                (Some(shown), _) => {
-                    self.show(bucket, &number, shown, asked_at).await;
-                    Ended::Done
-                }
-                (None, Ok(())) => Ended::Refused,
-                (None, Err(_)) => Ended::Done,
+            match is_missing(at) {
+                true => missing.entry(bucket).or_default().push(number),
+                false => self.end_all(&[number], Ended::Done),
+            }
+        }
+        for (bucket, numbers) in missing {
+            let miss = BucketCommand::Miss {
+                numbers: numbers.clone(),
             };
-            self.end_all(&[number], ended);
+            if let Err(error) = self.ask(bucket, miss).await {
+                tracing::debug!(%error, "that numbers are missing was not taken; they are asked for again");
+            }
+            self.end_all(&numbers, Ended::Refused);
         }
         result
     }
@@ -380,6 +402,20 @@ impl Publisher {
         if let Err(error) = told.await {
             tracing::warn!(channel = %self.channel, %error, "an exception could not be noted");
         }
+    }
+}
+
+/// What became of a call about one number.
+fn outcome(answer: Option<&SetOutcome>, error: Option<&CallError>) -> CallOutcome {
+    match (answer, error) {
+        (Some(SetOutcome::Confirmed { at }), _) => CallOutcome::Confirmed { at: *at },
+        (Some(SetOutcome::Stale), _) => CallOutcome::Stale,
+        (Some(SetOutcome::Refused(problem)), _) => CallOutcome::Refused {
+            problem: problem.clone(),
+        },
+        (Some(SetOutcome::NotDone), _)
+        | (None, Some(CallError::Throttled { .. } | CallError::NotDone(_))) => CallOutcome::NotDone,
+        (None, None | Some(CallError::Unknown(_))) => CallOutcome::Unknown,
     }
 }
 

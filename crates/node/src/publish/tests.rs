@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration as Wait;
 
 use crossdock_channels::Calling;
-use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardWrite};
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{
     Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, Publishing, Sale, Tracking,
@@ -347,4 +347,35 @@ async fn a_sku_that_is_put_aside_is_shown_as_none() {
     }
     scene.shows(|number| if number == 3 { 0 } else { 50 }).await;
     scene.node.stop().await;
+}
+
+/// What is stored of a SKU cannot be read any more, nor who lists it: nobody shows any of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sku_that_cannot_be_read_is_shown_as_none() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    scene.node.stop().await;
+    let (journal, shop) = (scene.journal, scene.shop);
+    damage(&journal, &sku(3));
+    let scene = Scene::start(journal, shop).await;
+    scene.shows(|number| if number == 3 { 0 } else { 50 }).await;
+    scene.node.stop().await;
+}
+
+/// A record that follows no other.
+fn damage(journal: &MemoryJournal, entity: &EntityId) {
+    let shard = entity.shard();
+    let owner = OwnerId(99);
+    let state = &journal.claim(owner, &[shard]).unwrap()[0];
+    let mut write = ShardWrite::new(shard, state.epoch, owner, state.next_seq);
+    write.frames.push(Frame {
+        entity: entity.clone(),
+        body: vec![0; 8],
+    });
+    let batch = Batch {
+        at: Timestamp::from_ms(2),
+        shards: vec![write],
+        inbox: Vec::new(),
+    };
+    assert!(journal.commit(&batch).unwrap().refused.is_empty());
 }

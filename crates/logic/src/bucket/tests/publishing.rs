@@ -1,19 +1,19 @@
 //! A bucket whose channel is published to.
 
 use crossdock_model::answer::{NumberCall, NumberCallKind};
-use crossdock_model::command::{BucketCommand, Effect, SkuCommand};
+use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
     Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, Kit, ListingMode, ListingTarget,
     PublishedStock, Publishing, ShownLevel, Sold, Tracking, Writes,
 };
 use crossdock_model::{
-    Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, SkuId, SourceId,
-    Timestamp,
+    Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, Rejection, SkuId,
+    SourceId, Timestamp,
 };
 
 use super::single;
 use crate::Announcement;
-use crate::bucket::{Offer, Urgency};
+use crate::bucket::{OFFERS_MAX, Offer, Urgency};
 use crate::testing::Scene;
 
 const PLACE: &str = "shop/1";
@@ -181,12 +181,15 @@ impl Shop {
     }
 
     fn end(&mut self, call: u64, outcome: CallOutcome) {
-        self.tell(BucketCommand::End {
-            listing: listing("1"),
-            place: place(),
+        let listing = listing("1");
+        let place = place();
+        let calls = vec![CallEnd {
+            listing,
+            place,
             call,
             outcome,
-        });
+        }];
+        self.tell(BucketCommand::End { calls });
         self.0.pass(Duration::from_ms(1));
     }
 
@@ -478,4 +481,76 @@ fn a_sku_that_is_put_aside_shows_none_until_it_speaks_again() {
     assert_eq!(shop.0.version(), before);
     shop.say("A", 5, 9, &[]);
     assert_eq!(shop.begin(), set(2, 9, Some(0)));
+}
+
+/// What is not counted here is shown as before once nothing makes it show none any more.
+#[test]
+fn what_is_not_counted_is_shown_again_after_a_pause() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    shop.say_stock(PublishedStock {
+        ats: Vec::new(),
+        ..Shop::stock("A", 1, 0, &[])
+    });
+    shop.shows(17);
+    let mut paused = publishing(ChannelMode::Paused, Writes::CompareAndSet);
+    paused.version = 2;
+    shop.tell(BucketCommand::Publish(Box::new(paused.clone())));
+    shop.reads(17);
+    assert_eq!(shop.begin(), set(1, 0, Some(17)));
+    shop.confirm(1);
+    paused.version = 3;
+    paused.mode = ChannelMode::Active;
+    shop.tell(BucketCommand::Publish(Box::new(paused)));
+    assert_eq!(shop.begin(), set(2, 17, Some(0)));
+    shop.confirm(2);
+    shop.shows(3);
+    assert_eq!(shop.offers(), [], "it is nobody's business again");
+}
+
+/// More than a bucket offers at once are refused: those that can be sent come before them.
+#[test]
+fn what_the_channel_refuses_keeps_nothing_else_back() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    for number in 2..=OFFERS_MAX + 2 {
+        shop.tell(BucketCommand::Map {
+            listing: listing(&number.to_string()),
+            target: single("A", 1),
+        });
+    }
+    let offered = |shop: &Shop| -> Vec<String> {
+        let offers = shop.offers().into_iter();
+        offers.map(|offer| offer.listing.to_string()).collect()
+    };
+    let first = offered(&shop);
+    assert_eq!(first.len(), OFFERS_MAX);
+    let numbers = first.iter().map(|id| (listing(id), place()));
+    let numbers = numbers.collect();
+    shop.tell(BucketCommand::Miss { numbers });
+    let then = offered(&shop);
+    assert_eq!(then.len(), OFFERS_MAX);
+    assert!(!first.contains(&then[0]) && !first.contains(&then[1]));
+    assert!(first.contains(&then[2]), "{then:?}");
+}
+
+#[test]
+fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let [(effect, sku)] = &shop.asks()[..] else {
+        panic!("{:?}", shop.asks());
+    };
+    let refused = Command::Answered {
+        effect: *effect,
+        from: EntityId::Sku(sku.clone()),
+        result: Err(Rejection::invalid("bucket", "too many")),
+    };
+    assert_eq!(shop.0.ask(refused), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("sku_unheard"));
+    assert_eq!(shop.asks(), []);
+    let again = shop.0.deadline().unwrap();
+    assert_eq!(again, shop.0.now + Duration::from_minutes(10));
+    shop.0.now = again;
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    shop.say("A", 1, 10, &[]);
+    assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
+    assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
 }

@@ -1,0 +1,150 @@
+//! Numbers that are wrong: which of them comes first, and when something is due about one.
+//!
+//! Both are kept in order, so that what a bucket does for one number costs the same however many others are wrong.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::calls::Urgency;
+use super::state::NumberId;
+
+/// Which number is offered first: the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Rank {
+    /// What the channel refused comes after everything else, what was tried longest ago before the rest.
+    pub refused_at: Option<Timestamp>,
+    pub urgency: Urgency,
+    /// As [`super::Offer::milli_per_h`].
+    pub milli_per_h: Reverse<u64>,
+    pub since: Timestamp,
+}
+
+/// What there is to do about a number that is wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Task {
+    /// The channel is to be asked or told; `None`: there is something to wait for.
+    pub rank: Option<Rank>,
+    /// When something is due though nothing is heard.
+    pub due: Option<Timestamp>,
+}
+
+/// All numbers that are wrong.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Agenda {
+    tasks: BTreeMap<NumberId, Task>,
+    first: BTreeSet<(Rank, NumberId)>,
+    due: BTreeSet<(Timestamp, NumberId)>,
+}
+
+impl Agenda {
+    /// There is that to do about a number.
+    pub fn set(&mut self, number: NumberId, task: Task) {
+        self.remove(&number);
+        if let Some(rank) = task.rank {
+            self.first.insert((rank, number.clone()));
+        }
+        if let Some(due) = task.due {
+            self.due.insert((due, number.clone()));
+        }
+        self.tasks.insert(number, task);
+    }
+
+    /// A number is right. Returns whether it was wrong.
+    pub fn remove(&mut self, number: &NumberId) -> bool {
+        let Some((number, task)) = self.tasks.remove_entry(number) else {
+            return false;
+        };
+        // The keys of both orders own their number.
+        let mut number = number;
+        if let Some(rank) = task.rank {
+            let key = (rank, number);
+            self.first.remove(&key);
+            number = key.1;
+        }
+        if let Some(due) = task.due {
+            self.due.remove(&(due, number));
+        }
+        true
+    }
+
+    pub fn contains(&self, number: &NumberId) -> bool {
+        self.tasks.contains_key(number)
+    }
+
+    /// All of them.
+    pub fn numbers(&self) -> impl Iterator<Item = &NumberId> {
+        self.tasks.keys()
+    }
+
+    /// Those to be asked or told, the first in front.
+    pub fn first(&self) -> impl Iterator<Item = (&Rank, &NumberId)> {
+        self.first.iter().map(|(rank, number)| (rank, number))
+    }
+
+    /// Those about which something is due.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &NumberId> {
+        let due = self.due.iter().take_while(move |(at, _)| *at <= now);
+        due.map(|(_, number)| number)
+    }
+
+    /// When something is due next.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossdock_model::{ListingId, SourceId};
+
+    fn number(id: &str) -> NumberId {
+        let place = SourceId::new("shop/1").unwrap();
+        (ListingId::new(id).unwrap(), place)
+    }
+
+    fn task(refused_at: Option<i64>, urgency: Urgency, milli_per_h: u64, due: i64) -> Task {
+        let rank = Rank {
+            refused_at: refused_at.map(Timestamp::from_ms),
+            urgency,
+            milli_per_h: Reverse(milli_per_h),
+            since: Timestamp::default(),
+        };
+        Task {
+            rank: Some(rank),
+            due: Some(Timestamp::from_ms(due)),
+        }
+    }
+
+    #[test]
+    fn the_refused_come_last_and_each_number_has_one_task() {
+        let mut agenda = Agenda::default();
+        for (id, task) in [
+            ("refused twice", task(Some(9), Urgency::Lower, 900, 1)),
+            ("raise", task(None, Urgency::Raise, 900, 2)),
+            ("slow", task(None, Urgency::Lower, 1, 3)),
+            ("fast", task(None, Urgency::Lower, 5, 9)),
+            ("fast", task(None, Urgency::Lower, 2, 4)),
+            ("refused", task(Some(3), Urgency::Lower, 1, 5)),
+            ("waits", Task::default()),
+        ] {
+            agenda.set(number(id), task);
+        }
+        let first = |agenda: &Agenda| -> Vec<String> {
+            agenda.first().map(|(_, one)| one.0.to_string()).collect()
+        };
+        let order = ["fast", "slow", "raise", "refused", "refused twice"];
+        assert_eq!(first(&agenda), order);
+        let due = agenda.due(Timestamp::from_ms(3)).count();
+        assert_eq!((due, agenda.numbers().count()), (3, 6));
+        assert!(agenda.remove(&number("fast")) && !agenda.remove(&number("fast")));
+        assert_eq!(first(&agenda), order[1..]);
+        for id in ["slow", "raise", "refused", "refused twice", "waits"] {
+            assert!(agenda.remove(&number(id)));
+        }
+        assert_eq!((agenda.next_due(), agenda), (None, Agenda::default()));
+    }
+}
