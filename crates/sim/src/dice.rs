@@ -39,6 +39,37 @@ impl Dice {
         (wide >> 64) as u64
     }
 
+    /// A number with a gamma distribution of that shape and scale 1, whose mean is the shape (Marsaglia & Tsang, *A Simple
+    /// Method for Generating Gamma Variables*, 2000).
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        let shape = shape.max(1e-3);
+        if shape < 1.0 {
+            let boosted = self.gamma(shape + 1.0);
+            return boosted * libm::pow(1.0 - self.unit(), 1.0 / shape);
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / libm::sqrt(9.0 * d);
+        loop {
+            let z = self.normal();
+            let v = libm::pow(1.0 + c * z, 3.0);
+            let log_u = libm::log(1.0 - self.unit());
+            if v > 0.0 && log_u < 0.5 * z * z + d - d * v + d * libm::log(v) {
+                return d * v;
+            }
+        }
+    }
+
+    /// A number with a standard normal distribution (Box & Muller, 1958).
+    fn normal(&mut self) -> f64 {
+        let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
+        radius * libm::cos(core::f64::consts::TAU * self.unit())
+    }
+
+    /// Hours until the next of arrivals that come at that rate.
+    pub fn gap_h(&mut self, per_h: f64) -> f64 {
+        -libm::log(1.0 - self.unit()) / per_h.max(1e-9)
+    }
+
     /// Milliseconds until the next of arrivals that come at that rate, one at least.
     #[expect(
         clippy::cast_possible_truncation,
@@ -46,8 +77,7 @@ impl Dice {
         reason = "as saturates, and nothing is negative"
     )]
     pub fn gap_ms(&mut self, per_h: f64) -> u64 {
-        let hours = -libm::log(1.0 - self.unit()) / per_h.max(1e-9);
-        (hours * 3_600_000.0) as u64 + 1
+        (self.gap_h(per_h) * 3_600_000.0) as u64 + 1
     }
 }
 
@@ -85,5 +115,23 @@ mod tests {
         );
         let mean = (0..times).map(|_| dice.gap_ms(200.0)).sum::<u64>() / times;
         assert!((17_500..18_500).contains(&mean), "{mean}");
+    }
+
+    /// Mean and variance of a gamma distribution are its shape.
+    #[test]
+    fn gamma_has_its_mean_and_variance() {
+        let mut dice = Dice::new(7);
+        for shape in [0.5, 1.0, 9.0] {
+            let times = 400_000;
+            let drawn: Vec<f64> = (0..times).map(|_| dice.gamma(shape)).collect();
+            let mean = drawn.iter().sum::<f64>() / f64::from(times);
+            let squares = drawn.iter().map(|one| (one - mean) * (one - mean));
+            let variance = squares.sum::<f64>() / f64::from(times);
+            let close = |found: f64| (found - shape).abs() < 0.02 * shape;
+            assert!(
+                close(mean) && close(variance),
+                "{shape}: {mean}, {variance}"
+            );
+        }
     }
 }

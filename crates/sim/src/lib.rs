@@ -6,6 +6,7 @@
 
 pub mod amazon;
 mod dice;
+pub mod lab;
 pub mod shopify;
 pub mod world;
 

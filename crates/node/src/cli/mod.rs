@@ -8,6 +8,8 @@ mod check;
 mod client;
 mod completions;
 mod delivery;
+#[cfg(feature = "sim")]
+mod demo;
 mod erase;
 mod exceptions;
 mod exit;
@@ -24,6 +26,8 @@ mod race;
 mod schema;
 mod serve;
 mod sku;
+#[cfg(feature = "sim")]
+mod sync;
 mod target;
 mod template;
 mod trigger;
@@ -79,6 +83,9 @@ enum Command {
     Journal(journal::Args),
     /// Let many buyers want few units at once, and prove that none is sold twice
     Race(race::Args),
+    /// Measure what it costs to tell channels late, in accelerated time
+    #[cfg(feature = "sim")]
+    Demo(demo::Args),
     /// Print shell completions
     Completions(completions::Args),
 }
@@ -124,6 +131,8 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Erase(args) => erase::run(target, args).await,
         Command::Journal(args) => journal::run(target, args).await,
         Command::Race(args) => race::run(target, args).await,
+        #[cfg(feature = "sim")]
+        Command::Demo(args) => demo::run(target, args).await,
         Command::Completions(args) => completions::run(target, &args),
     }
 }
@@ -166,6 +175,7 @@ mod tests {
             "crossdock journal restore --from a --to b",
             "crossdock race --buyers 200 --units 50 --mode two-lines --path webhook --json",
             "crossdock --json race --path engine",
+            "crossdock demo --sync events+buffers --orders 20000 --json",
             "crossdock completions bash",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -177,6 +187,7 @@ mod tests {
         for line in [
             "crossdock fly",
             "crossdock race --mode twice",
+            "crossdock demo --sync batch:7m",
             "crossdock order show",
         ] {
             assert_eq!(
