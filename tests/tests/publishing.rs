@@ -150,6 +150,17 @@ async fn nothing_is_published_before_it_is_said_and_then_every_change() {
     world.shows([8, 7, 0]).await;
     pause("resume", &["--sku", "CAP"]);
     world.shows([8, 7, 10]).await;
+    let cap = format!("inventory_item:{}", world.products[2].item);
+    for (mode, shown) in [("not-in-wave", 0), ("live", 5)] {
+        let share: &[&str] = match mode {
+            "live" => &["--share-permille", "500"],
+            _ => &[],
+        };
+        let arguments = [&["listing", "mode", "shop", &cap, mode], share].concat();
+        let (code, out, error) = world.setup.crossdock(&arguments);
+        assert_eq!(code, 0, "{out}{error}");
+        world.shows([8, 7, shown]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

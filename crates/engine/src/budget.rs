@@ -50,6 +50,13 @@ impl Budget {
         true
     }
 
+    /// Takes points for what can wait: only if more than half of the bucket is left then.
+    pub fn take_spare(&mut self, points: u32, now: Timestamp) -> bool {
+        let cost = u64::from(points) * NANO;
+        let is_spare = self.left_at(now) >= cost.saturating_add(self.burst_nano / 2);
+        is_spare && self.take(points, now)
+    }
+
     /// The channel says how many points are left.
     pub fn correct(&mut self, left: u32, now: Timestamp) {
         self.left_nano = (u64::from(left) * NANO).min(self.burst_nano);
@@ -101,5 +108,20 @@ mod tests {
         assert_eq!((0..99).filter(|_| budget.take(1, ms(0))).count(), 20);
         let next = budget.ready_at(1, ms(0)).as_ms();
         assert!((180_000..=180_100).contains(&next), "{next}");
+    }
+
+    #[test]
+    fn what_can_wait_leaves_half_of_it() {
+        let start = Timestamp::default();
+        let mut budget = Budget::new(1, 10, start);
+        assert!(budget.take_spare(5, start));
+        assert!(!budget.take_spare(1, start));
+        assert!(budget.take(5, start));
+        assert!(!budget.take_spare(1, start + Duration::from_s(5)));
+        assert!(budget.take_spare(1, start + Duration::from_s(6)));
+        assert!(
+            !budget.take_spare(6, start + Duration::from_s(60)),
+            "more than half"
+        );
     }
 }

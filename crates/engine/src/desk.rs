@@ -35,8 +35,21 @@ pub struct DeskLimits {
     pub batch_max: usize,
     /// Calls under way at most.
     pub calls_max: usize,
-    /// What a call costs of the budget.
+    /// What a call that sets numbers costs of the budget.
     pub cost: u32,
+    /// Numbers read in one call at most.
+    pub reads_max: usize,
+    /// What reading one number costs of the budget.
+    pub read_cost: u32,
+}
+
+impl DeskLimits {
+    /// What reading so many numbers in one call costs.
+    #[must_use]
+    pub fn cost_of_reading(&self, numbers: usize) -> u32 {
+        let numbers = u32::try_from(numbers).unwrap_or(u32::MAX);
+        self.read_cost.saturating_mul(numbers).max(1)
+    }
 }
 
 /// What became of a number that was picked.
@@ -68,6 +81,8 @@ pub struct Desk {
     failures: u32,
     away_until: Timestamp,
     picked: u32,
+    /// What the call that was to be made last costs.
+    next_cost: u32,
     /// Numbers in the next call at most: fewer after one in which a number kept the others from being taken.
     batch_max: usize,
 }
@@ -78,6 +93,7 @@ impl Desk {
     pub fn new(limits: DeskLimits) -> Self {
         Self {
             batch_max: limits.batch_max,
+            next_cost: limits.cost,
             limits,
             offers: BTreeMap::new(),
             under_way: BTreeSet::new(),
@@ -110,8 +126,16 @@ impl Desk {
         if self.calls >= calls_max || now < self.away_until {
             return None;
         }
-        let numbers = self.first(now);
-        if numbers.is_empty() || !budget.take(self.limits.cost, now) {
+        let (numbers, is_read) = self.first(now);
+        let cost = match is_read {
+            true => self.limits.cost_of_reading(numbers.len()),
+            false => self.limits.cost,
+        };
+        if numbers.is_empty() {
+            return None;
+        }
+        self.next_cost = cost;
+        if !budget.take(cost, now) {
             return None;
         }
         self.calls += 1;
@@ -124,26 +148,33 @@ impl Desk {
         Some(pick)
     }
 
-    /// The most urgent numbers that may be sent now.
-    fn first(&self, now: Timestamp) -> Vec<(u16, Number)> {
+    /// The most urgent numbers that may be sent, or read, now: what goes in one call is all of a kind.
+    fn first(&self, now: Timestamp) -> (Vec<(u16, Number)>, bool) {
         let raises_first = self.picked % RAISE_EVERY == RAISE_EVERY - 1;
-        let mut open: Vec<_> = Vec::new();
+        let (mut sets, mut reads) = (Vec::new(), Vec::new());
         for (bucket, offers) in &self.offers {
             for offer in offers {
                 let number = (offer.listing.clone(), offer.place.clone());
                 if self.may_go(&number, now) {
+                    let open = if offer.is_read { &mut reads } else { &mut sets };
                     open.push((rank(offer, raises_first, now), *bucket, number));
                 }
             }
         }
-        let batch_max = self.batch_max;
-        if open.len() > batch_max {
-            open.select_nth_unstable(batch_max);
-            open.truncate(batch_max);
+        let is_read = match (reads.iter().min(), sets.iter().min()) {
+            (Some(read), Some(set)) => read < set,
+            (first, _) => first.is_some(),
+        };
+        let (mut open, most) = match is_read {
+            true => (reads, self.batch_max.min(self.limits.reads_max)),
+            false => (sets, self.batch_max),
+        };
+        if open.len() > most {
+            open.select_nth_unstable(most);
+            open.truncate(most);
         }
-        open.into_iter()
-            .map(|(_, bucket, number)| (bucket, number))
-            .collect()
+        let numbers = open.into_iter().map(|(_, bucket, number)| (bucket, number));
+        (numbers.collect(), is_read)
     }
 
     fn may_go(&self, number: &Number, now: Timestamp) -> bool {
@@ -222,7 +253,7 @@ impl Desk {
         }
         let rests = self.rests.values().map(|rest| rest.until);
         let rest = rests.filter(|until| *until > now).min();
-        let ready = budget.ready_at(self.limits.cost, now).max(self.away_until);
+        let ready = budget.ready_at(self.next_cost, now).max(self.away_until);
         Some(match ready > now {
             true => ready,
             false => rest?,
@@ -269,6 +300,7 @@ mod tests {
             urgency: *urgency,
             milli_per_h: *milli_per_h,
             since: ms(*since),
+            is_read: *urgency == Urgency::Read,
         };
         Offers {
             channel: "shop".parse().unwrap(),
@@ -282,6 +314,8 @@ mod tests {
             batch_max,
             calls_max: 2,
             cost: 1,
+            reads_max: 1,
+            read_cost: 1,
         };
         (Desk::new(limits), Budget::new(1_000, 1_000, ms(0)))
     }
@@ -334,6 +368,26 @@ mod tests {
         }
         assert!(desk.offers.is_empty());
         assert_eq!(desk.next_due(&budget, ms(1_000)), None);
+    }
+
+    /// Three numbers cost 6 to read and 1 to set: they are not mixed, and no more are read than a call may hold.
+    #[test]
+    fn what_is_read_costs_by_the_number() {
+        use Urgency::{Lower, Read};
+        let (mut desk, _) = desk(10);
+        desk.limits.reads_max = 3;
+        desk.limits.read_cost = 2;
+        let mut budget = Budget::new(1, 7, ms(0));
+        desk.offered(offers(1, &[("set", Lower, 1, 0)]));
+        let rows: Vec<_> = ["a", "b", "c", "d"].map(|id| (id, Read, 1, 0)).into();
+        desk.offered(offers(2, &rows));
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))), ["set"]);
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))).len(), 3);
+        desk.answered();
+        desk.answered();
+        assert_eq!(desk.pick(&mut budget, ms(0)), None, "no point is left");
+        assert_eq!(desk.next_due(&budget, ms(0)), Some(ms(2_000)));
+        assert_eq!(picked(desk.pick(&mut budget, ms(2_000))).len(), 1);
     }
 
     #[test]

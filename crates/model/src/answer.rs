@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::v1::{
-    Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, ListingTarget,
-    LocationFacts, OrderStatus, PublishedStock, Publishing, Scope, ShownLevel, Take, Tracking,
+    Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, DriftClass,
+    ListingMode, ListingTarget, LocationFacts, OrderStatus, PublishedStock, Publishing, Scope,
+    ShownLevel, Take, Tracking,
 };
 use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, SourceId, Timestamp};
 
@@ -166,6 +167,19 @@ pub enum Answer {
     Calls(Vec<NumberCall>),
     /// Every number of a bucket.
     Numbers(Vec<NumberView>),
+    /// How what the channel says it shows fits what is known.
+    Seen(Seen),
+}
+
+/// How what a channel says it shows fits what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Seen {
+    AsKnown,
+    /// Calls or sales are under way that may be in it or not.
+    InFlight,
+    /// Fewer than known: the orders that say so are not read yet, or there are none.
+    Fell,
+    Drifted(DriftClass),
 }
 
 /// One number: a listing at a place of its channel.
@@ -173,6 +187,8 @@ pub enum Answer {
 pub struct NumberView {
     pub listing: ListingId,
     pub place: SourceId,
+    /// How far the listing is let in.
+    pub mode: ListingMode,
     /// What the channel shows, as far as is known; at most, on a channel whose writes replace its number.
     pub shown: Option<i64>,
     /// What it should show. `None`: it cannot be told, and what is shown stays.

@@ -135,6 +135,30 @@ async fn mapping_a_listing_puts_what_waited_to_work() {
     assert_eq!(mapped.json()["resumed"], 1, "{}", mapped.text);
     assert_eq!(server.handle.next_delivery().await.delivery.id, id);
     assert_eq!(server.get(path).await.json()["multiplier"], 2);
+    // (how far it is let in, what is answered)
+    for (key, body, code) in [
+        ("m1", json!({"mode": "live", "share_permille": 500}), ""),
+        (
+            "m2",
+            json!({"mode": "live", "share_permille": 1001}),
+            "invalid",
+        ),
+        (
+            "m3",
+            json!({"mode": "paused", "share_permille": 5}),
+            "invalid",
+        ),
+        ("m4", json!({"mode": "not_in_wave"}), ""),
+    ] {
+        let answer = server.post(&format!("{path}/mode"), key, &body).await;
+        match code {
+            "" => assert_eq!(answer.json()["mode"], body["mode"], "{}", answer.text),
+            code => assert_eq!(answer.code(), code, "{body}"),
+        }
+    }
+    let live = json!({"mode": "live"});
+    let unknown = server.post("/v1/channels/shop/listings/9/mode", "m5", &live);
+    assert_eq!(unknown.await.status, StatusCode::NOT_FOUND);
     server.catch_up();
     let csv = server.get("/v1/channels/shop/listings.csv").await;
     assert!(csv.text.contains("\"40001\",\"A-1\",\"2\""), "{}", csv.text);

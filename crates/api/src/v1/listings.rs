@@ -3,7 +3,7 @@
 use axum::response::Response;
 use crossdock_insight::ListingRow;
 use crossdock_model::command::BucketCommand;
-use crossdock_model::v1::{ListingTarget, Scope, ShownLevel};
+use crossdock_model::v1::{ListingMode, ListingTarget, Scope, ShownLevel};
 use crossdock_model::{Answer, ChannelId, Command, EntityId, ListingId, SkuId};
 use crossdock_runtime::{By, Reply, bucket_of};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ use crate::error::ApiError;
 use crate::extract::{Filter, Input, Two, read_id};
 use crate::route::Route;
 use crate::wire::{Items, SkuText, Time};
+
+/// All of the stock.
+const ALL_PERMILLE: u16 = 1_000;
 
 /// Routes of the listing map.
 pub(super) fn routes() -> Vec<Route> {
@@ -50,6 +53,14 @@ pub(super) fn routes() -> Vec<Route> {
         .takes::<Mapping>()
         .answers::<ListingDoc>(),
         Route::delete(one, operate, "Forget a listing", unmap).answers::<ListingDoc>(),
+        Route::post(
+            "/v1/channels/{channel}/listings/{listing}/mode",
+            operate,
+            "Let a listing in with a share of the stock, or show none of it",
+            set_mode,
+        )
+        .takes::<ListingModeDoc>()
+        .answers::<ListingModeDoc>(),
     ]
 }
 
@@ -76,6 +87,56 @@ pub(crate) struct Mapping {
     pub components: Vec<ComponentInput>,
     /// How many of it one unit of the listing is; 1 if absent.
     pub multiplier: Option<u32>,
+}
+
+/// How far a listing is let in.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListingModeDoc {
+    mode: ListingModeName,
+    /// Of a live listing: thousandths of the stock that it shows, 1 to 1000; all of it if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_permille: Option<u16>,
+}
+
+/// How far a listing is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ListingModeName {
+    /// Shows its share of the stock.
+    Live,
+    /// Its wave has not been opened: shows none.
+    NotInWave,
+    /// Shows none.
+    Paused,
+}
+
+impl ListingModeDoc {
+    pub fn of(mode: ListingMode) -> Self {
+        let (mode, share_permille) = match mode {
+            ListingMode::Live { share_permille } => (ListingModeName::Live, Some(share_permille)),
+            ListingMode::NotInWave => (ListingModeName::NotInWave, None),
+            ListingMode::Paused => (ListingModeName::Paused, None),
+        };
+        Self {
+            mode,
+            share_permille,
+        }
+    }
+
+    fn read(self) -> Result<ListingMode, ApiError> {
+        match (self.mode, self.share_permille) {
+            (ListingModeName::Live, share) => Ok(ListingMode::Live {
+                share_permille: share.unwrap_or(ALL_PERMILLE),
+            }),
+            (ListingModeName::NotInWave, None) => Ok(ListingMode::NotInWave),
+            (ListingModeName::Paused, None) => Ok(ListingMode::Paused),
+            (_, Some(_)) => Err(ApiError::invalid(
+                "share_permille",
+                "only a live listing has a share",
+            )),
+        }
+    }
 }
 
 /// A mapped listing.
@@ -297,6 +358,19 @@ async fn map(asking: Asking, path: Two, input: Input<Mapping>) -> Answered<Doc<L
     let (reply, resumed) = mapped;
     let document = doc(listing.to_string(), Some(&target), Some(resumed));
     Ok(Doc::of(&reply, document))
+}
+
+async fn set_mode(
+    asking: Asking,
+    path: Two,
+    input: Input<ListingModeDoc>,
+) -> Answered<Doc<ListingModeDoc>> {
+    let (channel, listing) = which(path)?;
+    let mode = input.value.read()?;
+    let entity = bucket(&channel, &listing);
+    let command = Command::Bucket(BucketCommand::SetListingMode { listing, mode });
+    let reply = asking.ask(entity, command, input.hash).await?;
+    Ok(Doc::of(&reply, ListingModeDoc::of(mode)))
 }
 
 async fn unmap(asking: Asking, path: Two) -> Answered<Doc<ListingDoc>> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::channels::{self, ChannelDoc, ChannelPath};
+use super::listings::ListingModeDoc;
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::error::ApiError;
@@ -65,6 +66,8 @@ pub(crate) struct NumberQuery {
 pub(crate) struct NumberDoc {
     listing: String,
     place: String,
+    #[serde(flatten)]
+    mode: ListingModeDoc,
     /// Units shown, as far as is known; at most so many, on a channel whose writes replace its number. Absent: nobody
     /// knows yet.
     shown: Option<i64>,
@@ -87,6 +90,7 @@ impl NumberDoc {
         Self {
             listing: view.listing.to_string(),
             place: view.place.to_string(),
+            mode: ListingModeDoc::of(view.mode),
             shown: view.shown,
             should: view.should,
             wrong_since: view.wrong_since.map(Time),

@@ -43,6 +43,7 @@ impl Folding<'_> {
             | BucketEvent::Begun { .. }
             | BucketEvent::Missed { .. }
             | BucketEvent::AskedAgain { .. }
+            | BucketEvent::Drifted { .. }
             | BucketEvent::DoubtEnded { .. }
             | BucketEvent::Ended { .. } => {}
             BucketEvent::Unmapped { listing } => {

@@ -20,6 +20,8 @@ pub(super) struct Rank {
     /// As [`super::Offer::milli_per_h`].
     pub milli_per_h: Reverse<u64>,
     pub since: Timestamp,
+    /// The channel is asked what it shows, before it is told.
+    pub is_read: bool,
 }
 
 /// What there is to do about a number that is wrong.
@@ -112,6 +114,7 @@ mod tests {
             urgency,
             milli_per_h: Reverse(milli_per_h),
             since: Timestamp::default(),
+            is_read: false,
         };
         Task {
             rank: Some(rank),

@@ -61,6 +61,7 @@ impl BucketState {
                     place.refused_at = Some(at);
                 }
             }
+            BucketEvent::Drifted { listing, place, .. } => self.apply_drifted(listing, place, at),
             BucketEvent::Proved { up_to } => {
                 self.proof = *up_to;
                 self.ask_for_proof(id);
@@ -97,7 +98,11 @@ impl BucketState {
         Ok(())
     }
 
-    fn place_mut(&mut self, listing: &ListingId, place: &SourceId) -> Option<&mut Place> {
+    pub(super) fn place_mut(
+        &mut self,
+        listing: &ListingId,
+        place: &SourceId,
+    ) -> Option<&mut Place> {
         self.listings.get_mut(listing)?.places.get_mut(place)
     }
 
@@ -459,6 +464,7 @@ fn touched(state: &BucketState, event: &BucketEvent) -> Vec<ListingId> {
         BucketEvent::Unmapped { .. }
         | BucketEvent::Unheard { .. }
         | BucketEvent::AskedAgain { .. }
+        | BucketEvent::Drifted { .. }
         | BucketEvent::Proved { .. }
         | BucketEvent::ExceptionNoted(_) => Vec::new(),
     }

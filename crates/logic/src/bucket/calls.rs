@@ -44,6 +44,8 @@ pub struct Offer {
     pub milli_per_h: u64,
     /// Since when it is wrong.
     pub since: Timestamp,
+    /// The channel is asked what it shows; else it is told.
+    pub is_read: bool,
 }
 
 /// What is avoided by a call, the more urgent first.
@@ -68,6 +70,7 @@ impl BucketState {
             urgency: rank.urgency,
             milli_per_h: rank.milli_per_h.0,
             since: rank.since,
+            is_read: rank.is_read,
         });
         Offers {
             channel: channel.clone(),
@@ -329,7 +332,8 @@ pub(super) fn task(
 fn rank(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Option<Rank> {
     let slot = &place.slot;
     let most = slot.most(target.unstated());
-    let (urgency, units) = match act(publishing, place, target, now) {
+    let act = act(publishing, place, target, now);
+    let (urgency, units) = match act {
         Act::Nothing | Act::AwaitProof { .. } => return None,
         // Of what is shown otherwise than we believe, too much may be shown.
         Act::Read if slot.shown().is_some() => (
@@ -350,5 +354,6 @@ fn rank(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp)
         urgency,
         milli_per_h: Reverse(target.milli_per_h.max(1).saturating_mul(units)),
         since: slot.wrong_since().unwrap_or(now),
+        is_read: act == Act::Read,
     })
 }

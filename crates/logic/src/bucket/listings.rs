@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crossdock_model::answer::Seen;
 use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel};
-use crossdock_model::{Answer, ListingId, Rejection, Timestamp};
+use crossdock_model::{Answer, EntityId, ListingId, Rejection, Timestamp};
 
 use super::state::BucketState;
 use super::{COMPONENTS_MAX, LISTINGS_MAX, PLACES_MAX, UNITS_MAX};
-use crate::decider::Decision;
+use crate::decider::{Asked, Decision};
 
 /// All of the stock.
 const ALL_PERMILLE: u16 = 1_000;
@@ -43,34 +44,44 @@ impl BucketState {
         }
     }
 
-    /// Remembers the number. Of what the channel says of its own accord, what is not newer than the last is only looked at
-    /// where it tells that nobody knows which is the newer one.
+    /// Remembers the number, unless it says nothing new. Of what the channel says of its own accord, what is not newer than
+    /// the last is only looked at where it tells that nobody knows which is the newer one.
     pub(super) fn show(
         &self,
+        asked: &Asked<'_>,
         listing: &ListingId,
         level: &ShownLevel,
         asked_at: Option<Timestamp>,
     ) -> Decided {
-        let Some(known) = self.listings.get(listing) else {
+        let (Some(known), EntityId::Bucket(channel, _)) = (self.listings.get(listing), asked.id)
+        else {
             return Ok(Decision::unchanged(Answer::Done));
         };
         let place = known.places.get(&level.place);
-        let is_new = place.is_none_or(|place| place.tells(level));
-        if !is_new && asked_at.is_none() {
-            return Ok(Decision::unchanged(Answer::Done));
-        }
         if place.is_none() && known.places.len() >= PLACES_MAX {
             return Err(Rejection::Limit {
                 what: "places of a listing".to_owned(),
                 max: PLACES_MAX as u64,
             });
         }
-        let (listing, level) = (listing.clone(), level.clone());
-        Ok(Decision::done(vec![BucketEvent::Shown {
-            listing,
-            level,
+        let (seen, drifted) = self.see(channel, listing, level, asked.now);
+        let is_news = place.is_none_or(|place| match asked_at {
+            Some(_) => !(seen == Seen::AsKnown && place.is_settled_at(level)),
+            None => place.tells(level),
+        });
+        if !is_news {
+            return Ok(Decision::unchanged(Answer::Seen(seen)));
+        }
+        let shown = BucketEvent::Shown {
+            listing: listing.clone(),
+            level: level.clone(),
             asked_at,
-        }]))
+        };
+        Ok(Decision {
+            events: [shown].into_iter().chain(drifted).collect(),
+            answer: Answer::Seen(seen),
+            notices: Vec::new(),
+        })
     }
 
     pub(super) fn set_mode(&self, listing: &ListingId, mode: ListingMode) -> Decided {

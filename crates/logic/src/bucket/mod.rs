@@ -7,6 +7,7 @@
 mod agenda;
 mod apply;
 mod calls;
+mod drift;
 mod listings;
 mod numbers;
 mod state;
@@ -73,7 +74,7 @@ impl Decider for BucketState {
                 listing,
                 level,
                 asked_at,
-            } => self.show(listing, level, *asked_at),
+            } => self.show(asked, listing, level, *asked_at),
             BucketCommand::LookShown { listing } => {
                 Ok(Decision::unchanged(self.look_shown(listing)))
             }

@@ -41,6 +41,11 @@ impl Target {
         }
     }
 
+    /// Units that may have been sold on the channel and are not known of yet.
+    pub fn unseen(&self) -> u32 {
+        self.unseen
+    }
+
     pub fn want(&self) -> Want<'_> {
         Want {
             units: self.units,
@@ -104,6 +109,7 @@ impl BucketState {
                 views.push(NumberView {
                     listing: listing.clone(),
                     place: id.clone(),
+                    mode: known.mode,
                     shown: slot.and_then(|slot| slot.most(sold)),
                     should: slot.map_or(target.map(|target| target.units), should),
                     wrong_since: slot.and_then(Slot::wrong_since),

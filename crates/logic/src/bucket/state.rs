@@ -8,6 +8,7 @@ use crossdock_model::{Answer, ListingId, SkuId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Agenda;
+use super::drift::Drifts;
 use crate::decider::Pending;
 use crate::exceptions::OpenExceptions;
 use crate::publish::{Announced, Slot};
@@ -60,6 +61,7 @@ pub(super) struct Place {
     pub is_told: bool,
     /// What it showed of something that is not counted here, when it was made to show none: it is shown again after.
     pub kept: Option<u32>,
+    pub drifts: Drifts,
 }
 
 impl Place {
@@ -74,6 +76,12 @@ impl Place {
         let known = self.stated_at();
         let other = self.slot.shown().map(|shown| shown.units) != level.units;
         known < Some(level.at) || (known == Some(level.at) && other)
+    }
+
+    /// Whether nothing is to be done about it, and it shows what was stated last.
+    pub fn is_settled_at(&self, level: &ShownLevel) -> bool {
+        let shown = self.slot.shown().map(|shown| shown.units);
+        self.slot.is_settled() && self.is_tracked() && shown.is_some() && shown == level.units
     }
 
     /// Whether the channel counts it there, as far as it said.

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::command::{EffectNumber, Notice, SkuCommand};
-use crossdock_model::v1::{BucketEvent, ExceptionOpened, PublishedStock, Publishing, Writes};
+use crossdock_model::v1::{BucketEvent, PublishedStock, Publishing};
 use crossdock_model::{Answer, ChannelId, Command, EntityId, Rejection, SkuId, Timestamp};
 
-use super::calls::subject;
-use super::state::{BucketState, Heard, NumberId};
-use super::{LISTING_DRIFT, PLACES_MAX, SKU_UNHEARD};
+use super::state::{BucketState, Heard};
+use super::{PLACES_MAX, SKU_UNHEARD};
 use crate::decider::{Asked, Decision};
 
 impl BucketState {
@@ -70,8 +69,7 @@ impl BucketState {
             stock: PublishedStock::clone(stock),
             asked: Some((effect, *proof)),
         }];
-        let drifted = self.drifted(channel, stock, *proof).into_iter();
-        events.extend(drifted.map(BucketEvent::ExceptionOpened));
+        events.extend(self.drifted(stock, *proof, asked.now));
         let how = "the SKU answers";
         let closed = self
             .exceptions
@@ -105,51 +103,6 @@ impl BucketState {
         let is_news = self.publishing.is_some() && up_to > self.proof;
         let event = BucketEvent::Proved { up_to };
         Decision::done(is_news.then_some(event).into_iter().collect())
-    }
-
-    /// Numbers that fell without a sale, told now that all sales up to then are read.
-    fn drifted(
-        &self,
-        channel: &ChannelId,
-        stock: &PublishedStock,
-        proof: Timestamp,
-    ) -> Vec<ExceptionOpened> {
-        let compares = self.publishing.as_ref().map(|publishing| publishing.writes)
-            == Some(Writes::CompareAndSet);
-        let Some(heard) = self.skus.get(&stock.sku).filter(|_| compares) else {
-            return Vec::new();
-        };
-        let sold = news(heard, stock);
-        let opened = heard.listings.iter().flat_map(|listing| {
-            let known = self.listings.get(listing).into_iter();
-            let places = known.flat_map(|known| &known.places);
-            places.filter_map(|(id, place)| {
-                let mut slot = place.slot.clone();
-                slot.explain(self.own_units(listing, sold), Timestamp::default());
-                let units = slot.give_up_explaining(proof);
-                let number = (listing.clone(), id.clone());
-                (units > 0)
-                    .then(|| self.drift(channel, &number, units))
-                    .flatten()
-            })
-        });
-        opened.collect()
-    }
-
-    fn drift(
-        &self,
-        channel: &ChannelId,
-        (listing, place): &NumberId,
-        units: u32,
-    ) -> Option<ExceptionOpened> {
-        let subject = subject(&(listing.clone(), place.clone()));
-        let cause = format!(
-            "{channel} shows {units} fewer of {listing} at {place} than were sold: somebody changed it there, or a \
-             write was lost. It is put right now; if units were taken out there, count them here."
-        );
-        let evidence = [("units".to_owned(), units.to_string())];
-        self.exceptions
-            .open(LISTING_DRIFT, &subject, &cause, &evidence)
     }
 }
 

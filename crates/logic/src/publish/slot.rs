@@ -79,6 +79,25 @@ pub enum Act {
     },
 }
 
+/// How a statement of the channel fits what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It says what we believed, or nothing was known.
+    AsKnown,
+    /// A call, or sales that we heard of, may be in it or not.
+    InFlight,
+    /// Fewer than we believed: sold, or taken out by somebody.
+    Fell {
+        /// By so many.
+        units: u32,
+    },
+    /// More than was ever shown since the last statement: no sale does that.
+    Rose {
+        /// By so many.
+        units: u32,
+    },
+}
+
 /// What is known of one number, and what is being done about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
@@ -100,6 +119,8 @@ pub struct Slot {
     is_refuted: bool,
     /// Since when another number should be shown.
     wrong_since: Option<Timestamp>,
+    /// What was shown before the last call that was carried out.
+    before: Option<i64>,
 }
 
 impl Slot {
@@ -107,6 +128,33 @@ impl Slot {
     #[must_use]
     pub fn shown(&self) -> Option<Statement> {
         self.shown
+    }
+
+    /// What was shown before the last call that was carried out.
+    #[must_use]
+    pub fn before(&self) -> Option<i64> {
+        self.before
+    }
+
+    /// How a statement fits what is known; `sold`: as [`Slot::most`].
+    #[must_use]
+    pub fn fit(&self, statement: Statement, sold: Option<&[Sold]>) -> Fit {
+        let (Some(shown), Some(believed)) = (self.shown, self.believed(sold)) else {
+            return Fit::AsKnown;
+        };
+        let is_open = self.flight.is_some() || self.doubt.is_some() || self.is_stale;
+        let units = |by: i64| u32::try_from(by).unwrap_or(u32::MAX);
+        match statement.units {
+            _ if is_open || statement.at < shown.at => Fit::InFlight,
+            stated if stated == believed => Fit::AsKnown,
+            stated if stated < believed => Fit::Fell {
+                units: units(believed - stated),
+            },
+            stated if stated > shown.units => Fit::Rose {
+                units: units(stated - shown.units),
+            },
+            _ => Fit::InFlight,
+        }
     }
 
     /// The call under way.
@@ -252,6 +300,7 @@ impl Slot {
         let Some(flight) = self.flight.take() else {
             return;
         };
+        self.before = self.shown.map(|shown| shown.units);
         self.shown = Some(Statement {
             units: i64::from(flight.units),
             at,

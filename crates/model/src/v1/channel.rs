@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallOutcome, Component, ExceptionClosed, ExceptionNoted, ExceptionOpened, ListingMode,
-    PublishedStock, Publishing, Sale,
+    CallOutcome, Component, DriftClass, ExceptionClosed, ExceptionNoted, ExceptionOpened,
+    ListingMode, PublishedStock, Publishing, Sale,
 };
 use crate::{ListingId, OrderId, SkuId, SourceId, Timestamp};
 
@@ -124,6 +124,13 @@ pub enum BucketEvent {
     /// A SKU that could not be listened to is asked again.
     AskedAgain {
         sku: SkuId,
+    },
+    /// The channel showed so many more (or fewer) than is explained.
+    Drifted {
+        listing: ListingId,
+        place: SourceId,
+        class: DriftClass,
+        units: i64,
     },
 }
 

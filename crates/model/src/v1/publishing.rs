@@ -124,3 +124,14 @@ pub enum CallOutcome {
     /// It was not carried out, which says nothing of this number.
     NotDone,
 }
+
+/// Why a channel showed another number than its sales and our writes explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DriftClass {
+    /// It shows what it showed before our last write, which it had confirmed.
+    LostUpdate,
+    /// Somebody else changed it.
+    ForeignEdit,
+    /// It does so again and again: something else writes there, or the listing is not what it is mapped to.
+    WrongMapping,
+}

@@ -1,9 +1,9 @@
 //! Samples of answers, which records of keyed commands keep.
 
 use crossdock_model::HoldId;
-use crossdock_model::answer::{Answer, EndpointView, KeyView, OrderSummary, QuarantineView};
+use crossdock_model::answer::{Answer, EndpointView, KeyView, OrderSummary, QuarantineView, Seen};
 use crossdock_model::v1::{
-    BucketEvent, ChannelMode, CountOutcome, ListingTarget, OrderStatus, Scope,
+    BucketEvent, ChannelMode, CountOutcome, DriftClass, ListingTarget, OrderStatus, Scope,
 };
 
 use crate::others::{key, listing, location_facts, settings, shown_level};
@@ -102,4 +102,10 @@ samples!(answers, Answer {
     Published => [Answer::Published(Box::new(published_stock()))],
     Calls => [Answer::Calls(number_calls())],
     Numbers => [Answer::Numbers(vec![number_view()])],
+    Seen => [
+        Answer::Seen(Seen::AsKnown),
+        Answer::Seen(Seen::InFlight),
+        Answer::Seen(Seen::Fell),
+        Answer::Seen(Seen::Drifted(DriftClass::ForeignEdit)),
+    ],
 });

@@ -1,8 +1,8 @@
 //! Samples of the events of keys, channels, buckets, locations and the system, and of one event of each kind.
 
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector, Event,
-    ListingMode, ListingTarget, LocationEvent, LocationFacts, OrderEvent, PostalAddress,
+    BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector, DriftClass,
+    Event, ListingMode, ListingTarget, LocationEvent, LocationFacts, OrderEvent, PostalAddress,
     RequestEvent, Sale, Scope, ShownLevel, SkuEvent, SystemEvent,
 };
 use crossdock_model::{CredentialId, ListingId, SourceId};
@@ -69,6 +69,26 @@ samples!(bucket_events, BucketEvent {
     ExceptionNoted => [BucketEvent::ExceptionNoted(exception_noted())],
     Missed => [BucketEvent::Missed { listing: listing(), place: place() }],
     AskedAgain => [BucketEvent::AskedAgain { sku: sku("A-1") }],
+    Drifted => [
+        BucketEvent::Drifted {
+            listing: listing(),
+            place: place(),
+            class: DriftClass::LostUpdate,
+            units: -3,
+        },
+        BucketEvent::Drifted {
+            listing: listing(),
+            place: place(),
+            class: DriftClass::ForeignEdit,
+            units: 2,
+        },
+        BucketEvent::Drifted {
+            listing: listing(),
+            place: place(),
+            class: DriftClass::WrongMapping,
+            units: 2,
+        },
+    ],
 });
 
 pub fn shown_level() -> ShownLevel {

@@ -76,6 +76,7 @@ pub fn number_view() -> NumberView {
     NumberView {
         listing: listing(),
         place: place(),
+        mode: ListingMode::Paused,
         shown: Some(-1),
         should: Some(4),
         wrong_since: Some(at(6)),

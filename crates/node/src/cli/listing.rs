@@ -33,6 +33,38 @@ enum Action {
         /// The channel
         channel: String,
     },
+    /// Let a listing in with its share of the stock, or show none of it
+    Mode {
+        /// The channel
+        channel: String,
+        /// What the channel calls the listing
+        listing: String,
+        mode: Mode,
+        /// Of a live listing: thousandths of the stock that it shows
+        #[arg(long, value_name = "1-1000")]
+        share_permille: Option<u16>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Mode {
+    /// Shows its share of the stock
+    Live,
+    /// Its wave has not been opened: shows none
+    NotInWave,
+    /// Shows none
+    Paused,
+}
+
+impl Mode {
+    /// As the API calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::NotInWave => "not_in_wave",
+            Self::Paused => "paused",
+        }
+    }
 }
 
 /// Runs it.
@@ -53,6 +85,24 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
             let document = client.run(call).await?;
             out.show(&document, |out, _| {
                 out.line(format_args!("{listing} of {channel} is {target}"));
+            });
+        }
+        Action::Mode {
+            channel,
+            listing,
+            mode,
+            share_permille,
+        } => {
+            let body = match share_permille {
+                Some(share) => json!({ "mode": mode.name(), "share_permille": share }),
+                None => json!({ "mode": mode.name() }),
+            };
+            let path = ["v1", "channels", &channel, "listings", &listing, "mode"];
+            let call = client.call(Method::POST, &path).json(&body);
+            let document = client.run(call.key(&random_key()?)).await?;
+            out.show(&document, |out, _| {
+                let mode = mode.name();
+                out.line(format_args!("{listing} of {channel} is {mode}"));
             });
         }
         Action::List { channel } => {

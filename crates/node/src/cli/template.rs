@@ -124,6 +124,7 @@ time_zone = "UTC"
 # buffer_units = 0
 # points_per_s = 100
 # wrong_minutes = 10
+# recheck_minutes = 60
 
 # Orders through POST /v1/orders: the caller asks first and can be refused.
 [channels.api]

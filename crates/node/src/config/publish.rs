@@ -33,6 +33,10 @@ pub struct Publish {
     /// Minutes after which a number that is still wrong becomes an exception.
     #[serde(default = "wrong")]
     pub wrong_minutes: u32,
+    /// Minutes in which every number is looked at once, whether the channel still shows it; longer where its rate does
+    /// not allow that.
+    #[serde(default = "recheck")]
+    pub recheck_minutes: u32,
 }
 
 fn points() -> u32 {
@@ -41,6 +45,10 @@ fn points() -> u32 {
 
 fn wrong() -> u32 {
     10
+}
+
+fn recheck() -> u32 {
+    60
 }
 
 impl Publish {
@@ -79,6 +87,11 @@ impl Publish {
             (
                 (1..=10_080).contains(&self.wrong_minutes),
                 "wrong_minutes",
+                "expected 1 to 10080 minutes",
+            ),
+            (
+                (1..=10_080).contains(&self.recheck_minutes),
+                "recheck_minutes",
                 "expected 1 to 10080 minutes",
             ),
         ];

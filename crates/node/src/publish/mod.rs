@@ -3,6 +3,7 @@
 //! A [`Publisher`] is the shell of one channel's desk. It asks a bucket to begin a call, which is an event before the
 //! call is made, makes it, and tells the bucket what became of it.
 
+mod recheck;
 mod shopify;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossdock_channels::{CallError, Called, NumberSet, NumberShown, Numbers, SetOutcome};
-use crossdock_model::answer::{NumberCall, NumberCallKind};
+use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, ChannelCommand};
 use crossdock_model::v1::{CallOutcome, ShownLevel};
 use crossdock_model::{
@@ -30,6 +31,9 @@ use tokio::task::JoinHandle;
 const CHANNEL_AWAY: &str = "channel_away";
 /// Pause before something is said to a bucket again that could not take it.
 const AGAIN: Duration = Duration::from_ms(500);
+
+/// Every number is looked at that often, unless it is said otherwise.
+const RECHECK_EVERY: Duration = Duration::from_minutes(60);
 
 pub use shopify::publishers;
 
@@ -53,9 +57,13 @@ impl Publishers {
         };
         let fresh = self.0.values();
         let fresh = fresh.filter(|publisher| publisher.door.set(door()).is_ok());
-        fresh
-            .map(|publisher| tokio::spawn(Arc::clone(publisher).run()))
-            .collect()
+        let tasks = fresh.flat_map(|publisher| {
+            [
+                tokio::spawn(Arc::clone(publisher).run()),
+                tokio::spawn(Arc::clone(publisher).recheck()),
+            ]
+        });
+        tasks.collect()
     }
 }
 
@@ -83,6 +91,8 @@ pub struct Publisher {
     numbers: Arc<dyn Numbers>,
     clock: Arc<dyn Clock>,
     desk: Mutex<Desk>,
+    limits: DeskLimits,
+    recheck_every: Duration,
     budget: Arc<Mutex<Budget>>,
     changed: Notify,
     door: OnceLock<Door>,
@@ -107,9 +117,20 @@ impl Publisher {
             numbers,
             clock,
             desk: Mutex::new(Desk::new(limits)),
+            limits,
+            recheck_every: RECHECK_EVERY,
             budget,
             changed: Notify::new(),
             door: OnceLock::new(),
+        }
+    }
+
+    /// Looks at every number that often, as far as the budget allows, whether it is still shown.
+    #[must_use]
+    pub fn rechecking(self, every: Duration) -> Self {
+        Self {
+            recheck_every: every,
+            ..self
         }
     }
 
@@ -318,7 +339,7 @@ impl Publisher {
         (listing, place): &Number,
         shown: &NumberShown,
         asked_at: Timestamp,
-    ) {
+    ) -> Option<Seen> {
         let show = BucketCommand::Show {
             listing: listing.clone(),
             level: ShownLevel {
@@ -328,8 +349,13 @@ impl Publisher {
             },
             asked_at: Some(asked_at),
         };
-        if let Err(error) = self.ask(bucket, show).await {
-            tracing::debug!(%error, "what a channel shows was not taken; it is read again");
+        match self.ask(bucket, show).await {
+            Ok(Answer::Seen(seen)) => Some(seen),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(%error, "what a channel shows was not taken; it is read again");
+                None
+            }
         }
     }
 

@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use crossdock_channels::Secret;
 use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
-use crossdock_model::ChannelId;
+use crossdock_model::{ChannelId, Duration};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
 
 use super::{Publisher, Publishers};
 use crate::config::Config;
 
-/// Points that setting or reading numbers costs.
-const CALL_POINTS: u32 = 10;
+/// Points that setting numbers costs, however many.
+const SET_POINTS: u32 = 13;
+/// Points that reading one number costs.
+const READ_POINTS: u32 = 3;
+/// Numbers read in one call: with more, what is to be lowered would wait for the points of what is read.
+const READS_MAX: usize = 50;
 /// Seconds of points that a shop's bucket holds.
 const BUCKET_S: u32 = 20;
 /// Calls to one shop under way at most.
@@ -37,15 +41,19 @@ pub fn publishers(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Pub
         let limits = DeskLimits {
             batch_max: NUMBERS_MAX,
             calls_max: CALLS_MAX,
-            cost: CALL_POINTS,
+            cost: SET_POINTS,
+            reads_max: READS_MAX,
+            read_cost: READ_POINTS,
         };
-        all.push(Arc::new(Publisher::new(
+        let publisher = Publisher::new(
             ChannelId::checked(name)?,
             Arc::new(admin),
             Arc::clone(clock),
             limits,
             Arc::new(Mutex::new(budget)),
-        )));
+        );
+        let recheck_every = Duration::from_minutes(publish.recheck_minutes.into());
+        all.push(Arc::new(publisher.rechecking(recheck_every)));
     }
     Ok(Publishers::new(all))
 }

@@ -162,15 +162,18 @@ impl Scene {
             batch_max: 5,
             calls_max: 2,
             cost: 1,
+            reads_max: 5,
+            read_cost: 1,
         };
-        let publisher = Arc::new(Publisher::new(
+        let publisher = Publisher::new(
             shop_id(),
             Arc::clone(&shop) as Arc<dyn Numbers>,
             Arc::clone(&clock),
             limits,
             Arc::new(Mutex::new(budget)),
-        ));
-        let publishers = Arc::new(Publishers::new([publisher]));
+        );
+        let publisher = publisher.rechecking(Duration::from_ms(640));
+        let publishers = Arc::new(Publishers::new([Arc::new(publisher)]));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
         options.crash_on = Some(|_, command| {
@@ -302,6 +305,16 @@ async fn what_was_sold_unseen_is_not_put_back() {
     scene
         .shows(|number| if number == 3 { 45 } else { 50 })
         .await;
+    scene.node.stop().await;
+}
+
+/// Nobody tells that somebody raised it: it is seen when it is looked at, and lowered.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_raised_unseen_is_found_and_lowered() {
+    let scene = Scene::stocked().await;
+    scene.shows(|_| 50).await;
+    *scene.shop.books().shown.get_mut(&listing(3)).unwrap() = 70;
+    scene.shows(|_| 50).await;
     scene.node.stop().await;
 }
 

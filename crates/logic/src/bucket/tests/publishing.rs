@@ -1,10 +1,10 @@
 //! A bucket whose channel is published to.
 
-use crossdock_model::answer::{NumberCall, NumberCallKind};
+use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
-    Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, Kit, ListingMode, ListingTarget,
-    PublishedStock, Publishing, ShownLevel, Sold, Tracking, Writes,
+    Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, DriftClass, Kit, ListingMode,
+    ListingTarget, PublishedStock, Publishing, SellingRate, ShownLevel, Sold, Tracking, Writes,
 };
 use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, Rejection, SkuId,
@@ -127,28 +127,32 @@ impl Shop {
     }
 
     /// The shop says so of its own accord.
-    fn shows(&mut self, units: i64) {
-        self.state(units, None);
+    fn shows(&mut self, units: i64) -> Seen {
+        self.state(units, None)
     }
 
     /// The shop answers so.
-    fn reads(&mut self, units: i64) {
-        self.state(units, Some(self.0.now));
+    fn reads(&mut self, units: i64) -> Seen {
+        self.state(units, Some(self.0.now))
     }
 
-    fn state(&mut self, units: i64, asked_at: Option<Timestamp>) {
+    fn state(&mut self, units: i64, asked_at: Option<Timestamp>) -> Seen {
         let at = self.0.now;
         let level = ShownLevel {
             place: place(),
             units: Some(units),
             at,
         };
-        self.tell(BucketCommand::Show {
+        let show = BucketCommand::Show {
             listing: listing("1"),
             level,
             asked_at,
-        });
+        };
+        let Ok(Answer::Seen(seen)) = self.0.ask(Command::Bucket(show)) else {
+            panic!("it takes what is shown");
+        };
         self.0.pass(Duration::from_ms(1));
+        seen
     }
 
     fn offers(&self) -> Vec<Offer> {
@@ -166,6 +170,18 @@ impl Shop {
         self.offers()
             .first()
             .map(|offer| (offer.urgency, offer.milli_per_h))
+    }
+
+    /// Proves that all orders are read, and writes what should be shown; how many that is.
+    fn stated(&mut self) -> i64 {
+        let up_to = self.0.now;
+        self.tell(BucketCommand::Prove { up_to });
+        self.say("A", 3, 40, &[]);
+        let [NumberCallKind::Set { call, units, .. }] = self.begin()[..] else {
+            panic!("{:?}", self.offers());
+        };
+        self.confirm(call);
+        units.into()
     }
 
     fn begin(&mut self) -> Vec<NumberCallKind> {
@@ -391,9 +407,10 @@ fn a_fall_that_was_no_sale_is_told_and_put_right() {
     let up_to = shop.0.now;
     shop.tell(BucketCommand::Prove { up_to });
     shop.say("A", 1, 10, &[]);
-    let [_, opened] = &shop.0.events[..] else {
+    let [_, drifted, opened] = &shop.0.events[..] else {
         panic!("{:?}", shop.0.events);
     };
+    assert!(format!("{drifted:?}").contains("ForeignEdit"));
     assert!(
         format!("{opened:?}").contains("listing_drift"),
         "{opened:?}"
@@ -553,4 +570,49 @@ fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
     shop.say("A", 1, 10, &[]);
     assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
     assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
+}
+
+/// (what the shop shows after 10 was written over 12, what that is, how many it is made to show)
+#[test]
+fn drift_is_told_by_its_kind_and_put_right() {
+    use DriftClass::{ForeignEdit, LostUpdate, WrongMapping};
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(12);
+    assert_eq!(shop.begin(), set(1, 10, Some(12)));
+    assert_eq!(shop.reads(12), Seen::InFlight);
+    shop.confirm(1);
+    assert_eq!(shop.reads(10), Seen::AsKnown);
+    let before = shop.0.version();
+    assert_eq!(shop.reads(10), Seen::AsKnown);
+    assert_eq!(shop.0.version(), before, "nothing is new");
+    for (call, shown, class) in [
+        (2, 12, LostUpdate),
+        (3, 11, ForeignEdit),
+        (4, 90, WrongMapping),
+    ] {
+        assert_eq!(shop.reads(shown), Seen::Drifted(class));
+        let told = format!("{:?}", shop.0.events).contains("listing_drift");
+        assert_eq!(told, class == WrongMapping, "lowering needs nobody");
+        assert_eq!(shop.begin(), set(call, 10, Some(shown)));
+        shop.confirm(call);
+    }
+    shop.0.pass(Duration::from_minutes(25 * 60));
+    assert_eq!(shop.reads(70), Seen::Drifted(ForeignEdit));
+    assert_eq!(shop.reads(4), Seen::Fell, "it may have been sold");
+}
+
+#[test]
+fn where_writes_replace_a_number_only_more_than_unseen_sales_is_drift() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.say_stock(PublishedStock {
+        rates: vec![SellingRate {
+            channel: ChannelId::new("shop").unwrap(),
+            milli_per_h: 20_000,
+            shape_milli: 100_000,
+        }],
+        ..Shop::stock("A", 2, 40, &[])
+    });
+    let shown = shop.stated();
+    assert_eq!(shop.reads(shown - 1), Seen::Fell);
+    assert_eq!(shop.reads(2), Seen::Drifted(DriftClass::ForeignEdit));
 }

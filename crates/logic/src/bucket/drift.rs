@@ -1,0 +1,175 @@
+//! What a channel shows that neither its sales nor our writes explain.
+//!
+//! More than was shown is put right at once: lowering is safe. Fewer may have been sold, so nothing is said of it before
+//! the channel's orders are read; then it is put right, and a person is told, as the units may be gone. What drifts again
+//! and again is not a matter of one number any more.
+
+use crossdock_model::answer::Seen;
+use crossdock_model::v1::{
+    BucketEvent, ChannelMode, DriftClass, ExceptionOpened, PublishedStock, ShownLevel, Writes,
+};
+use crossdock_model::{ChannelId, Duration, ListingId, SourceId, Timestamp};
+
+use super::calls::subject;
+use super::state::{BucketState, NumberId, Place};
+use super::{LISTING_DRIFT, stock};
+use crate::publish::{Fit, Statement};
+
+/// A number that drifted before that is not taken to do so again and again.
+const AGAIN_WITHIN: Duration = Duration::from_days(1);
+/// Drifts one after the other that are no accident.
+const DRIFTS_MAX: u32 = 3;
+
+/// How often a number drifted of late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Drifts {
+    count: u32,
+    last_at: Timestamp,
+}
+
+impl Drifts {
+    fn next(self, now: Timestamp) -> u32 {
+        match now.since(self.last_at) <= AGAIN_WITHIN {
+            true => self.count.saturating_add(1),
+            false => 1,
+        }
+    }
+
+    pub fn note(&mut self, now: Timestamp) {
+        *self = Self {
+            count: self.next(now),
+            last_at: now,
+        };
+    }
+}
+
+impl BucketState {
+    /// What a statement of the channel comes to, and what it says of drift.
+    pub(super) fn see(
+        &self,
+        channel: &ChannelId,
+        listing: &ListingId,
+        level: &ShownLevel,
+        now: Timestamp,
+    ) -> (Seen, Vec<BucketEvent>) {
+        let number = (listing.clone(), level.place.clone());
+        let (Some(units), Some(place)) = (level.units, self.place(&number)) else {
+            return (Seen::AsKnown, Vec::new());
+        };
+        let target = self.targets(channel, listing).remove(&level.place);
+        let sold = target.as_ref().and_then(|target| target.unstated());
+        let statement = Statement {
+            units,
+            at: level.at,
+        };
+        let unseen = target.as_ref().map_or(0, |target| target.unseen());
+        let by = match place.slot.fit(statement, sold) {
+            Fit::AsKnown => return (Seen::AsKnown, Vec::new()),
+            Fit::InFlight => return (Seen::InFlight, Vec::new()),
+            Fit::Rose { units } => i64::from(units),
+            // More than all that may have been sold unseen.
+            Fit::Fell { units } if self.replaces() && units > unseen => -i64::from(units),
+            Fit::Fell { .. } => return (Seen::Fell, Vec::new()),
+        };
+        if self.publishing.as_ref().map(|known| known.mode) == Some(ChannelMode::Observed) {
+            return (Seen::AsKnown, Vec::new());
+        }
+        let class = class(place, units, now);
+        let events = self.drifted_by(&number, class, by);
+        (Seen::Drifted(class), events)
+    }
+
+    fn replaces(&self) -> bool {
+        let writes = self.publishing.as_ref().map(|publishing| publishing.writes);
+        writes == Some(Writes::Absolute)
+    }
+
+    /// What is lowered at once needs nobody, unless it does not stay so.
+    fn drifted_by(&self, number: &NumberId, class: DriftClass, by: i64) -> Vec<BucketEvent> {
+        let (listing, place) = number.clone();
+        let drifted = BucketEvent::Drifted {
+            listing,
+            place,
+            class,
+            units: by,
+        };
+        let is_told = by < 0 || class == DriftClass::WrongMapping;
+        let opened = is_told.then(|| self.drift(number, class, by)).flatten();
+        let opened = opened.map(BucketEvent::ExceptionOpened);
+        [drifted].into_iter().chain(opened).collect()
+    }
+
+    /// Numbers that fell without a sale, told now that all sales up to then are read.
+    pub(super) fn drifted(
+        &self,
+        stock: &PublishedStock,
+        proof: Timestamp,
+        now: Timestamp,
+    ) -> Vec<BucketEvent> {
+        let Some(heard) = self.skus.get(&stock.sku).filter(|_| !self.replaces()) else {
+            return Vec::new();
+        };
+        let sold = stock::news(heard, stock);
+        let drifted = heard.listings.iter().flat_map(|listing| {
+            let known = self.listings.get(listing).into_iter();
+            let places = known.flat_map(|known| &known.places);
+            places.flat_map(|(id, place)| {
+                let mut slot = place.slot.clone();
+                slot.explain(self.own_units(listing, sold), Timestamp::default());
+                let units = slot.give_up_explaining(proof);
+                let number = (listing.clone(), id.clone());
+                let stated = place.slot.shown().map_or(0, |shown| shown.units);
+                match units {
+                    0 => Vec::new(),
+                    _ => self.drifted_by(&number, class(place, stated, now), -i64::from(units)),
+                }
+            })
+        });
+        drifted.collect()
+    }
+
+    fn drift(&self, number: &NumberId, class: DriftClass, by: i64) -> Option<ExceptionOpened> {
+        let (listing, place) = number;
+        let units = by.unsigned_abs();
+        let more = if by < 0 { "fewer" } else { "more" };
+        let (name, why) = match class {
+            DriftClass::LostUpdate => (
+                "lost_update",
+                "It shows what it showed before our last write, which it had confirmed. It is written again.",
+            ),
+            DriftClass::ForeignEdit => (
+                "foreign_edit",
+                "Somebody changed it there. It is put right now; if units were taken out there, count them here.",
+            ),
+            DriftClass::WrongMapping => (
+                "wrong_mapping",
+                "It is the third time within a day. See whether something else writes there, whether the listing is \
+                 what it is mapped to, and whether two listings are one item. It is put right each time.",
+            ),
+        };
+        let cause =
+            format!("{place} shows {units} {more} of {listing} than its sales explain. {why}");
+        let evidence = [
+            ("class".to_owned(), name.to_owned()),
+            ("units".to_owned(), by.to_string()),
+        ];
+        self.exceptions
+            .open(LISTING_DRIFT, &subject(number), &cause, &evidence)
+    }
+
+    pub(super) fn apply_drifted(&mut self, listing: &ListingId, place: &SourceId, now: Timestamp) {
+        if let Some(place) = self.place_mut(listing, place) {
+            place.drifts.note(now);
+        }
+    }
+}
+
+fn class(place: &Place, stated: i64, now: Timestamp) -> DriftClass {
+    if place.drifts.next(now) >= DRIFTS_MAX {
+        return DriftClass::WrongMapping;
+    }
+    match place.slot.before() == Some(stated) {
+        true => DriftClass::LostUpdate,
+        false => DriftClass::ForeignEdit,
+    }
+}

@@ -1,0 +1,80 @@
+//! Looks now and then whether a channel still shows what it confirmed, also where nothing tells that it does not.
+//!
+//! Bucket by bucket, with what of the budget nothing urgent needs. What differs is a statement like any other: the bucket
+//! says what it comes to, lowers it at once, and has it explained by orders or by a person.
+
+use std::sync::Arc;
+
+use crossdock_channels::NumberShown;
+use crossdock_model::Answer;
+use crossdock_model::answer::{NumberView, Seen};
+use crossdock_model::command::BucketCommand;
+use crossdock_model::{Duration, Timestamp};
+use crossdock_runtime::{BUCKETS, Number};
+
+use super::{Publisher, lock};
+
+/// Pause before a call is tried again that the budget, or the channel, does not allow now.
+const NOT_NOW: Duration = Duration::from_s(5);
+
+impl Publisher {
+    /// Looks at every bucket once in a while, one after the other.
+    pub(super) async fn recheck(self: Arc<Self>) {
+        let share = Duration::from_ms((self.recheck_every.as_ms() / u64::from(BUCKETS)).max(1));
+        loop {
+            for bucket in 0..BUCKETS {
+                let began = self.clock.now();
+                self.recheck_bucket(bucket).await;
+                self.clock.sleep_until(began + share).await;
+            }
+        }
+    }
+
+    async fn recheck_bucket(&self, bucket: u16) {
+        let Ok(Answer::Numbers(views)) = self.ask(bucket, BucketCommand::LookNumbers).await else {
+            return;
+        };
+        let settled = views.into_iter().filter(is_settled);
+        let settled: Vec<Number> = settled.map(|view| (view.listing, view.place)).collect();
+        for page in settled.chunks(self.limits.reads_max.max(1)) {
+            self.recheck_page(bucket, page).await;
+        }
+    }
+
+    async fn recheck_page(&self, bucket: u16, page: &[Number]) {
+        let cost = self.limits.cost_of_reading(page.len());
+        loop {
+            let asked_at = self.clock.now();
+            if !lock(&self.budget).take_spare(cost, asked_at) {
+                self.clock.sleep(NOT_NOW).await;
+                continue;
+            }
+            let read = self.numbers.read(page.to_vec()).await;
+            if let (shown, Ok(())) = self.settle(read, page.len()) {
+                self.compare(bucket, page, &shown, asked_at).await;
+                return;
+            }
+            self.clock.sleep(NOT_NOW).await;
+        }
+    }
+
+    async fn compare(
+        &self,
+        bucket: u16,
+        page: &[Number],
+        shown: &[Option<NumberShown>],
+        asked_at: Timestamp,
+    ) {
+        for (number, shown) in page.iter().zip(shown) {
+            let Some(shown) = shown else { continue };
+            if let Some(Seen::Drifted(class)) = self.show(bucket, number, shown, asked_at).await {
+                let ((listing, place), units) = (number, shown.units);
+                tracing::warn!(%listing, %place, ?units, ?class, "a number drifted; it is put right");
+            }
+        }
+    }
+}
+
+fn is_settled(view: &NumberView) -> bool {
+    view.wrong_since.is_none() && view.shown.is_some() && view.should.is_some()
+}
