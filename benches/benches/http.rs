@@ -1,18 +1,17 @@
 //! Orders end to end over HTTP, on the real binary, against the requests that the same server answers when they
 //! need nothing.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossdock_channels::Secret;
 use crossdock_channels::shopify::{TemplateLine, TemplateOptions, headers, sign, template};
-use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::report::{Report, median};
+use crate::server::{Server, binary};
 
 const RUN: Duration = Duration::from_secs(4);
 const CLIENTS: usize = 64;
@@ -29,7 +28,7 @@ pub fn run(report: &mut Report) {
         .build()
         .unwrap();
     let measure = |work: Work, skus: u64| {
-        median(|| runtime.block_on(async { Server::start(&binary).await.rate(work, skus).await }))
+        median(|| runtime.block_on(async { Bench::start(&binary).await.rate(work, skus).await }))
     };
     let idle = measure(Work::Nothing, 1);
     let limit = || Some(("GET /healthz", idle));
@@ -69,74 +68,31 @@ enum Work {
     Requested,
 }
 
-struct Server {
-    child: Child,
+struct Bench {
     client: Arc<Caller>,
-    _dir: tempfile::TempDir,
 }
 
 struct Caller {
-    url: String,
-    key: String,
-    http: Client,
+    server: Server,
     secret: Secret,
     next: AtomicU64,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
+impl Bench {
     async fn start(binary: &Path) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        std::fs::write(dir.path().join("secret"), SECRET).unwrap();
-        let config = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n[data]\ndir = {:?}\n[telemetry]\nlog = \"error\"\n\
-             [channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = {:?} }}]\n\
-             [channels.api]\nkind = \"api\"\nsale = \"asks\"\n",
-            dir.path().join("data"),
-            dir.path().join("secret"),
-        );
-        let file = dir.path().join("crossdock.toml");
-        std::fs::write(&file, config).unwrap();
-        let mut serve = Command::new(binary);
-        let child = serve
-            .arg("serve")
-            .arg("--config")
-            .arg(file)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut client = Caller {
-            url: format!("http://127.0.0.1:{port}"),
-            key: String::new(),
-            http: Client::new(),
+        let server = Server::start(binary, |dir| {
+            std::fs::write(dir.join("secret"), SECRET).unwrap();
+            "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{ file = \"secret\" }]\n"
+                .to_owned()
+        });
+        let client = Caller {
+            server: server.await,
             secret: Secret::new(SECRET),
             next: AtomicU64::new(1),
         };
-        while client
-            .http
-            .get(format!("{}/readyz", client.url))
-            .send()
-            .await
-            .is_err()
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let key = std::fs::read_to_string(dir.path().join("data/admin.key")).unwrap();
-        client.key = key.trim().to_owned();
-        client.stock().await;
+        client.server.stock(SKUS, 1_000_000).await;
         Self {
-            child,
             client: Arc::new(client),
-            _dir: dir,
         }
     }
 
@@ -163,43 +119,6 @@ impl Server {
 }
 
 impl Caller {
-    async fn stock(&self) {
-        let location =
-            json!({ "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US" });
-        self.put("/v1/locations/reno", &location).await;
-        let mut stock = String::from("sku,location,on_hand\n");
-        let mut skus = String::from("sku,title\n");
-        for sku in 0..SKUS {
-            stock.push_str(&format!("S-{sku},reno,1000000\n"));
-            skus.push_str(&format!("S-{sku},S-{sku}\n"));
-        }
-        for (kind, lines) in [("skus", skus), ("stock", stock)] {
-            let answer = self
-                .http
-                .post(format!("{}/v1/imports/{kind}", self.url))
-                .bearer_auth(&self.key)
-                .header("idempotency-key", kind)
-                .header("content-type", "text/csv")
-                .body(lines);
-            let report: Value = answer.send().await.unwrap().json().await.unwrap();
-            assert_eq!(report["imported"], SKUS, "{report}");
-        }
-    }
-
-    async fn put(&self, path: &str, body: &Value) {
-        let put = self
-            .http
-            .put(format!("{}{path}", self.url))
-            .bearer_auth(&self.key);
-        let answer = put
-            .header("idempotency-key", path)
-            .json(body)
-            .send()
-            .await
-            .unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-    }
-
     /// Works until the time has come; how much was done, and the number of the last.
     async fn work(&self, work: Work, skus: u64, until: Instant) -> (u64, u64) {
         let (mut done, mut number) = (0, 0);
@@ -207,7 +126,7 @@ impl Caller {
             number = self.next.fetch_add(1, Ordering::Relaxed);
             let sku = format!("S-{}", number % skus);
             let request = match work {
-                Work::Nothing => self.http.get(format!("{}/healthz", self.url)),
+                Work::Nothing => self.server.http.get(format!("{}/healthz", self.server.url)),
                 Work::Order => self.order(number, &sku),
                 Work::Webhook | Work::Requested => self.webhook(number, sku),
             };
@@ -229,9 +148,10 @@ impl Caller {
             "lines": [{ "sku": sku, "units": 1 }],
         });
         let post = self
+            .server
             .http
-            .post(format!("{}/v1/orders", self.url))
-            .bearer_auth(&self.key);
+            .post(format!("{}/v1/orders", self.server.url))
+            .bearer_auth(&self.server.key);
         post.header("idempotency-key", format!("o-{number}"))
             .json(&order)
     }
@@ -251,7 +171,8 @@ impl Caller {
             "example.myshopify.com",
             &signature,
         );
-        let post = self.http.post(format!("{}/webhooks/shop", self.url));
+        let hook = format!("{}/webhooks/shop", self.server.url);
+        let post = self.server.http.post(hook);
         let post = headers
             .into_iter()
             .fold(post, |post, (name, value)| post.header(name, value));
@@ -261,6 +182,7 @@ impl Caller {
     /// Waits until nothing waits to be worked on and these orders, the last of each client, are requested.
     async fn until_requested(&self, last: &[u64]) {
         while !self
+            .server
             .text("/metrics")
             .await
             .contains("\ncrossdock_deliveries_open 0\n")
@@ -269,40 +191,14 @@ impl Caller {
         }
         for number in last {
             let path = format!("/v1/orders/shop:{}", FIRST_ORDER + number);
-            while !self.text(&path).await.contains("\"status\":\"requested\"") {
+            while !self
+                .server
+                .text(&path)
+                .await
+                .contains("\"status\":\"requested\"")
+            {
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
-
-    async fn text(&self, path: &str) -> String {
-        let get = self
-            .http
-            .get(format!("{}{path}", self.url))
-            .bearer_auth(&self.key);
-        get.send().await.unwrap().text().await.unwrap()
-    }
-}
-
-/// The server as users run it.
-fn binary() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build.args([
-        "build",
-        "--release",
-        "--quiet",
-        "--package",
-        "crossdock-node",
-        "--bin",
-        "crossdock",
-    ]);
-    assert!(
-        build.status().unwrap().success(),
-        "the binary does not build"
-    );
-    let here = std::env::current_exe().unwrap();
-    here.ancestors()
-        .find(|dir| dir.ends_with("release"))
-        .unwrap()
-        .join("crossdock")
 }

@@ -12,8 +12,10 @@
 mod http;
 mod journal;
 mod postgres;
+mod publish;
 mod report;
 mod reserve;
+mod server;
 
 use report::Report;
 
@@ -40,6 +42,12 @@ fn main() {
     }
     if wanted("http") {
         http::run(&mut report);
+    }
+    if wanted("publish") {
+        publish::run(&mut report);
+    }
+    if wanted("listings") {
+        publish::listings(&mut report);
     }
     if json {
         println!("{}", report.json())

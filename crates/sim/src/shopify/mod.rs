@@ -13,6 +13,7 @@ mod order;
 mod outbox;
 mod store;
 mod wire;
+mod writes;
 
 pub use budget::Rate;
 pub use fault::{Fault, Faults};
@@ -20,6 +21,7 @@ pub use http::{Serving, Shop};
 pub use order::{Fulfilment, FulfilmentLine, FulfilmentOrder, Line, Order, Refund};
 pub use outbox::{Message, Pace, RETRIES_MAX};
 pub use store::{Product, Store, StoreOptions};
+pub use writes::Written;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use super::keys::Keys;
 use super::order::{FulfilmentLine, FulfilmentOrder, Line, Order, Refund};
 use super::outbox::{Message, Outbox, Pace};
 use super::wire::rest_time;
+use super::writes::{Writes, Written};
 
 /// Where the shop's ids begin: larger than 2^53, as its real ones are.
 const IDS_BEGIN: u64 = 820_982_911_946_154_000;
@@ -87,6 +88,7 @@ pub struct Store {
     pub(super) parts: BTreeMap<u64, u64>,
     /// The inventory item of each variant.
     pub(super) variants: BTreeMap<u64, u64>,
+    pub(super) writes: Writes,
     outbox: Outbox,
     ids: u64,
 }
@@ -107,6 +109,7 @@ impl Store {
             keys: Keys::default(),
             parts: BTreeMap::new(),
             variants: BTreeMap::new(),
+            writes: Writes::default(),
             outbox: Outbox::new(options.pace),
             ids: IDS_BEGIN,
         }
@@ -115,6 +118,11 @@ impl Store {
     pub(super) fn next_id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
+    }
+
+    /// Numbers that apps set since this was asked last, the oldest first.
+    pub fn take_writes(&mut self) -> Vec<Written> {
+        self.writes.take()
     }
 
     /// Opens a location.

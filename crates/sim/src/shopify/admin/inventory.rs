@@ -7,6 +7,7 @@ use super::{Carried, Refusal, once, user_error};
 use crate::shopify::graphql::{Field, LIST_MAX};
 use crate::shopify::store::Store;
 use crate::shopify::wire::{gid, graphql_time, id_of};
+use crate::shopify::writes::Written;
 
 /// The largest number there may be.
 const UNITS_MAX: i64 = 1_000_000_000;
@@ -96,6 +97,12 @@ fn set(store: &mut Store, input: &Value, now: Timestamp) -> Carried {
         if let Some(known) = store.items.get_mut(&item) {
             known.levels.insert(location, units);
         }
+        store.writes.note(Written {
+            item,
+            location,
+            units,
+            at: now,
+        });
         store.tell_level(item, location, now);
     }
     let group = is_changed.then(|| {
