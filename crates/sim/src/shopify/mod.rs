@@ -9,6 +9,7 @@ mod fault;
 mod graphql;
 mod http;
 mod keys;
+mod options;
 mod order;
 mod outbox;
 mod store;
@@ -18,9 +19,10 @@ mod writes;
 pub use budget::Rate;
 pub use fault::{Fault, Faults};
 pub use http::{Serving, Shop};
+pub use options::StoreOptions;
 pub use order::{Fulfilment, FulfilmentLine, FulfilmentOrder, Line, Order, Refund};
 pub use outbox::{Message, Pace, RETRIES_MAX};
-pub use store::{Product, Store, StoreOptions};
+pub use store::{Product, Store};
 pub use writes::Written;
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crossdock_model::{Duration, Timestamp};
 use serde_json::{Value, json};
 
-use super::budget::{Points, Rate};
+use super::budget::Points;
 use super::fault::{Fault, Faults};
 use super::keys::Keys;
+use super::options::StoreOptions;
 use super::order::{FulfilmentLine, FulfilmentOrder, Line, Order, Refund};
-use super::outbox::{Message, Outbox, Pace};
+use super::outbox::{Message, Outbox};
 use super::wire::rest_time;
 use super::writes::{Writes, Written};
 
@@ -17,33 +18,6 @@ use super::writes::{Writes, Written};
 const IDS_BEGIN: u64 = 820_982_911_946_154_000;
 /// Where numbers of orders begin.
 const NUMBERS_BEGIN: u64 = 1001;
-
-/// How a shop is.
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// Its domain, `example.myshopify.com`.
-    pub domain: String,
-    /// How much it may be asked.
-    pub rate: Rate,
-    /// How long after an order changed it is listed as changed.
-    pub list_lag: Duration,
-    /// How fast its webhooks come.
-    pub pace: Pace,
-    /// What goes wrong.
-    pub faults: Faults,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            domain: "example.myshopify.com".to_owned(),
-            rate: Rate::STANDARD,
-            list_lag: Duration::default(),
-            pace: Pace::REAL,
-            faults: Faults::default(),
-        }
-    }
-}
 
 /// Something that is sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
