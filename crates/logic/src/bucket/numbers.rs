@@ -206,11 +206,15 @@ impl BucketState {
         is_alone.then(|| heard.sold.iter().map(units).collect())
     }
 
-    /// Of units of the SKU sold on the channel, those of the listing; 0 where they may be another listing's.
+    /// Of units of the SKU sold on the channel, those of the listing that explain why its number fell; 0 where they may be
+    /// another listing's, and where writes replace the number: those sales are named beside it ([`Target::unstated`]).
     pub(super) fn own_units(&self, listing: &ListingId, sku_units: u64) -> u64 {
         let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get(listing)) else {
             return 0;
         };
+        if publishing.writes == Writes::Absolute {
+            return 0;
+        }
         let ListingTarget::Sku { multiplier, .. } = &known.target else {
             return 0;
         };

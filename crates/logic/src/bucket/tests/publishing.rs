@@ -418,6 +418,20 @@ fn a_fall_that_was_no_sale_is_told_and_put_right() {
     assert_eq!(shop.begin(), set(1, 10, Some(4)));
 }
 
+/// A sale of the channel itself has lowered its number by one, however it takes numbers: what was sold elsewhere since
+/// still has to be taken off.
+#[test]
+fn a_sale_of_a_channel_that_replaces_is_counted_once() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.shows(10);
+    let at = shop.0.now;
+    let own = vec![Sold { at, units: 4 }];
+    shop.say("A", 2, 6, &own);
+    assert_eq!(shop.offered(), None);
+    shop.say("A", 3, 5, &own);
+    assert_eq!(shop.begin(), set(1, 5, None));
+}
+
 #[test]
 fn a_number_that_stays_wrong_is_an_exception_until_it_is_right() {
     let mut shop = Shop::active(Writes::CompareAndSet);
