@@ -114,6 +114,12 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 impl Store {
+    /// How often an operation was carried out.
+    #[must_use]
+    pub fn carried_out(&self, operation: &str) -> u64 {
+        self.carried_out.get(operation).copied().unwrap_or_default()
+    }
+
     /// Answers a call of the Admin API: `request` is its body.
     pub fn answer(&mut self, request: &Value, now: Timestamp) -> Value {
         let document = request.get("query").and_then(Value::as_str);
@@ -146,6 +152,9 @@ impl Store {
         match selected {
             Ok(payload) => {
                 let actual = operation.cost + f64::from(things(&payload));
+                if is_done(&payload) {
+                    *self.carried_out.entry(operation.name).or_default() += 1;
+                }
                 self.points.pay(actual);
                 json!({
                     "data": { (field.name): payload },
@@ -182,6 +191,12 @@ fn refused(refusal: &Refusal) -> Value {
     json!({
         "errors": [{ "message": refusal.message, "extensions": { "code": refusal.code } }],
     })
+}
+
+/// Whether an operation was carried out: it says otherwise in a list of errors.
+fn is_done(payload: &Value) -> bool {
+    let errors = ["userErrors", "orderCancelUserErrors"].map(|name| payload[name].as_array());
+    errors.into_iter().flatten().all(Vec::is_empty)
 }
 
 /// Things in an answer: only what was answered is paid for.

@@ -59,6 +59,8 @@ impl Fault {
 pub struct Faults {
     dice: Dice,
     chances: BTreeMap<Fault, f64>,
+    /// Those that strike one call of an operation, once each.
+    planned: Vec<(Fault, &'static str)>,
     happened: BTreeMap<Fault, u64>,
 }
 
@@ -69,6 +71,7 @@ impl Faults {
         Self {
             dice: Dice::new(seed),
             chances: BTreeMap::new(),
+            planned: Vec::new(),
             happened: BTreeMap::new(),
         }
     }
@@ -88,6 +91,13 @@ impl Faults {
         self
     }
 
+    /// One kind strikes the next call of an operation, as the API names it: `fulfillmentCreate`.
+    #[must_use]
+    pub fn once(mut self, kind: Fault, operation: &'static str) -> Self {
+        self.planned.push((kind, operation));
+        self
+    }
+
     /// How often a kind happened.
     #[must_use]
     pub fn happened(&self, kind: Fault) -> u64 {
@@ -102,6 +112,20 @@ impl Faults {
             self.note(kind);
         }
         strikes
+    }
+
+    /// Whether it happens to this call.
+    pub(super) fn strikes_call(&mut self, kind: Fault, document: &str) -> bool {
+        let mut planned = self.planned.iter();
+        let found = planned.position(|(of, operation)| *of == kind && document.contains(operation));
+        match found {
+            Some(at) => {
+                self.planned.remove(at);
+                self.note(kind);
+                true
+            }
+            None => self.strikes(kind),
+        }
     }
 
     /// It happened, though not by chance.

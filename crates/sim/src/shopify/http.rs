@@ -206,7 +206,9 @@ fn carry_out(store: &mut Store, request: &Value, now: Timestamp) -> (Response, O
         false => store.answer(request, now),
     };
     let mut after = [Fault::BrokenOff, Fault::Unanswered].into_iter();
-    let after = after.find(|kind| store.faults.strikes(*kind));
+    let document = request.get("query").and_then(Value::as_str);
+    let document = document.unwrap_or_default();
+    let after = after.find(|kind| store.faults.strikes_call(*kind, document));
     let headers = [
         (
             header::CONTENT_TYPE,

@@ -58,6 +58,8 @@ pub struct Store {
     pub(super) orders: BTreeMap<u64, Order>,
     pub(super) subscriptions: BTreeMap<u64, Subscription>,
     pub(super) keys: Keys,
+    /// How often each operation was carried out.
+    pub(super) carried_out: BTreeMap<&'static str, u64>,
     /// The order of each fulfilment order, fulfilment and refund.
     pub(super) parts: BTreeMap<u64, u64>,
     /// The inventory item of each variant.
@@ -81,6 +83,7 @@ impl Store {
             orders: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             keys: Keys::default(),
+            carried_out: BTreeMap::new(),
             parts: BTreeMap::new(),
             variants: BTreeMap::new(),
             writes: Writes::default(),

@@ -266,7 +266,7 @@ fn send(store: &mut Store, input: &Value, now: Timestamp) -> Result<u64, Problem
         id: fulfilment,
         at: now,
         lines: sent,
-        tracking: text("company").zip(text("number")),
+        tracking: text("number").map(|number| (text("company").unwrap_or_default(), number)),
     });
     let is_left = order
         .fulfilment_orders
