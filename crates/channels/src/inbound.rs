@@ -166,8 +166,8 @@ pub struct ChannelOrder {
     pub buyer: Option<Buyer>,
     /// Refunds it carries.
     pub refunds: Vec<(RefundId, Vec<RefundLine>)>,
-    /// Shipments it carries that are not ours.
-    pub shipped: Vec<(ShipmentId, Vec<LineUnits>)>,
+    /// Shipments it carries that are not known to be ours.
+    pub shipped: Vec<Shipment>,
     /// Shipments it carries that did not happen after all.
     pub unshipped: Vec<ShipmentId>,
     /// Lines that the buyer asks not to be sent any more, with the reason: they are wanted until somebody agrees.
@@ -186,7 +186,7 @@ impl ChannelOrder {
     pub(crate) fn left_to_send(&self) -> Vec<(&ChannelLine, u32)> {
         let refunded = self.refunds.iter().flat_map(|(_, lines)| lines);
         let refunded = refunded.map(|line| (&line.line, line.units));
-        let shipped = self.shipped.iter().flat_map(|(_, lines)| lines);
+        let shipped = self.shipped.iter().flat_map(|one| &one.lines);
         let mut gone: BTreeMap<&LineId, u32> = BTreeMap::new();
         for (line, units) in refunded.chain(shipped.map(|line| (&line.line, line.units))) {
             let known = gone.entry(line).or_default();
@@ -199,6 +199,17 @@ impl ChannelOrder {
         };
         self.lines.iter().map(|line| (line, left(line))).collect()
     }
+}
+
+/// A shipment that a channel tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shipment {
+    /// What the channel calls it.
+    pub shipment: ShipmentId,
+    /// What is in it.
+    pub lines: Vec<LineUnits>,
+    /// Its number at the carrier.
+    pub tracking: Option<String>,
 }
 
 /// A line as its channel states it.

@@ -16,7 +16,10 @@ pub mod warehouse;
 pub use buyer::{Address, Buyer};
 pub use fields::{MapError, timestamp};
 pub use inbound::{
-    ChannelLine, ChannelOrder, Delivery, Inbound, Secret, StockLevel, Verified, VerifyError,
+    ChannelLine, ChannelOrder, Delivery, Inbound, Secret, Shipment, StockLevel, Verified,
+    VerifyError,
 };
-pub use outbound::{CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
+pub use outbound::{
+    CallError, Called, Calling, NumberSet, NumberShown, Numbers, Repeat, SetOutcome,
+};
 pub use shipping::{Promise, Shipping, ShippingMethod, Within};

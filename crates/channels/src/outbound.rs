@@ -1,10 +1,21 @@
-//! What a channel is told about stock, and what it says it shows.
+//! What a channel is told, and what it says it shows.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use crossdock_model::{ListingId, SourceId, Timestamp};
 use thiserror::Error;
+
+/// What it does to make the same call again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// A key names the call: however often it is made, it is carried out once.
+    Keyed,
+    /// It is carried out again, but the channel says whether it was: that is read before it is made again.
+    ReadBeforeRetry,
+    /// It is carried out again, and nobody can say whether it was: it is never made again by itself.
+    Once,
+}
 
 /// A number to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

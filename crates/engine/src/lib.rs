@@ -41,7 +41,9 @@ pub use committer::Committer;
 pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
 pub use desk::{Desk, DeskLimits, Ended, Number, Pick};
-pub use dispatch::{CALL_MAX, Call, Calls, Destination, Planning, answer, route};
+pub use dispatch::{
+    CALL_MAX, Call, Calls, Destination, Planning, Work, answer, delivered, reported, route,
+};
 pub use fold::{Folding, Unfolded, fold};
 pub use lanes::own_class;
 pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};

@@ -26,8 +26,8 @@ pub use fold::TOPICS;
 pub use query::{
     Delivered, ExceptionFilter, ExceptionNote, ExceptionRow, ExpectedRow, FeedEvent, FeedPage,
     HoldSummary, LedgerRow, ListingRow, OpenExceptions, OrderFilter, OrderRow, OrderSearch,
-    PAGE_MAX, Page, RequestFilter, RequestRow, RequestSummary, RuleSetRow, ShipmentRow, SkuRow,
-    StockFilter, StockRow, StockSearch, TimelineRow, TransferRow,
+    PAGE_MAX, Page, ReportRow, RequestFilter, RequestRow, RequestSummary, RuleSetRow, ShipmentRow,
+    SkuRow, StockFilter, StockRow, StockSearch, TimelineRow, TransferRow,
 };
 
 /// Connections that answer questions side by side.

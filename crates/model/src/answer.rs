@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1::{
     Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, DriftClass,
-    ListingMode, ListingTarget, LocationFacts, OrderStatus, PublishedStock, Publishing, Scope,
-    ShownLevel, Take, Tracking,
+    ListingMode, ListingTarget, LocationFacts, OrderStatus, PublishedStock, Publishing, ReportKind,
+    Scope, ShownLevel, Take, Tracking,
 };
-use crate::{HoldId, ListingId, LocationId, OrderId, SkuId, SourceId, Timestamp};
+use crate::{HoldId, ListingId, LocationId, OrderId, ShipmentId, SkuId, SourceId, Timestamp};
 
 /// Stock of a SKU at one location, in units, as of an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +169,8 @@ pub enum Answer {
     Numbers(Vec<NumberView>),
     /// How what the channel says it shows fits what is known.
     Seen(Seen),
+    /// What a channel is to be told.
+    Report(Box<ReportTask>),
 }
 
 /// How what a channel says it shows fits what is known.
@@ -180,6 +182,16 @@ pub enum Seen {
     /// Fewer than known: the orders that say so are not read yet, or there are none.
     Fell,
     Drifted(DriftClass),
+}
+
+/// What a channel is to be told of an order, in the channel's own names of its lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportTask {
+    pub kind: ReportKind,
+    /// A call of it may have been carried out: the channel is read before another one is made.
+    pub in_doubt: bool,
+    /// Shipments of the channel that are known to be something else.
+    pub known: Vec<ShipmentId>,
 }
 
 /// One number: a listing at a place of its channel.

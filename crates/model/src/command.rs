@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 pub use self::channel::{BucketCommand, CallEnd, ChannelCommand, PauseTarget};
 pub use self::system::SystemCommand;
 use crate::answer::Answer;
-pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest};
+pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest, ReportCall, Said};
 use crate::rejection::Rejection;
 use crate::v1::{
     AttemptId, Condition, CountBasis, Destination, ExceptionKey, LineUnits, LocationFacts,
-    OrderFacts, Origin, RefundLine, RejectReason, RequestLine, RequestNumber, ReturnLine, Sale,
-    Take, Tracking,
+    OrderFacts, Origin, RefundLine, RejectReason, ReportNumber, RequestLine, RequestNumber,
+    ReturnLine, Sale, Take, Tracking,
 };
 use crate::{
     CommandKey, EntityId, HoldId, LocationId, OrderId, RefundId, ReturnId, ShipmentId, SkuId,
@@ -257,10 +257,12 @@ pub enum OrderCommand {
         refund: RefundId,
         lines: Vec<RefundLine>,
     },
-    /// The channel says somebody else sent units.
+    /// The channel says somebody else sent units, or says again what it was told of a parcel of ours.
     ShippedElsewhere {
         shipment: ShipmentId,
         lines: Vec<LineUnits>,
+        /// The parcel's number at its carrier.
+        tracking: Option<String>,
     },
     /// The channel says they were not sent after all.
     UndoElsewhere {
@@ -379,6 +381,21 @@ pub enum OrderCommand {
         key: ExceptionKey,
         text: String,
     },
+    /// A report is about to be told. Answered with what it says, as `Report`; *done*: there is nothing to tell any
+    /// more. `keyed`: telling it twice does it once, so that it need not be known that it was begun.
+    BeginReport {
+        report: ReportNumber,
+        attempt: u32,
+        keyed: bool,
+    },
+    /// What came of it.
+    Reported {
+        report: ReportNumber,
+        attempt: u32,
+        said: Said,
+    },
+    /// Tell the channel again what it could not be told.
+    Retell,
 }
 
 /// Commands for `request:{credential}:{key}`.

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
-use crate::v1::{Destination, RequestLine, RequestNumber, Sale, Take};
-use crate::{EntityId, LocationId, OrderId, SkuId, Timestamp};
+use crate::v1::{Destination, ReportNumber, RequestLine, RequestNumber, Sale, Take};
+use crate::{Duration, EntityId, LocationId, OrderId, ShipmentId, SkuId, Timestamp};
 
 /// A message that is sent once after its cause is durable and never tracked: whoever needs it asks again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Effect {
     Plan(Box<PlanRequest>),
     /// A call to a location's connector; returns as [`OrderCommand::Delivered`].
     Deliver(Box<Delivery>),
+    /// Something to be told to an order's channel; returns as [`OrderCommand::Reported`].
+    Report(ReportCall),
 }
 
 impl Effect {
@@ -40,7 +42,7 @@ impl Effect {
         match self {
             Self::Tell { tentative, .. } => *tentative,
             Self::Plan(_) => true,
-            Self::Deliver(_) => false,
+            Self::Deliver(_) | Self::Report(_) => false,
         }
     }
 }
@@ -93,4 +95,30 @@ pub enum DeliveryKind {
     Fulfil,
     /// Do not send these any more, beside those of other asks.
     Cancel { ask: u32 },
+}
+
+/// A report to an order's channel. What it says is asked of the order, just before it is said.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReportCall {
+    pub order: OrderId,
+    pub report: ReportNumber,
+    /// Attempts so far; 1 for the first.
+    pub attempt: u32,
+}
+
+/// What came of telling a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Said {
+    /// The channel knows, and calls the parcel this, if it has a name for it.
+    Told { theirs: Option<ShipmentId> },
+    /// Nobody is connected who could be told.
+    NotTold,
+    /// It was not told, or `in_doubt`: nobody knows.
+    Failed { error: String, in_doubt: bool },
+    /// The channel is asked too much and was told nothing.
+    Later { after: Duration, in_doubt: bool },
+    /// No call says this; a person does so, as the text tells.
+    ByHand { what: String },
+    /// Nobody knows whether it was told, and saying it twice would do it twice.
+    Unknown { error: String },
 }

@@ -1,24 +1,27 @@
-//! Calls to locations' connectors.
+//! Calls to connectors: of locations, which are told what to do, and of channels, which are told what became of orders.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossdock_engine::{CALL_MAX, Call, Calls};
-use crossdock_model::{EffectNumber, EntityId, LocationId};
+use crossdock_engine::{CALL_MAX, Call, Calls, Work, delivered, reported};
+use crossdock_model::command::{Delivery, ReportCall, Said};
+use crossdock_model::{Class, Command, EffectNumber, EntityId};
 
 use crate::clock::within;
-use crate::node::Connector;
+use crate::node::{Connector, Reports};
 use crate::shared::Shared;
 
-/// The connector, and the calls that are under way.
+/// The connectors, and the calls that are under way.
 pub(crate) struct Deliveries {
     connector: Arc<dyn Connector>,
+    reports: Arc<dyn Reports>,
     calls: Mutex<Calls>,
 }
 
 impl Deliveries {
-    pub fn new(connector: Arc<dyn Connector>) -> Self {
+    pub fn new(connector: Arc<dyn Connector>, reports: Arc<dyn Reports>) -> Self {
         Self {
             connector,
+            reports,
             calls: Mutex::default(),
         }
     }
@@ -33,13 +36,13 @@ struct UnderWay {
     shared: Arc<Shared>,
     order: EntityId,
     effect: EffectNumber,
-    location: LocationId,
+    receiver: EntityId,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let deliveries = &self.shared.deliveries;
-        deliveries.change(|calls| calls.end(&self.order, self.effect, &self.location));
+        deliveries.change(|calls| calls.end(&self.order, self.effect, &self.receiver));
     }
 }
 
@@ -48,28 +51,48 @@ pub(crate) fn deliver(shared: &Arc<Shared>, call: Call) {
     if !shared.deliveries.change(|calls| calls.begin(&call)) {
         return;
     }
-    let Call {
-        order,
-        effect,
-        delivery,
-    } = call;
     let under_way = UnderWay {
         shared: Arc::clone(shared),
-        order: order.clone(),
-        effect,
-        location: delivery.location.clone(),
+        order: call.order.clone(),
+        effect: call.effect,
+        receiver: call.work.receiver(),
     };
-    let (request, attempt) = (delivery.request, delivery.attempt);
-    let connector = Arc::clone(&shared.deliveries.connector);
     shared.tokio.spawn(async move {
         let shared = Arc::clone(&under_way.shared);
-        let delivered = within(&*shared.clock, CALL_MAX, connector.deliver(delivery)).await;
-        let error = match delivered {
-            Some(delivered) => delivered.err(),
-            None => Some(format!("no answer within {} s", CALL_MAX.as_ms() / 1000)),
+        let ended = match call.work {
+            Work::Deliver(delivery) => Some(tell_location(&shared, *delivery).await),
+            Work::Report(report) => tell_channel(&shared, report).await,
         };
         drop(under_way);
-        let (command, class) = Call::ended(request, attempt, error);
-        shared.send_internal(&order, command, class);
+        if let Some((command, class)) = ended {
+            shared.send_internal(&call.order, command, class);
+        }
     });
+}
+
+fn too_late() -> String {
+    format!("no answer within {} s", CALL_MAX.as_ms() / 1000)
+}
+
+async fn tell_location(shared: &Arc<Shared>, delivery: Delivery) -> (Command, Class) {
+    let (request, attempt) = (delivery.request, delivery.attempt);
+    let call = shared.deliveries.connector.deliver(delivery);
+    let error = match within(&*shared.clock, CALL_MAX, call).await {
+        Some(delivered) => delivered.err(),
+        None => Some(too_late()),
+    };
+    delivered(request, attempt, error)
+}
+
+/// What the order is told of it; nothing if it is to ask again.
+async fn tell_channel(shared: &Arc<Shared>, report: ReportCall) -> Option<(Command, Class)> {
+    let call = shared.deliveries.reports.tell(report.clone());
+    let said = within(&*shared.clock, CALL_MAX, call).await;
+    let said = said.unwrap_or_else(|| {
+        Some(Said::Failed {
+            error: too_late(),
+            in_doubt: true,
+        })
+    });
+    said.map(|said| reported(&report, said))
 }

@@ -39,7 +39,10 @@ pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at}
 pub use heat::HotSku;
 pub use inbox::CONFLICT_HEADER;
 pub use metrics::{Metrics, ReserveMetrics};
-pub use node::{Connector, DeliverFuture, Node, Options, StartError, Unconnected};
+pub use node::{
+    Connector, DeliverFuture, Node, Options, ReportFuture, Reports, StartError, Unconnected,
+    Unreported,
+};
 pub use telling::{Outbound, Unpublished};
 pub use turns::Turn;
 pub use vault::Personal;

@@ -9,7 +9,7 @@ use std::time::Duration as Wait;
 
 use crossdock_engine::{Limits, Unfolded};
 use crossdock_journal::{Journal, JournalError, OwnerId};
-use crossdock_model::command::{Delivery, SystemCommand};
+use crossdock_model::command::{Delivery, ReportCall, Said, SystemCommand};
 use crossdock_model::{Answer, Command, CredentialId, EntityId, IdError};
 use ractor::Actor;
 use thiserror::Error;
@@ -46,6 +46,26 @@ impl Connector for Unconnected {
     }
 }
 
+/// The future of a report: what came of it. Nothing: it cannot be told now, and is asked for again.
+pub type ReportFuture = Pin<Box<dyn Future<Output = Option<Said>> + Send>>;
+
+/// Tells channels what became of their orders.
+pub trait Reports: Send + Sync {
+    /// Tells one report, within a bounded time. What it says is asked of its order by `BeginReport`, just before it is
+    /// said: from then on it may have been said. The same report may come twice.
+    fn tell(&self, call: ReportCall) -> ReportFuture;
+}
+
+/// For nodes that tell no channel anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unreported;
+
+impl Reports for Unreported {
+    fn tell(&self, _call: ReportCall) -> ReportFuture {
+        Box::pin(std::future::ready(Some(Said::NotTold)))
+    }
+}
+
 /// Settings of a node.
 #[derive(Clone)]
 pub struct Options {
@@ -60,6 +80,8 @@ pub struct Options {
     pub steps_max: usize,
     /// Who publishes numbers to channels.
     pub outbound: Arc<dyn Outbound>,
+    /// Who tells channels what became of their orders.
+    pub reports: Arc<dyn Reports>,
     /// For tests: commands at which an entity's actor panics.
     pub crash_on: Option<fn(&EntityId, &Command) -> bool>,
 }
@@ -74,6 +96,7 @@ impl Options {
             live_max: 100_000,
             steps_max: 65_536,
             outbound: Arc::new(Unpublished),
+            reports: Arc::new(Unreported),
             crash_on: None,
         }
     }

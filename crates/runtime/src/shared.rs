@@ -96,7 +96,7 @@ impl Shared {
             telling: Telling::default(),
             outbound: Arc::clone(&options.outbound),
             system,
-            deliveries: Deliveries::new(connector),
+            deliveries: Deliveries::new(connector, Arc::clone(&options.reports)),
             turns: Turns::default(),
             lives: AtomicU64::new(0),
             actors: Mutex::default(),

@@ -7,6 +7,7 @@ use crossdock_model::{LineId, ShipmentId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::fields::{MapError, Part};
+use crate::inbound::Shipment;
 
 /// Amazon lets a package be named by a number only. Ours begin here, so that they are known again when they are read
 /// back: what others name begins at 1.
@@ -63,7 +64,7 @@ impl Package {
 }
 
 /// Shipments with their units, and those that did not happen after all.
-type Sent = (Vec<(ShipmentId, Vec<LineUnits>)>, Vec<ShipmentId>);
+type Sent = (Vec<Shipment>, Vec<ShipmentId>);
 
 /// Units that somebody else sent. What we sent we know.
 ///
@@ -88,7 +89,11 @@ pub(super) fn sent(order: &Part<'_>, items: &[Part<'_>]) -> Result<Sent, MapErro
             *sum = sum.saturating_add(line.units);
         }
         if !is_ours(&reference.id()?) {
-            shipped.push((reference.typed()?, lines));
+            shipped.push(Shipment {
+                shipment: reference.typed()?,
+                lines,
+                tracking: package.text("trackingNumber"),
+            });
         }
     }
     for item in items {
@@ -123,10 +128,7 @@ fn units(item: &Part<'_>) -> Result<LineUnits, MapError> {
 }
 
 /// The units of a line that were sent in no package, if all of it is sent.
-fn unpacked(
-    item: &Part<'_>,
-    packed: &BTreeMap<LineId, u32>,
-) -> Result<Option<(ShipmentId, Vec<LineUnits>)>, MapError> {
+fn unpacked(item: &Part<'_>, packed: &BTreeMap<LineId, u32>) -> Result<Option<Shipment>, MapError> {
     let count = |name: &str| {
         let count = item.get("fulfillment").and_then(|all| all.get(name));
         count.map(|count| count.units()).transpose()
@@ -142,5 +144,9 @@ fn unpacked(
     }
     let shipment =
         ShipmentId::new(format!("fulfilled:{line}")).map_err(|e| id.wrong(e.to_string()))?;
-    Ok(Some((shipment, vec![LineUnits { line, units }])))
+    Ok(Some(Shipment {
+        shipment,
+        lines: vec![LineUnits { line, units }],
+        tracking: None,
+    }))
 }

@@ -265,7 +265,10 @@ fn what_others_sent_is_told_and_what_we_sent_is_known() {
         let told: Vec<(&str, u32)> = read
             .shipped
             .iter()
-            .map(|(id, lines)| (id.as_str(), lines.iter().map(|line| line.units).sum()))
+            .map(|one| {
+                let units = one.lines.iter().map(|line| line.units).sum();
+                (one.shipment.as_str(), units)
+            })
             .collect();
         let undone: Vec<&str> = read.unshipped.iter().map(|id| id.as_str()).collect();
         assert_eq!(

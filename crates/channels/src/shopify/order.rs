@@ -6,7 +6,7 @@ use crossdock_model::{ExternalId, LineId, ListingId, Money, ShipmentId};
 use super::refund;
 use crate::buyer::{Address, Buyer};
 use crate::fields::{MapError, Part};
-use crate::inbound::{ChannelLine, ChannelOrder};
+use crate::inbound::{ChannelLine, ChannelOrder, Shipment};
 use crate::shipping::Promise;
 
 /// Characters of the postal code that leave the vault.
@@ -144,23 +144,27 @@ fn tags(root: &Part<'_>) -> Vec<String> {
 }
 
 /// Shipments with their units, and those that did not happen after all.
-type Fulfilments = (Vec<(ShipmentId, Vec<LineUnits>)>, Vec<ShipmentId>);
+type Fulfilments = (Vec<Shipment>, Vec<ShipmentId>);
 
-/// Fulfilments of the order: units that somebody else sent (ours are reported by us and known by their ids). One that
-/// is still being made says nothing yet.
+/// Fulfilments of the order: units that somebody else sent, and ours, which the order knows again. One that is still
+/// being made says nothing yet.
 fn fulfilments(root: &Part<'_>) -> Result<Fulfilments, MapError> {
     let (mut shipped, mut unshipped) = Fulfilments::default();
     let fulfilments = root.list("fulfillments")?.into_iter();
     let ours = |part: &Part<'_>| part.text("service").as_deref() == Some("crossdock");
     for part in fulfilments.filter(|part| !ours(part)) {
-        let id = part.need("id")?.typed::<ShipmentId>()?;
+        let shipment = part.need("id")?.typed::<ShipmentId>()?;
         match part.text("status").as_deref() {
             Some("success") | None => {
                 let lines = part.list("line_items")?.into_iter();
                 let lines = lines.map(|line| units(&line, "quantity"));
-                shipped.push((id, lines.collect::<Result<_, _>>()?));
+                shipped.push(Shipment {
+                    shipment,
+                    lines: lines.collect::<Result<_, _>>()?,
+                    tracking: part.text("tracking_number"),
+                });
             }
-            Some("cancelled" | "error" | "failure") => unshipped.push(id),
+            Some("cancelled" | "error" | "failure") => unshipped.push(shipment),
             Some("pending" | "open") => {}
             Some(other) => return Err(part.wrong(format!("status {other:?} is unknown"))),
         }

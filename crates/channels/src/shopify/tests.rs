@@ -296,7 +296,7 @@ fn fulfilments_of_others_are_sent_or_taken_back() {
     let shipped: Vec<_> = read
         .shipped
         .iter()
-        .map(|(id, lines)| (id.as_str(), lines[0].units))
+        .map(|one| (one.shipment.as_str(), one.lines[0].units))
         .collect();
     assert_eq!(shipped, [("1", 2), ("6", 2)]);
     let unshipped: Vec<_> = read.unshipped.iter().map(|id| id.as_str()).collect();

@@ -5,6 +5,7 @@ mod claims;
 mod exceptions;
 mod lines;
 mod order;
+mod reports;
 mod requests;
 mod settings;
 mod sku;

@@ -95,6 +95,8 @@ impl Folding<'_> {
             }
             E::HeldBack { lines, reason, until } => self.held_back(&id, lines, reason, *until),
             E::HoldEnded { lines } => self.released_from_hold(&id, lines),
+            E::ReportMade { .. } | E::ReportBegun { .. } | E::ReportFailed { .. } | E::ReportRetried { .. }
+            | E::ReportEnded { .. } => self.report(&id, event),
             E::ExceptionOpened(opened) => self.exception_opened(opened),
             E::ExceptionClosed(closed) => self.exception_closed(closed),
             E::ExceptionNoted(noted) => self.exception_noted(noted),
@@ -162,6 +164,11 @@ impl Folding<'_> {
             let known = statement.query_row((id, request), |row| Ok((row.get(0)?, row.get(1)?)));
             told.request = known.optional()?;
         }
+        if let OrderEvent::ReportFailed { report, .. } | OrderEvent::ReportEnded { report, .. } =
+            event
+        {
+            told.report = self.report_words(id, *report)?;
+        }
         Ok(told)
     }
 
@@ -202,7 +209,7 @@ impl Folding<'_> {
 
     /// What was refused leaves its timeline and nothing else.
     fn placed_anew(&self, order: &OrderId, id: &str, facts: &OrderFacts, origin: Origin) -> Folded {
-        for table in ["orders", "order_lines", "order_holds", "plans"] {
+        for table in ["orders", "order_lines", "order_holds", "plans", "reports"] {
             self.run(&format!("DELETE FROM {table} WHERE id = ?1"), [id])?;
         }
         self.received(order, id, facts, origin)

@@ -18,7 +18,8 @@ use rusqlite::{Connection, Row};
 pub use exceptions::{ExceptionFilter, ExceptionNote, ExceptionRow, OpenExceptions};
 pub use feed::{Delivered, FeedEvent, FeedPage};
 pub use orders::{
-    HoldSummary, OrderFilter, OrderRow, OrderSearch, RequestSummary, ShipmentRow, TimelineRow,
+    HoldSummary, OrderFilter, OrderRow, OrderSearch, ReportRow, RequestSummary, ShipmentRow,
+    TimelineRow,
 };
 pub use requests::{RequestFilter, RequestRow};
 pub use settings::{ListingRow, RuleSetRow};

@@ -140,6 +140,29 @@ pub struct TimelineRow {
     pub details: Value,
 }
 
+/// What a channel is to know of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportRow {
+    /// Its number in the order.
+    pub number: i64,
+    /// `shipped` or `cancelled`.
+    pub kind: String,
+    /// The parcel and its request, of one that was shipped.
+    pub parcel: Option<(i64, String)>,
+    /// Line and units.
+    pub lines: Value,
+    /// `waiting`, `telling`, `in_doubt`, `told`, `left` to a person, or `void`.
+    pub status: String,
+    /// Why it was not told, or in doubt.
+    pub error: Option<String>,
+    /// When it is tried again, milliseconds since 1970.
+    pub retry_at: Option<i64>,
+    /// What the channel calls the parcel.
+    pub theirs: Option<String>,
+    /// When it last changed, milliseconds since 1970.
+    pub changed_at: i64,
+}
+
 /// A parcel of an order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShipmentRow {
@@ -345,6 +368,32 @@ impl Insight {
         wanted.page(&self.reader(), select, &TOLD, limit, read, |row| {
             vec![value!(row.number)]
         })
+    }
+
+    /// What an order's channel is to know of it, in the order in which it came about.
+    ///
+    /// # Errors
+    /// [`InsightError`].
+    pub fn reports(&self, id: &str) -> Result<Vec<ReportRow>, InsightError> {
+        let sql = "SELECT number, kind, request, shipment, lines, status, error, retry_at, theirs, changed_at
+            FROM reports WHERE id = ?1 ORDER BY number LIMIT 1000";
+        let reader = self.reader();
+        let mut statement = reader.prepare_cached(sql)?;
+        let rows = statement.query_map([id], |row| {
+            let (request, shipment): (Option<i64>, Option<String>) = (row.get(2)?, row.get(3)?);
+            Ok(ReportRow {
+                number: row.get(0)?,
+                kind: row.get(1)?,
+                parcel: request.zip(shipment),
+                lines: json(&row.get::<_, String>(4)?),
+                status: row.get(5)?,
+                error: row.get(6)?,
+                retry_at: row.get(7)?,
+                theirs: row.get(8)?,
+                changed_at: row.get(9)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Parcels of an order, in the order they left.

@@ -3,9 +3,10 @@
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{
     Allocation, AttemptEnd, Candidate, Destination, ExceptionClosed, Fallback, LineUnits,
-    OrderEvent, OrderFacts, Origin, ParcelTracking, Plan, RequestLine, ReturnLine, Take, Verdict,
+    OrderEvent, OrderFacts, Origin, ParcelTracking, Plan, ReportEnd, RequestLine, ReturnLine, Take,
+    Verdict,
 };
-use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
+use crossdock_model::{LineId, LocationId, ShipmentId, SkuId, Timestamp};
 
 use super::words::{
     count, instant, line_units, list, many, open_ended, refusal, request_lines, sum,
@@ -21,6 +22,8 @@ pub(crate) struct Told {
     pub plan: Option<Plan>,
     /// Location and deadline, milliseconds since 1970, of the request the event is of.
     pub request: Option<(String, i64)>,
+    /// What the report that the event is of says.
+    pub report: Option<String>,
 }
 
 /// Kind and sentence of an event; `None` for book-keeping that tells nobody anything.
@@ -80,10 +83,14 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::SplitAsked { lines } => ("split", format!("{} travel in a request of their own.", line_units(lines))),
         E::RerouteAsked { exclude } => ("reroute_asked", reroute_asked(exclude)),
         E::Noted { text } => ("note", text.clone()),
+        E::ReportFailed { error, in_doubt, retry_at, .. } => ("report_failed", report_failed(error, *in_doubt, *retry_at, told)),
+        E::ReportEnded { end: ReportEnd::Told { theirs }, .. } => ("reported", reported(theirs.as_ref(), told)),
+        E::ReportEnded { end: ReportEnd::Void, .. } => ("report_void", format!("{} need not be told{} any more.", told.channel, of_report(told))),
         E::ExceptionOpened(opened) => ("exception_opened", format!("Needs a person ({}): {}.", opened.key.kind, open_ended(&opened.cause))),
         E::ExceptionClosed(closed) => ("exception_closed", exception_closed(closed)),
         E::ExceptionNoted(noted) => ("exception_noted", format!("Noted ({}): {}.", noted.key.kind, open_ended(&noted.text))),
-        E::EffectDone { .. } | E::TimePassed { .. } | E::Claimed { .. } => return None,
+        E::EffectDone { .. } | E::TimePassed { .. } | E::Claimed { .. } | E::ReportMade { .. } | E::ReportBegun { .. }
+        | E::ReportRetried { .. } | E::ReportEnded { end: ReportEnd::NotTold, .. } => return None,
     })
 }
 
@@ -108,6 +115,32 @@ pub(crate) fn received(facts: &OrderFacts, origin: Origin, channel: &str) -> Str
     };
     let (lines, units) = (many(&facts.lines, "line"), count(units, "unit"));
     format!("{how} as {}: {lines}, {units}.{test}", facts.name)
+}
+
+fn of_report(told: &Told) -> String {
+    let what = told.report.as_ref();
+    what.map_or_else(String::new, |what| format!(" of {what}"))
+}
+
+fn report_failed(error: &str, in_doubt: bool, retry_at: Option<Timestamp>, told: &Told) -> String {
+    let (channel, what) = (&told.channel, of_report(told));
+    let known = match in_doubt {
+        true => format!("Nobody knows whether {channel} was told{what}"),
+        false => format!("{channel} was not told{what}"),
+    };
+    let next = match retry_at {
+        Some(at) => format!("next try at {}", instant(at)),
+        None => "left to a person".to_owned(),
+    };
+    format!("{known} ({}): {next}.", open_ended(error))
+}
+
+fn reported(theirs: Option<&ShipmentId>, told: &Told) -> String {
+    let known = match theirs {
+        Some(theirs) => format!(", as its shipment {theirs}"),
+        None => String::new(),
+    };
+    format!("{} knows{}{known}.", told.channel, of_report(told))
 }
 
 fn elsewhere_undone(shipment: &str, lines: &[LineUnits], channel: &str) -> String {

@@ -4,8 +4,8 @@ use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::v1::{
     Allocation, AttemptEnd, AttemptId, Candidate, Destination, ExceptionClosed, ExceptionKey,
     ExceptionNoted, ExceptionOpened, Fallback, LineFacts, LineUnits, OrderEvent, OrderFacts,
-    OrderStatus, Origin, ParcelTracking, Payment, Plan, RefundLine, RejectReason, RequestLine,
-    Restock, ReturnLine, Sale, Take, Tracking, TriedRule, Verdict,
+    OrderStatus, Origin, ParcelTracking, Payment, Plan, RefundLine, RejectReason, ReportEnd,
+    ReportKind, RequestLine, Restock, ReturnLine, Sale, Take, Tracking, TriedRule, Verdict,
 };
 use crossdock_model::{
     CommandKey, HoldId, LineId, LocationId, RefundId, Rejection, ReturnId, ShipmentId, SkuId,
@@ -40,6 +40,7 @@ fn check(event: &OrderEvent, sentence: &str) {
         channel: "shop".to_owned(),
         plan: Some(plan()),
         request: Some(("reno".to_owned(), at().as_ms())),
+        report: Some("parcel S-1".to_owned()),
     };
     let found = order(event, &told).map(|(_, sentence)| sentence);
     assert_eq!(found.unwrap_or_default(), sentence);
@@ -240,5 +241,10 @@ table! {
     (Claimed { claim: CommandKey::new("k-1").unwrap() }, ""),
     (TimePassed { until: at() }, ""),
     (PlacedAnew { facts: facts(), origin: Origin::Api }, "Placed anew, as the try before was refused. Received through the API for shop as #1001: 2 lines, 3 units."),
+    (ReportMade { report: 1, kind: ReportKind::Cancelled { lines: vec![units(1)], reason: text("short"), whole: true } }, ""),
+    (ReportBegun { report: 1 }, ""),
+    (ReportFailed { report: 1, error: text("time-out."), in_doubt: true, failures: 1, retry_at: Some(at()) }, "Nobody knows whether shop was told of parcel S-1 (time-out): next try at 2026-09-21 14:13 UTC."),
+    (ReportRetried { report: 1 }, ""),
+    (ReportEnded { report: 1, end: ReportEnd::Told { theirs: Some(shipment()) } }, "shop knows of parcel S-1, as its shipment S-1."),
     (ExceptionNoted(ExceptionNoted { key: key(), text: text("Asked the shop.") }), "Noted (conflict): Asked the shop."),
 }

@@ -3,7 +3,7 @@
 use crossdock_insight::{Insight, OrderFilter, OrderSearch, RequestFilter};
 use crossdock_model::v1::{
     AttemptId, ExceptionKey, ExceptionOpened, LineUnits, OrderEvent, OrderStatus, ParcelTracking,
-    RejectReason, ReturnLine, Take,
+    RejectReason, ReportEnd, ReportKind, ReturnLine, Take,
 };
 use crossdock_model::{LineId, Rejection, ReturnId, ShipmentId, Timestamp};
 
@@ -553,4 +553,72 @@ fn asks_are_listed_until_they_are_answered() {
         rows[0].asks,
         serde_json::json!([{ "ask": 2, "lines": lines }])
     );
+}
+
+/// What the channel is to know of an order is shown with what became of it; where nobody is to be told, nothing is.
+#[test]
+fn what_the_channel_is_told_is_shown() {
+    let lines = vec![LineUnits {
+        line: LineId::new("1").unwrap(),
+        units: 2,
+    }];
+    let made = OrderEvent::ReportMade {
+        report: 1,
+        kind: ReportKind::Shipped {
+            request: 1,
+            shipment: ShipmentId::new("S1").unwrap(),
+            location: place("reno"),
+            lines,
+            tracking: None,
+            shipped_at: Timestamp::default(),
+        },
+    };
+    let failed = |retry_at| OrderEvent::ReportFailed {
+        report: 1,
+        error: "no answer".to_owned(),
+        in_doubt: true,
+        failures: 1,
+        retry_at,
+    };
+    let ended = |end| OrderEvent::ReportEnded { report: 1, end };
+    let again = Some(Timestamp::from_ms(9));
+    let theirs = Some(ShipmentId::new("f1").unwrap());
+    let table = [
+        (vec![], Some(("waiting", None, None))),
+        (
+            vec![OrderEvent::ReportBegun { report: 1 }],
+            Some(("telling", None, None)),
+        ),
+        (
+            vec![failed(again)],
+            Some(("in_doubt", Some("no answer"), None)),
+        ),
+        (vec![failed(None)], Some(("left", Some("no answer"), None))),
+        (
+            vec![failed(again), OrderEvent::ReportRetried { report: 1 }],
+            Some(("waiting", None, None)),
+        ),
+        (
+            vec![failed(again), ended(ReportEnd::Told { theirs })],
+            Some(("told", None, Some("f1"))),
+        ),
+        (vec![ended(ReportEnd::Void)], Some(("void", None, None))),
+        (vec![ended(ReportEnd::NotTold)], None),
+    ];
+    for (events, expected) in table {
+        let mut book = Book::with_order(1);
+        let what = format!("{events:?}");
+        book.tell(1, std::iter::once(made.clone()).chain(events).collect());
+        let insight = folded(&book);
+        let reports = insight.reports("shop:1").unwrap();
+        let shown = reports.first().map(|one| {
+            assert_eq!(one.parcel, Some((1, "S1".to_owned())));
+            (
+                one.status.as_str(),
+                one.error.as_deref(),
+                one.theirs.as_deref(),
+            )
+        });
+        assert_eq!(shown, expected, "{what}");
+    }
 }

@@ -47,7 +47,7 @@ impl Draft<'_> {
                     _ => self.told(number, result),
                 }
             }
-            Some(Effect::Tell { .. } | Effect::Deliver(_)) | None => {}
+            Some(Effect::Tell { .. } | Effect::Deliver(_) | Effect::Report(_)) | None => {}
         }
         self.unchanged()
     }

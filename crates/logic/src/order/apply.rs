@@ -67,6 +67,11 @@ impl OrderState {
             | OrderEvent::Released { .. }
             | OrderEvent::GiveBackAsked { .. }
             | OrderEvent::GaveBack { .. } => self.apply_requests(event),
+            OrderEvent::ReportMade { .. }
+            | OrderEvent::ReportBegun { .. }
+            | OrderEvent::ReportFailed { .. }
+            | OrderEvent::ReportRetried { .. }
+            | OrderEvent::ReportEnded { .. } => self.apply_reports(event),
             OrderEvent::EffectDone { effect } => self.effect_done(*effect),
             OrderEvent::TieSeen { .. }
             | OrderEvent::DestinationChanged { .. }
@@ -169,6 +174,7 @@ impl OrderState {
             return Err(illegal(format!("{:?} followed by {to:?}", order.status)));
         }
         order.status = to;
+        order.is_cancel_told &= to == OrderStatus::Cancelled;
         order.shipped_at = (to == OrderStatus::Shipped).then_some(at);
         if order.is_over() {
             require(order.pieces.is_empty(), "over while units are reserved")?;

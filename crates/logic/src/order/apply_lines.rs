@@ -42,8 +42,10 @@ impl OrderState {
             refusals: std::mem::take(&mut order.refusals),
             exceptions: std::mem::take(&mut order.exceptions),
             looked_at: order.looked_at,
+            last_report: order.last_report,
             ..Order::new(&order.id, facts, origin)
         };
+        self.end_reporting();
         Ok(())
     }
 
@@ -60,8 +62,15 @@ impl OrderState {
                 Ok(())
             }
             OrderEvent::LinesCancelled {
-                lines, by_channel, ..
-            } => order.lines_cancelled(lines, *by_channel),
+                lines,
+                by_channel,
+                reason,
+            } => {
+                if !by_channel {
+                    order.why_cancelled.clone_from(reason);
+                }
+                order.lines_cancelled(lines, *by_channel)
+            }
             OrderEvent::CancelUndone { lines, .. } => {
                 for LineUnits { line, units } in lines {
                     let line = order.line_mut(line)?;
@@ -100,6 +109,7 @@ impl OrderState {
                 let expired = matches!(**why, Rejection::HoldExpired { .. });
                 require(expired || !order.accepted, "an accepted order was refused")?;
                 order.refused = Some((**why).clone());
+                why.code().clone_into(&mut order.why_cancelled);
                 for line in order.lines.values_mut() {
                     line.cancelled = line.facts.ordered_units.saturating_sub(line.elsewhere);
                     line.cancels.here = line.cancelled;
@@ -176,6 +186,10 @@ impl Order {
                 destination: facts.destination.clone(),
                 ..Route::default()
             },
+            reports: BTreeMap::new(),
+            last_report: 0,
+            why_cancelled: String::new(),
+            is_cancel_told: false,
             holds: Holds::default(),
             freed: false,
             accepted: false,

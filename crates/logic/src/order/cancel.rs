@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::{LineEdit, OrderCommand};
-use crossdock_model::v1::{LineFacts, LineUnits, OrderEvent, Part, RefundLine};
+use crossdock_model::v1::{LineFacts, LineUnits, OrderEvent, Part, RefundLine, ReportEnd};
 use crossdock_model::{LineId, RefundId, Rejection, ShipmentId, codec};
 
 use super::draft::Draft;
@@ -18,9 +18,11 @@ impl Draft<'_> {
             OrderCommand::Cancel { reason, lines } => self.cancel(reason, lines.as_deref()),
             OrderCommand::Refund { refund, lines } => self.refund(refund, lines),
             OrderCommand::EditLines { lines } => self.edit_lines(lines),
-            OrderCommand::ShippedElsewhere { shipment, lines } => {
-                self.shipped_elsewhere(shipment, lines)
-            }
+            OrderCommand::ShippedElsewhere {
+                shipment,
+                lines,
+                tracking,
+            } => self.shipped_elsewhere(shipment, lines, tracking.as_deref()),
             OrderCommand::UndoElsewhere { shipment } => self.undo_elsewhere(shipment),
             OrderCommand::Edited { edited_at, removed } => self.edited(*edited_at, removed),
             other => Err(misrouted(other)),
@@ -145,10 +147,28 @@ impl Draft<'_> {
         }
     }
 
-    /// Somebody else sent units: they are not ours to send any more.
-    fn shipped_elsewhere(mut self, shipment: &ShipmentId, lines: &[LineUnits]) -> Decided {
+    /// Somebody else sent units: they are not ours to send any more. Unless it is a parcel of ours, which the channel
+    /// was told of before we know that it was.
+    fn shipped_elsewhere(
+        mut self,
+        shipment: &ShipmentId,
+        lines: &[LineUnits],
+        tracking: Option<&str>,
+    ) -> Decided {
         let order = self.known()?;
-        if order.seen.shipments.contains(shipment) || order.is_over() {
+        if order.seen.shipments.contains(shipment) {
+            return Ok(self.unchanged());
+        }
+        if let Some(report) = order.report_of_parcel(lines, tracking)? {
+            let theirs = Some(shipment.clone());
+            self.end_report(
+                report,
+                ReportEnd::Told { theirs },
+                "the channel tells of it",
+            );
+            return Ok(self.done());
+        }
+        if order.is_over() {
             return Ok(self.unchanged());
         }
         within(order.seen.shipments.len(), "shipments of an order")?;
@@ -192,7 +212,7 @@ impl Order {
 
 impl Order {
     /// Of what somebody else sent, units that can be ours to send again: what came back from the buyer was sent.
-    fn undoable(&self, counted: Option<&Vec<LineUnits>>) -> Vec<LineUnits> {
+    pub(super) fn undoable(&self, counted: Option<&Vec<LineUnits>>) -> Vec<LineUnits> {
         let left = counted.into_iter().flatten().filter_map(|one| {
             let line = self.lines.get(&one.line)?;
             let came_back = line.returned.saturating_sub(line.shipped_units());

@@ -35,7 +35,7 @@ pub(super) fn told_sku(effect: &Effect) -> Option<(&SkuId, &SkuCommand)> {
             (EntityId::Sku(sku), Command::Sku(command)) => Some((sku, command)),
             _ => None,
         },
-        Effect::Plan(_) | Effect::Deliver(_) => None,
+        Effect::Plan(_) | Effect::Deliver(_) | Effect::Report(_) => None,
     }
 }
 
@@ -183,7 +183,7 @@ impl OrderState {
             Effect::Tell { to, command, .. } => {
                 matches!(to, EntityId::Location(to) if to == location) && **command == Command::Read
             }
-            Effect::Plan(_) | Effect::Deliver(_) => false,
+            Effect::Plan(_) | Effect::Deliver(_) | Effect::Report(_) => false,
         };
         self.pending.iter().any(|(_, effect)| asks(effect))
     }
@@ -341,7 +341,7 @@ impl OrderState {
     pub(super) fn end_attempt_effects(&mut self, attempt: u32) {
         self.pending.retain(|_, effect| match effect {
             Effect::Plan(_) => false,
-            Effect::Deliver(_) => true,
+            Effect::Deliver(_) | Effect::Report(_) => true,
             Effect::Tell { to, command, .. } => match command.as_ref() {
                 Command::Read => !matches!(to, EntityId::Sku(_)),
                 Command::Sku(SkuCommand::ReadHeld { .. }) => false,

@@ -130,6 +130,7 @@ impl Draft<'_> {
     pub fn resolve(mut self, key: &ExceptionKey, how: &str) -> Decided {
         let closed = resolved(self.has_open(key)?, key, how)?;
         self.emit(OrderEvent::ExceptionClosed(closed));
+        self.give_report_up(key);
         Ok(self.done())
     }
 

@@ -8,6 +8,7 @@ mod answers;
 mod apply;
 mod apply_lines;
 mod apply_placing;
+mod apply_reports;
 mod apply_requests;
 mod bound;
 mod cancel;
@@ -22,6 +23,7 @@ mod lots;
 mod placing;
 mod progress;
 mod recalls;
+mod reports;
 mod requests;
 mod returns;
 mod routes;
@@ -75,6 +77,10 @@ const RESEND_AFTER: Duration = Duration::from_s(5);
 const RESEND_MAX: Duration = Duration::from_minutes(150);
 /// Deliveries of a request before a person is told.
 const DELIVERIES_MAX: u32 = 16;
+/// Tries of a report to the channel before a person is told; it is tried on.
+const REPORT_PATIENCE: u32 = 6;
+/// Tries of a report in all, until a person wants it tried again.
+const REPORTS_MAX: u32 = 24;
 /// How long an edit of the channel may stand without the statement that says it in full.
 const EDIT_PATIENCE: Duration = Duration::from_minutes(10);
 /// How long a location has to say whether it can stop units that a SKU wants back.
@@ -190,6 +196,9 @@ impl Draft<'_> {
             | OrderCommand::Ship { .. }
             | OrderCommand::AnswerCancel { .. }
             | OrderCommand::Delivered { .. } => self.hear_location(command),
+            OrderCommand::BeginReport { .. }
+            | OrderCommand::Reported { .. }
+            | OrderCommand::Retell => self.hear_reporter(command),
             OrderCommand::TurnCame {
                 sku,
                 attempt,

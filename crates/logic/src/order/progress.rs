@@ -19,25 +19,33 @@ impl Draft<'_> {
     pub fn progress(&mut self) {
         for _ in 0..ROUNDS_MAX {
             let before = self.events.len();
-            if self.is_broken() || !self.begin_again() {
+            if self.is_broken() {
                 return;
             }
-            self.end_holds();
-            self.give_up_busy();
-            self.let_excess_go();
-            self.give_stopped_back();
-            self.close_stale();
-            self.commit();
-            self.place();
-            self.request();
-            self.due_requests();
-            self.watch_payment();
-            self.watch_edit();
-            self.change_status();
+            if self.begin_again() {
+                self.go_on();
+            }
+            self.tell_channel();
             if self.events.len() == before {
                 return;
             }
         }
+    }
+
+    /// What there is to do for an order that is not over.
+    fn go_on(&mut self) {
+        self.end_holds();
+        self.give_up_busy();
+        self.let_excess_go();
+        self.give_stopped_back();
+        self.close_stale();
+        self.commit();
+        self.place();
+        self.request();
+        self.due_requests();
+        self.watch_payment();
+        self.watch_edit();
+        self.change_status();
     }
 
     /// Whether anything of it is open, or is again: more was sold than it had when it was over.

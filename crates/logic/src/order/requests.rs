@@ -107,13 +107,16 @@ impl Draft<'_> {
         };
         contained(order, request, &lines)?;
         within(order.seen.parcels.len(), "shipments of an order")?;
-        self.emit(OrderEvent::Shipped {
+        let sent = order.sent_lines();
+        let parcel = OrderEvent::Shipped {
             request,
             shipment: shipment.clone(),
             lines,
             tracking: tracking.cloned(),
             shipped_at,
-        });
+        };
+        self.emit(parcel.clone());
+        self.report_parcel(&sent, &parcel);
         self.recount("", "it had left all the same");
         self.close_about(ACK_OVERDUE, request, "it was shipped");
         self.close_about(UNDELIVERABLE, request, "it was shipped");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{
     Allocation, Destination, Fallback, LineFacts, LineUnits, OrderFacts, OrderStatus, Origin,
-    RequestLine, RequestNumber, Take,
+    ReportKind, ReportNumber, RequestLine, RequestNumber, Take,
 };
 use crossdock_model::{
     CommandKey, HoldId, LineId, LocationId, OrderId, RefundId, Rejection, ReturnId, ShipmentId,
@@ -64,6 +64,14 @@ pub(super) struct Order {
     /// Everything was reserved once: from then on it is sold and cannot be refused.
     pub accepted: bool,
     pub refused: Option<Rejection>,
+    /// What its channel is still to be told, by number.
+    pub reports: BTreeMap<ReportNumber, Report>,
+    /// Reports are counted on: with the order they name a call.
+    pub last_report: ReportNumber,
+    /// Why units were cancelled here last.
+    pub why_cancelled: String,
+    /// The channel was, or is being, told that nothing of it will be sent.
+    pub is_cancel_told: bool,
     pub seen: Seen,
     pub exceptions: BTreeMap<(String, String), Episodes>,
     pub shipped_at: Option<Timestamp>,
@@ -99,6 +107,8 @@ pub(super) struct Cancels {
     pub refunded_sent: u32,
     /// At least so many in all, as decided here.
     pub here: u32,
+    /// Of those, so many as the channel is told of.
+    pub told: u32,
 }
 
 /// Units of a line that are made of the same.
@@ -273,7 +283,7 @@ pub(super) struct Parcel {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Seen {
     pub refunds: BTreeMap<RefundId, Digest>,
-    /// Of others, as the channel calls them.
+    /// Of others, and of parcels of ours that it was told of, as the channel calls them.
     pub shipments: BTreeSet<ShipmentId>,
     /// Of locations: each numbers its parcels as it likes.
     pub parcels: BTreeMap<(RequestNumber, ShipmentId), Parcel>,
@@ -332,6 +342,28 @@ pub(super) struct Ask {
 pub(super) struct Sending {
     pub failures: u32,
     pub retry_at: Option<Timestamp>,
+}
+
+/// Something the channel is to be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub kind: ReportKind,
+    /// Calls so far: they number them.
+    pub attempts: u32,
+    pub failures: u32,
+    /// A call was begun, and nobody knows what came of it.
+    pub in_doubt: bool,
+    pub turn: Turn,
+}
+
+/// When a report is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Turn {
+    /// As soon as no other report of the order is being told.
+    Now,
+    Then(Timestamp),
+    /// Once a person says so.
+    Never,
 }
 
 /// How far a location is with a request.

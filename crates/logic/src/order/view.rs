@@ -65,6 +65,7 @@ impl OrderState {
         let mut due: Vec<(Timestamp, &'static str)> = Vec::new();
         let mut add = |at: Option<Timestamp>, why| due.extend(at.map(|at| (at, why)));
         add(order.expires_at(), "the hold expires");
+        add(order.report_due(), "tell the channel again");
         if !order.is_over() {
             match order.placing {
                 Placing::Again(at) => add(at, "plan again"),

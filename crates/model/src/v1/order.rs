@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Allocation, AttemptId, Destination, ExceptionClosed, ExceptionNoted, ExceptionOpened,
     LineFacts, LineUnits, OrderFacts, OrderStatus, Origin, ParcelTracking, Plan, RefundLine,
-    RejectReason, RequestLine, RequestNumber, ReturnLine, Take,
+    RejectReason, ReportEnd, ReportKind, ReportNumber, RequestLine, RequestNumber, ReturnLine,
+    Take,
 };
 use crate::answer::StockView;
 use crate::rejection::Rejection;
@@ -299,6 +300,31 @@ pub enum OrderEvent {
     PlacedAnew {
         facts: Box<OrderFacts>,
         origin: Origin,
+    },
+    /// The channel is to be told.
+    ReportMade {
+        report: ReportNumber,
+        kind: ReportKind,
+    },
+    /// A report is about to be told: from now on nobody knows whether it was, until an answer has come.
+    ReportBegun {
+        report: ReportNumber,
+    },
+    /// It was not told, `failures` times by now, or nobody knows; tried again then, if at all.
+    ReportFailed {
+        report: ReportNumber,
+        error: String,
+        in_doubt: bool,
+        failures: u32,
+        retry_at: Option<Timestamp>,
+    },
+    /// It is to be told again.
+    ReportRetried {
+        report: ReportNumber,
+    },
+    ReportEnded {
+        report: ReportNumber,
+        end: ReportEnd,
     },
 }
 

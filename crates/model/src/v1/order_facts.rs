@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Condition, Sale};
-use crate::{LineId, LocationId, Money, SkuId, Timestamp};
+use crate::{LineId, LocationId, Money, ShipmentId, SkuId, Timestamp};
 
 /// Where an order is. Legal successors are in [`OrderStatus::successors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -277,4 +277,38 @@ pub enum RejectReason {
     CannotShipThere,
     CapacityFull,
     Other(String),
+}
+
+/// Number of a report in its order, 1 for the first.
+pub type ReportNumber = u32;
+
+/// What an order's channel is to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReportKind {
+    /// These have left in one parcel.
+    Shipped {
+        request: RequestNumber,
+        shipment: ShipmentId,
+        location: LocationId,
+        lines: Vec<LineUnits>,
+        tracking: Option<ParcelTracking>,
+        shipped_at: Timestamp,
+    },
+    /// These will not be sent. `whole`: nothing of the order was or will be.
+    Cancelled {
+        lines: Vec<LineUnits>,
+        reason: String,
+        whole: bool,
+    },
+}
+
+/// How a report ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReportEnd {
+    /// The channel knows, and calls the parcel this, if it has a name for it.
+    Told { theirs: Option<ShipmentId> },
+    /// Nobody is connected who could be told.
+    NotTold,
+    /// There is nothing to tell any more, or a person saw to it.
+    Void,
 }

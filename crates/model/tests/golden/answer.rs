@@ -1,14 +1,19 @@
 //! Samples of answers, which records of keyed commands keep.
 
-use crossdock_model::HoldId;
-use crossdock_model::answer::{Answer, EndpointView, KeyView, OrderSummary, QuarantineView, Seen};
-use crossdock_model::v1::{
-    BucketEvent, ChannelMode, CountOutcome, DriftClass, ListingTarget, OrderStatus, Scope,
+use crossdock_model::answer::{
+    Answer, EndpointView, KeyView, OrderSummary, QuarantineView, ReportTask, Seen,
 };
+use crossdock_model::v1::{
+    BucketEvent, ChannelMode, CountOutcome, DriftClass, ListingTarget, OrderStatus, ReportKind,
+    Scope,
+};
+use crossdock_model::{HoldId, ShipmentId};
 
 use crate::others::{key, listing, location_facts, settings, shown_level};
 use crate::publishing::{number_calls, number_view, published_stock, publishing};
-use crate::sample::{allocation, at, location, order, plan, samples, sku, stock, take, text};
+use crate::sample::{
+    allocation, at, line_units, location, order, plan, samples, sku, stock, take, text,
+};
 
 fn summary() -> OrderSummary {
     OrderSummary {
@@ -107,5 +112,26 @@ samples!(answers, Answer {
         Answer::Seen(Seen::InFlight),
         Answer::Seen(Seen::Fell),
         Answer::Seen(Seen::Drifted(DriftClass::ForeignEdit)),
+    ],
+    Report => [
+        Answer::Report(Box::new(ReportTask {
+            kind: ReportKind::Shipped {
+                request: 1,
+                shipment: ShipmentId::new("S-1").expect("a shipment id"),
+                location: location("reno"),
+                lines: vec![line_units(2)],
+                tracking: None,
+                shipped_at: at(6),
+            },
+            in_doubt: true,
+            known: vec![ShipmentId::new("S-1").expect("a shipment id")],
+        })),
+        Answer::Report(Box::new(ReportTask {
+            kind: ReportKind::Cancelled {
+                lines: vec![line_units(1)], reason: text("short"), whole: true,
+            },
+            in_doubt: false,
+            known: Vec::new(),
+        })),
     ],
 });

@@ -1,8 +1,8 @@
 //! Samples of an order's events.
 
 use crossdock_model::v1::{
-    AttemptEnd, OrderEvent, OrderStatus, Origin, ParcelTracking, RefundLine, RejectReason, Restock,
-    ReturnLine,
+    AttemptEnd, OrderEvent, OrderStatus, Origin, ParcelTracking, RefundLine, RejectReason,
+    ReportEnd, ReportKind, Restock, ReturnLine,
 };
 use crossdock_model::{CommandKey, HoldId, RefundId, Rejection, ReturnId, ShipmentId};
 
@@ -183,5 +183,36 @@ samples!(events, OrderEvent {
     ExceptionNoted => [OrderEvent::ExceptionNoted(exception_noted())],
     PlacedAnew => [
         OrderEvent::PlacedAnew { facts: Box::new(bare_order_facts()), origin: Origin::Api },
+    ],
+    ReportMade => [
+        OrderEvent::ReportMade {
+            report: 1,
+            kind: ReportKind::Shipped {
+                request: 2,
+                shipment: shipment(),
+                location: location("reno"),
+                lines: vec![line_units(2)],
+                tracking: None,
+                shipped_at: at(6),
+            },
+        },
+        OrderEvent::ReportMade {
+            report: 2,
+            kind: ReportKind::Cancelled {
+                lines: vec![line_units(1)], reason: text("short"), whole: true,
+            },
+        },
+    ],
+    ReportBegun => [OrderEvent::ReportBegun { report: 1 }],
+    ReportFailed => [
+        OrderEvent::ReportFailed {
+            report: 2, error: text("time-out"), in_doubt: true, failures: 3, retry_at: Some(at(14)),
+        },
+    ],
+    ReportRetried => [OrderEvent::ReportRetried { report: 3 }],
+    ReportEnded => [
+        OrderEvent::ReportEnded { report: 4, end: ReportEnd::Told { theirs: Some(shipment()) } },
+        OrderEvent::ReportEnded { report: 5, end: ReportEnd::NotTold },
+        OrderEvent::ReportEnded { report: 6, end: ReportEnd::Void },
     ],
 });

@@ -58,6 +58,11 @@ enum Action {
         #[arg(long = "line", value_name = "LINE")]
         lines: Vec<String>,
     },
+    /// Tell an order's channel again what it could not be told
+    Tell {
+        /// The order, `channel:id`
+        order: String,
+    },
     /// Write a note onto an order
     Note {
         /// The order, `channel:id`
@@ -113,6 +118,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         Action::Release { order, lines } => {
             change(&client, out, &order, "release", &json!({ "lines": lines })).await
         }
+        Action::Tell { order } => change(&client, out, &order, "tell", &json!({})).await,
         Action::Note { order, text } => {
             change(&client, out, &order, "notes", &json!({ "text": text })).await
         }
@@ -171,6 +177,14 @@ fn show(out: Out, order: &Value) {
         out.table(
             &["REQUEST", "LOCATION", "STATUS"],
             &rows(&json!(requests), &fields),
+        );
+    }
+    if let Some(reports) = order["reports"].as_array() {
+        out.line("\nits channel is to know");
+        let fields = ["report", "kind", "shipment", "status", "theirs", "error"];
+        out.table(
+            &["REPORT", "WHAT", "PARCEL", "STATUS", "THERE AS", "WHY"],
+            &rows(&json!(reports), &fields),
         );
     }
     out.line("\nwhat happened");

@@ -170,9 +170,11 @@ impl Worker {
         let undone = order.unshipped.into_iter();
         let facts = refunds
             .map(|(refund, lines)| OrderCommand::Refund { refund, lines })
-            .chain(
-                shipped.map(|(shipment, lines)| OrderCommand::ShippedElsewhere { shipment, lines }),
-            )
+            .chain(shipped.map(|one| OrderCommand::ShippedElsewhere {
+                shipment: one.shipment,
+                lines: one.lines,
+                tracking: one.tracking,
+            }))
             .chain(undone.map(|shipment| OrderCommand::UndoElsewhere { shipment }));
         self.tell_facts(source, &id, facts).await?;
         let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);

@@ -433,6 +433,11 @@ pub(super) async fn free(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc
     command(&asking, order, OrderCommand::Free, asking.called).await
 }
 
+/// Tells the channel again what it could not be told.
+pub(super) async fn tell(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc<OrderAnswer>> {
+    command(&asking, order, OrderCommand::Retell, asking.called).await
+}
+
 /// Erases the personal data of an order for good.
 pub(super) async fn erase(asking: Asking, Id(order): Id<OrderId>) -> Answered<Doc<Erased>> {
     let handle = &asking.state.handle;

@@ -1,7 +1,7 @@
 //! Orders as the API shows them.
 
 use crossdock_channels::{Address, Buyer};
-use crossdock_insight::{OrderRow, ShipmentRow, TimelineRow};
+use crossdock_insight::{OrderRow, ReportRow, ShipmentRow, TimelineRow};
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::v1::OrderStatus;
 use crossdock_model::{Answer, EntityId, OrderId};
@@ -93,6 +93,9 @@ pub(crate) struct OrderDoc {
     pub buyer: Option<BuyerDoc>,
     /// What left, in the order in which it did.
     pub shipments: Vec<ShipmentDoc>,
+    /// What its channel is to know of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportDoc>,
     /// What happened, oldest first: the first 1,000 steps.
     pub timeline: Vec<StepDoc>,
     /// The timeline does not tell yet how the order came to be where it is: ask again.
@@ -178,6 +181,36 @@ pub(crate) struct ShipmentDoc {
     pub url: Option<String>,
     /// What is in it.
     pub lines: serde_json::Value,
+}
+
+/// What a channel is to know of an order.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct ReportDoc {
+    /// Its number in the order.
+    pub report: i64,
+    /// `shipped` or `cancelled`.
+    pub kind: String,
+    /// The request whose parcel it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<i64>,
+    /// The parcel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<String>,
+    /// Units of lines.
+    pub lines: serde_json::Value,
+    /// `waiting`, `telling`, `in_doubt`, `told`, `left` to a person, or `void`.
+    pub status: String,
+    /// Why the channel was not told, or nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Time>,
+    /// What the channel calls the parcel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<String>,
+    /// When it last changed.
+    pub changed_at: Time,
 }
 
 /// A step of an order.
@@ -316,6 +349,24 @@ impl From<OrderRow> for OrderFactsDoc {
             open_exceptions: row.open_exceptions,
             test: row.test,
             lines: row.lines,
+        }
+    }
+}
+
+impl From<ReportRow> for ReportDoc {
+    fn from(row: ReportRow) -> Self {
+        let (request, shipment) = row.parcel.unzip();
+        Self {
+            report: row.number,
+            kind: row.kind,
+            request,
+            shipment,
+            lines: row.lines,
+            status: row.status,
+            error: row.error,
+            retry_at: row.retry_at.map(Time::from_ms),
+            theirs: row.theirs,
+            changed_at: Time::from_ms(row.changed_at),
         }
     }
 }

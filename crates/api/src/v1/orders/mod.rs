@@ -157,6 +157,13 @@ fn after() -> Vec<Route> {
         )
         .answers::<OrderAnswer>(),
         Route::post(
+            "/v1/orders/{order}/tell",
+            operate,
+            "Tell its channel again what it could not be told",
+            change::tell,
+        )
+        .answers::<OrderAnswer>(),
+        Route::post(
             "/v1/orders/{order}/erase",
             admin,
             "Erase the personal data",

@@ -101,9 +101,9 @@ pub(super) async fn show(
     let id = order.to_string();
     let read = move |insight: &crossdock_insight::Insight| {
         let (row, parcels) = (insight.order(&id)?, insight.shipments(&id)?);
-        Ok((row, parcels, insight.timeline(&id)?))
+        Ok((row, parcels, insight.reports(&id)?, insight.timeline(&id)?))
     };
-    let (row, parcels, timeline) = look(state, read).await?;
+    let (row, parcels, reports, timeline) = look(state, read).await?;
     let names = state.keys.names(&state.handle).await?;
     let buyer = match asking.caller.scope >= Scope::Operate {
         true => buyer_of(state, &order, now.address_version)
@@ -116,6 +116,7 @@ pub(super) async fn show(
         facts: row.map(Into::into),
         buyer,
         shipments: parcels.into_iter().map(Into::into).collect(),
+        reports: reports.into_iter().map(Into::into).collect(),
         timeline: timeline.into_iter().map(|row| step(row, &names)).collect(),
         timeline_behind: !told,
     };

@@ -12,11 +12,11 @@ const PAGES_MAX: usize = 20;
 
 pub(super) const FULFILMENT_ORDERS: &str = "query FulfilmentOrders($id: ID!, $after: String) {
   order(id: $id) {
-    fulfillmentOrders(first: 10, after: $after) {
+    fulfillmentOrders(first: 5, after: $after) {
       nodes {
         id status
         assignedLocation { location { id } }
-        lineItems(first: 25) {
+        lineItems(first: 10) {
           nodes { id remainingQuantity lineItem { id } }
           pageInfo { hasNextPage endCursor }
         }

@@ -47,7 +47,7 @@ pub(super) const ORDER: &str = "query Order($id: ID!) {
       }
     }
     fulfillments(first: 20) {
-      id status service { handle }
+      id status service { handle } trackingInfo { number }
       fulfillmentLineItems(first: 5) {
         nodes { lineItem { id } quantity }
         pageInfo { hasNextPage endCursor }
@@ -257,6 +257,7 @@ fn fulfilment(fulfilment: &Value) -> Value {
     json!({
         "id": at(fulfilment, "/id"), "status": lower(fulfilment, "/status"),
         "service": at(fulfilment, "/service/handle"),
+        "tracking_number": at(fulfilment, "/trackingInfo/0/number"),
         "line_items": nodes(&fulfilment["fulfillmentLineItems"], line),
     })
 }

@@ -365,6 +365,7 @@ fn parcels_are_told_apart_by_who_sends_them() {
     let elsewhere = |line: &str| OrderCommand::ShippedElsewhere {
         shipment: id("1"),
         lines: vec![units(line, 1)],
+        tracking: None,
     };
     scene.tell(ship(1, "1", &[])).tell(elsewhere("3"));
     scene.tell(ship(2, "1", &[request_line("1", "A", 1)]));
@@ -488,6 +489,7 @@ fn what_came_back_was_sent_whatever_is_taken_back() {
         .tell(OrderCommand::ShippedElsewhere {
             shipment: id("x"),
             lines: vec![units("1", 3)],
+            tracking: None,
         })
         .tell(back("b", "1", 1))
         .tell(OrderCommand::UndoElsewhere { shipment: id("x") });

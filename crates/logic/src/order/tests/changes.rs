@@ -38,11 +38,11 @@ fn reserved_on_hold() -> Scene {
 fn cancelled_units_go_back_at_once_while_nobody_was_asked() {
     let mut scene = reserved_on_hold();
     scene.tell(cancel(Some(vec![units("1", 1)])));
-    scene.check(OrderStatus::Held, &["A settle1 reno 0/1"]);
+    scene.check(OrderStatus::Held, &["A settle1 reno 0/1", "report1.1"]);
     scene.tell(cancel(None));
     scene.check(
         OrderStatus::Cancelled,
-        &["A settle1 reno 0/2", "reno free1"],
+        &["A settle1 reno 0/2", "reno free1", "report2.1"],
     );
     scene.tell(cancel(None));
     assert_eq!(scene.answer, Ok(Answer::Done));
@@ -60,11 +60,14 @@ fn units_settle_only_after_their_sku_knows_of_the_commit() {
         .reserved("A")
         .slot("reno");
     scene.tell(cancel(None));
-    scene.check(OrderStatus::Cancelled, &["A confirm1", "reno free1"]);
+    scene.check(
+        OrderStatus::Cancelled,
+        &["A confirm1", "reno free1", "report1.1"],
+    );
     scene.answer("A confirm", Ok(Answer::Done));
     scene.check(
         OrderStatus::Cancelled,
-        &["reno free1", "A settle1 reno 0/2"],
+        &["reno free1", "report1.1", "A settle1 reno 0/2"],
     );
 }
 
@@ -106,7 +109,7 @@ fn a_location_is_asked_to_stop_and_may() {
     scene.delivered(None).tell(answer_cancel(1, None, true));
     scene.check(
         OrderStatus::Cancelled,
-        &["A settle1 reno 0/2", "reno free1"],
+        &["A settle1 reno 0/2", "reno free1", "report1.1"],
     );
 }
 
@@ -604,6 +607,7 @@ fn split_units_travel_alone_and_others_ship_their_own() {
     scene.tell(OrderCommand::ShippedElsewhere {
         shipment: id("x1"),
         lines: vec![units("1", 3)],
+        tracking: None,
     });
     assert_eq!(scene.status(), OrderStatus::PartlyShipped);
     for request in [1, 2] {

@@ -180,6 +180,7 @@ fn facts_about_adopted_lines_are_read_by_the_channels_ids() {
     scene.tell(OrderCommand::ShippedElsewhere {
         shipment: id("f1"),
         lines: vec![units("301", 1)],
+        tracking: None,
     });
     scene.told();
     assert_eq!(cancelled(&scene, "export-1"), 2);
@@ -246,6 +247,7 @@ fn what_others_did_not_send_after_all_is_sent() {
     let elsewhere = |shipment: &str| OrderCommand::ShippedElsewhere {
         shipment: id(shipment),
         lines: vec![units("1", 2)],
+        tracking: None,
     };
     let undo = |shipment: &str| OrderCommand::UndoElsewhere {
         shipment: id(shipment),

@@ -37,11 +37,14 @@ fn a_sold_order_is_planned_reserved_requested_and_shipped() {
     scene.tell(OrderCommand::Acknowledge { request: 2 });
     scene.check(OrderStatus::Acknowledged, &[]);
     scene.tell(ship(2, "s1", &[request_line("1", "A", 1)]));
-    scene.check(OrderStatus::PartlyShipped, &["A settle1 reno 1/0"]);
+    scene.check(
+        OrderStatus::PartlyShipped,
+        &["A settle1 reno 1/0", "report1.1"],
+    );
     scene.tell(ship(2, "s1", &[request_line("1", "A", 1)]));
     scene.tell(ship(2, "s2", &[])).tell(ship(1, "s3", &[]));
-    let settles = ["A settle1 reno 2/0", "B settle1 newark 1/0"];
-    scene.check(OrderStatus::Shipped, &settles);
+    let last = ["report1.1", "A settle1 reno 2/0", "B settle1 newark 1/0"];
+    scene.check(OrderStatus::Shipped, &last);
     scene.told().wake();
     scene.check(OrderStatus::Closed, &[]);
     assert_eq!(scene.entity.next_deadline(), None);
@@ -63,6 +66,9 @@ fn layout_is_golden() {
     scene.delivered(None);
     scene.tell(OrderCommand::Acknowledge { request: 1 });
     scene.tell(ship(1, "s1", &[request_line("1", "A", 1)]));
-    scene.check(OrderStatus::PartlyShipped, &["A settle1 reno 1/0"]);
+    scene.check(
+        OrderStatus::PartlyShipped,
+        &["A settle1 reno 1/0", "report1.1"],
+    );
     crate::golden::check(&scene.entity);
 }

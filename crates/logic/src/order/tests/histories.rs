@@ -207,6 +207,12 @@ impl World {
         let may_go = self.scene.order().may_request(now);
         assert!(!may_go || order.work().is_empty(), "{order:#?}");
         assert_eq!(self.scene.effects(), Vec::<String>::new());
+        for (id, line) in order.lines.iter().filter(|_| order.is_reported()) {
+            let told = self.shop.units(id);
+            assert_eq!(told, line.shipped_units(), "{id}: {:?}", self.shop);
+        }
+        let cancels = &self.shop.cancels;
+        assert!(cancels.values().all(|times| *times == 1), "{cancels:?}");
         self.scene.recovers();
         let settled = self.scene.settled();
         let repeated = self.repeated();

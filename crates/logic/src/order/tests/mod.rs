@@ -9,5 +9,7 @@ mod histories;
 mod people;
 mod placing;
 mod recalls;
+mod reports;
 mod scene;
+mod shop;
 mod world;

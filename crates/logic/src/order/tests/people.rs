@@ -81,6 +81,7 @@ impl World {
             18 => OrderCommand::ShippedElsewhere {
                 shipment: id(&format!("x{}", how % 4)),
                 lines: vec![units(one, some)],
+                tracking: Some("theirs".to_owned()),
             },
             19 => OrderCommand::UndoElsewhere {
                 shipment: id(&format!("x{}", how % 4)),

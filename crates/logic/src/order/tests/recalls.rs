@@ -300,7 +300,7 @@ fn units_that_nobody_was_given_are_let_go_first() {
         lines: Some(vec![units("1", 1)]),
         reason: "one is enough".to_owned(),
     });
-    scene.check(OrderStatus::Requested, &["A settle2 reno 0/1"]);
+    scene.check(OrderStatus::Requested, &["A settle2 reno 0/1", "report1.1"]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A scene: one order, and whoever it talks to played by the test.
 
-use crossdock_model::answer::{LocationStock, StockView};
-use crossdock_model::command::{DeliveryKind, LineEdit, LocationCommand, OrderCommand, SkuCommand};
+use crossdock_model::answer::{LocationStock, ReportTask, StockView};
+use crossdock_model::command::{
+    DeliveryKind, LineEdit, LocationCommand, OrderCommand, Said, SkuCommand,
+};
 use crossdock_model::v1::{
     Allocation, Connector, Destination, Fallback, LineFacts, LineUnits, LocationFacts, OrderFacts,
     OrderStatus, Origin, Part, Payment, Plan, PostalAddress, RequestLine, Sale, Take, Tracking,
@@ -117,7 +119,7 @@ impl Scene {
         let (number, effect) = found.unwrap_or_else(|| panic!("no {start}: {:?}", self.effects()));
         let from = match effect {
             Effect::Tell { to, .. } => to.clone(),
-            Effect::Plan(_) | Effect::Deliver(_) => self.entity.id().clone(),
+            Effect::Plan(_) | Effect::Deliver(_) | Effect::Report(_) => self.entity.id().clone(),
         };
         self.ask(&Command::Answered {
             effect: *number,
@@ -175,8 +177,16 @@ impl Scene {
         self.answer(&start, Ok(Answer::Stock(Box::new(stock))))
     }
 
-    /// Answers `Done` to everything that says no more than that.
+    /// Answers `Done` to everything that says no more than that; nobody is connected who could tell the channel.
     pub fn told(&mut self) -> &mut Self {
+        while self.order().reporting().is_some() {
+            self.reported(Said::NotTold);
+        }
+        self.told_skus()
+    }
+
+    /// As [`Scene::told`], but for what the channel is told.
+    pub fn told_skus(&mut self) -> &mut Self {
         for word in ["confirm", "release", "settle", "stop", "return", "free"] {
             for (_, effect) in self.pending() {
                 let words = words(&effect);
@@ -203,6 +213,34 @@ impl Scene {
             request,
             attempt,
             error: error.map(str::to_owned),
+        })
+    }
+
+    /// What is being told is about to be: what it says.
+    pub fn begin_report(&mut self) -> ReportTask {
+        self.ask_to_begin();
+        match &self.answer {
+            Ok(Answer::Report(task)) => ReportTask::clone(task),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn ask_to_begin(&mut self) -> &mut Self {
+        let call = self.order().reporting().expect("a report").clone();
+        self.tell(OrderCommand::BeginReport {
+            report: call.report,
+            attempt: call.attempt,
+            keyed: false,
+        })
+    }
+
+    /// What came of what is being told.
+    pub fn reported(&mut self, said: Said) -> &mut Self {
+        let call = self.order().reporting().expect("a report").clone();
+        self.tell(OrderCommand::Reported {
+            report: call.report,
+            attempt: call.attempt,
+            said,
         })
     }
 
@@ -306,6 +344,7 @@ pub fn words(effect: &Effect) -> String {
                 .collect();
             format!("{} {kind} {}", one.location, lines.join(","))
         }
+        Effect::Report(call) => format!("report{}.{}", call.report, call.attempt),
         Effect::Tell { to, command, .. } => {
             let to = match to {
                 EntityId::Sku(sku) => sku.to_string(),

@@ -11,6 +11,7 @@ use crossdock_model::{
 };
 
 use super::scene::*;
+use super::shop::Shop;
 use crate::entity::DEDUP_WINDOW;
 use crate::order::state::Order;
 use crate::{Announcement, Entity, Outcome};
@@ -36,7 +37,8 @@ pub struct World {
     /// The most units of each line that were ever ordered.
     pub most: BTreeMap<LineId, u32>,
     /// Records of the order that a crash cannot lose: what rests on them has left.
-    durable: usize,
+    pub durable: usize,
+    pub shop: Shop,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
             full_times: 3,
             most: BTreeMap::new(),
             durable: 0,
+            shop: Shop::default(),
         };
         for (i, sku) in SKUS.iter().enumerate() {
             let entity = Entity::new(EntityId::Sku(id(sku)));
@@ -160,7 +163,7 @@ impl World {
         let tentative = match effect {
             Effect::Tell { tentative, .. } => *tentative,
             Effect::Plan(_) => true,
-            Effect::Deliver(_) => false,
+            Effect::Deliver(_) | Effect::Report(_) => false,
         };
         if !tentative {
             self.durable = self.scene.records.len();
@@ -179,6 +182,7 @@ impl World {
                     error: failed.then(|| "refused".to_owned()),
                 }));
             }
+            Effect::Report(call) => self.report(call),
             Effect::Tell { to, command, .. } => {
                 let result = match (to, command.as_ref()) {
                     (EntityId::Sku(sku), command) => {

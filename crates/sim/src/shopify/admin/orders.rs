@@ -138,9 +138,13 @@ fn refund(refund: &Refund) -> Value {
 }
 
 fn fulfilment(fulfilment: &Fulfilment) -> Value {
+    let tracking = fulfilment.tracking.iter();
+    let tracking =
+        tracking.map(|(company, number)| json!({ "company": company, "number": number }));
     let line = |(line, units): &(u64, u32)| json!({ "lineItem": { "id": gid("LineItem", *line) }, "quantity": units });
     json!({
         "id": gid("Fulfillment", fulfilment.id), "status": "SUCCESS", "service": { "handle": "manual" },
+        "trackingInfo": tracking.collect::<Vec<_>>(),
         "fulfillmentLineItems": list(fulfilment.lines.iter().map(line)),
     })
 }

@@ -63,7 +63,10 @@ async fn an_order_reads_as_its_webhook_says() {
     let read = world.read(&order).await;
     assert_eq!(read, world.told(&order));
     assert_eq!(
-        (read.shipped[0].0.clone(), read.shipped[0].1[0].units),
+        (
+            read.shipped[0].shipment.clone(),
+            read.shipped[0].lines[0].units
+        ),
         (shipment, 1)
     );
     let cancelled = world.buy(1, 1);
@@ -120,7 +123,7 @@ async fn long_orders_are_read_page_by_page() {
     world.admin.create_fulfilment(&parcel).await.unwrap();
     refill().await;
     let read = world.read(&order).await;
-    assert_eq!(read.shipped[0].1.len(), 170);
+    assert_eq!(read.shipped[0].lines.len(), 170);
     assert_eq!(read, world.told(&order));
     time.abort();
 }
