@@ -55,6 +55,7 @@ struct State {
     bodies: BTreeMap<InboxId, Vec<u8>>,
     vault: Vault,
     faults: VecDeque<Fault>,
+    fails_after: Option<(u64, bool)>,
     failed: bool,
     commits: u64,
     flush: Duration,
@@ -89,9 +90,15 @@ impl MemoryJournal {
         self.lock().faults.push_back(fault);
     }
 
+    /// Lets so many commits pass; the one after them meets [`Fault::Unknown`].
+    pub fn fail_after(&self, commits: u64, written: bool) {
+        self.lock().fails_after = Some((commits, written));
+    }
+
     /// What a restart of the process does: commits are taken again after an unknown outcome.
     pub fn reopen(&self) {
-        self.lock().failed = false;
+        let mut state = self.lock();
+        (state.failed, state.fails_after) = (false, None);
     }
 
     /// Lets every commit take so long from now on, as a disk's flush does.
@@ -138,7 +145,7 @@ impl Journal for MemoryJournal {
         let mut state = self.lock();
         state.refuse_after_failure()?;
         check_batch(batch)?;
-        match state.faults.pop_front() {
+        match state.next_fault() {
             None => Ok(state.commit(batch, None)),
             Some(Fault::Refuse(shard)) => Ok(state.commit(batch, Some(shard))),
             Some(Fault::Full) => Err(JournalError::Full {
@@ -340,6 +347,15 @@ impl State {
             return Err(JournalError::Unknown(what));
         }
         Ok(())
+    }
+
+    fn next_fault(&mut self) -> Option<Fault> {
+        match &mut self.fails_after {
+            Some((0, written)) => return Some(Fault::Unknown { written: *written }),
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
+        self.faults.pop_front()
     }
 
     fn of_shard(&self, shard: ShardId) -> impl Iterator<Item = &Checkpoint> {

@@ -1,5 +1,7 @@
 //! A node that publishes to a shop which compares and sets.
 
+mod gaps;
+
 use std::collections::VecDeque;
 use std::time::Duration as Wait;
 
@@ -16,6 +18,13 @@ use crossdock_runtime::{Node, Options, RealClock, Unconnected, bucket_of};
 use super::*;
 
 const SKUS: usize = 20;
+const LIMITS: DeskLimits = DeskLimits {
+    batch_max: 5,
+    calls_max: 2,
+    cost: 1,
+    reads_max: 5,
+    read_cost: 1,
+};
 
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,7 +87,9 @@ impl Books {
         let shown = self.shown.get_mut(&number.listing);
         match shown {
             None => SetOutcome::Refused("no such item".to_owned()),
-            Some(shown) if number.change_from != Some(*shown) => SetOutcome::Stale,
+            Some(shown) if number.change_from.is_some_and(|from| from != *shown) => {
+                SetOutcome::Stale
+            }
             Some(shown) => {
                 *shown = number.units.into();
                 SetOutcome::Confirmed { at }
@@ -129,6 +140,14 @@ fn sku(number: usize) -> EntityId {
     EntityId::Sku(SkuId::new(format!("S{number}")).unwrap())
 }
 
+/// One unit of the SKU of that number.
+fn single(number: usize) -> ListingTarget {
+    ListingTarget::Sku {
+        sku: SkuId::new(format!("S{number}")).unwrap(),
+        multiplier: 1,
+    }
+}
+
 fn publishing() -> Publishing {
     Publishing {
         version: 0,
@@ -158,18 +177,11 @@ impl Scene {
     async fn start(journal: Arc<MemoryJournal>, shop: Arc<Shop>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
         let budget = Budget::new(10_000, 10_000, clock.now());
-        let limits = DeskLimits {
-            batch_max: 5,
-            calls_max: 2,
-            cost: 1,
-            reads_max: 5,
-            read_cost: 1,
-        };
         let publisher = Publisher::new(
             shop_id(),
             Arc::clone(&shop) as Arc<dyn Numbers>,
             Arc::clone(&clock),
-            limits,
+            LIMITS,
             Arc::new(Mutex::new(budget)),
         );
         let publisher = publisher.rechecking(Duration::from_ms(640));
@@ -228,15 +240,9 @@ impl Scene {
     }
 
     async fn map(&self, number: usize) {
-        let EntityId::Sku(id) = sku(number) else {
-            unreachable!()
-        };
         let map = BucketCommand::Map {
             listing: listing(number),
-            target: ListingTarget::Sku {
-                sku: id,
-                multiplier: 1,
-            },
+            target: single(number),
         };
         let bucket = EntityId::Bucket(shop_id(), bucket_of(&listing(number)));
         self.ask(bucket, Command::Bucket(map)).await;
