@@ -8,7 +8,9 @@ use crossdock_model::v1::{
     BucketEvent, CallOutcome, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
     Publishing,
 };
-use crossdock_model::{Answer, ChannelId, EntityId, ListingId, Rejection, SourceId, Timestamp};
+use crossdock_model::{
+    Answer, ChannelId, Duration, EntityId, ListingId, Rejection, SourceId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::{Rank, Task};
@@ -18,6 +20,11 @@ use super::{CALLS_MAX, DUE_PER_DECISION, LISTING_WRONG, OFFERS_MAX};
 use crate::decider::{Asked, Decision};
 use crate::exceptions::resolved;
 use crate::publish::{Act, Slot};
+
+/// What lasts so long is half as dangerous as what is sold out: about as long as it takes to send what is urgent.
+const SOON: Duration = Duration::from_s(10);
+const MILLI: u128 = 1_000;
+const HOUR_MS: u128 = 3_600_000;
 
 /// What a bucket would have the channel asked or told, the most urgent first.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +47,7 @@ pub struct Offer {
     /// What comes first.
     pub urgency: Urgency,
     /// Expected oversold units avoided (or, for a raise, sales won) per hour of waiting, in thousandths: the rate of
-    /// sale times the units that are wrong.
+    /// sale times the units that are wrong, and less the longer what there is lasts.
     pub milli_per_h: u64,
     /// Since when it is wrong.
     pub since: Timestamp,
@@ -349,11 +356,27 @@ fn rank(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp)
             None => (Urgency::Lower, 1),
         },
     };
+    let milli_per_h = target.milli_per_h.max(1).saturating_mul(units);
     Some(Rank {
         refused_at: place.refused_at,
         urgency,
-        milli_per_h: Reverse(target.milli_per_h.max(1).saturating_mul(units)),
+        milli_per_h: Reverse(match urgency {
+            Urgency::Lower => imminent(milli_per_h, target),
+            Urgency::Read | Urgency::Raise => milli_per_h,
+        }),
         since: slot.wrong_since().unwrap_or(now),
         is_read: act == Act::Read,
     })
+}
+
+/// What may be oversold per hour, weighted with how soon: as long as there is enough for all channels, a number that is
+/// too high sells nothing twice.
+fn imminent(milli_per_h: u64, target: &Target) -> u64 {
+    let left = u128::from(target.units) * MILLI * HOUR_MS;
+    let Some(left_ms) = left.checked_div(target.everywhere_milli_per_h.into()) else {
+        return milli_per_h;
+    };
+    let soon_ms = u128::from(SOON.as_ms());
+    let weighted = u128::from(milli_per_h) * soon_ms / (soon_ms + left_ms);
+    u64::try_from(weighted).unwrap_or(u64::MAX).max(1)
 }

@@ -30,6 +30,8 @@ pub(super) struct Target {
     proof: Timestamp,
     /// How fast it sells on the channel, in thousandths of a unit of the listing per hour.
     pub milli_per_h: u64,
+    /// The same of all channels together.
+    pub everywhere_milli_per_h: u64,
 }
 
 impl Target {
@@ -72,6 +74,10 @@ impl BucketState {
         keep_back(&mut units, kept_units(publishing, channel, &made_of));
         units.extend(restored(publishing, known, &units));
         let own = per_unit(&made_of, |heard| rate(channel, heard));
+        let everywhere = per_unit(&made_of, |heard| {
+            let rates = heard.rates.iter().map(|rate| rate.milli_per_h);
+            rates.fold(0, u64::saturating_add)
+        });
         let unseen = match publishing.writes {
             Writes::CompareAndSet => 0,
             Writes::Absolute => per_unit_units(&made_of, |heard| {
@@ -87,6 +93,7 @@ impl BucketState {
             sold: self.sold(publishing, known, &made_of),
             proof: proof.unwrap_or_default(),
             milli_per_h: own,
+            everywhere_milli_per_h: everywhere,
         };
         let units = units.into_iter();
         units.map(|(place, units)| (place, target(units))).collect()

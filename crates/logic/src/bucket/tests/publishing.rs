@@ -418,6 +418,27 @@ fn a_fall_that_was_no_sale_is_told_and_put_right() {
     assert_eq!(shop.begin(), set(1, 10, Some(4)));
 }
 
+/// At two sales a second, twenty units last ten seconds: (units that there are, what 20 units too many weigh, of 20).
+#[test]
+fn what_is_nearly_sold_out_is_more_urgent() {
+    for (units, weight) in [(0, 20), (20, 10), (60, 5), (1_000_000, 0)] {
+        let mut shop = Shop::active(Writes::CompareAndSet);
+        let rate = SellingRate {
+            channel: ChannelId::new("shop").unwrap(),
+            milli_per_h: 7_200_000,
+            shape_milli: 1_000,
+        };
+        shop.say_stock(PublishedStock {
+            rates: vec![rate],
+            ..Shop::stock("A", 2, units, &[])
+        });
+        shop.shows(i64::from(units) + 20);
+        let (urgency, milli_per_h) = shop.offered().unwrap();
+        let found = (urgency, milli_per_h / 7_200_000);
+        assert_eq!(found, (Urgency::Lower, weight), "{units}");
+    }
+}
+
 /// A sale of the channel itself has lowered its number by one, however it takes numbers: what was sold elsewhere since
 /// still has to be taken off.
 #[test]
