@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use crossdock_model::v1::Writes;
-use crossdock_sim::lab::{Estimate, LabError, Rates, buffers, formulas, sync, trap};
+use crossdock_sim::lab::{Estimate, LabError, Rates, buffers, formulas, priority, sync, trap};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,6 +31,8 @@ pub(crate) enum Study {
     Buffers,
     /// A channel whose own sales are heard of late.
     Trap,
+    /// What is sent first where a channel takes fewer numbers than change.
+    Priority,
 }
 
 impl FromStr for Study {
@@ -42,8 +44,10 @@ impl FromStr for Study {
             "formulas" => Self::Formulas,
             "buffers" => Self::Buffers,
             "trap" => Self::Trap,
+            "priority" => Self::Priority,
             other => {
-                let problem = |problem| format!("{problem}, all, formulas, buffers, trap");
+                let problem =
+                    |problem| format!("{problem}, all, formulas, buffers, trap, priority");
                 Self::One(other.parse().map_err(problem)?)
             }
         })
@@ -86,6 +90,7 @@ fn measure(study: Study, orders: u64, seed: u64) -> Result<Table, Failure> {
         Study::Formulas => compared(seed),
         Study::Buffers => buffered(seed),
         Study::Trap => trapped(seed),
+        Study::Priority => rushed(seed),
     };
     Ok(table?)
 }
@@ -189,6 +194,28 @@ fn trapped(seed: u64) -> anyhow::Result<Table> {
             one.episodes.to_string(),
             one.orders.to_string(),
             figure(&one.oversold),
+        ]
+    })
+}
+
+fn rushed(seed: u64) -> anyhow::Result<Table> {
+    let mut found = Vec::new();
+    for order in [priority::Order::Danger, priority::Order::FirstIn] {
+        found.push(priority::rush(seed, order, &priority::Rush::REAL)?);
+    }
+    let head = &[
+        "FIRST", "ORDERS", "OVERSOLD", "SHOP", "AMAZON", "SKUS", "SENT",
+    ];
+    Table::of(head, &found, |one| {
+        let [shop, amazon] = one.oversold;
+        vec![
+            format!("{:?}", one.order),
+            one.orders.to_string(),
+            one.oversold_units().to_string(),
+            shop.to_string(),
+            amazon.to_string(),
+            one.oversold_skus.to_string(),
+            one.sent.map(|sent| sent.to_string()).join("+"),
         ]
     })
 }

@@ -1,7 +1,8 @@
 //! The production publisher: one listing in a bucket entity, driven as its node drives it.
 
+use crossdock_logic::bucket::Offers;
 use crossdock_logic::entity::DEDUP_WINDOW;
-use crossdock_logic::{Entity, Outcome};
+use crossdock_logic::{Announcement, Entity, Outcome};
 use crossdock_model::answer::NumberCallKind;
 use crossdock_model::command::{BucketCommand, CallEnd, Effect};
 use crossdock_model::v1::{
@@ -135,7 +136,24 @@ impl Bucket {
         Ok(!asks.is_empty())
     }
 
-    fn name(&self) -> (ListingId, SourceId) {
+    /// What it offers to its channel's desk.
+    pub fn offers(&self, now: Timestamp) -> Option<Offers> {
+        match self.entity.announcement(now) {
+            Some(Announcement::Offers(offers)) => Some(*offers),
+            _ => None,
+        }
+    }
+
+    /// Units that the channel should show.
+    pub fn should(&mut self, now: Timestamp) -> Result<Option<u32>, LabError> {
+        let Answer::Numbers(numbers) = self.tell(BucketCommand::LookNumbers, now)? else {
+            return Ok(None);
+        };
+        Ok(numbers.first().and_then(|number| number.should))
+    }
+
+    /// Its listing's name and place.
+    pub fn name(&self) -> (ListingId, SourceId) {
         (self.listing.clone(), self.place.clone())
     }
 }

@@ -13,6 +13,7 @@ mod estimate;
 mod floor;
 pub mod formulas;
 mod keeper;
+pub mod priority;
 mod publisher;
 pub mod sync;
 pub mod trap;

@@ -8,7 +8,7 @@ use super::target::Target;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to measure in accelerated time: batch:60m, batch:30m, batch:15m, events, events+buffers, or `all` of these;
-    /// formulas, buffers, trap
+    /// formulas, buffers, trap, priority
     #[arg(long, value_name = "WHAT", default_value = "all")]
     sync: Study,
     /// With --sync: orders of each line of the table
