@@ -7,6 +7,7 @@ pub mod amazon;
 mod buyer;
 mod fields;
 mod inbound;
+mod orders;
 mod outbound;
 mod shipping;
 pub mod shopify;
@@ -19,6 +20,7 @@ pub use inbound::{
     ChannelLine, ChannelOrder, Delivery, Inbound, Secret, Shipment, StockLevel, Verified,
     VerifyError,
 };
+pub use orders::{Listed, OrderRead, Orders, OrdersListed, Reading, Told};
 pub use outbound::{
     CallError, Called, Calling, NumberSet, NumberShown, Numbers, Repeat, SetOutcome,
 };

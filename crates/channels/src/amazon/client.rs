@@ -7,7 +7,6 @@ use crossdock_model::{Duration, ExternalId, Timestamp};
 use reqwest::{Method, Url, redirect};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::map::{ORDER, delivery_id};
@@ -17,6 +16,7 @@ use super::token::{Credentials, Tokens};
 use super::wire::{Answer, Now, Request, Wire};
 use crate::fields::timestamp;
 use crate::inbound::Secret;
+use crate::orders::digest;
 use crate::outbound::CallError;
 
 /// How far back the next poll begins before where the last one ended: Amazon's lists are late, and an order they left
@@ -313,11 +313,6 @@ fn stored(order: &RawValue) -> StoredOrder {
         delivery_id: delivery_id(ORDER, &body).unwrap_or_else(|_| digest(&body)),
         body,
     }
-}
-
-fn digest(body: &[u8]) -> String {
-    let bytes = Sha256::digest(body);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn unreadable(error: serde_json::Error) -> CallError {

@@ -12,6 +12,7 @@ mod numbers;
 mod operation;
 mod order;
 mod package;
+mod reading;
 mod token;
 mod wire;
 

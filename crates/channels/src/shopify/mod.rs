@@ -12,7 +12,7 @@ mod verify;
 
 pub use export::{ExportProblem, read_export};
 pub use templates::{TemplateLine, TemplateOptions, headers, template};
-pub use topics::{TOPICS, map};
+pub use topics::{READ, TOPICS, map};
 pub use verify::{sign, verify};
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod gid;
 mod lists;
 mod numbers;
 mod orders;
+mod reading;
 mod reply;
 mod subscriptions;
 

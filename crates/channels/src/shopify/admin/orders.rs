@@ -101,6 +101,8 @@ pub struct Changed {
     pub next: Option<String>,
     /// What is left of the app's budget.
     pub points_left: Option<u32>,
+    /// When it was listed, by the shop's clock.
+    pub at: Option<Timestamp>,
 }
 
 impl Admin {
@@ -131,6 +133,7 @@ impl Admin {
             orders: changed?,
             next: next_page(&orders)?,
             points_left: reply.points_left,
+            at: reply.at,
         })
     }
 
@@ -139,11 +142,21 @@ impl Admin {
     /// # Errors
     /// [`AdminError`]; it is refused also when it has more parts than are read.
     pub async fn order(&self, order: &ExternalId) -> Result<Option<ChannelOrder>, AdminError> {
+        let (body, _) = self.order_body(order).await?;
+        let read = body.map(|body| order::read(&Part::root(&body)?));
+        Ok(read.transpose()?)
+    }
+
+    /// An order as a webhook would have it, and what is left of the app's budget.
+    pub(super) async fn order_body(
+        &self,
+        order: &ExternalId,
+    ) -> Result<(Option<Value>, Option<u32>), AdminError> {
         let id = gid("Order", order.as_str());
         let mut reply = self.call(ORDER, json!({ "id": id })).await?;
         let mut order = reply.data["order"].take();
         if order.is_null() {
-            return Ok(None);
+            return Ok((None, reply.points_left));
         }
         self.complete(&mut order, "lineItems", LINES).await?;
         for (parts, list, document) in [
@@ -161,8 +174,7 @@ impl Admin {
                 self.complete(part, list, document).await?;
             }
         }
-        let rest = rest(&order);
-        Ok(Some(order::read(&Part::root(&rest)?)?))
+        Ok((Some(rest(&order)), reply.points_left))
     }
 }
 

@@ -6,8 +6,9 @@ use crossdock_channels::shopify::admin::{
     AdminError, Cancel, CancelReason, FulfilmentOrder, POLL_OVERLAP, Parcel,
 };
 use crossdock_channels::shopify::map;
-use crossdock_channels::{ChannelOrder, Inbound};
+use crossdock_channels::{ChannelOrder, Inbound, Listed, Orders};
 use crossdock_model::{Duration, ExternalId};
+use crossdock_runtime::Clock;
 
 use super::*;
 
@@ -154,6 +155,56 @@ async fn orders_that_changed_are_listed() {
     assert!(listed.iter().map(|(id, _)| id).eq(&orders));
     let wider = world.admin.changed_orders(NOW, None).await.unwrap();
     assert_eq!(wider.orders[0], (old, NOW));
+
+    // By a cursor that is kept as a text: the list ends, and goes on with what comes after it.
+    let admin: &dyn Orders = &world.admin;
+    let first = admin.changed(admin.since(since)).await.unwrap();
+    let second = admin.changed(first.cursor).await.unwrap();
+    assert_eq!((first.is_last, second.is_last), (false, true));
+    assert_eq!(
+        (first.orders.len(), second.orders.len()),
+        (250, 10),
+        "page by page"
+    );
+    world.clock.advance(Duration::from_minutes(3));
+    let next = world.buy(0, 1);
+    let later = world.clock.now();
+    world.clock.advance(Duration::from_minutes(3));
+    let mut cursor = second.cursor;
+    for orders in [250, 11] {
+        // A little from before is read again.
+        let page = admin.changed(cursor).await.unwrap();
+        assert_eq!(page.orders.len(), orders);
+        cursor = page.cursor;
+    }
+    let last = admin.changed(cursor).await.unwrap();
+    let named = Listed::Named {
+        order: next,
+        updated_at: later,
+    };
+    assert_eq!((last.orders, last.is_last), (vec![named], true));
+    assert!(last.looked_until >= Some(later));
+}
+
+/// A read is one more delivery: its body is one that the connector reads, and later than all of its second.
+#[tokio::test]
+async fn an_order_that_was_read_can_be_stored() {
+    let world = world(Faults::default(), Rate::STANDARD).await;
+    let order = world.buy(1, 1);
+    let admin: &dyn Orders = &world.admin;
+    let read = admin.order(order.clone()).await.unwrap();
+    let again = admin.order(order.clone()).await.unwrap();
+    assert_eq!(read.told, again.told, "a repeat is known");
+    let told = read.told.unwrap();
+    assert!(told.delivery_id.starts_with(&format!("read/{order}/")));
+    let Ok(Inbound::Order(stored)) = map(told.topic, &told.body) else {
+        panic!("{told:?}");
+    };
+    let direct = world.read(&order).await;
+    assert_eq!(stored.updated_at, direct.updated_at + Duration::from_ms(1));
+    assert_eq!(stored.lines, direct.lines);
+    let unknown = ExternalId::new("1").unwrap();
+    assert_eq!(admin.order(unknown).await.unwrap().told, None);
 }
 
 /// What we decided is sent from where we decided.
