@@ -23,6 +23,8 @@ use crate::v1::{Jobs, Kits};
 pub enum ConnectorKind {
     /// A Shopify shop.
     Shopify,
+    /// A seller's account on Amazon: its orders are read.
+    Amazon,
     /// Orders through this API: no webhooks come in.
     Api,
 }
@@ -33,6 +35,7 @@ impl ConnectorKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Shopify => "shopify",
+            Self::Amazon => "amazon",
             Self::Api => "api",
         }
     }

@@ -54,7 +54,7 @@ pub(crate) async fn take(
 fn known_topic(kind: ConnectorKind, headers: &[(String, String)]) -> &'static str {
     let known: &[&str] = match kind {
         ConnectorKind::Shopify => &shopify::TOPICS,
-        ConnectorKind::Api => &[],
+        ConnectorKind::Amazon | ConnectorKind::Api => &[],
     };
     let mut named = headers
         .iter()
@@ -125,7 +125,9 @@ fn verified(
     let delivery = Delivery { headers, body };
     let checked = match auth.kind {
         ConnectorKind::Shopify => shopify::verify(&auth.secrets, &delivery),
-        ConnectorKind::Api => return Err(ApiError::not_found("webhooks of this channel")),
+        ConnectorKind::Amazon | ConnectorKind::Api => {
+            return Err(ApiError::not_found("webhooks of this channel"));
+        }
     };
     checked.map_err(|error| match error {
         VerifyError::MissingSignature | VerifyError::BadSignature | VerifyError::Stale => {

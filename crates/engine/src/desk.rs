@@ -303,6 +303,7 @@ mod tests {
             is_read: *urgency == Urgency::Read,
         };
         Offers {
+            unproven: None,
             channel: "shop".parse().unwrap(),
             bucket,
             offers: rows.iter().map(offer).collect(),
@@ -360,6 +361,7 @@ mod tests {
                     .filter(|offer| offer.listing.as_str() != id);
                 let channel = "shop".parse().unwrap();
                 desk.offered(Offers {
+                    unproven: None,
                     channel,
                     bucket,
                     offers: left.collect(),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1::{
     Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, DriftClass,
-    ListingMode, ListingTarget, LocationFacts, OrderStatus, PublishedStock, Publishing, ReportKind,
-    Scope, ShownLevel, Take, Tracking,
+    ListingMode, ListingTarget, LocationFacts, OrderStatus, Polled, PublishedStock, Publishing,
+    ReportKind, Scope, ShownLevel, Take, Tracking,
 };
 use crate::{HoldId, ListingId, LocationId, OrderId, ShipmentId, SkuId, SourceId, Timestamp};
 
@@ -83,6 +83,10 @@ pub struct OrderSummary {
     pub hold_expires_at: Option<Timestamp>,
     /// Names the address in the vault that it goes to, 0 for none.
     pub address_version: u64,
+    /// Whether all of it is taken off stock, waits for stock, can be placed nowhere, or is over.
+    pub placed: bool,
+    /// Whether another statement of the time of the last one differed from it: nobody knows which came first.
+    pub tied: bool,
 }
 
 /// What an entity answers to a command or a query.
@@ -134,6 +138,8 @@ pub enum Answer {
         adopt_older_than: Option<Timestamp>,
         /// What is published, if anything can be.
         publishing: Option<Box<Publishing>>,
+        /// How far its orders were read, if anything reads them.
+        polled: Option<Polled>,
     },
     /// What listings of a bucket are mapped to.
     Listings(Vec<(ListingId, ListingTarget)>),

@@ -66,6 +66,8 @@ pub(crate) struct ChannelDoc {
     adopt_older_than: Option<Time>,
     /// Whether its numbers can be read and set.
     publishes: bool,
+    /// Its orders were read up to then, where they are read from its API.
+    read_up_to: Option<Time>,
     /// SKUs of which it shows none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused_skus: Vec<String>,
@@ -152,6 +154,7 @@ pub(super) async fn doc(
         mode,
         adopt_older_than,
         publishing,
+        polled,
     } = &reply.answer
     else {
         return Err(ApiError::not_found(format!("channel {channel}")));
@@ -171,6 +174,7 @@ pub(super) async fn doc(
         },
         adopt_older_than: adopt_older_than.map(Time),
         publishes: publishing.is_some(),
+        read_up_to: polled.as_ref().map(|polled| Time(polled.read_up_to)),
         paused_skus: publishing
             .as_ref()
             .map_or_else(Vec::new, |known| names(&known.paused_skus)),

@@ -18,7 +18,8 @@ impl Folding<'_> {
             | ChannelEvent::ModeSet(_)
             | ChannelEvent::AdoptionBegan { .. }
             | ChannelEvent::PublishingSet(_)
-            | ChannelEvent::BucketTold { .. } => Ok(()),
+            | ChannelEvent::BucketTold { .. }
+            | ChannelEvent::Polled(_) => Ok(()),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Numbers that are wrong: which of them comes first, and when something is due about one.
+//! Numbers that are wrong: which of them comes first, when something is due about one, and which wait for orders to be read.
 //!
-//! Both are kept in order, so that what a bucket does for one number costs the same however many others are wrong.
+//! All are kept in order, so that what a bucket does for one number costs the same however many others are wrong.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,8 @@ pub(super) struct Task {
     pub rank: Option<Rank>,
     /// When something is due though nothing is heard.
     pub due: Option<Timestamp>,
+    /// It waits until the channel's orders up to then are read.
+    pub unproven: Option<Timestamp>,
 }
 
 /// All numbers that are wrong.
@@ -39,6 +41,7 @@ pub(super) struct Agenda {
     tasks: BTreeMap<NumberId, Task>,
     first: BTreeSet<(Rank, NumberId)>,
     due: BTreeSet<(Timestamp, NumberId)>,
+    unproven: BTreeSet<(Timestamp, NumberId)>,
 }
 
 impl Agenda {
@@ -51,6 +54,9 @@ impl Agenda {
         if let Some(due) = task.due {
             self.due.insert((due, number.clone()));
         }
+        if let Some(unproven) = task.unproven {
+            self.unproven.insert((unproven, number.clone()));
+        }
         self.tasks.insert(number, task);
     }
 
@@ -59,7 +65,7 @@ impl Agenda {
         let Some((number, task)) = self.tasks.remove_entry(number) else {
             return false;
         };
-        // The keys of both orders own their number.
+        // The keys of all orders own their number.
         let mut number = number;
         if let Some(rank) = task.rank {
             let key = (rank, number);
@@ -67,7 +73,12 @@ impl Agenda {
             number = key.1;
         }
         if let Some(due) = task.due {
-            self.due.remove(&(due, number));
+            let key = (due, number);
+            self.due.remove(&key);
+            number = key.1;
+        }
+        if let Some(unproven) = task.unproven {
+            self.unproven.remove(&(unproven, number));
         }
         true
     }
@@ -90,6 +101,11 @@ impl Agenda {
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &NumberId> {
         let due = self.due.iter().take_while(move |(at, _)| *at <= now);
         due.map(|(_, number)| number)
+    }
+
+    /// Up to when orders must be read for the first of those that wait for it.
+    pub fn unproven(&self) -> Option<Timestamp> {
+        self.unproven.first().map(|(until, _)| *until)
     }
 
     /// When something is due next.
@@ -119,6 +135,7 @@ mod tests {
         Task {
             rank: Some(rank),
             due: Some(Timestamp::from_ms(due)),
+            unproven: Some(Timestamp::from_ms(due + 100)),
         }
     }
 
@@ -141,6 +158,7 @@ mod tests {
         };
         let order = ["fast", "slow", "raise", "refused", "refused twice"];
         assert_eq!(first(&agenda), order);
+        assert_eq!(agenda.unproven(), Some(Timestamp::from_ms(101)));
         let due = agenda.due(Timestamp::from_ms(3)).count();
         assert_eq!((due, agenda.numbers().count()), (3, 6));
         assert!(agenda.remove(&number("fast")) && !agenda.remove(&number("fast")));

@@ -35,6 +35,8 @@ pub struct Offers {
     pub bucket: u16,
     /// At most [`OFFERS_MAX`].
     pub offers: Vec<Offer>,
+    /// Numbers wait until the channel's orders are read: one of them goes on once those up to then are.
+    pub unproven: Option<Timestamp>,
 }
 
 /// A number that should be asked for or sent.
@@ -83,6 +85,7 @@ impl BucketState {
             channel: channel.clone(),
             bucket,
             offers: offers.collect(),
+            unproven: self.wrong.unproven(),
         }
     }
 
@@ -330,16 +333,29 @@ pub(super) fn task(
     now: Timestamp,
 ) -> Task {
     let call = call_due(publishing, place).or(place.slot.doubt_due());
+    let act = act(publishing, place, target, now);
     Task {
-        rank: rank(publishing, place, target, now),
+        rank: rank(place, target, act, now),
         due: call.into_iter().chain(late_at(publishing, place)).min(),
+        unproven: unproven(publishing, place, act),
     }
 }
 
-fn rank(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Option<Rank> {
+/// Up to when the channel's orders must have been read before a number can be raised, or before it is known whether it
+/// fell by sales.
+fn unproven(publishing: &Publishing, place: &Place, act: Act) -> Option<Timestamp> {
+    let fell = place.slot.shown();
+    let fell = fell.filter(|_| place.slot.unexplained() > 0);
+    let unproven = match act {
+        Act::AwaitProof { of } => Some(of),
+        Act::Nothing | Act::Set { .. } | Act::Read => fell.map(|shown| shown.at),
+    };
+    unproven.filter(|_| publishing.mode != ChannelMode::Observed)
+}
+
+fn rank(place: &Place, target: &Target, act: Act, now: Timestamp) -> Option<Rank> {
     let slot = &place.slot;
     let most = slot.most(target.unstated());
-    let act = act(publishing, place, target, now);
     let (urgency, units) = match act {
         Act::Nothing | Act::AwaitProof { .. } => return None,
         // Of what is shown otherwise than we believe, too much may be shown.

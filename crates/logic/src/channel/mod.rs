@@ -7,7 +7,9 @@ mod publishing;
 mod tests;
 
 use crossdock_model::command::{ChannelCommand, EffectNumber};
-use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, ExceptionKey, Publishing};
+use crossdock_model::v1::{
+    ChannelEvent, ChannelMode, ChannelSettings, ExceptionKey, Polled, Publishing,
+};
 use crossdock_model::{Answer, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,7 @@ pub struct ChannelState {
     adopt_older_than: Option<Timestamp>,
     exceptions: OpenExceptions,
     publishing: Option<Box<Publishing>>,
+    polled: Option<Polled>,
     pending: Pending,
 }
 
@@ -33,6 +36,7 @@ impl Default for ChannelState {
             adopt_older_than: None,
             exceptions: OpenExceptions::default(),
             publishing: None,
+            polled: None,
             pending: Pending::default(),
         }
     }
@@ -56,7 +60,11 @@ impl Decider for ChannelState {
             ChannelCommand::Pause { what, paused } => return self.pause(what, *paused),
             ChannelCommand::Connect(settings) => (self.settings.as_ref() != Some(settings))
                 .then(|| ChannelEvent::Connected(settings.clone())),
-            ChannelCommand::SetMode(_) | ChannelCommand::BeginAdoption { .. } if !connected => {
+            ChannelCommand::SetMode(_)
+            | ChannelCommand::BeginAdoption { .. }
+            | ChannelCommand::Poll(_)
+                if !connected =>
+            {
                 return Err(Rejection::NotFound(asked.id.to_string()));
             }
             ChannelCommand::SetMode(mode) => return self.set_mode(*mode),
@@ -65,6 +73,9 @@ impl Decider for ChannelState {
             .then_some(ChannelEvent::AdoptionBegan {
                 older_than: *older_than,
             }),
+            ChannelCommand::Poll(polled) => {
+                (self.polled.as_ref() != Some(polled)).then(|| ChannelEvent::Polled(polled.clone()))
+            }
             ChannelCommand::OpenException {
                 kind,
                 subject,
@@ -113,6 +124,7 @@ impl Decider for ChannelState {
             mode: self.mode,
             adopt_older_than: self.adopt_older_than,
             publishing: self.publishing.clone(),
+            polled: self.polled.clone(),
         })
     }
 
@@ -151,6 +163,7 @@ impl Decider for ChannelState {
                 self.publishing = Some(Box::new(publishing.clone()));
                 self.tell_buckets(id);
             }
+            ChannelEvent::Polled(polled) => self.polled = Some(polled.clone()),
             ChannelEvent::BucketTold { effect } => drop(self.pending.end(*effect)),
         }
         Ok(())

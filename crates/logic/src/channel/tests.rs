@@ -2,7 +2,8 @@
 
 use crossdock_model::command::{BucketCommand, ChannelCommand, Effect, PauseTarget};
 use crossdock_model::v1::{
-    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, Publishing, Sale, Writes,
+    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, Polled, Publishing, Sale,
+    Writes,
 };
 use crossdock_model::{
     Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
@@ -53,6 +54,7 @@ fn a_new_channel_is_observed_and_repeats_change_nothing() {
         mode,
         adopt_older_than,
         publishing: None,
+        polled: None,
     };
     let observed = answer(Sale::AlreadySold, ChannelMode::Observed, None);
     assert_eq!(channel.ask(Command::Read), Ok(observed));
@@ -69,6 +71,32 @@ fn a_new_channel_is_observed_and_repeats_change_nothing() {
     );
     let active = answer(Sale::Asks, ChannelMode::Active, Some(older_than));
     assert_eq!(channel.ask(Command::Read), Ok(active));
+}
+
+#[test]
+fn where_reading_stands_is_kept_once_and_told() {
+    use ChannelCommand::{Connect, Poll};
+    let mut channel = Scene::new("channel:shop");
+    let polled = |cursor: &str| Polled {
+        cursor: cursor.to_owned(),
+        read_up_to: Timestamp::from_ms(5),
+    };
+    let early = channel.ask(Command::Channel(Poll(polled("1"))));
+    assert!(matches!(early, Err(Rejection::NotFound(_))), "{early:?}");
+    check(
+        &mut channel,
+        vec![
+            (Connect(settings(Sale::AlreadySold)), 1),
+            (Poll(polled("1")), 1),
+            (Poll(polled("1")), 0),
+            (Poll(polled("2")), 1),
+        ],
+    );
+    let read = channel.ask(Command::Read);
+    let Ok(Answer::Channel { polled: known, .. }) = read else {
+        panic!("{read:?}");
+    };
+    assert_eq!(known, Some(polled("2")));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crossdock_model::answer::OrderSummary;
 use crossdock_model::v1::{OrderStatus, Payment};
 use crossdock_model::{Answer, Rejection, SkuId, Timestamp};
 
-use super::state::{OrderState, Phase, Piece, Placing, Request};
+use super::state::{Order, OrderState, Phase, Piece, Placing, Request};
 use super::{CLOSE_AFTER, EDIT_PATIENCE, RETRY_ASKS_MAX};
 
 impl OrderState {
@@ -32,6 +32,8 @@ impl OrderState {
             reserved: order.pieces.iter().map(Piece::allocation).collect(),
             hold_expires_at: order.expires_at(),
             address_version: order.address_version(),
+            placed: order.is_placed(),
+            tied: order.seen.tie_at == Some(order.facts.updated_at),
         })
     }
 
@@ -99,6 +101,18 @@ impl OrderState {
         due.into_iter()
             .filter(|(at, _)| *at > order.looked_at)
             .min()
+    }
+}
+
+impl Order {
+    /// Whether nothing of it is still to be taken off stock, as far as that can be.
+    fn is_placed(&self) -> bool {
+        let is_under_way = match &self.placing {
+            Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => true,
+            Placing::Idle | Placing::Again(_) | Placing::Busy { .. } => !self.missing().is_empty(),
+            Placing::Waiting(_) | Placing::Stuck(_) => false,
+        };
+        self.is_over() || self.refused.is_some() || !is_under_way
     }
 }
 

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::v1::{
-    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget,
+    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget, Polled,
     PublishedStock, Publishing, ShownLevel,
 };
 use crate::{ListingId, LocationId, SkuId, SourceId, Timestamp};
@@ -47,6 +47,8 @@ pub enum ChannelCommand {
         what: PauseTarget,
         paused: bool,
     },
+    /// Its orders were read so far, and all that was read is stored.
+    Poll(Polled),
 }
 
 /// What is paused on a channel.

@@ -45,6 +45,17 @@ pub enum ChannelEvent {
     BucketTold {
         effect: u32,
     },
+    /// Its orders were read, and reading goes on from there.
+    Polled(Polled),
+}
+
+/// How far a channel's orders were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Polled {
+    /// Where reading goes on: a text of whoever reads.
+    pub cursor: String,
+    /// Orders that changed up to then were read.
+    pub read_up_to: Timestamp,
 }
 
 /// What one unit of a listing is.

@@ -9,7 +9,7 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{HoldId, ShipmentId};
 
-use crate::others::{key, listing, location_facts, settings, shown_level};
+use crate::others::{key, listing, location_facts, polled, settings, shown_level};
 use crate::publishing::{number_calls, number_view, published_stock, publishing};
 use crate::sample::{
     allocation, at, line_units, location, order, plan, samples, sku, stock, take, text,
@@ -27,6 +27,8 @@ fn summary() -> OrderSummary {
         reserved: vec![allocation()],
         hold_expires_at: Some(at(1)),
         address_version: 2,
+        placed: true,
+        tied: true,
     }
 }
 
@@ -66,6 +68,7 @@ samples!(answers, Answer {
             mode: ChannelMode::Paused,
             adopt_older_than: Some(at(3)),
             publishing: Some(Box::new(publishing())),
+            polled: Some(polled()),
         },
     ],
     Listings => [Answer::Listings(vec![(listing(), target())])],

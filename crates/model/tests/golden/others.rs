@@ -2,8 +2,8 @@
 
 use crossdock_model::v1::{
     BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector, DriftClass,
-    Event, ListingMode, ListingTarget, LocationEvent, LocationFacts, OrderEvent, PostalAddress,
-    RequestEvent, Sale, Scope, ShownLevel, SkuEvent, SystemEvent,
+    Event, ListingMode, ListingTarget, LocationEvent, LocationFacts, OrderEvent, Polled,
+    PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent, SystemEvent,
 };
 use crossdock_model::{CredentialId, ListingId, SourceId};
 
@@ -25,6 +25,13 @@ pub fn settings() -> ChannelSettings {
     }
 }
 
+pub fn polled() -> Polled {
+    Polled {
+        cursor: text("{\"after\":5}"),
+        read_up_to: at(6),
+    }
+}
+
 samples!(channel_events, ChannelEvent {
     Connected => [ChannelEvent::Connected(settings())],
     ModeSet => [ChannelEvent::ModeSet(ChannelMode::Active)],
@@ -34,6 +41,7 @@ samples!(channel_events, ChannelEvent {
     ExceptionNoted => [ChannelEvent::ExceptionNoted(exception_noted())],
     PublishingSet => [ChannelEvent::PublishingSet(publishing())],
     BucketTold => [ChannelEvent::BucketTold { effect: 64 }],
+    Polled => [ChannelEvent::Polled(polled())],
 });
 
 pub fn listing() -> ListingId {

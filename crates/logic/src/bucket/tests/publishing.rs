@@ -165,6 +165,14 @@ impl Shop {
         }
     }
 
+    /// Up to when orders must be read before a number can go on.
+    fn unproven(&self) -> Option<Timestamp> {
+        match self.0.entity.announcement(self.0.now) {
+            Some(Announcement::Offers(offers)) => offers.unproven,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// What is urgent about listing 1, and with how many units times a thousandth.
     fn offered(&self) -> Option<(Urgency, u64)> {
         self.offers()
@@ -385,8 +393,11 @@ fn a_raise_waits_for_proof_and_for_what_the_sku_says_after_it() {
     let mut shop = Shop::active(Writes::Absolute);
     shop.shows(10);
     shop.0.pass(Duration::from_minutes(1));
+    assert_eq!(shop.unproven(), None);
+    let wrong_since = shop.0.now;
     shop.say("A", 2, 30, &[]);
     assert_eq!(shop.offered(), None);
+    assert_eq!(shop.unproven(), Some(wrong_since));
     let before = shop.0.now - Duration::from_s(1);
     shop.tell(BucketCommand::Prove { up_to: before });
     assert_eq!(shop.asks(), []);
@@ -395,6 +406,7 @@ fn a_raise_waits_for_proof_and_for_what_the_sku_says_after_it() {
     shop.tell(BucketCommand::Prove { up_to });
     assert_eq!(shop.offered(), None, "the SKU is asked first");
     shop.say("A", 3, 27, &[]);
+    assert_eq!(shop.unproven(), None);
     assert_eq!(shop.begin(), set(1, 27, None));
 }
 
@@ -404,6 +416,8 @@ fn a_fall_that_was_no_sale_is_told_and_put_right() {
     shop.shows(10);
     shop.shows(4);
     assert_eq!(shop.offered(), None, "it may have been sold");
+    let fell_at = shop.0.now - Duration::from_ms(1);
+    assert_eq!(shop.unproven(), Some(fell_at));
     let up_to = shop.0.now;
     shop.tell(BucketCommand::Prove { up_to });
     shop.say("A", 1, 10, &[]);

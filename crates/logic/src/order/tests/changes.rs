@@ -369,6 +369,7 @@ fn newer_statements_win_older_and_tied_ones_do_not() {
     stated_facts.lines[0].ordered_units = 5;
     scene.tell(stated(stated_facts.clone(), Origin::Channel));
     assert_eq!(scene.events().last().map(String::as_str), Some("TieSeen"));
+    assert!(scene.summary().tied);
     scene.tell(stated(stated_facts.clone(), Origin::Channel));
     assert_eq!(scene.entity.version(), version + 1);
     stated_facts.updated_at = ms(T0 - 9_000);
@@ -376,6 +377,7 @@ fn newer_statements_win_older_and_tied_ones_do_not() {
     assert_eq!(scene.entity.version(), version + 1);
     stated_facts.updated_at = ms(T0);
     scene.tell(stated(stated_facts.clone(), Origin::Channel));
+    assert!(!scene.summary().tied, "the newer one is sure");
     scene.check(OrderStatus::Requested, &["reno fulfil1 A:2", "plan 1/A:3"]);
     stated_facts.updated_at = ms(T0 + 1);
     stated_facts.cancelled = Some((ms(T0), "customer".to_owned()));

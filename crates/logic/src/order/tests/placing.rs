@@ -26,11 +26,13 @@ fn a_short_sku_closes_the_attempt_and_the_next_plan_rests_on_its_word() {
         .short("A", view("A", "reno", 1, 0, 0));
     let then = ["A release1", "reno free1", "plan 1/A:2"];
     scene.check(OrderStatus::Routed, &then);
+    assert!(!scene.summary().placed);
     scene.told();
     // The plan still finds no place: the stock it was told is durable, so the order waits.
     scene.plan(plan(&[("1", "A", "reno", 1)], &[("1", "A", 1)]));
     scene.reserved("A").slot("reno");
     scene.check(OrderStatus::Backordered, &["A confirm2", "A wait 1"]);
+    assert!(scene.summary().placed, "it waits for the rest");
     assert!(
         matches!(scene.settled(), Some(Ok(Answer::Order(order))) if order.backordered.len() == 1)
     );

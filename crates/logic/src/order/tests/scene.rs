@@ -1,6 +1,6 @@
 //! A scene: one order, and whoever it talks to played by the test.
 
-use crossdock_model::answer::{LocationStock, ReportTask, StockView};
+use crossdock_model::answer::{LocationStock, OrderSummary, ReportTask, StockView};
 use crossdock_model::command::{
     DeliveryKind, LineEdit, LocationCommand, OrderCommand, Said, SkuCommand,
 };
@@ -280,6 +280,11 @@ impl Scene {
         let order = self.order().order.as_deref().expect("an order");
         let open = order.exceptions.iter().filter(|(_, one)| one.open);
         open.map(|((kind, _), _)| kind.clone()).collect()
+    }
+
+    pub fn summary(&self) -> OrderSummary {
+        let version = self.entity.version();
+        self.order().summary(version).unwrap()
     }
 
     pub fn settled(&self) -> Option<Result<Answer, Rejection>> {
