@@ -37,6 +37,7 @@ async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()
     for (name, channel) in &config.channels {
         let connector = match channel.kind {
             ChannelKind::Shopify => "shopify",
+            ChannelKind::Amazon => "amazon",
             ChannelKind::Api => "api",
         };
         let sale = match channel.sale {
@@ -70,11 +71,10 @@ async fn publish_as(
     id: &ChannelId,
     channel: &Channel,
 ) -> anyhow::Result<()> {
-    let Some(publish) = &channel.publish else {
+    let Some(publishing) = channel.publishing(id)? else {
         return Ok(());
     };
-    let publishing = Box::new(publish.publishing(id)?);
-    let command = Command::Channel(ChannelCommand::PublishAs(publishing));
+    let command = Command::Channel(ChannelCommand::PublishAs(Box::new(publishing)));
     let told = handle.ask(entity, command, by()?).await;
     told.map(drop)
         .context(format!("publishing to channel {id}"))

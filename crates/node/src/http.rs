@@ -93,6 +93,7 @@ fn channel_auth(channel: &Channel) -> Result<ChannelAuth, String> {
         .map(|source| Ok(Secret::new(&source.read()?)));
     let kind = match channel.kind {
         ChannelKind::Shopify => ConnectorKind::Shopify,
+        ChannelKind::Amazon => ConnectorKind::Amazon,
         ChannelKind::Api => ConnectorKind::Api,
     };
     Ok(ChannelAuth {

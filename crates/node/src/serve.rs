@@ -26,8 +26,9 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Synchronous};
 use crate::connector::Warehouses;
 use crate::first_key::ADMIN_KEY_FILE;
+use crate::links::{Links, links};
 use crate::outgoing::Outgoing;
-use crate::{bootstrap, http, ingest, publish, seed, telemetry};
+use crate::{bootstrap, http, ingest, poll, publish, seed, telemetry};
 
 /// Pause of the read models when there is nothing to fold.
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
@@ -83,12 +84,12 @@ impl Server {
             allow_private: config.warehouse.allow_private_addresses,
         };
         let sender = HttpSender::new(policy).context("sending webhooks")?;
-        let warehouses = Warehouses::new(sender.clone(), Arc::clone(&secrets));
-        let warehouses = Arc::new(warehouses);
-        let publishers = Arc::new(publish::publishers(&config, &clock)?);
+        let warehouses = Arc::new(Warehouses::new(sender.clone(), Arc::clone(&secrets)));
+        let links = links(&config, &clock)?;
+        let publishers = Arc::new(publish::Publishers::of(&links, &clock));
         let node = Node::start(
             Arc::clone(&journal) as Arc<dyn Journal>,
-            clock,
+            Arc::clone(&clock),
             Arc::clone(&warehouses) as Arc<dyn Connector>,
             node_options(&config, &publishers)?,
             on_fatal(options.exit_on_failed_flush),
@@ -98,7 +99,7 @@ impl Server {
         warehouses.connect(handle.clone());
         let first_key = bootstrap::prepare(&handle, &config).await?;
         let spans = options.telemetry.spans();
-        ingest::start(&handle, &ways, spans.as_ref());
+        ingest::start(&handle, &ways, &links, spans.as_ref());
         let folding = fold(
             Arc::clone(&insight),
             Arc::clone(&journal) as Arc<dyn Journal>,
@@ -110,7 +111,7 @@ impl Server {
             tokio::spawn(telling),
             tokio::spawn(pruning),
         ];
-        tasks.extend(publishers.start(&handle, &CredentialId::new("publisher")?));
+        tasks.extend(call_channels(&links, &publishers, &handle, &clock)?);
         let on = http::Footing {
             channels,
             ways,
@@ -148,6 +149,23 @@ impl Server {
             task.abort();
         }
     }
+}
+
+/// Whoever calls channels by themselves: to set numbers, and to read orders.
+fn call_channels(
+    links: &Links,
+    publishers: &publish::Publishers,
+    handle: &Handle,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut tasks = publishers.start(handle, &CredentialId::new("publisher")?);
+    tasks.extend(poll::start(
+        links,
+        handle,
+        clock,
+        &CredentialId::new("reader")?,
+    ));
+    Ok(tasks)
 }
 
 /// Imports what a new journal begins with, also after a crash in the middle of it.

@@ -88,6 +88,29 @@ fn toml_value(value: &Value) -> anyhow::Result<Option<String>> {
     }))
 }
 
+const AMAZON: &str = r#"# A seller's account on Amazon, a channel of the kind "amazon": its orders are read, and what can be sold at these
+# locations is published to it, once `crossdock channel publish` has said so. Room is left for what Amazon may have sold
+# within some minutes and not told yet, but for a risk. The rest as above.
+# [channels.market]
+# kind = "amazon"
+# [channels.market.amazon]
+# endpoint = "https://sellingpartnerapi-eu.amazon.com"
+# token_endpoint = "https://api.amazon.com/auth/o2/token"
+# seller = "A1SELLER"
+# marketplace = "A1PA6795UKMFR9"
+# client_id = "amzn1.application-oa2-client.example"
+# client_secret = { env = "AMAZON_CLIENT_SECRET" }
+# refresh_token = { env = "AMAZON_REFRESH_TOKEN" }
+# product_type = "PRODUCT"
+# locations = ["reno", "york"]
+# buffer_units = 0
+# unseen_minutes = 5
+# unseen_risk = 0.001
+# list_lag_s = 120
+# wrong_minutes = 30
+# recheck_minutes = 60
+"#;
+
 fn examples(secret: &str) -> anyhow::Result<String> {
     let secret = toml_value(&Value::String(secret.to_owned()))?.unwrap_or_default();
     Ok(format!(
@@ -114,18 +137,23 @@ time_zone = "UTC"
 # ship_within = "1d"
 # deliver_within = "3d"
 
-# What can be sold is published to the shop, once `crossdock channel publish` has said so: its address, an access token,
-# and its place by its id with the locations whose stock it sells. Each listing keeps some units back; the shop's API
-# gives so many points a second; a number that is wrong for so many minutes becomes an exception.
+# The shop's orders are read beside what its webhooks tell, and what can be sold is published to it, once
+# `crossdock channel publish` has said so: its address, an access token, and its places by their ids with the locations
+# whose stock each sells. Of each listing some units are kept back: always as many, or (buffer) as many as others sell
+# until the shop shows it, but for a risk. The shop's API gives so many points a second, its list of orders is so many
+# seconds late; a number that is wrong for so many minutes becomes an exception.
 # [channels.shop.publish]
 # url = "https://example.myshopify.com"
 # token = {{ env = "SHOP_TOKEN" }}
 # places = {{ 8050 = ["reno", "york"] }}
 # buffer_units = 0
+# buffer = {{ risk = 0.001, lag_s = 5, floor_units = 0, cap_units = 20 }}
+# list_lag_s = 5
 # points_per_s = 100
 # wrong_minutes = 10
 # recheck_minutes = 60
 
+{AMAZON}
 # Orders through POST /v1/orders: the caller asks first and can be refused.
 [channels.api]
 kind = "api"

@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, the sum of the parts' settings. All mistakes are reported at once.
 
+mod amazon;
 mod publish;
 mod read;
 mod secret;
@@ -10,10 +11,13 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crossdock_model::ChannelId;
+use crossdock_model::v1::Publishing;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use publish::Publish;
+pub use amazon::Amazon;
+pub use publish::{MeasuredBuffer, Publish};
 pub use secret::SecretSource;
 pub use shipping::Method;
 
@@ -188,6 +192,46 @@ pub struct Channel {
     /// What is published to it. Nothing is, until it is made active: `crossdock channel publish`.
     #[serde(default)]
     pub publish: Option<Publish>,
+    /// The seller's account, of a channel of the kind `amazon`: its orders are read, and what can be sold is published to
+    /// it, once it is made active.
+    #[serde(default)]
+    pub amazon: Option<Amazon>,
+}
+
+impl Channel {
+    /// What is published to it, if anything can be.
+    ///
+    /// # Errors
+    /// When a place or location is no id.
+    pub fn publishing(&self, channel: &ChannelId) -> anyhow::Result<Option<Publishing>> {
+        match (&self.publish, &self.amazon) {
+            (Some(publish), _) => publish.publishing(channel).map(Some),
+            (None, Some(amazon)) => amazon.publishing(channel).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Secrets that its API is called with, by the setting each is in.
+    pub(crate) fn api_secrets(&self) -> impl Iterator<Item = (&'static str, &SecretSource)> {
+        let shop = self.publish.iter();
+        let shop = shop.map(|publish| ("publish.token", &publish.token));
+        let seller = self.amazon.iter().flat_map(|amazon| {
+            [
+                ("amazon.client_secret", &amazon.client_secret),
+                ("amazon.refresh_token", &amazon.refresh_token),
+            ]
+        });
+        shop.chain(seller)
+    }
+
+    fn secrets_mut(&mut self) -> impl Iterator<Item = &mut SecretSource> {
+        let shop = self.publish.iter_mut().map(|publish| &mut publish.token);
+        let seller = self
+            .amazon
+            .iter_mut()
+            .flat_map(|amazon| [&mut amazon.client_secret, &mut amazon.refresh_token]);
+        self.webhook_secrets.iter_mut().chain(shop).chain(seller)
+    }
 }
 
 fn yes() -> bool {
@@ -204,6 +248,8 @@ fn utc() -> String {
 pub enum ChannelKind {
     /// A Shopify shop.
     Shopify,
+    /// A seller's account on Amazon.
+    Amazon,
     /// Orders through this server's own API.
     Api,
 }
@@ -285,11 +331,7 @@ impl Config {
         let data = &mut self.data;
         let data = [Some(&mut data.dir), data.master_key_file.as_mut()];
         let seeds = self.seed.iter_mut().flat_map(Seed::files_mut);
-        let secrets = self.channels.values_mut();
-        let secrets = secrets.flat_map(|channel| {
-            let tokens = channel.publish.iter_mut().map(|publish| &mut publish.token);
-            channel.webhook_secrets.iter_mut().chain(tokens)
-        });
+        let secrets = self.channels.values_mut().flat_map(Channel::secrets_mut);
         let secrets = secrets.chain(self.secrets.values_mut());
         let secrets = secrets.filter_map(|source| match source {
             SecretSource::File(path) => Some(path),

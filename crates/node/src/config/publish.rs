@@ -27,6 +27,12 @@ pub struct Publish {
     /// Units of each listing that are kept back.
     #[serde(default)]
     pub buffer_units: u32,
+    /// As many units of each listing kept back as others sell until the shop shows it, in place of `buffer_units`.
+    #[serde(default)]
+    pub buffer: Option<MeasuredBuffer>,
+    /// Seconds by which the shop's list of changed orders is late.
+    #[serde(default = "list_lag")]
+    pub list_lag_s: u32,
     /// Points of the shop's API a second (100 on its smallest plan).
     #[serde(default = "points")]
     pub points_per_s: u32,
@@ -37,6 +43,120 @@ pub struct Publish {
     /// not allow that.
     #[serde(default = "recheck")]
     pub recheck_minutes: u32,
+}
+
+/// Units kept back as formulas say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuredBuffer {
+    /// Risk at which others sell more than is kept back, until the channel shows it.
+    pub risk: f64,
+    /// Seconds from a sale elsewhere until the channel shows it, at the 99th percentile.
+    pub lag_s: u32,
+    /// Units kept back at least.
+    #[serde(default)]
+    pub floor_units: u32,
+    /// Units kept back at most.
+    #[serde(default = "cap")]
+    pub cap_units: u32,
+}
+
+fn cap() -> u32 {
+    20
+}
+
+fn list_lag() -> u32 {
+    5
+}
+
+/// What is kept back, as a section of the configuration says it.
+pub(super) struct KeptBack<'a> {
+    pub units: u32,
+    pub measured: Option<&'a MeasuredBuffer>,
+}
+
+impl KeptBack<'_> {
+    pub(super) fn problems(&self) -> Vec<(&'static str, &'static str)> {
+        let fits = |check: fn(&MeasuredBuffer) -> bool| self.measured.is_none_or(check);
+        let checks = [
+            (
+                self.units <= BUFFER_UNITS_MAX,
+                "buffer_units",
+                "expected at most 1000000 units",
+            ),
+            (
+                self.units == 0 || self.measured.is_none(),
+                "buffer",
+                "expected either buffer_units or buffer",
+            ),
+            (
+                fits(|one| one.risk > 0.0 && one.risk < 1.0),
+                "buffer",
+                "expected a risk between 0 and 1, as 0.001",
+            ),
+            (
+                fits(|one| (1..=86_400).contains(&one.lag_s)),
+                "buffer",
+                "expected lag_s from 1 to 86400 seconds",
+            ),
+            (
+                fits(|one| one.floor_units <= one.cap_units && one.cap_units <= BUFFER_UNITS_MAX),
+                "buffer",
+                "expected floor_units that are not more than cap_units, and those at most 1000000",
+            ),
+        ];
+        let wrong = checks.into_iter().filter(|(good, _, _)| !good);
+        wrong.map(|(_, key, what)| (key, what)).collect()
+    }
+
+    pub(super) fn buffer(&self) -> Buffer {
+        match self.measured {
+            None => Buffer::Fixed { units: self.units },
+            Some(measured) => Buffer::Measured {
+                risk_ppm: risk_ppm(measured.risk),
+                lag: Duration::from_s(measured.lag_s.into()),
+                floor_units: measured.floor_units,
+                cap_units: measured.cap_units,
+            },
+        }
+    }
+}
+
+/// A risk in millionths, at least one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share from 0 to 1"
+)]
+pub(super) fn risk_ppm(risk: f64) -> u32 {
+    ((risk.clamp(0.0, 1.0) * 1_000_000.0).round() as u32).max(1)
+}
+
+/// Whether it is a web address that secrets may go to.
+pub(super) fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://127.0.0.1")
+}
+
+/// What is published, before the channel's own say.
+pub(super) fn published(
+    writes: Writes,
+    places: Vec<ChannelPlace>,
+    buffer: Buffer,
+    wrong_for: Duration,
+) -> Publishing {
+    Publishing {
+        version: 0,
+        mode: ChannelMode::Observed,
+        writes,
+        places,
+        buffer,
+        unseen_for: Duration::default(),
+        unseen_risk_ppm: 0,
+        call_for: CALL_FOR,
+        wrong_for,
+        paused_skus: Vec::new(),
+        paused_locations: Vec::new(),
+    }
 }
 
 fn points() -> u32 {
@@ -54,19 +174,18 @@ fn recheck() -> u32 {
 impl Publish {
     /// What is wrong with it, each with the setting concerned.
     pub(super) fn problems(&self) -> Vec<(&'static str, &'static str)> {
-        let has_scheme = |scheme: &str| self.url.starts_with(scheme);
         let is_id = |text: &String| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         let mut locations = self.places.values().flatten();
         let checks = [
             (
-                has_scheme("https://") || has_scheme("http://127.0.0.1"),
+                is_web(&self.url),
                 "url",
                 "expected where the shop is, as \"https://example.myshopify.com\"",
             ),
             (
-                self.places.len() == 1 && self.places.keys().all(is_id),
+                !self.places.is_empty() && self.places.keys().all(is_id),
                 "places",
-                "expected one place by its id, as { 8050 = [\"reno\"] }: several cannot be published to yet",
+                "expected places by their ids, as { 8050 = [\"reno\"] }",
             ),
             (
                 self.places.values().all(|named| !named.is_empty())
@@ -75,9 +194,9 @@ impl Publish {
                 "expected the ids of locations whose stock is sold there, as [\"reno\"]",
             ),
             (
-                self.buffer_units <= BUFFER_UNITS_MAX,
-                "buffer_units",
-                "expected at most 1000000 units",
+                self.list_lag_s <= 3_600,
+                "list_lag_s",
+                "expected at most 3600 seconds",
             ),
             (
                 (1..=10_000).contains(&self.points_per_s),
@@ -96,14 +215,22 @@ impl Publish {
             ),
         ];
         let wrong = checks.into_iter().filter(|(good, _, _)| !good);
-        wrong.map(|(_, key, what)| (key, what)).collect()
+        let wrong = wrong.map(|(_, key, what)| (key, what));
+        wrong.chain(self.kept_back().problems()).collect()
+    }
+
+    fn kept_back(&self) -> KeptBack<'_> {
+        KeptBack {
+            units: self.buffer_units,
+            measured: self.buffer.as_ref(),
+        }
     }
 
     /// As the channel is told. Mode, pauses and version are the channel's own.
     ///
     /// # Errors
     /// When a place or location is no id.
-    pub fn publishing(&self, channel: &ChannelId) -> anyhow::Result<Publishing> {
+    pub(super) fn publishing(&self, channel: &ChannelId) -> anyhow::Result<Publishing> {
         let place = |(id, locations): (&String, &Vec<String>)| {
             let locations = locations.iter().map(|id| LocationId::new(id.as_str()));
             anyhow::Ok(ChannelPlace {
@@ -111,24 +238,14 @@ impl Publish {
                 locations: locations.collect::<Result<_, _>>()?,
             })
         };
-        Ok(Publishing {
-            version: 0,
-            mode: ChannelMode::Observed,
-            writes: Writes::CompareAndSet,
-            places: self
-                .places
-                .iter()
-                .map(place)
-                .collect::<anyhow::Result<_>>()?,
-            buffer: Buffer::Fixed {
-                units: self.buffer_units,
-            },
-            unseen_for: Duration::default(),
-            unseen_risk_ppm: 0,
-            call_for: CALL_FOR,
-            wrong_for: Duration::from_minutes(self.wrong_minutes.into()),
-            paused_skus: Vec::new(),
-            paused_locations: Vec::new(),
-        })
+        let places = self.places.iter().map(place);
+        let wrong_for = Duration::from_minutes(self.wrong_minutes.into());
+        let buffer = self.kept_back().buffer();
+        Ok(published(
+            Writes::CompareAndSet,
+            places.collect::<anyhow::Result<_>>()?,
+            buffer,
+            wrong_for,
+        ))
     }
 }

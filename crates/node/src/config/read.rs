@@ -103,9 +103,12 @@ impl Reading<'_> {
             let path = move |at| format!("channels.{name}.webhook_secrets.{at}");
             sources.map(move |(at, source)| (path(at), source))
         });
-        let tokens = config.channels.iter().filter_map(|(name, channel)| {
-            let publish = channel.publish.as_ref()?;
-            Some((format!("channels.{name}.publish"), &publish.token))
+        let tokens = config.channels.iter().flat_map(|(name, channel)| {
+            let section = |setting: &str| setting.split('.').next().unwrap_or_default().to_owned();
+            let secrets = channel.api_secrets();
+            secrets.map(move |(setting, source)| {
+                (format!("channels.{name}.{}", section(setting)), source)
+            })
         });
         let named = config.secrets.iter();
         let named = named.map(|(name, source)| (format!("secrets.{name}"), source));
@@ -213,6 +216,7 @@ impl Reading<'_> {
         }
         self.check_shipping(name, &channel);
         self.check_publish(name, &channel);
+        self.check_amazon(name, at, &channel);
         Some(channel)
     }
 
@@ -221,13 +225,39 @@ impl Reading<'_> {
         let Some(publish) = &channel.publish else {
             return;
         };
-        if channel.kind == ChannelKind::Api {
-            let what =
-                "nothing is published to those who order through the API: they ask for the stock";
-            self.mistake_at(&path, what);
+        match channel.kind {
+            ChannelKind::Shopify => {}
+            ChannelKind::Amazon => {
+                let what = "is for shops: say what is published to Amazon in the section amazon";
+                self.mistake_at(&path, what);
+            }
+            ChannelKind::Api => {
+                let what = "nothing is published to those who order through the API: they ask for the stock";
+                self.mistake_at(&path, what);
+            }
         }
         for (key, problem) in publish.problems() {
             self.mistake_at(&path, format!("{key}: {problem}"));
+        }
+    }
+
+    fn check_amazon(&mut self, name: &str, at: usize, channel: &Channel) {
+        let path = format!("channels.{name}.amazon");
+        match (&channel.amazon, channel.kind) {
+            (None, ChannelKind::Amazon) => {
+                let what =
+                    "has no account: add a section amazon with its endpoint, seller and secrets";
+                self.mistake(Some(at), format!("channel {name:?} {what}"));
+            }
+            (Some(_), ChannelKind::Shopify | ChannelKind::Api) => {
+                self.mistake_at(&path, "is for channels of the kind \"amazon\"");
+            }
+            (Some(amazon), ChannelKind::Amazon) => {
+                for (key, problem) in amazon.problems() {
+                    self.mistake_at(&path, format!("{key}: {problem}"));
+                }
+            }
+            (None, ChannelKind::Shopify | ChannelKind::Api) => {}
         }
     }
 
@@ -239,7 +269,7 @@ impl Reading<'_> {
         for (index, method) in channel.shipping.iter().enumerate() {
             let own = "orders through the API say themselves when they are to be sent";
             let problem = match channel.kind {
-                ChannelKind::Shopify => method.problem(),
+                ChannelKind::Shopify | ChannelKind::Amazon => method.problem(),
                 ChannelKind::Api => Some(own),
             };
             if let Some(problem) = problem {

@@ -20,6 +20,7 @@ use crossdock_model::v1::TraceContext;
 use crossdock_runtime::Handle;
 use tokio::time::Instant;
 
+use crate::links::Links;
 pub use take::adopt;
 use worker::{Lack, Worked, Worker, delivery_subject};
 
@@ -30,27 +31,32 @@ const WORKERS: usize = 64;
 pub type Ways = Arc<BTreeMap<ChannelId, Shipping>>;
 
 /// Starts the workers; they end with the runtime they are spawned on.
-pub fn start(handle: &Handle, ways: &Ways, spans: Option<&Arc<dyn Spans>>) {
+pub fn start(handle: &Handle, ways: &Ways, links: &Links, spans: Option<&Arc<dyn Spans>>) {
     for _ in 0..WORKERS {
-        let (handle, ways, spans) = (handle.clone(), Arc::clone(ways), spans.cloned());
+        let worker = Worker {
+            handle: handle.clone(),
+            ways: Arc::clone(ways),
+            links: Arc::clone(links),
+            trace: None,
+        };
+        let spans = spans.cloned();
         tokio::spawn(async move {
             loop {
-                let row = handle.next_delivery().await;
-                work_apart(&handle, &ways, spans.as_ref(), row).await;
+                let row = worker.handle.next_delivery().await;
+                work_apart(&worker, spans.as_ref(), row).await;
             }
         });
     }
 }
 
 /// Works on a delivery in a task of its own, so that one that crashes it is put aside and takes no worker along.
-async fn work_apart(handle: &Handle, ways: &Ways, spans: Option<&Arc<dyn Spans>>, row: InboxRow) {
+async fn work_apart(worker: &Worker, spans: Option<&Arc<dyn Spans>>, row: InboxRow) {
     let row = Arc::new(row);
     let parent = traceparent(&row);
     let trace = spans.map(|spans| spans.begin(parent, false)).or(parent);
     let worker = Worker {
-        handle: handle.clone(),
-        ways: Arc::clone(ways),
         trace,
+        ..worker.clone()
     };
     let (started, started_at) = (Instant::now(), SystemTime::now());
     let task = tokio::spawn({

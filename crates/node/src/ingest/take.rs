@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossdock_api::{name_address, personal};
-use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping};
+use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping, amazon, shopify};
 use crossdock_journal::InboxRow;
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{ChannelMode, ChannelSettings, OrderFacts, Origin};
@@ -15,6 +15,7 @@ use crossdock_runtime::{AskError, By, Door, Handle, Personal, Reply};
 
 use super::Ways;
 use super::worker::{Lack, Stuck, Worker, delivery_subject};
+use crate::links::Links;
 
 /// What is known of the channel that a delivery came from.
 pub(super) struct Source {
@@ -24,6 +25,16 @@ pub(super) struct Source {
     /// Its places that are published to.
     pub(super) published: Vec<SourceId>,
     pub(super) by: By,
+}
+
+impl Source {
+    /// What a body says, as the channel's connector reads it.
+    fn map(&self, topic: &str, body: &[u8]) -> Result<Inbound, MapError> {
+        match self.settings.connector.as_str() {
+            "amazon" => amazon::map(topic, body),
+            _ => shopify::map(topic, body),
+        }
+    }
 }
 
 impl Worker {
@@ -38,9 +49,8 @@ impl Worker {
         }
         let source = self.source(&row.delivery.id.channel).await?;
         let topic = &row.delivery.topic;
-        let inbound = crossdock_channels::shopify::map(topic, &row.delivery.body)
-            .map_err(|error| unreadable(row, &error))?;
-        match inbound {
+        let inbound = source.map(topic, &row.delivery.body);
+        match inbound.map_err(|error| unreadable(row, &error))? {
             Inbound::Order(order) => {
                 let id = order_id(&source.channel, &order.external);
                 *subject = Some(EntityId::Order(id.clone()).to_string());
@@ -68,15 +78,50 @@ impl Worker {
                 let edited = OrderCommand::Edited { edited_at, removed };
                 self.tell_order(&source, id, edited).await.map(drop)
             }
-            Inbound::Reread { order } => Err(Stuck::Parked(Lack {
+            Inbound::Reread { order } => {
+                let id = order_id(&source.channel, &order);
+                *subject = Some(EntityId::Order(id.clone()).to_string());
+                match self.reread(&source, row, order).await? {
+                    Some(order) => self.take_order(&source, id, order, None).await.map(drop),
+                    None => Ok(()),
+                }
+            }
+            Inbound::Nothing { .. } => Ok(()),
+        }
+    }
+
+    /// Reads an order of which a delivery says only that it has changed. `None`: it is none of ours.
+    async fn reread(
+        &self,
+        source: &Source,
+        row: &InboxRow,
+        order: ExternalId,
+    ) -> Result<Option<ChannelOrder>, Stuck> {
+        let channel = &source.channel;
+        let Some(link) = self.links.get(channel) else {
+            return Err(Stuck::Parked(Lack {
                 kind: "unreadable",
                 subject: delivery_subject(row),
                 cause: format!(
-                    "Order {order} has changed, and nothing here reads orders from {}.",
-                    source.channel
+                    "Order {order} has changed, and nothing here reads orders from {channel}."
                 ),
-            })),
-            Inbound::Nothing { .. } => Ok(()),
+            }));
+        };
+        let read = &link.orders.read;
+        let later = |what: String| Stuck::Later(AskError::Unavailable(what));
+        if !read.try_take() {
+            return Err(later(format!("{channel} has been asked enough for now")));
+        }
+        let answer = link.orders.orders.order(order.clone()).await;
+        let answer = answer.map_err(|error| later(error.to_string()))?;
+        read.correct(answer.points_left);
+        let Some(told) = answer.told else {
+            return Ok(None);
+        };
+        match source.map(told.topic, &told.body) {
+            Ok(Inbound::Order(order)) => Ok(Some(*order)),
+            Ok(_) => Ok(None),
+            Err(error) => Err(unreadable(row, &error)),
         }
     }
 
@@ -90,6 +135,7 @@ impl Worker {
             adopt_older_than,
             publishing,
             mode,
+            ..
         } = reply.answer
         else {
             return Err(
@@ -289,6 +335,7 @@ pub async fn adopt(
     let worker = Worker {
         handle: handle.clone(),
         ways: Arc::clone(ways),
+        links: Links::default(),
         trace: None,
     };
     let adopt = async {

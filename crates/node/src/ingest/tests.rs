@@ -51,7 +51,7 @@ async fn deliveries_of_a_channel_that_is_put_aside_hold_no_worker() {
         matches!(read, Err(AskError::Quarantined { .. })),
         "{read:?}"
     );
-    start(&handle, &Ways::default(), None);
+    start(&handle, &Ways::default(), &Links::default(), None);
     let ids: Vec<_> = (0..WORKERS + 1)
         .map(|number| InboxId {
             channel: shop.clone(),

@@ -7,6 +7,7 @@ use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityI
 use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
 
 use super::Ways;
+use crate::links::Links;
 
 /// Pause before a delivery that met an overloaded entity is tried again.
 const RETRY: Duration = Duration::from_ms(250);
@@ -62,6 +63,8 @@ impl Worked {
 pub(super) struct Worker {
     pub(super) handle: Handle,
     pub(super) ways: Ways,
+    /// By which an order is read again that is only said to have changed.
+    pub(super) links: Links,
     pub(super) trace: Option<TraceContext>,
 }
 

@@ -4,14 +4,13 @@
 //! call is made, makes it, and tells the bucket what became of it.
 
 mod recheck;
-mod shopify;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crossdock_channels::{CallError, Called, NumberSet, NumberShown, Numbers, SetOutcome};
+use crossdock_channels::{CallError, Called, NumberSet, NumberShown, SetOutcome};
 use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, ChannelCommand};
 use crossdock_model::v1::{CallOutcome, ShownLevel};
@@ -20,33 +19,36 @@ use crossdock_model::{
     Timestamp,
 };
 use crossdock_runtime::{
-    AskError, BUCKETS, Budget, By, Clock, Desk, DeskLimits, Ended, Handle, Number, Offers,
-    Outbound, Pick,
+    AskError, BUCKETS, Budget, By, Clock, Desk, Ended, Handle, Number, Offers, Outbound, Pick,
 };
 use futures::future::join_all;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+
+use crate::links::{Link, Links};
 
 /// Kind of the exception about a channel that does not answer.
 const CHANNEL_AWAY: &str = "channel_away";
 /// Pause before something is said to a bucket again that could not take it.
 const AGAIN: Duration = Duration::from_ms(500);
 
-/// Every number is looked at that often, unless it is said otherwise.
-const RECHECK_EVERY: Duration = Duration::from_minutes(60);
-
-pub use shopify::publishers;
-
 /// Who publishes to which channel.
 #[derive(Default)]
 pub struct Publishers(HashMap<ChannelId, Arc<Publisher>>);
 
 impl Publishers {
+    /// Publishers to all channels that can be called.
+    #[must_use]
+    pub fn of(links: &Links, clock: &Arc<dyn Clock>) -> Self {
+        let links = links.values();
+        Self::new(links.map(|link| Arc::new(Publisher::new(Arc::clone(link), Arc::clone(clock)))))
+    }
+
     /// These publishers, each for its channel.
     #[must_use]
     pub fn new(publishers: impl IntoIterator<Item = Arc<Publisher>>) -> Self {
         let named = publishers.into_iter();
-        Self(named.map(|one| (one.channel.clone(), one)).collect())
+        Self(named.map(|one| (one.link.channel.clone(), one)).collect())
     }
 
     /// Begins to publish, once the node runs. The tasks run until they are aborted.
@@ -74,6 +76,8 @@ impl Outbound for Publishers {
 
     fn offered(&self, offers: Offers) {
         if let Some(publisher) = self.0.get(&offers.channel) {
+            let waits = &publisher.link.waits;
+            waits.set(offers.bucket, offers.unproven);
             publisher.desk().offered(offers);
             publisher.changed.notify_one();
         }
@@ -87,13 +91,9 @@ struct Door {
 
 /// Publishes to one channel.
 pub struct Publisher {
-    channel: ChannelId,
-    numbers: Arc<dyn Numbers>,
+    link: Arc<Link>,
     clock: Arc<dyn Clock>,
     desk: Mutex<Desk>,
-    limits: DeskLimits,
-    recheck_every: Duration,
-    budget: Arc<Mutex<Budget>>,
     changed: Notify,
     door: OnceLock<Door>,
 }
@@ -103,35 +103,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Publisher {
-    /// A publisher. `budget` is shared with all others that call the channel.
+    /// A publisher to a channel.
     #[must_use]
-    pub fn new(
-        channel: ChannelId,
-        numbers: Arc<dyn Numbers>,
-        clock: Arc<dyn Clock>,
-        limits: DeskLimits,
-        budget: Arc<Mutex<Budget>>,
-    ) -> Self {
+    pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
+        let desk = Mutex::new(Desk::new(link.numbers.limits));
         Self {
-            channel,
-            numbers,
+            link,
             clock,
-            desk: Mutex::new(Desk::new(limits)),
-            limits,
-            recheck_every: RECHECK_EVERY,
-            budget,
+            desk,
             changed: Notify::new(),
             door: OnceLock::new(),
         }
     }
 
-    /// Looks at every number that often, as far as the budget allows, whether it is still shown.
-    #[must_use]
-    pub fn rechecking(self, every: Duration) -> Self {
-        Self {
-            recheck_every: every,
-            ..self
-        }
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        lock(&self.link.numbers.budget)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -142,12 +128,12 @@ impl Publisher {
         self.lose_calls().await;
         loop {
             let now = self.clock.now();
-            let picked = self.desk().pick(&mut lock(&self.budget), now);
+            let picked = self.desk().pick(&mut self.budget(), now);
             if let Some(pick) = picked {
                 tokio::spawn(Arc::clone(&self).call(pick));
                 continue;
             }
-            let due = self.desk().next_due(&lock(&self.budget), now);
+            let due = self.desk().next_due(&self.budget(), now);
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {}
@@ -171,7 +157,7 @@ impl Publisher {
         let Some(door) = self.door.get() else {
             return Err(AskError::ShuttingDown);
         };
-        let entity = EntityId::Bucket(self.channel.clone(), bucket);
+        let entity = EntityId::Bucket(self.link.channel.clone(), bucket);
         let asked = door
             .handle
             .ask(entity, Command::Bucket(command), door.by.clone());
@@ -183,7 +169,7 @@ impl Publisher {
         let numbers: Vec<Number> = pick.values().flatten().cloned().collect();
         let called = tokio::spawn(Arc::clone(&self).carry_out(pick)).await;
         let result = called.unwrap_or_else(|crash| {
-            tracing::error!(channel = %self.channel, %crash, "a call to a channel crashed");
+            tracing::error!(channel = %self.link.channel, %crash, "a call to a channel crashed");
             self.end_all(&numbers, Ended::Done);
             Some(Err(CallError::Unknown("the call crashed".to_owned())))
         });
@@ -263,9 +249,15 @@ impl Publisher {
             units: begun.units,
             change_from: begun.change_from,
             // Calls are counted in the journal: after a restore the same count names another call.
-            key: format!("{}:{}:{}:{now}", self.channel, begun.bucket, begun.call),
+            key: format!(
+                "{}:{}:{}:{now}",
+                self.link.channel, begun.bucket, begun.call
+            ),
         });
-        let (answers, result) = self.settle(self.numbers.set(numbers.collect()).await, calls.len());
+        let (answers, result) = self.settle(
+            self.link.numbers.numbers.set(numbers.collect()).await,
+            calls.len(),
+        );
         if result.is_ok() {
             let is_undone = |answer: &SetOutcome| matches!(answer, SetOutcome::NotDone);
             self.desk().resize(answers.iter().any(is_undone));
@@ -307,7 +299,8 @@ impl Publisher {
         let numbers: Vec<(ListingId, SourceId)> =
             reads.iter().map(|(_, number)| number.clone()).collect();
         let asked_at = self.clock.now();
-        let (answers, result) = self.settle(self.numbers.read(numbers).await, reads.len());
+        let (answers, result) =
+            self.settle(self.link.numbers.numbers.read(numbers).await, reads.len());
         let shown = reads.iter().zip(&answers).filter_map(|(read, shown)| {
             let ((bucket, number), shown) = (read, shown.as_ref()?);
             Some(self.show(*bucket, number, shown, asked_at))
@@ -371,7 +364,7 @@ impl Publisher {
                 points_left,
             }) => {
                 if let Some(left) = points_left {
-                    lock(&self.budget).correct(left, self.clock.now());
+                    self.budget().correct(left, self.clock.now());
                 }
                 answers.truncate(asked);
                 (answers, Ok(()))
@@ -390,7 +383,7 @@ impl Publisher {
                     let how = "the channel answers again".to_owned();
                     self.tell(ChannelCommand::CloseException {
                         kind: CHANNEL_AWAY.to_owned(),
-                        subject: self.channel.to_string(),
+                        subject: self.link.channel.to_string(),
                         episode: None,
                         how,
                     })
@@ -405,11 +398,11 @@ impl Publisher {
                 if self.desk().unanswered(now) {
                     self.tell(ChannelCommand::OpenException {
                         kind: CHANNEL_AWAY.to_owned(),
-                        subject: self.channel.to_string(),
+                        subject: self.link.channel.to_string(),
                         cause: format!(
                             "{} does not answer: its numbers may be wrong by what was sold since. It is tried again \
                              all the time; see its status page, and its token here. The last call: {error}",
-                            self.channel
+                            self.link.channel
                         ),
                         evidence: Vec::new(),
                     })
@@ -421,12 +414,12 @@ impl Publisher {
 
     async fn tell(&self, command: ChannelCommand) {
         let Some(door) = self.door.get() else { return };
-        let entity = EntityId::Channel(self.channel.clone());
+        let entity = EntityId::Channel(self.link.channel.clone());
         let told = door
             .handle
             .ask(entity, Command::Channel(command), door.by.clone());
         if let Err(error) = told.await {
-            tracing::warn!(channel = %self.channel, %error, "an exception could not be noted");
+            tracing::warn!(channel = %self.link.channel, %error, "an exception could not be noted");
         }
     }
 }

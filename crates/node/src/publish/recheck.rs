@@ -12,7 +12,7 @@ use crossdock_model::command::BucketCommand;
 use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::{BUCKETS, Number};
 
-use super::{Publisher, lock};
+use super::Publisher;
 
 /// Pause before a call is tried again that the budget, or the channel, does not allow now.
 const NOT_NOW: Duration = Duration::from_s(5);
@@ -20,7 +20,9 @@ const NOT_NOW: Duration = Duration::from_s(5);
 impl Publisher {
     /// Looks at every bucket once in a while, one after the other.
     pub(super) async fn recheck(self: Arc<Self>) {
-        let share = Duration::from_ms((self.recheck_every.as_ms() / u64::from(BUCKETS)).max(1));
+        let share = Duration::from_ms(
+            (self.link.numbers.recheck_every.as_ms() / u64::from(BUCKETS)).max(1),
+        );
         loop {
             for bucket in 0..BUCKETS {
                 let began = self.clock.now();
@@ -36,20 +38,20 @@ impl Publisher {
         };
         let settled = views.into_iter().filter(is_settled);
         let settled: Vec<Number> = settled.map(|view| (view.listing, view.place)).collect();
-        for page in settled.chunks(self.limits.reads_max.max(1)) {
+        for page in settled.chunks(self.link.numbers.limits.reads_max.max(1)) {
             self.recheck_page(bucket, page).await;
         }
     }
 
     async fn recheck_page(&self, bucket: u16, page: &[Number]) {
-        let cost = self.limits.cost_of_reading(page.len());
+        let cost = self.link.numbers.limits.cost_of_reading(page.len());
         loop {
             let asked_at = self.clock.now();
-            if !lock(&self.budget).take_spare(cost, asked_at) {
+            if !self.budget().take_spare(cost, asked_at) {
                 self.clock.sleep(NOT_NOW).await;
                 continue;
             }
-            let read = self.numbers.read(page.to_vec()).await;
+            let read = self.link.numbers.numbers.read(page.to_vec()).await;
             if let (shown, Ok(())) = self.settle(read, page.len()) {
                 self.compare(bucket, page, &shown, asked_at).await;
                 return;

@@ -5,7 +5,7 @@ mod gaps;
 use std::collections::VecDeque;
 use std::time::Duration as Wait;
 
-use crossdock_channels::Calling;
+use crossdock_channels::{Calling, Numbers};
 use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardWrite};
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{
@@ -13,9 +13,10 @@ use crossdock_model::v1::{
     Writes,
 };
 use crossdock_model::{LocationId, SkuId};
-use crossdock_runtime::{Node, Options, RealClock, Unconnected, bucket_of};
+use crossdock_runtime::{DeskLimits, Node, Options, RealClock, Unconnected, bucket_of};
 
 use super::*;
+use crate::links::{Pace, Unlisted};
 
 const SKUS: usize = 20;
 const LIMITS: DeskLimits = DeskLimits {
@@ -176,16 +177,15 @@ struct Scene {
 impl Scene {
     async fn start(journal: Arc<MemoryJournal>, shop: Arc<Shop>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-        let budget = Budget::new(10_000, 10_000, clock.now());
-        let publisher = Publisher::new(
+        let numbers = Arc::clone(&shop) as Arc<dyn Numbers>;
+        let link = Arc::new(Link::of(
             shop_id(),
-            Arc::clone(&shop) as Arc<dyn Numbers>,
-            Arc::clone(&clock),
-            LIMITS,
-            Arc::new(Mutex::new(budget)),
-        );
-        let publisher = publisher.rechecking(Duration::from_ms(640));
-        let publishers = Arc::new(Publishers::new([Arc::new(publisher)]));
+            (numbers, LIMITS, Duration::from_ms(640)),
+            (Arc::new(Unlisted), Pace::EASY),
+            &clock,
+        ));
+        let publisher = Arc::new(Publisher::new(link, Arc::clone(&clock)));
+        let publishers = Arc::new(Publishers::new([publisher]));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
         options.crash_on = Some(|_, command| {

@@ -71,6 +71,7 @@ impl Host {
         config.server.listen = "127.0.0.1:0".to_owned();
         config.data.dir = data.path().join("data");
         let api = Channel {
+            amazon: None,
             kind: ChannelKind::Api,
             sale: SaleSetting::Asks,
             map_by_sku: true,

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crossdock_channels::Orders;
 use crossdock_model::answer::NumberView;
 
 use super::*;
@@ -100,9 +101,11 @@ impl Process {
             calls: AtomicUsize::new(0),
             gap: Mutex::new(Gap::Nowhere),
         });
-        let budget = Arc::new(Mutex::new(Budget::new(10_000, 10_000, clock.now())));
         let numbers = Arc::clone(&door) as Arc<dyn Numbers>;
-        let publisher = Publisher::new(shop_id(), numbers, Arc::clone(&clock), LIMITS, budget);
+        let numbers = (numbers, LIMITS, Duration::from_minutes(60));
+        let orders = (Arc::new(Unlisted) as Arc<dyn Orders>, Pace::EASY);
+        let link = Arc::new(Link::of(shop_id(), numbers, orders, &clock));
+        let publisher = Publisher::new(link, Arc::clone(&clock));
         let publishers = Arc::new(Publishers::new([Arc::new(publisher)]));
         let mut options = Options::new(owner);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;

@@ -1,0 +1,179 @@
+//! A seller's account on Amazon: how it is called, and what is published to it.
+
+use crossdock_model::v1::{ChannelPlace, Publishing, Writes};
+use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SecretSource;
+use super::publish::{KeptBack, MeasuredBuffer, is_web, published, risk_ppm};
+
+/// The fulfilment channel whose number is set: what the seller ships.
+const PLACE: &str = "DEFAULT";
+
+/// A seller's account on one marketplace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Amazon {
+    /// Where the API of its region is: `https://sellingpartnerapi-eu.amazon.com`.
+    pub endpoint: String,
+    /// Where tokens are granted.
+    #[serde(default = "token_endpoint")]
+    pub token_endpoint: String,
+    /// The seller's id.
+    pub seller: String,
+    /// The marketplace's id, `A1PA6795UKMFR9`.
+    pub marketplace: String,
+    /// The application's id.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: SecretSource,
+    /// What the seller authorised the application by.
+    pub refresh_token: SecretSource,
+    /// Of all listings; their numbers may be set as `PRODUCT` whatever they are.
+    #[serde(default = "product")]
+    pub product_type: String,
+    /// The locations whose stock it sells.
+    pub locations: Vec<String>,
+    /// Units of each listing that are kept back.
+    #[serde(default)]
+    pub buffer_units: u32,
+    /// As many units of each listing kept back as others sell until Amazon shows it, in place of `buffer_units`.
+    #[serde(default)]
+    pub buffer: Option<MeasuredBuffer>,
+    /// Minutes from a sale on Amazon until its unit is taken off the stock here, at the 99th percentile.
+    #[serde(default = "unseen")]
+    pub unseen_minutes: u32,
+    /// Risk at which more was sold in that time than room is left for.
+    #[serde(default = "risk")]
+    pub unseen_risk: f64,
+    /// Seconds by which Amazon's lists of orders are late.
+    #[serde(default = "list_lag")]
+    pub list_lag_s: u32,
+    /// Minutes after which a number that is still wrong becomes an exception.
+    #[serde(default = "wrong")]
+    pub wrong_minutes: u32,
+    /// Minutes in which every number is looked at once, whether Amazon still shows it; longer where its rate does not
+    /// allow that.
+    #[serde(default = "recheck")]
+    pub recheck_minutes: u32,
+}
+
+fn token_endpoint() -> String {
+    "https://api.amazon.com/auth/o2/token".to_owned()
+}
+
+fn product() -> String {
+    "PRODUCT".to_owned()
+}
+
+fn unseen() -> u32 {
+    5
+}
+
+fn risk() -> f64 {
+    0.001
+}
+
+fn list_lag() -> u32 {
+    120
+}
+
+fn wrong() -> u32 {
+    30
+}
+
+fn recheck() -> u32 {
+    60
+}
+
+impl Amazon {
+    fn kept_back(&self) -> KeptBack<'_> {
+        KeptBack {
+            units: self.buffer_units,
+            measured: self.buffer.as_ref(),
+        }
+    }
+
+    /// What is wrong with it, each with the setting concerned.
+    pub(super) fn problems(&self) -> Vec<(&'static str, &'static str)> {
+        let is_id = |text: &str| !text.trim().is_empty();
+        let mut locations = self.locations.iter();
+        let checks = [
+            (
+                is_web(&self.endpoint),
+                "endpoint",
+                "expected where the API of the region is, as \"https://sellingpartnerapi-eu.amazon.com\"",
+            ),
+            (
+                is_web(&self.token_endpoint),
+                "token_endpoint",
+                "expected where tokens are granted, as \"https://api.amazon.com/auth/o2/token\"",
+            ),
+            (is_id(&self.seller), "seller", "expected the seller's id"),
+            (
+                is_id(&self.marketplace),
+                "marketplace",
+                "expected the marketplace's id, as \"A1PA6795UKMFR9\"",
+            ),
+            (
+                is_id(&self.client_id),
+                "client_id",
+                "expected the application's id",
+            ),
+            (
+                !self.locations.is_empty()
+                    && locations.all(|named| LocationId::new(named.as_str()).is_ok()),
+                "locations",
+                "expected the ids of locations whose stock is sold there, as [\"reno\"]",
+            ),
+            (
+                (1..=60).contains(&self.unseen_minutes),
+                "unseen_minutes",
+                "expected 1 to 60 minutes",
+            ),
+            (
+                self.unseen_risk > 0.0 && self.unseen_risk < 1.0,
+                "unseen_risk",
+                "expected a risk between 0 and 1, as 0.001",
+            ),
+            (
+                self.list_lag_s <= 3_600,
+                "list_lag_s",
+                "expected at most 3600 seconds",
+            ),
+            (
+                (1..=10_080).contains(&self.wrong_minutes),
+                "wrong_minutes",
+                "expected 1 to 10080 minutes",
+            ),
+            (
+                (1..=10_080).contains(&self.recheck_minutes),
+                "recheck_minutes",
+                "expected 1 to 10080 minutes",
+            ),
+        ];
+        let wrong = checks.into_iter().filter(|(good, _, _)| !good);
+        let wrong = wrong.map(|(_, key, what)| (key, what));
+        wrong.chain(self.kept_back().problems()).collect()
+    }
+
+    /// As the channel is told. Mode, pauses and version are the channel's own.
+    ///
+    /// # Errors
+    /// When a location is no id.
+    pub(super) fn publishing(&self, channel: &ChannelId) -> anyhow::Result<Publishing> {
+        let locations = self.locations.iter().map(|id| LocationId::new(id.as_str()));
+        let place = ChannelPlace {
+            place: SourceId::new(format!("{channel}/{PLACE}"))?,
+            locations: locations.collect::<Result<_, _>>()?,
+        };
+        let wrong_for = Duration::from_minutes(self.wrong_minutes.into());
+        let buffer = self.kept_back().buffer();
+        Ok(Publishing {
+            unseen_for: Duration::from_minutes(self.unseen_minutes.into()),
+            unseen_risk_ppm: risk_ppm(self.unseen_risk),
+            ..published(Writes::Absolute, vec![place], buffer, wrong_for)
+        })
+    }
+}

@@ -1,0 +1,384 @@
+//! How the configured channels' APIs are called: one client and one budget for everybody who calls one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration as Wait;
+
+use anyhow::Context;
+use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
+use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
+use crossdock_channels::{Numbers, Orders, Secret};
+#[cfg(test)]
+use crossdock_channels::{OrderRead, OrdersListed, Reading};
+#[cfg(test)]
+use crossdock_model::ExternalId;
+use crossdock_model::{ChannelId, Duration, Timestamp};
+use crossdock_runtime::{Budget, Clock, DeskLimits};
+use tokio::sync::Notify;
+
+use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
+
+/// Points of a shop that setting numbers costs, however many.
+const SET_POINTS: u32 = 13;
+/// Points of a shop that reading one number costs.
+const READ_POINTS: u32 = 3;
+/// Numbers of a shop read in one call: with more, what is to be lowered would wait for the points of what is read.
+const READS_MAX: usize = 50;
+/// Points of a shop that a list of orders costs at most.
+const LIST_POINTS: u32 = 250;
+/// Points of a shop that reading an order costs at most.
+const ORDER_POINTS: u32 = 300;
+/// Points of a shop that reading leaves to numbers.
+const SPARE_POINTS: u32 = 200;
+/// Seconds of points that a shop's bucket holds.
+const BUCKET_S: u32 = 20;
+/// Calls about numbers to one channel under way at most.
+const CALLS_MAX: usize = 4;
+/// Time for a call to Amazon.
+const CALL_MAX: Wait = Wait::from_secs(10);
+
+/// What one kind of call costs, and of what.
+#[derive(Clone)]
+pub struct Spend {
+    /// Shared with all others that spend of it.
+    pub budget: Arc<Mutex<Budget>>,
+    points: u32,
+    spare: u32,
+    clock: Arc<dyn Clock>,
+}
+
+impl Spend {
+    /// Calls that cost so many points, and leave some to others.
+    #[must_use]
+    pub fn new(
+        budget: &Arc<Mutex<Budget>>,
+        points: u32,
+        spare: u32,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            points,
+            spare,
+            clock: Arc::clone(clock),
+        }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a call may be made.
+    #[must_use]
+    pub fn ready_at(&self) -> Timestamp {
+        let wanted = self.points.saturating_add(self.spare);
+        self.budget().ready_at(wanted, self.clock.now())
+    }
+
+    /// Takes what a call costs, if it is there now.
+    #[must_use]
+    pub fn try_take(&self) -> bool {
+        let now = self.clock.now();
+        self.ready_at() <= now && self.budget().take(self.points, now)
+    }
+
+    /// Waits until a call may be made, and takes what it costs.
+    pub async fn take(&self) {
+        while !self.try_take() {
+            let at = self.ready_at().max(self.clock.now() + Duration::from_ms(1));
+            self.clock.sleep_until(at).await;
+        }
+    }
+
+    /// The channel has said what is left.
+    pub fn correct(&self, left: Option<u32>) {
+        if let Some(left) = left {
+            self.budget().correct(left, self.clock.now());
+        }
+    }
+}
+
+/// How often a channel's orders are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// When nothing waits for it.
+    pub every: Duration,
+    /// Shortest pause, when something does.
+    pub pause: Duration,
+    /// How late the channel's lists are: a sale may be missing from them for so long.
+    pub late: Duration,
+    /// After so long without a read somebody has to look.
+    pub unread_after: Duration,
+}
+
+#[cfg(test)]
+impl Pace {
+    /// Of a test whose orders nobody waits for.
+    pub const EASY: Self = Self {
+        every: Duration::from_minutes(1),
+        pause: Duration::from_s(1),
+        late: Duration::from_ms(0),
+        unread_after: Duration::from_minutes(5),
+    };
+}
+
+/// Which buckets of a channel wait until its orders are read, and up to when.
+#[derive(Default)]
+pub struct Waits {
+    buckets: Mutex<BTreeMap<u16, Timestamp>>,
+    changed: Notify,
+}
+
+impl Waits {
+    fn buckets(&self) -> MutexGuard<'_, BTreeMap<u16, Timestamp>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a bucket waits for now.
+    pub fn set(&self, bucket: u16, until: Option<Timestamp>) {
+        let before = match until {
+            Some(until) => self.buckets().insert(bucket, until),
+            None => self.buckets().remove(&bucket),
+        };
+        if before != until {
+            self.changed.notify_one();
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<u16, Timestamp> {
+        self.buckets().clone()
+    }
+
+    /// Ends when something else is waited for.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// What reads and sets numbers.
+pub struct NumbersLink {
+    /// The client.
+    pub numbers: Arc<dyn Numbers>,
+    /// How it is written to.
+    pub limits: DeskLimits,
+    /// Every number is looked at that often, as far as the budget allows, whether it is still shown.
+    pub recheck_every: Duration,
+    /// What its calls are paid from.
+    pub budget: Arc<Mutex<Budget>>,
+}
+
+/// What reads orders.
+pub struct OrdersLink {
+    /// The client.
+    pub orders: Arc<dyn Orders>,
+    /// What a page of a list costs.
+    pub list: Spend,
+    /// What an order costs.
+    pub read: Spend,
+    /// How often.
+    pub pace: Pace,
+}
+
+/// The way to one channel.
+pub struct Link {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Where it is a shop, for what only shops have.
+    pub shop: Option<Admin>,
+    /// Where it is a seller's account, for what only those have.
+    pub seller: Option<Seller>,
+    /// Its numbers.
+    pub numbers: NumbersLink,
+    /// Its orders.
+    pub orders: OrdersLink,
+    /// What waits until its orders are read.
+    pub waits: Waits,
+}
+
+#[cfg(test)]
+impl Link {
+    /// A way to a channel of a test: its numbers, its orders, and calls without end.
+    pub fn of(
+        channel: ChannelId,
+        (numbers, limits, recheck_every): (Arc<dyn Numbers>, DeskLimits, Duration),
+        (orders, pace): (Arc<dyn Orders>, Pace),
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let budget = Budget::new(1_000_000, 1_000_000, clock.now());
+        let budget = Arc::new(Mutex::new(budget));
+        let spend = || Spend::new(&budget, 1, 0, clock);
+        let orders = OrdersLink {
+            orders,
+            list: spend(),
+            read: spend(),
+            pace,
+        };
+        Self {
+            channel,
+            shop: None,
+            seller: None,
+            numbers: NumbersLink {
+                numbers,
+                limits,
+                recheck_every,
+                budget: Arc::clone(&budget),
+            },
+            orders,
+            waits: Waits::default(),
+        }
+    }
+}
+
+/// A channel that lists no orders.
+#[cfg(test)]
+pub struct Unlisted;
+
+#[cfg(test)]
+impl Orders for Unlisted {
+    fn since(&self, _at: Timestamp) -> String {
+        String::new()
+    }
+
+    fn changed(&self, cursor: String) -> Reading<OrdersListed> {
+        let page = OrdersListed {
+            orders: Vec::new(),
+            cursor,
+            is_last: true,
+            looked_until: None,
+            points_left: None,
+        };
+        Box::pin(std::future::ready(Ok(page)))
+    }
+
+    fn order(&self, _order: ExternalId) -> Reading<OrderRead> {
+        let read = OrderRead {
+            told: None,
+            points_left: None,
+        };
+        Box::pin(std::future::ready(Ok(read)))
+    }
+}
+
+/// The ways to all channels that have an API.
+pub type Links = Arc<BTreeMap<ChannelId, Arc<Link>>>;
+
+/// The ways to the configured channels.
+///
+/// # Errors
+/// When a secret is missing, or a channel cannot be called as it is configured.
+pub fn links(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Links> {
+    let mut links = BTreeMap::new();
+    for (name, channel) in &config.channels {
+        let id = ChannelId::checked(name)?;
+        let link = link(&id, channel, clock).with_context(|| format!("channels.{name}"))?;
+        links.extend(link.map(|link| (id, Arc::new(link))));
+    }
+    Ok(Arc::new(links))
+}
+
+fn link(id: &ChannelId, channel: &Channel, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Link>> {
+    match (&channel.publish, &channel.amazon) {
+        (Some(publish), _) => shopify(id, publish, clock).context("publish").map(Some),
+        (None, Some(amazon)) => seller(id, amazon, clock).context("amazon").map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn secret(source: &SecretSource, setting: &'static str) -> anyhow::Result<Secret> {
+    let secret = source.read().map_err(anyhow::Error::msg).context(setting)?;
+    Ok(Secret::new(secret))
+}
+
+fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow::Result<Link> {
+    let token = secret(&publish.token, "token")?;
+    let admin = Admin::new(&AdminOptions::new(&publish.url, token))?;
+    let burst = publish.points_per_s.saturating_mul(BUCKET_S);
+    let budget = Budget::new(publish.points_per_s, burst, clock.now());
+    let budget = Arc::new(Mutex::new(budget));
+    let spend = |points: u32| Spend::new(&budget, points, SPARE_POINTS, clock);
+    Ok(Link {
+        channel: id.clone(),
+        shop: Some(admin.clone()),
+        seller: None,
+        orders: OrdersLink {
+            orders: Arc::new(admin.clone()),
+            list: spend(LIST_POINTS),
+            read: spend(ORDER_POINTS),
+            pace: Pace {
+                every: Duration::from_s(30),
+                pause: Duration::from_s(2),
+                late: Duration::from_s(publish.list_lag_s.into()),
+                unread_after: Duration::from_minutes(5),
+            },
+        },
+        numbers: NumbersLink {
+            numbers: Arc::new(admin),
+            limits: DeskLimits {
+                batch_max: NUMBERS_MAX,
+                calls_max: CALLS_MAX,
+                cost: SET_POINTS,
+                reads_max: READS_MAX,
+                read_cost: READ_POINTS,
+            },
+            recheck_every: Duration::from_minutes(publish.recheck_minutes.into()),
+            budget,
+        },
+        waits: Waits::default(),
+    })
+}
+
+fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Result<Link> {
+    let account = SellerAccount {
+        endpoint: amazon.endpoint.clone(),
+        token_endpoint: amazon.token_endpoint.clone(),
+        seller: amazon.seller.clone(),
+        marketplace: amazon.marketplace.clone(),
+        client_id: amazon.client_id.clone(),
+        client_secret: secret(&amazon.client_secret, "client_secret")?,
+        refresh_token: secret(&amazon.refresh_token, "refresh_token")?,
+        product_type: amazon.product_type.clone(),
+        call_max: CALL_MAX,
+    };
+    let now = {
+        let clock = Arc::clone(clock);
+        Arc::new(move || clock.now())
+    };
+    let seller = Seller::new(account, now)?;
+    let budget = |operation: Operation| {
+        let per_h = operation.per_hour().into();
+        let budget = Budget::per_hour(per_h, operation.burst(), clock.now());
+        Arc::new(Mutex::new(budget))
+    };
+    let spend = |operation| Spend::new(&budget(operation), 1, 0, clock);
+    Ok(Link {
+        channel: id.clone(),
+        shop: None,
+        seller: Some(seller.clone()),
+        orders: OrdersLink {
+            orders: Arc::new(seller.clone()),
+            list: spend(Operation::SearchOrders),
+            read: spend(Operation::GetOrder),
+            pace: Pace {
+                every: Duration::from_minutes(3),
+                pause: Duration::from_s(5),
+                late: Duration::from_s(amazon.list_lag_s.into()),
+                unread_after: Duration::from_minutes(15),
+            },
+        },
+        numbers: NumbersLink {
+            numbers: Arc::new(seller),
+            limits: DeskLimits {
+                batch_max: 1,
+                calls_max: CALLS_MAX,
+                cost: 1,
+                reads_max: 1,
+                read_cost: 1,
+            },
+            recheck_every: Duration::from_minutes(amazon.recheck_minutes.into()),
+            budget: budget(Operation::PatchListingsItem),
+        },
+        waits: Waits::default(),
+    })
+}

@@ -1,0 +1,344 @@
+//! Reads channels' orders: what was lost on the way is made good, and numbers that wait until orders are read may go on.
+//!
+//! A [`Poller`] reads one channel. What it reads goes into the inbox first, as if it had been delivered, then its cursor
+//! moves. Once every order that was read up to some time is taken off stock (or waits for it, or is over), the buckets
+//! that wait are told so: that is the proof which raising needs. An order that cannot be placed, as nobody has said what
+//! its lines are, holds the proof back.
+
+mod round;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crossdock_channels::CallError;
+use crossdock_model::command::{BucketCommand, ChannelCommand};
+use crossdock_model::v1::Polled;
+use crossdock_model::{
+    Answer, Class, Command, CredentialId, Duration, EntityId, ExternalId, Timestamp,
+};
+use crossdock_runtime::{AskError, By, Clock, Handle};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::links::{Link, Links};
+use standing::Standing;
+
+/// Kind of the exception about a channel whose orders cannot be read.
+const ORDERS_UNREAD: &str = "orders_unread";
+/// Kind of the exception about an order that cannot be read.
+const UNREADABLE: &str = "unreadable";
+/// Shortest pause between two notes of where reading stands.
+const KEEP_PAUSE: Duration = Duration::from_s(5);
+/// First pause before it is looked again whether what was read is placed; it doubles up to the longest.
+const LOOK_MIN: Duration = Duration::from_ms(50);
+/// Longest such pause.
+const LOOK_MAX: Duration = Duration::from_s(5);
+/// First pause after a read that failed; it doubles up to the longest.
+const AGAIN_MIN: Duration = Duration::from_s(1);
+/// Longest such pause.
+const AGAIN_MAX: Duration = Duration::from_minutes(2);
+/// Pause before something is asked of an entity again that could not answer, or a reader that crashed begins anew.
+const PAUSE: Duration = Duration::from_s(1);
+
+/// Starts a reader for every channel. The tasks run until they are aborted.
+pub fn start(
+    links: &Links,
+    handle: &Handle,
+    clock: &Arc<dyn Clock>,
+    principal: &CredentialId,
+) -> Vec<JoinHandle<()>> {
+    let pollers = links.values().map(|link| Poller {
+        link: Arc::clone(link),
+        handle: handle.clone(),
+        clock: Arc::clone(clock),
+        by: By::new(principal.clone()).of(Class::ChannelOrder),
+    });
+    pollers
+        .map(|poller| tokio::spawn(Arc::new(poller).watch()))
+        .collect()
+}
+
+/// Why a channel was not read.
+#[derive(Debug)]
+enum Unread {
+    /// The channel gave no answer.
+    Call(CallError),
+    /// What was read could not be stored.
+    Ask(AskError),
+}
+
+impl From<CallError> for Unread {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<AskError> for Unread {
+    fn from(error: AskError) -> Self {
+        Self::Ask(error)
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Ask(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Reads one channel.
+struct Poller {
+    link: Arc<Link>,
+    handle: Handle,
+    clock: Arc<dyn Clock>,
+    by: By,
+}
+
+/// What a reader remembers as long as it runs.
+struct Progress {
+    standing: Standing,
+    /// What is kept in the channel, and since when.
+    kept: Option<String>,
+    kept_at: Timestamp,
+    /// Orders that are placed, by the time of the state that is: they need not be looked at again while they are listed.
+    placed: BTreeMap<ExternalId, Timestamp>,
+    /// Orders up to then were read.
+    read_up_to: Timestamp,
+    /// Orders up to then are placed.
+    proven: Timestamp,
+    /// What each bucket was told of that.
+    told: BTreeMap<u16, Timestamp>,
+    next_read: Timestamp,
+    last_read: Timestamp,
+    next_look: Timestamp,
+    look_pause: Duration,
+    failures: u32,
+    /// Whether the exception about it is open. `None`: another process may have opened it.
+    is_told: Option<bool>,
+}
+
+impl Poller {
+    /// A reader that crashes begins anew from where reading stood.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            // A set ends its tasks when it is dropped.
+            let mut run = JoinSet::new();
+            run.spawn(Arc::clone(&self).run());
+            if let Some(Err(crash)) = run.join_next().await {
+                tracing::error!(channel = %self.link.channel, %crash, "reading orders crashed; it begins anew");
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut progress = self.begin().await;
+        loop {
+            self.prove(&mut progress).await;
+            let now = self.clock.now();
+            let next_read = self.next_read(&progress);
+            if next_read <= now {
+                let read = self.read(&mut progress).await;
+                self.note(&mut progress, read).await;
+            } else if !progress.standing.awaited.is_empty() && progress.next_look <= now {
+                self.look(&mut progress).await;
+            } else {
+                let due = next_read.min(self.next_of_rest(&progress));
+                tokio::select! {
+                    () = self.link.waits.changed() => {}
+                    () = self.clock.sleep_until(due) => {}
+                }
+            }
+            self.keep(&mut progress).await;
+        }
+    }
+
+    /// From where reading stood.
+    async fn begin(&self) -> Progress {
+        let now = self.clock.now();
+        let polled = loop {
+            let channel = EntityId::Channel(self.link.channel.clone());
+            match self.handle.read(channel).await.map(|reply| reply.answer) {
+                Ok(Answer::Channel { polled, .. }) => break polled,
+                Ok(_) | Err(_) => self.clock.sleep(PAUSE).await,
+            }
+        };
+        let kept = polled.map(|polled| polled.cursor);
+        let standing = kept.as_deref().and_then(Standing::read);
+        let anew = || Standing::at(self.link.orders.orders.since(now));
+        Progress {
+            standing: standing.unwrap_or_else(anew),
+            kept,
+            kept_at: Timestamp::default(),
+            placed: BTreeMap::new(),
+            read_up_to: Timestamp::default(),
+            proven: Timestamp::default(),
+            told: BTreeMap::new(),
+            next_read: now,
+            last_read: now,
+            next_look: now,
+            look_pause: LOOK_MIN,
+            failures: 0,
+            is_told: None,
+        }
+    }
+
+    /// When orders are read next: sooner if that lets a number go on.
+    fn next_read(&self, progress: &Progress) -> Timestamp {
+        let pace = self.link.orders.pace;
+        if progress.failures > 0 {
+            return progress.next_read;
+        }
+        let waits = self.link.waits.all().into_values();
+        let waits = waits.filter(|until| *until > progress.read_up_to);
+        let urgent = waits.map(|until| until + pace.late + Duration::from_ms(1));
+        let urgent = urgent.map(|at| at.max(progress.last_read + pace.pause));
+        let next = urgent.chain([progress.next_read]).min();
+        next.unwrap_or_default()
+            .max(self.link.orders.list.ready_at())
+    }
+
+    fn next_of_rest(&self, progress: &Progress) -> Timestamp {
+        let look = (!progress.standing.awaited.is_empty()).then_some(progress.next_look);
+        let text = progress.standing.text();
+        let keep = text.filter(|text| progress.kept.as_ref() != Some(text));
+        let keep = keep.map(|_| progress.kept_at + KEEP_PAUSE);
+        look.into_iter().chain(keep).min().unwrap_or(Timestamp::MAX)
+    }
+
+    /// Notes how a read went, and tells when it has not gone well for too long.
+    async fn note(&self, progress: &mut Progress, read: Result<(), Unread>) {
+        let now = self.clock.now();
+        let error = match read {
+            Ok(()) => {
+                progress.failures = 0;
+                progress.last_read = now;
+                progress.next_read = now + self.link.orders.pace.every;
+                if progress.is_told != Some(false) && self.tell(self.readable_again()).await {
+                    progress.is_told = Some(false);
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(channel = %self.link.channel, %error, "orders could not be read; tried again");
+        progress.failures = progress.failures.saturating_add(1);
+        progress.next_read = now
+            + match &error {
+                Unread::Call(CallError::Throttled { retry_after }) => {
+                    let ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+                    Duration::from_ms(ms).max(AGAIN_MIN)
+                }
+                Unread::Call(_) | Unread::Ask(_) => jittered(progress.failures),
+            };
+        let unread_for = now.since(progress.last_read);
+        let is_late = unread_for >= self.link.orders.pace.unread_after;
+        if is_late && progress.is_told != Some(true) {
+            let told = self.unreadable(progress.last_read, unread_for, &error);
+            if self.tell(told).await {
+                progress.is_told = Some(true);
+            }
+        }
+    }
+
+    fn unreadable(&self, since: Timestamp, age: Duration, error: &Unread) -> ChannelCommand {
+        let channel = &self.link.channel;
+        let minutes = age.as_ms() / 60_000;
+        ChannelCommand::OpenException {
+            kind: ORDERS_UNREAD.to_owned(),
+            subject: channel.to_string(),
+            cause: format!(
+                "The orders of {channel} could not be read for {minutes} minutes: what it sold and did not tell is not \
+                 known here, and numbers that must not rise before that is known stay down. It is tried again all the \
+                 time; see the channel's status page, and its secrets here. The last call: {error}"
+            ),
+            evidence: vec![("read_up_to_ms".to_owned(), since.as_ms().to_string())],
+        }
+    }
+
+    fn unreadable_order(&self, order: &ExternalId, problem: &str) -> ChannelCommand {
+        let channel = &self.link.channel;
+        ChannelCommand::OpenException {
+            kind: UNREADABLE.to_owned(),
+            subject: format!("order:{channel}:{order}"),
+            cause: format!(
+                "{channel} lists order {order} as changed, and it cannot be read: {problem}. What it says is not known \
+                 here."
+            ),
+            evidence: Vec::new(),
+        }
+    }
+
+    fn readable_again(&self) -> ChannelCommand {
+        ChannelCommand::CloseException {
+            kind: ORDERS_UNREAD.to_owned(),
+            subject: self.link.channel.to_string(),
+            episode: None,
+            how: "orders are read again".to_owned(),
+        }
+    }
+
+    /// Keeps where reading stands in the channel, if that has changed, and not all the time.
+    async fn keep(&self, progress: &mut Progress) {
+        let now = self.clock.now();
+        let Some(text) = progress.standing.text() else {
+            return;
+        };
+        if progress.kept.as_ref() == Some(&text) || now < progress.kept_at + KEEP_PAUSE {
+            return;
+        }
+        progress.kept_at = now;
+        let polled = Polled {
+            cursor: text.clone(),
+            read_up_to: progress.read_up_to,
+        };
+        if self.tell(ChannelCommand::Poll(polled)).await {
+            progress.kept = Some(text);
+        }
+    }
+
+    /// Tells the buckets that wait for it up to when all orders are placed.
+    async fn prove(&self, progress: &mut Progress) {
+        let up_to = progress.proven;
+        for (bucket, until) in self.link.waits.all() {
+            let is_news = progress.told.get(&bucket).is_none_or(|told| *told < up_to);
+            if until > up_to || !is_news {
+                continue;
+            }
+            let entity = EntityId::Bucket(self.link.channel.clone(), bucket);
+            let prove = Command::Bucket(BucketCommand::Prove { up_to });
+            match self.handle.ask(entity, prove, self.by.clone()).await {
+                Ok(_) => drop(progress.told.insert(bucket, up_to)),
+                Err(error) => tracing::debug!(bucket, %error, "a proof was not taken; the next is"),
+            }
+        }
+    }
+
+    async fn tell(&self, command: ChannelCommand) -> bool {
+        let channel = EntityId::Channel(self.link.channel.clone());
+        let told = self
+            .handle
+            .ask(channel, Command::Channel(command), self.by.clone());
+        let told = told.await;
+        if let Err(error) = &told {
+            tracing::debug!(channel = %self.link.channel, %error, "the channel was not told; it is told again");
+        }
+        told.is_ok()
+    }
+}
+
+/// The pause after so many failures, a random part of it less, so that channels that failed together do not come back
+/// together.
+fn jittered(failures: u32) -> Duration {
+    let whole = AGAIN_MIN.as_ms() << failures.saturating_sub(1).min(16);
+    let whole = whole.min(AGAIN_MAX.as_ms());
+    let mut random = [0; 1];
+    // Without randomness the whole pause is as good.
+    let _ = getrandom::fill(&mut random);
+    Duration::from_ms(whole - whole * u64::from(random[0]) / 512)
+}

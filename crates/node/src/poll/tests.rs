@@ -1,0 +1,546 @@
+//! A node that reads the orders of a channel which tells it nothing by itself.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration as Wait;
+
+use crossdock_channels::{
+    Called, Calling, Listed, NumberSet, NumberShown, Numbers, OrderRead, Orders, OrdersListed,
+    Reading, SetOutcome, Told, amazon, shopify,
+};
+use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_model::command::{LocationCommand, SkuCommand};
+use crossdock_model::v1::{
+    Buffer, ChannelMode, ChannelPlace, ChannelSettings, Connector, ListingTarget, LocationFacts,
+    PostalAddress, Publishing, Sale, Tracking, Writes,
+};
+use crossdock_model::{ChannelId, ListingId, LocationId, OrderId, SkuId, SourceId};
+use crossdock_runtime::{DeskLimits, Node, Options, Outbound, RealClock, Unconnected, bucket_of};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ingest;
+use crate::links::Pace;
+use crate::publish::Publishers;
+
+/// What goes wrong with a list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Away,
+    Throttled,
+    Crash,
+}
+
+#[derive(Default)]
+struct Books {
+    shown: BTreeMap<ListingId, u32>,
+    /// Orders with the time and the body of their newest state.
+    orders: Vec<(ExternalId, Timestamp, Value)>,
+    faults: VecDeque<Fault>,
+    lists: usize,
+    reads: usize,
+}
+
+/// A channel in memory. A shop's list names orders, a market's states them.
+struct Fake {
+    connector: &'static str,
+    clock: Arc<dyn Clock>,
+    books: Mutex<Books>,
+}
+
+impl Fake {
+    fn new(connector: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            connector,
+            clock: Arc::new(RealClock::default()),
+            books: Mutex::default(),
+        })
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_shop(&self) -> bool {
+        self.connector == "shopify"
+    }
+
+    fn told(&self, at: Timestamp, body: &Value) -> Told {
+        let topic = match self.is_shop() {
+            true => shopify::READ,
+            false => amazon::ORDER,
+        };
+        let body = body.to_string().into_bytes();
+        Told {
+            delivery_id: format!("{}/{}", at.as_ms(), body.len()),
+            topic,
+            body,
+        }
+    }
+
+    /// An order that the channel sold, its units taken off what it shows.
+    fn sell(&self, id: &str, sku: &str, units: u32) {
+        let now = self.clock.now();
+        let at = jiff::Timestamp::from_millisecond(now.as_ms())
+            .unwrap()
+            .to_string();
+        let body = match self.is_shop() {
+            true => json!({
+                "id": id, "name": id, "created_at": at, "updated_at": at, "currency": "USD",
+                "financial_status": "paid", "total_price": "1.00",
+                "shipping_address": { "country_code": "US" },
+                "line_items": [{
+                    "id": 1, "variant_id": sku, "sku": sku, "title": sku, "quantity": units,
+                    "current_quantity": units, "price": "1.00", "requires_shipping": true,
+                }],
+            }),
+            false => json!({
+                "orderId": id, "createdTime": at, "lastUpdatedTime": at,
+                "fulfillment": { "fulfilledBy": "MERCHANT", "fulfillmentStatus": "PENDING" },
+                "orderItems": [{
+                    "orderItemId": "1", "quantityOrdered": units,
+                    "product": { "sellerSku": sku, "title": sku },
+                }],
+            }),
+        };
+        let mut books = self.books();
+        if let Some(shown) = books.shown.get_mut(&listing(sku)) {
+            *shown = shown.saturating_sub(units);
+        }
+        books.orders.push((ExternalId::new(id).unwrap(), now, body));
+    }
+}
+
+impl Orders for Fake {
+    fn since(&self, at: Timestamp) -> String {
+        at.as_ms().to_string()
+    }
+
+    /// One order a page, so that cursors stand in the middle of lists.
+    fn changed(&self, cursor: String) -> Reading<OrdersListed> {
+        let fault = {
+            let mut books = self.books();
+            books.lists += 1;
+            books.faults.pop_front()
+        };
+        let error = match fault {
+            Some(Fault::Crash) => panic!("a list that crashes its reader"),
+            Some(Fault::Away) => Some(CallError::Unknown("no answer".to_owned())),
+            Some(Fault::Throttled) => Some(CallError::Throttled {
+                retry_after: Wait::from_millis(5),
+            }),
+            None => None,
+        };
+        if let Some(error) = error {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let books = self.books();
+        let (since, skipped) = cursor.split_once('+').unwrap_or((&cursor, "0"));
+        let (since, skipped): (i64, usize) = (since.parse().unwrap(), skipped.parse().unwrap());
+        let changed = books.orders.iter().filter(|(_, at, _)| at.as_ms() >= since);
+        let changed: Vec<_> = changed.skip(skipped).collect();
+        let page = changed
+            .first()
+            .map(|(order, at, body)| match self.is_shop() {
+                true => Listed::Named {
+                    order: order.clone(),
+                    updated_at: *at,
+                },
+                false => Listed::Stated {
+                    order: Some((order.clone(), *at)),
+                    told: self.told(*at, body),
+                },
+            });
+        let is_last = changed.len() < 2;
+        let listed = OrdersListed {
+            orders: page.into_iter().collect(),
+            cursor: match is_last {
+                true => since.to_string(),
+                false => format!("{since}+{}", skipped + 1),
+            },
+            is_last,
+            looked_until: None,
+            points_left: None,
+        };
+        Box::pin(std::future::ready(Ok(listed)))
+    }
+
+    fn order(&self, order: ExternalId) -> Reading<OrderRead> {
+        let mut books = self.books();
+        books.reads += 1;
+        let found = books.orders.iter().find(|(id, _, _)| *id == order);
+        let read = OrderRead {
+            told: found.map(|(_, at, body)| self.told(*at, body)),
+            points_left: None,
+        };
+        Box::pin(std::future::ready(Ok(read)))
+    }
+}
+
+impl Numbers for Fake {
+    fn set(&self, numbers: Vec<NumberSet>) -> Calling<SetOutcome> {
+        let mut books = self.books();
+        let at = self.clock.now();
+        let set = |number: &NumberSet| {
+            books.shown.insert(number.listing.clone(), number.units);
+            SetOutcome::Confirmed { at }
+        };
+        let answers = numbers.iter().map(set).collect();
+        Box::pin(std::future::ready(Ok(Called {
+            answers,
+            points_left: None,
+        })))
+    }
+
+    fn read(&self, numbers: Vec<(ListingId, SourceId)>) -> Calling<Option<NumberShown>> {
+        let books = self.books();
+        let at = self.clock.now();
+        let read = numbers.iter().map(|(listing, _)| {
+            let units = books.shown.get(listing)?;
+            Some(NumberShown {
+                units: Some((*units).into()),
+                at,
+            })
+        });
+        Box::pin(std::future::ready(Ok(Called {
+            answers: read.collect(),
+            points_left: None,
+        })))
+    }
+}
+
+fn channel() -> ChannelId {
+    ChannelId::new("market").unwrap()
+}
+
+fn listing(id: &str) -> ListingId {
+    ListingId::new(id).unwrap()
+}
+
+fn reno() -> LocationId {
+    LocationId::new("reno").unwrap()
+}
+
+fn sku(id: &str) -> SkuId {
+    SkuId::new(id).unwrap()
+}
+
+fn order(id: &str) -> EntityId {
+    EntityId::Order(OrderId {
+        channel: channel(),
+        external: ExternalId::new(id).unwrap(),
+    })
+}
+
+fn location_facts() -> LocationFacts {
+    LocationFacts {
+        location: reno(),
+        name: "Reno".to_owned(),
+        time_zone: "UTC".to_owned(),
+        address: PostalAddress {
+            country: "US".to_owned(),
+            state: Some("NV".to_owned()),
+            city: None,
+            postal_code: None,
+            street: None,
+        },
+        coordinates: None,
+        closed_weekdays: Vec::new(),
+        closed_dates: Vec::new(),
+        cut_off_minutes: None,
+        capacity_units_per_day: None,
+        enabled: true,
+        groups: Vec::new(),
+        services: Vec::new(),
+        connector: Connector::Pull,
+        acknowledge_within_minutes: 60,
+        stock_source: None,
+    }
+}
+
+fn publishing(connector: &str) -> Publishing {
+    Publishing {
+        version: 0,
+        mode: ChannelMode::Active,
+        writes: match connector {
+            "shopify" => Writes::CompareAndSet,
+            _ => Writes::Absolute,
+        },
+        places: vec![ChannelPlace {
+            place: SourceId::new("market/DEFAULT").unwrap(),
+            locations: vec![reno()],
+        }],
+        buffer: Buffer::Fixed { units: 0 },
+        unseen_for: Duration::from_ms(1),
+        unseen_risk_ppm: 999_999,
+        call_for: Duration::from_s(5),
+        wrong_for: Duration::from_minutes(10),
+        paused_skus: Vec::new(),
+        paused_locations: Vec::new(),
+    }
+}
+
+/// A channel that shows 10 of A and of B, of which there are as many.
+struct Scene {
+    journal: Arc<MemoryJournal>,
+    fake: Arc<Fake>,
+    node: Node,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Scene {
+    async fn start(journal: Arc<MemoryJournal>, fake: Arc<Fake>) -> Self {
+        let clock = Arc::clone(&fake.clock);
+        let pace = Pace {
+            every: Duration::from_ms(300),
+            pause: Duration::from_ms(20),
+            late: Duration::from_ms(20),
+            unread_after: Duration::from_ms(0),
+        };
+        let limits = DeskLimits {
+            batch_max: 1,
+            calls_max: 2,
+            cost: 1,
+            reads_max: 1,
+            read_cost: 1,
+        };
+        let numbers = Arc::clone(&fake) as Arc<dyn Numbers>;
+        let numbers = (numbers, limits, Duration::from_minutes(60));
+        let orders = (Arc::clone(&fake) as Arc<dyn Orders>, pace);
+        let link = Arc::new(Link::of(channel(), numbers, orders, &clock));
+        let links: Links = Arc::new(BTreeMap::from([(channel(), link)]));
+        let publishers = Arc::new(Publishers::of(&links, &clock));
+        let mut options = Options::new(1);
+        options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
+        let stored = Arc::clone(&journal) as Arc<dyn Journal>;
+        let node = Node::start(
+            stored,
+            Arc::clone(&clock),
+            Arc::new(Unconnected),
+            options,
+            |_| {},
+        );
+        let node = node.await.unwrap();
+        let handle = node.handle();
+        ingest::start(&handle, &ingest::Ways::default(), &links, None);
+        let principal = CredentialId::new("test").unwrap();
+        let mut tasks = publishers.start(&handle, &principal);
+        tasks.extend(start(&links, &handle, &clock, &principal));
+        Self {
+            journal,
+            fake,
+            node,
+            tasks,
+        }
+    }
+
+    async fn stocked(connector: &'static str) -> Self {
+        let journal = Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)));
+        let fake = Fake::new(connector);
+        fake.books().shown = ["A", "B"].map(|id| (listing(id), 10)).into();
+        let scene = Self::start(journal, fake).await;
+        let define = Command::Location(LocationCommand::Define(Box::new(location_facts())));
+        scene.ask(EntityId::Location(reno()), define).await;
+        let settings = ChannelSettings {
+            connector: connector.to_owned(),
+            sale: Sale::AlreadySold,
+            map_by_sku: false,
+        };
+        for step in [
+            ChannelCommand::Connect(settings),
+            ChannelCommand::PublishAs(Box::new(publishing(connector))),
+            ChannelCommand::SetMode(ChannelMode::Active),
+        ] {
+            let to = EntityId::Channel(channel());
+            scene.ask(to, Command::Channel(step)).await;
+        }
+        for id in ["A", "B"] {
+            let define = SkuCommand::Define {
+                title: id.to_owned(),
+                tracking: Tracking::Tracked,
+            };
+            let entity = EntityId::Sku(sku(id));
+            scene.ask(entity, Command::Sku(define)).await;
+            scene.adjust(id, 10).await;
+            scene.map(id, id).await;
+        }
+        scene.shows("A", 10).await;
+        scene.shows("B", 10).await;
+        scene
+    }
+
+    async fn ask(&self, to: EntityId, command: Command) {
+        let by = By::new(CredentialId::new("test").unwrap());
+        self.node.handle().ask(to, command, by).await.unwrap();
+    }
+
+    async fn adjust(&self, id: &str, delta: i64) {
+        let adjust = SkuCommand::Adjust {
+            location: reno(),
+            delta,
+            reason: "counted".to_owned(),
+        };
+        self.ask(EntityId::Sku(sku(id)), Command::Sku(adjust)).await;
+    }
+
+    async fn map(&self, name: &str, id: &str) {
+        let map = BucketCommand::Map {
+            listing: listing(name),
+            target: ListingTarget::Sku {
+                sku: sku(id),
+                multiplier: 1,
+            },
+        };
+        let bucket = EntityId::Bucket(channel(), bucket_of(&listing(name)));
+        self.ask(bucket, Command::Bucket(map)).await;
+        let subject = format!("market/{name}");
+        self.node.handle().unpark(&subject).await.unwrap();
+    }
+
+    async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        for _ in 0..500 {
+            if holds().await {
+                return;
+            }
+            tokio::time::sleep(Wait::from_millis(10)).await;
+        }
+        panic!("waited in vain until {what}: {:?}", self.fake.books().shown);
+    }
+
+    async fn shows(&self, id: &str, units: u32) {
+        let shown = async || self.fake.books().shown.get(&listing(id)) == Some(&units);
+        self.until(&format!("{units} of {id} are shown"), shown)
+            .await;
+    }
+
+    async fn is_known(&self, id: &str) {
+        let known = async || self.node.handle().read(order(id)).await.is_ok();
+        self.until(&format!("order {id} is known"), known).await;
+    }
+
+    /// Waits until the channel was listed so often.
+    async fn listed(&self, times: usize) {
+        let wanted = self.fake.books().lists + times;
+        let listed = async || self.fake.books().lists >= wanted;
+        self.until("it was listed", listed).await;
+    }
+
+    /// Kinds of what the channel's entity recorded of exceptions.
+    fn told(&self) -> String {
+        let entity = EntityId::Channel(channel());
+        let log = self.journal.read(entity.shard(), 0, 10_000).unwrap();
+        let bodies = log
+            .iter()
+            .map(|stored| String::from_utf8_lossy(&stored.frame.body).into_owned());
+        bodies.collect()
+    }
+
+    async fn end(self) {
+        self.node.stop().await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// What the channel sold meanwhile is read first, and not put back by the raise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raise_waits_until_the_orders_before_it_are_read() {
+    let scene = Scene::stocked("amazon").await;
+    scene.fake.sell("1", "A", 3);
+    scene.adjust("A", 5).await;
+    scene.shows("A", 12).await;
+    let read = scene.node.handle().read(order("1")).await.unwrap();
+    let Answer::Order(read) = read.answer else {
+        panic!("{read:?}");
+    };
+    assert!(read.placed);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_listing_is_unknown_holds_every_raise_back() {
+    let scene = Scene::stocked("amazon").await;
+    scene.fake.sell("1", "who knows", 3);
+    scene.listed(2).await;
+    scene.adjust("A", 5).await;
+    scene.listed(4).await;
+    scene.shows("A", 10).await;
+    scene.map("who knows", "B").await;
+    scene.shows("A", 15).await;
+    scene.end().await;
+}
+
+/// After a restart what was read and not placed holds back as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_forgets_neither_the_cursor_nor_what_was_not_placed() {
+    let scene = Scene::stocked("amazon").await;
+    scene.fake.sell("1", "A", 2);
+    scene.fake.sell("2", "who knows", 1);
+    scene.fake.sell("3", "A", 1);
+    scene.is_known("3").await;
+    let kept = async || {
+        let handle = scene.node.handle();
+        let channel = handle.read(EntityId::Channel(channel()));
+        let Ok(Answer::Channel {
+            polled: Some(polled),
+            ..
+        }) = channel.await.map(|reply| reply.answer)
+        else {
+            return false;
+        };
+        let standing = Standing::read(&polled.cursor).unwrap();
+        standing.awaited.keys().eq(["order:2"])
+    };
+    scene.until("the cursor is kept", kept).await;
+    let Scene {
+        journal,
+        fake,
+        node,
+        tasks,
+    } = scene;
+    tasks.iter().for_each(JoinHandle::abort);
+    // Not stopped in order.
+    drop(node);
+    // The list has nothing any more: what is awaited is known from before.
+    fake.books().orders.clear();
+    let scene = Scene::start(journal, fake).await;
+    scene.adjust("A", 5).await;
+    scene.listed(4).await;
+    scene.shows("A", 7).await;
+    scene.map("who knows", "B").await;
+    scene.shows("A", 12).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_got_over_and_told_when_they_last() {
+    let scene = Scene::stocked("amazon").await;
+    let faults = [Fault::Throttled, Fault::Away, Fault::Crash];
+    scene.fake.books().faults = faults.into();
+    scene.fake.sell("1", "A", 3);
+    scene.is_known("1").await;
+    let told = async || {
+        let told = scene.told();
+        told.contains("orders_unread") && told.contains("orders are read again")
+    };
+    scene.until("it is told and taken back", told).await;
+    assert!(scene.fake.books().faults.is_empty());
+    scene.end().await;
+}
+
+/// A webhook was lost: the fall of the number says that something was sold, and reading says what.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_webhook_is_made_good_and_each_order_read_at_most_twice() {
+    let scene = Scene::stocked("shopify").await;
+    scene.fake.sell("1", "A", 3);
+    scene.is_known("1").await;
+    scene.adjust("A", 5).await;
+    scene.shows("A", 12).await;
+    scene.listed(8).await;
+    // Once as it was not known, and once more when its second was over.
+    assert!(
+        scene.fake.books().reads <= 2,
+        "{}",
+        scene.fake.books().reads
+    );
+    scene.end().await;
+}
