@@ -7,6 +7,7 @@ mod bootstrap;
 mod cli;
 pub mod config;
 mod connector;
+mod counts;
 mod first_key;
 mod http;
 mod ingest;

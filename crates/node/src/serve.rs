@@ -28,7 +28,7 @@ use crate::connector::Warehouses;
 use crate::first_key::ADMIN_KEY_FILE;
 use crate::links::{Links, links};
 use crate::outgoing::Outgoing;
-use crate::{bootstrap, http, ingest, poll, publish, seed, telemetry};
+use crate::{bootstrap, counts, http, ingest, poll, publish, seed, telemetry};
 
 /// Pause of the read models when there is nothing to fold.
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
@@ -100,18 +100,16 @@ impl Server {
         let first_key = bootstrap::prepare(&handle, &config).await?;
         let spans = options.telemetry.spans();
         ingest::start(&handle, &ways, &links, spans.as_ref());
-        let folding = fold(
-            Arc::clone(&insight),
-            Arc::clone(&journal) as Arc<dyn Journal>,
-        );
-        let telling = outgoing(&handle, &insight, &sender, &secrets).run();
-        let pruning = prune(Arc::clone(&insight), handle.clone());
         let mut tasks = vec![
-            tokio::spawn(folding),
-            tokio::spawn(telling),
-            tokio::spawn(pruning),
+            tokio::spawn(fold(
+                Arc::clone(&insight),
+                Arc::clone(&journal) as Arc<dyn Journal>,
+            )),
+            tokio::spawn(outgoing(&handle, &insight, &sender, &secrets).run()),
+            tokio::spawn(prune(Arc::clone(&insight), handle.clone())),
         ];
         tasks.extend(call_channels(&links, &publishers, &handle, &clock)?);
+        tasks.extend(counts::start(&config, &handle, &sender, &secrets)?);
         let on = http::Footing {
             channels,
             ways,

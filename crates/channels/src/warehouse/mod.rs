@@ -1,6 +1,7 @@
 //! The generic warehouse: fulfilment requests as Standard Webhooks; it answers by the REST calls of the API.
 
 mod address;
+mod counts;
 mod send;
 
 use crossdock_model::Timestamp;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::buyer::{Address, Buyer};
 
 pub use address::{Policy, Refused};
+pub use counts::{CountsError, CountsPage};
 pub use send::{HttpSender, Resolve, SendError};
 
 /// The body of a fulfilment request, version 1. Fields are only added.

@@ -157,6 +157,38 @@ impl HttpSender {
         }
     }
 
+    /// Gets a body of at most so many bytes, from behind a cursor; the request is signed as a message without a body.
+    pub(super) async fn fetch(
+        &self,
+        url: &str,
+        secret: &Secret,
+        id: &str,
+        now: Timestamp,
+        (cursor, bytes_max): (Option<&str>, usize),
+    ) -> Result<Vec<u8>, SendError> {
+        let mut url = self.parse(url)?;
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        let mut request = self.client.get(url);
+        for (name, value) in standard_webhooks::headers(secret, id, now, &[]) {
+            request = request.header(name, value);
+        }
+        let mut answer = request.send().await.map_err(unreachable)?;
+        if !answer.status().is_success() {
+            return Err(SendError::Status(answer.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > bytes_max {
+                let what = format!("more than {bytes_max} bytes: answer with smaller pages");
+                return Err(SendError::Unreachable(what));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
     /// Whether a URL may be called, as far as can be said before it is.
     ///
     /// # Errors

@@ -26,7 +26,12 @@ pub(crate) fn text(data: &str, secret: &str) -> anyhow::Result<String> {
             section_of(&schema, section).with_context(|| format!("section {section}"))?;
         comment(&mut text, described(&schema["properties"][section]));
         text.push_str(&format!("[{section}]\n"));
-        for (name, property) in properties {
+        // Tables of tables are among the examples.
+        let is_single = |default: &Value| !default.is_object();
+        let single = properties
+            .iter()
+            .filter(|(_, one)| is_single(&one["default"]));
+        for (name, property) in single {
             comment(&mut text, described(property));
             let value = match (*section, name.as_str()) {
                 ("data", "dir") => Value::String(data.to_owned()),
@@ -163,6 +168,13 @@ sale = "asks"
 # [secrets]
 # warehouse = {{ env = "WAREHOUSE_WEBHOOK_SECRET" }}
 
+# Where a location tells what it has.
+# [warehouse.counts.reno]
+# url = "https://wms.example/counts"
+# secret = "warehouse"
+# every_minutes = 60
+# net_of_allocated = false
+
 # Files imported when the journal is new, for trying things out.
 # [seed]
 # locations = "locations.jsonl"
@@ -208,6 +220,7 @@ mod tests {
                     format!("{name} ="),
                     format!(".{name}]]"),
                     format!(".{name}]"),
+                    format!(".{name}."),
                 ];
                 assert!(
                     given || shown.iter().any(|shown| text.contains(shown)),

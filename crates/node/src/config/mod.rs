@@ -166,6 +166,29 @@ impl Default for Telemetry {
 pub struct Warehouse {
     /// Whether webhooks may go to private and loopback addresses. Off, except in a closed network.
     pub allow_private_addresses: bool,
+    /// Where locations tell what they have, by location: read every `every_minutes`, `{ reno = { url =
+    /// "https://wms.example/counts", secret = "warehouse" } }`.
+    pub counts: BTreeMap<String, Counts>,
+}
+
+/// Where a location tells what it has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// The address.
+    pub url: String,
+    /// Name of the secret that the request is signed with.
+    pub secret: String,
+    /// Minutes between two readings.
+    #[serde(default = "hourly")]
+    pub every_minutes: u32,
+    /// Whether what our orders are to get is not in the counts any more.
+    #[serde(default)]
+    pub net_of_allocated: bool,
+}
+
+fn hourly() -> u32 {
+    60
 }
 
 /// A sales channel.

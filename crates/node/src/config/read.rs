@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crossdock_api::in_plain_words;
-use crossdock_model::ChannelId;
+use crossdock_model::{ChannelId, LocationId};
 use jiff::tz::TimeZone;
 use serde::de::{Deserialize, DeserializeOwned};
 use toml::Spanned;
@@ -349,6 +349,39 @@ impl Reading<'_> {
             "telemetry.otlp_endpoint",
             expected,
         );
+        self.check_counts(config);
+    }
+
+    fn check_counts(&mut self, config: &Config) {
+        for (location, counts) in &config.warehouse.counts {
+            let path = |key: &str| format!("warehouse.counts.{location}.{key}");
+            let is_known = config.secrets.contains_key(&counts.secret);
+            let checks = [
+                (
+                    LocationId::new(location.as_str()).is_ok(),
+                    path("url"),
+                    "expected the id of a location before it",
+                ),
+                (
+                    is_web_address(&counts.url),
+                    path("url"),
+                    "expected a web address, as https://wms.example/counts",
+                ),
+                (
+                    is_known,
+                    path("secret"),
+                    "expected the name of one of [secrets]",
+                ),
+                (
+                    (1..=10_080).contains(&counts.every_minutes),
+                    path("every_minutes"),
+                    "expected 1 to 10080 minutes",
+                ),
+            ];
+            for (_, path, what) in checks.iter().filter(|(good, _, _)| !good) {
+                self.mistake_at(path, what);
+            }
+        }
     }
 }
 
