@@ -17,8 +17,9 @@ use super::LabError;
 use super::book::{Book, location};
 use super::publisher::{Ask, Publisher, Told};
 
-/// No call of the laboratory is lost, and no number is wrong for so long.
-const CALL_FOR: Duration = Duration::from_days(1);
+/// A call of which nothing was heard for so long has surely ended.
+pub const CALL_FOR: Duration = Duration::from_s(30);
+/// No number is wrong for so long.
 const WRONG_FOR: Duration = Duration::from_days(3_650);
 
 /// How a bucket publishes its listing.
@@ -182,7 +183,7 @@ impl Publisher for Bucket {
     }
 
     fn next(&mut self, _book: &Book, now: Timestamp) -> Result<Option<Ask>, LabError> {
-        if self.is_read || self.call.is_some() {
+        if self.is_read {
             return Ok(None);
         }
         let begin = BucketCommand::Begin {

@@ -52,6 +52,7 @@ pub fn at_target(
         writes,
         heard_after,
         shown_after,
+        lost: 0.0,
     };
     let keeper = Keeper::Bucket {
         buffer_risk_ppm: Some(risk_ppm),

@@ -7,6 +7,7 @@ use crossdock_model::{Duration, Timestamp};
 use super::LabError;
 use super::agenda::Agenda;
 use super::book::Book;
+use super::bucket::CALL_FOR;
 use super::estimate::{Estimate, Samples};
 use super::publisher::{Ask, Publisher, Told};
 use crate::Dice;
@@ -54,6 +55,8 @@ pub struct Outlet {
     pub heard_after: Span,
     /// From a decision until the channel shows it.
     pub shown_after: Span,
+    /// Share of the numbers sent of which nothing is heard again: one in two is shown, at some time until [`CALL_FOR`].
+    pub lost: f64,
 }
 
 /// What there is to sell.
@@ -107,6 +110,11 @@ enum Happening {
         of: usize,
         asked_at: Timestamp,
     },
+    /// A lost call is carried out after all.
+    Late {
+        to: usize,
+        ask: Ask,
+    },
     Wake {
         of: usize,
     },
@@ -124,6 +132,19 @@ struct Front<'a> {
     is_proving: bool,
 }
 
+impl Front<'_> {
+    /// Shows what is asked for. Returns whether it was taken.
+    fn show(&mut self, ask: Ask) -> bool {
+        match ask {
+            Ask::Read => {}
+            Ask::Swap { from, .. } if from != self.shown => return false,
+            Ask::Swap { units, .. } | Ask::Replace(units) => self.shown = units.into(),
+            Ask::Add(units) => self.shown += units,
+        }
+        true
+    }
+}
+
 /// An experiment under way.
 pub(super) struct Floor<'a> {
     supply: Supply,
@@ -134,6 +155,8 @@ pub(super) struct Floor<'a> {
     stock: i64,
     unheard: usize,
     under_way: usize,
+    /// Lost calls that will be carried out.
+    late: usize,
     /// Shoppers are let in: everything shows what it should.
     is_open: bool,
     orders: u64,
@@ -146,7 +169,7 @@ pub(super) struct Floor<'a> {
 }
 
 /// An episode that takes longer will never end.
-const EPISODE_MAX: Duration = Duration::from_days(1_000);
+const EPISODE_MAX: Duration = Duration::from_days(30);
 const HOUR_MS: i64 = 3_600_000;
 
 impl<'a> Floor<'a> {
@@ -175,6 +198,7 @@ impl<'a> Floor<'a> {
             stock: 0,
             unheard: 0,
             under_way: 0,
+            late: 0,
             is_open: false,
             orders: 0,
             oversold_before: 0,
@@ -228,6 +252,10 @@ impl<'a> Floor<'a> {
                 self.push(by)?;
             }
             Happening::Carried { to, ask, asked_at } => self.carry(to, ask, asked_at)?,
+            Happening::Late { to, ask } => {
+                self.late -= 1;
+                self.fronts[to].show(ask);
+            }
             Happening::Proof { of, asked_at } => {
                 let front = &mut self.fronts[of];
                 front.is_proving = false;
@@ -349,21 +377,28 @@ impl<'a> Floor<'a> {
     fn carry(&mut self, to: usize, ask: Ask, asked_at: Timestamp) -> Result<(), LabError> {
         let at = self.agenda.now();
         let front = &mut self.fronts[to];
+        let may_be_lost = ask != Ask::Read && front.outlet.lost > 0.0;
+        let is_lost = may_be_lost && self.dice.happens(front.outlet.lost);
+        if is_lost {
+            self.under_way -= 1;
+            if self.dice.happens(0.5) {
+                let late = Duration::from_ms(self.dice.below(CALL_FOR.as_ms()));
+                self.late += 1;
+                let shown = Happening::Late { to, ask };
+                self.agenda.note((asked_at + late).max(at), shown);
+            }
+            return Ok(());
+        }
         let told = match ask {
             Ask::Read => Told::Shows {
                 units: front.shown,
                 at,
                 asked_at,
             },
-            Ask::Swap { from, .. } if from != front.shown => Told::Stale,
-            Ask::Swap { units, .. } | Ask::Replace(units) => {
-                front.shown = units.into();
-                Told::Taken { at }
-            }
-            Ask::Add(units) => {
-                front.shown += units;
-                Told::Taken { at }
-            }
+            Ask::Add(_) | Ask::Replace(_) | Ask::Swap { .. } => match front.show(ask) {
+                true => Told::Taken { at },
+                false => Told::Stale,
+            },
         };
         self.under_way -= 1;
         front.publisher.answered(told, at)?;
@@ -383,7 +418,7 @@ impl<'a> Floor<'a> {
 
     /// Opens the doors once everything shows what it should, and ends what is sold out and settled.
     fn look(&mut self) -> Result<(), LabError> {
-        let is_quiet = self.unheard == 0 && self.under_way == 0;
+        let is_quiet = self.unheard == 0 && self.under_way == 0 && self.late == 0;
         if !is_quiet || (self.is_open && self.fronts.iter().any(|front| front.shown > 0)) {
             return Ok(());
         }

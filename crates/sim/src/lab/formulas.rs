@@ -42,6 +42,7 @@ fn outlets(channels: &[Quick]) -> Vec<Outlet> {
         writes: Writes::CompareAndSet,
         heard_after: Span::fixed(Duration::from_s(*heard_s)),
         shown_after: Span::fixed(Duration::from_s(*shown_s)),
+        lost: 0.0,
     };
     NAMES.into_iter().zip(channels).map(outlet).collect()
 }

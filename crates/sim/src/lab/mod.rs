@@ -16,6 +16,8 @@ mod keeper;
 pub mod priority;
 mod publisher;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 pub mod trap;
 
 use crossdock_logic::IllegalHistory;

@@ -96,6 +96,7 @@ impl Market {
             writes: Writes::CompareAndSet,
             heard_after: Span::fixed(Duration::from_s(1)),
             shown_after: Span::fixed(Duration::from_s(1)),
+            lost: 0.0,
         };
         let amazon = Outlet {
             writes: Writes::Absolute,

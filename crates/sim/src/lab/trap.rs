@@ -64,6 +64,7 @@ pub fn trap(seed: u64, arm: Arm, flow: Flow, episodes: u64) -> Result<Trapped, L
         writes,
         heard_after: Span::fixed(heard_after),
         shown_after: Span::fixed(Duration::from_s(1)),
+        lost: 0.0,
     };
     let production = Keeper::Bucket {
         buffer_risk_ppm: None,
