@@ -9,6 +9,7 @@ mod agenda;
 mod book;
 mod bucket;
 pub mod buffers;
+mod clerk;
 mod estimate;
 mod floor;
 pub mod formulas;

@@ -1,10 +1,7 @@
 //! What is sent first where a channel takes fewer numbers than change: the most dangerous, as the production desk
 //! picks, or what has waited longest.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crossdock_engine::{Budget, Desk, DeskLimits, Ended, Number, Pick};
-use crossdock_logic::bucket::{Offer, Offers};
+use crossdock_engine::{Budget, DeskLimits};
 use crossdock_model::v1::{Buffer, Writes};
 use crossdock_model::{ChannelId, Duration, SkuId, Timestamp};
 use serde::Serialize;
@@ -13,6 +10,8 @@ use super::LabError;
 use super::agenda::Agenda;
 use super::book::{Book, Rates};
 use super::bucket::{Bucket, Terms};
+use super::clerk::Clerk;
+pub use super::clerk::Order;
 use super::publisher::{Ask, Publisher, Told};
 use crate::Dice;
 
@@ -26,15 +25,6 @@ const CALL: Duration = Duration::from_ms(300);
 /// Points that the shop takes for setting up to 250 numbers, and for reading one.
 const SHOP_SET_POINTS: u32 = 13;
 const SHOP_READ_POINTS: u32 = 3;
-
-/// What is sent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Order {
-    /// What avoids the most expected oversold units: the production desk.
-    Danger,
-    /// What has been wrong longest.
-    FirstIn,
-}
 
 /// A rush of shoppers on a shop and on Amazon, both of which show all there is at the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,111 +97,6 @@ pub fn rush(seed: u64, order: Order, options: &Rush) -> Result<Rushed, LabError>
         oversold_skus: oversold_skus as u64,
         sent: [shop.sent, amazon.sent],
     })
-}
-
-/// Picks what is sent next.
-#[derive(Debug)]
-enum Clerk {
-    Danger(Desk),
-    FirstIn(FirstIn),
-}
-
-/// The same as a desk, but that what has been wrong longest comes first.
-#[derive(Debug)]
-struct FirstIn {
-    limits: DeskLimits,
-    offered: BTreeMap<u16, Offer>,
-    first: BTreeSet<(Timestamp, u16)>,
-    under_way: BTreeSet<u16>,
-    calls: usize,
-}
-
-impl FirstIn {
-    fn offered(&mut self, offers: Offers) {
-        if let Some(offer) = self.offered.remove(&offers.bucket) {
-            self.first.remove(&(offer.since, offers.bucket));
-        }
-        if let Some(offer) = offers.offers.into_iter().next() {
-            self.first.insert((offer.since, offers.bucket));
-            self.offered.insert(offers.bucket, offer);
-        }
-    }
-
-    fn pick(&mut self, budget: &mut Budget, now: Timestamp) -> Option<Pick> {
-        let free = |bucket: &u16| !self.under_way.contains(bucket);
-        let open = self.first.iter().map(|(_, bucket)| *bucket).filter(free);
-        let mut open = open.filter_map(|bucket| Some((bucket, self.offered.get(&bucket)?)));
-        let (bucket, offer) = open.next()?;
-        let is_read = offer.is_read;
-        let most = match is_read {
-            true => self.limits.reads_max,
-            false => self.limits.batch_max,
-        };
-        let more = open.filter(|(_, offer)| offer.is_read == is_read);
-        let picked = std::iter::once((bucket, offer)).chain(more).take(most);
-        let numbers = picked.map(|(bucket, offer)| {
-            let number = (offer.listing.clone(), offer.place.clone());
-            (bucket, vec![number])
-        });
-        let pick: Pick = numbers.collect();
-        let cost = match is_read {
-            true => self.limits.cost_of_reading(pick.len()),
-            false => self.limits.cost,
-        };
-        if self.calls >= self.limits.calls_max || !budget.take(cost, now) {
-            return None;
-        }
-        self.calls += 1;
-        self.under_way.extend(pick.keys());
-        Some(pick)
-    }
-}
-
-impl Clerk {
-    fn new(order: Order, limits: DeskLimits) -> Self {
-        match order {
-            Order::Danger => Self::Danger(Desk::new(limits)),
-            Order::FirstIn => Self::FirstIn(FirstIn {
-                limits,
-                offered: BTreeMap::new(),
-                first: BTreeSet::new(),
-                under_way: BTreeSet::new(),
-                calls: 0,
-            }),
-        }
-    }
-
-    fn offered(&mut self, offers: Offers) {
-        match self {
-            Self::Danger(desk) => desk.offered(offers),
-            Self::FirstIn(first_in) => first_in.offered(offers),
-        }
-    }
-
-    fn pick(&mut self, budget: &mut Budget, now: Timestamp) -> Option<Pick> {
-        match self {
-            Self::Danger(desk) => desk.pick(budget, now),
-            Self::FirstIn(first_in) => first_in.pick(budget, now),
-        }
-    }
-
-    fn ended(&mut self, bucket: u16, number: &Number, now: Timestamp) {
-        match self {
-            Self::Danger(desk) => desk.ended(number, Ended::Done, now),
-            Self::FirstIn(first_in) => {
-                first_in.under_way.remove(&bucket);
-            }
-        }
-    }
-
-    fn answered(&mut self) {
-        match self {
-            Self::Danger(desk) => {
-                desk.answered();
-            }
-            Self::FirstIn(first_in) => first_in.calls -= 1,
-        }
-    }
 }
 
 #[derive(Debug)]
