@@ -15,6 +15,7 @@ pub mod links;
 mod outgoing;
 mod poll;
 pub mod publish;
+mod report;
 mod seed;
 pub mod serve;
 mod telemetry;

@@ -28,7 +28,7 @@ use crate::connector::Warehouses;
 use crate::first_key::ADMIN_KEY_FILE;
 use crate::links::{Links, links};
 use crate::outgoing::Outgoing;
-use crate::{bootstrap, counts, http, ingest, poll, publish, seed, telemetry};
+use crate::{bootstrap, counts, http, ingest, poll, publish, report, seed, telemetry};
 
 /// Pause of the read models when there is nothing to fold.
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
@@ -86,12 +86,12 @@ impl Server {
         let sender = HttpSender::new(policy).context("sending webhooks")?;
         let warehouses = Arc::new(Warehouses::new(sender.clone(), Arc::clone(&secrets)));
         let links = links(&config, &clock)?;
-        let publishers = Arc::new(publish::Publishers::of(&links, &clock));
+        let callers = Callers::of(&config, &links, &clock);
         let node = Node::start(
             Arc::clone(&journal) as Arc<dyn Journal>,
             Arc::clone(&clock),
             Arc::clone(&warehouses) as Arc<dyn Connector>,
-            node_options(&config, &publishers)?,
+            node_options(&config, &callers)?,
             on_fatal(options.exit_on_failed_flush),
         )
         .await?;
@@ -108,7 +108,7 @@ impl Server {
             tokio::spawn(outgoing(&handle, &insight, &sender, &secrets).run()),
             tokio::spawn(prune(Arc::clone(&insight), handle.clone())),
         ];
-        tasks.extend(call_channels(&links, &publishers, &handle, &clock)?);
+        tasks.extend(callers.start(&links, &handle, &clock)?);
         tasks.extend(counts::start(&config, &handle, &sender, &secrets)?);
         let on = http::Footing {
             channels,
@@ -149,21 +149,35 @@ impl Server {
     }
 }
 
-/// Whoever calls channels by themselves: to set numbers, and to read orders.
-fn call_channels(
-    links: &Links,
-    publishers: &publish::Publishers,
-    handle: &Handle,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let mut tasks = publishers.start(handle, &CredentialId::new("publisher")?);
-    tasks.extend(poll::start(
-        links,
-        handle,
-        clock,
-        &CredentialId::new("reader")?,
-    ));
-    Ok(tasks)
+/// Who calls channels.
+struct Callers {
+    publishers: Arc<publish::Publishers>,
+    reporters: Arc<report::Reporters>,
+}
+
+impl Callers {
+    fn of(config: &Config, links: &Links, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            publishers: Arc::new(publish::Publishers::of(links, clock)),
+            reporters: Arc::new(report::Reporters::of(config, links, clock)),
+        }
+    }
+
+    /// Begins to call them, once the node runs.
+    fn start(
+        &self,
+        links: &Links,
+        handle: &Handle,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        self.reporters
+            .connect(handle.clone(), &CredentialId::new("reporter")?);
+        let publisher = CredentialId::new("publisher")?;
+        let mut tasks = self.publishers.start(handle, &publisher);
+        let reader = CredentialId::new("reader")?;
+        tasks.extend(poll::start(links, handle, clock, &reader));
+        Ok(tasks)
+    }
 }
 
 /// Imports what a new journal begins with, also after a crash in the middle of it.
@@ -222,15 +236,13 @@ fn registry(telemetry: &telemetry::Guard, flushes: Histogram) -> Registry {
     registry
 }
 
-fn node_options(
-    config: &Config,
-    publishers: &Arc<publish::Publishers>,
-) -> anyhow::Result<crossdock_runtime::Options> {
+fn node_options(config: &Config, callers: &Callers) -> anyhow::Result<crossdock_runtime::Options> {
     let mut owner = [0; 16];
     getrandom::fill(&mut owner).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let mut options = crossdock_runtime::Options::new(u128::from_le_bytes(owner));
     options.live_max = config.data.live_entities_max;
-    options.outbound = Arc::clone(publishers) as Arc<dyn crossdock_runtime::Outbound>;
+    options.outbound = Arc::clone(&callers.publishers) as Arc<dyn crossdock_runtime::Outbound>;
+    options.reports = Arc::clone(&callers.reporters) as Arc<dyn crossdock_runtime::Reports>;
     options.limits = Limits {
         dedup_window: Duration::from_days(config.data.dedup_days),
         ..Limits::default()

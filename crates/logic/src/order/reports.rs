@@ -450,10 +450,13 @@ impl Order {
             (units > 0).then_some(LineUnits { line, units })
         });
         let lines: Vec<LineUnits> = lines.collect();
+        if lines.is_empty() {
+            return None;
+        }
         let is_asked = self.requests.values().any(|one| !one.asks.is_empty());
         let goes_on = !self.is_over() && self.lines.values().any(is_wanted);
         let is_clear = whole || (goes_on && !is_asked && self.excess().is_empty());
-        (is_clear && !lines.is_empty()).then(|| ReportKind::Cancelled {
+        is_clear.then(|| ReportKind::Cancelled {
             lines,
             reason: self.why_cancelled.clone(),
             whole,

@@ -157,6 +157,10 @@ time_zone = "UTC"
 # points_per_s = 100
 # wrong_minutes = 10
 # recheck_minutes = 60
+# The shop is told of parcels, and of orders that were given up here: whether it writes to the buyer, and whether the
+# money goes back.
+# notify_buyers = true
+# refund_cancelled = false
 
 {AMAZON}
 # Orders through POST /v1/orders: the caller asks first and can be refused.

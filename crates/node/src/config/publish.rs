@@ -43,6 +43,12 @@ pub struct Publish {
     /// not allow that.
     #[serde(default = "recheck")]
     pub recheck_minutes: u32,
+    /// Whether the shop writes to the buyer when it is told of a parcel, or that an order was given up.
+    #[serde(default = "super::yes")]
+    pub notify_buyers: bool,
+    /// Whether the money of an order that was given up goes back the way it came.
+    #[serde(default)]
+    pub refund_cancelled: bool,
 }
 
 /// Units kept back as formulas say.

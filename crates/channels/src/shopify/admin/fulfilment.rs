@@ -102,14 +102,14 @@ pub struct Parcel {
 }
 
 impl Admin {
-    /// What of an order is to be sent from where. *Read*: may be repeated.
+    /// What of an order is to be sent from where, and what is left of the app's budget. *Read*: may be repeated.
     ///
     /// # Errors
     /// [`AdminError`].
     pub async fn fulfilment_orders(
         &self,
         order: &ExternalId,
-    ) -> Result<Vec<FulfilmentOrder>, AdminError> {
+    ) -> Result<(Vec<FulfilmentOrder>, Option<u32>), AdminError> {
         let id = gid("Order", order.as_str());
         let mut found = Vec::new();
         let mut after: Option<String> = None;
@@ -123,7 +123,7 @@ impl Admin {
                 found.push(fulfilment_order(&Part::root(&node)?)?);
             }
             if after.is_none() {
-                return Ok(found);
+                return Ok((found, reply.points_left));
             }
         }
         Err(AdminError::Refused(

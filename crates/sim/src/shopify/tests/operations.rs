@@ -24,7 +24,7 @@ impl World {
     }
 
     async fn parts(&self, order: &ExternalId) -> Vec<FulfilmentOrder> {
-        self.admin.fulfilment_orders(order).await.unwrap()
+        self.admin.fulfilment_orders(order).await.unwrap().0
     }
 
     /// What a webhook says of the order now.
