@@ -110,7 +110,10 @@ impl BucketState {
             return Vec::new();
         };
         let sold = stock::news(heard, stock);
-        let drifted = heard.listings.iter().flat_map(|listing| {
+        // Where sales are not told apart by number, a fall that none of them explains may be one of them all the same.
+        let told_apart = heard.listings.iter();
+        let told_apart = told_apart.filter(|listing| self.tells_sales_apart(listing));
+        let drifted = told_apart.flat_map(|listing| {
             let known = self.listings.get(listing).into_iter();
             let places = known.flat_map(|known| &known.places);
             places.flat_map(|(id, place)| {

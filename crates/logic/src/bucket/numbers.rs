@@ -213,6 +213,15 @@ impl BucketState {
         is_alone.then(|| heard.sold.iter().map(units).collect())
     }
 
+    /// Whether it can be told which of the channel's sales lowered a listing's number.
+    pub(super) fn tells_sales_apart(&self, listing: &ListingId) -> bool {
+        let known = self.publishing.as_ref().zip(self.listings.get(listing));
+        known.is_some_and(|(publishing, known)| {
+            let made_of = self.made_of(&known.target);
+            self.sold(publishing, known, &made_of).is_some()
+        })
+    }
+
     /// Of units of the SKU sold on the channel, those of the listing that explain why its number fell; 0 where they may be
     /// another listing's, and where writes replace the number: those sales are named beside it ([`Target::unstated`]).
     pub(super) fn own_units(&self, listing: &ListingId, sku_units: u64) -> u64 {

@@ -467,6 +467,25 @@ fn a_sale_of_a_channel_that_replaces_is_counted_once() {
     assert_eq!(shop.begin(), set(1, 5, None));
 }
 
+/// Two listings of one SKU: whose sale it was that lowered a number, nobody can tell.
+#[test]
+fn a_fall_that_may_be_a_sale_is_no_drift() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.tell(BucketCommand::Map {
+        listing: listing("2"),
+        target: single("A", 1),
+    });
+    shop.shows(10);
+    shop.reads(10);
+    shop.shows(7);
+    shop.0.pass(Duration::from_minutes(1));
+    let up_to = shop.0.now;
+    shop.tell(BucketCommand::Prove { up_to });
+    shop.say("A", 2, 7, &[]);
+    let told = format!("{:?}", shop.0.events);
+    assert!(told.contains("Stocked") && !told.contains("rift"), "{told}");
+}
+
 #[test]
 fn a_number_that_stays_wrong_is_an_exception_until_it_is_right() {
     let mut shop = Shop::active(Writes::CompareAndSet);
