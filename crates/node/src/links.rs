@@ -1,6 +1,7 @@
 //! How the configured channels' APIs are called: one client and one budget for everybody who calls one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration as Wait;
 
@@ -126,6 +127,7 @@ impl Pace {
 #[derive(Default)]
 pub struct Waits {
     buckets: Mutex<BTreeMap<u16, Timestamp>>,
+    is_hurried: AtomicBool,
     changed: Notify,
 }
 
@@ -143,6 +145,18 @@ impl Waits {
         if before != until {
             self.changed.notify_one();
         }
+    }
+
+    /// Orders are to be read at once, whoever waits.
+    pub fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    /// Whether orders are to be read at once, told once.
+    #[must_use]
+    pub fn take_hurry(&self) -> bool {
+        self.is_hurried.swap(false, Ordering::SeqCst)
     }
 
     /// All of them.
@@ -187,6 +201,8 @@ pub struct Link {
     pub channel: ChannelId,
     /// Where it is a shop, for what only shops have.
     pub shop: Option<Admin>,
+    /// Where a shop's webhooks are to go, if they are looked after.
+    pub webhook_url: Option<String>,
     /// Where it is a seller's account, for what only those have.
     pub seller: Option<Seller>,
     /// Its numbers.
@@ -218,6 +234,7 @@ impl Link {
         Self {
             channel,
             shop: None,
+            webhook_url: None,
             seller: None,
             numbers: NumbersLink {
                 numbers,
@@ -301,6 +318,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
     Ok(Link {
         channel: id.clone(),
         shop: Some(admin.clone()),
+        webhook_url: publish.webhook_url.clone(),
         seller: None,
         orders: OrdersLink {
             orders: Arc::new(admin.clone()),
@@ -355,6 +373,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
     Ok(Link {
         channel: id.clone(),
         shop: None,
+        webhook_url: None,
         seller: Some(seller.clone()),
         orders: OrdersLink {
             orders: Arc::new(seller.clone()),

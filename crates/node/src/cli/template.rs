@@ -142,7 +142,8 @@ time_zone = "UTC"
 # ship_within = "1d"
 # deliver_within = "3d"
 
-# The shop's orders are read beside what its webhooks tell, and what can be sold is published to it, once
+# The shop's orders are read beside what its webhooks tell (which are subscribed at webhook_url, if it is given, and again
+# when the shop has deleted them), and what can be sold is published to it, once
 # `crossdock channel publish` has said so: its address, an access token, and its places by their ids with the locations
 # whose stock each sells. Of each listing some units are kept back: always as many, or (buffer) as many as others sell
 # until the shop shows it, but for a risk. The shop's API gives so many points a second, its list of orders is so many
@@ -150,6 +151,7 @@ time_zone = "UTC"
 # [channels.shop.publish]
 # url = "https://example.myshopify.com"
 # token = {{ env = "SHOP_TOKEN" }}
+# webhook_url = "https://orders.example.com/webhooks/shop"
 # places = {{ 8050 = ["reno", "york"] }}
 # buffer_units = 0
 # buffer = {{ risk = 0.001, lag_s = 5, floor_units = 0, cap_units = 20 }}

@@ -22,6 +22,10 @@ pub struct Publish {
     pub url: String,
     /// The app's access token.
     pub token: SecretSource,
+    /// Where the shop reaches this server, `https://orders.example.com/webhooks/shop`: the webhooks it needs are
+    /// subscribed there, and again when the shop has deleted them.
+    #[serde(default)]
+    pub webhook_url: Option<String>,
     /// The shop's place by its id, and the locations whose stock it sells: `{ 8050 = ["reno", "york"] }`.
     pub places: BTreeMap<String, Vec<String>>,
     /// Units of each listing that are kept back.
@@ -187,6 +191,11 @@ impl Publish {
                 is_web(&self.url),
                 "url",
                 "expected where the shop is, as \"https://example.myshopify.com\"",
+            ),
+            (
+                self.webhook_url.as_deref().is_none_or(is_web),
+                "webhook_url",
+                "expected where the shop reaches this server, as \"https://orders.example.com/webhooks/shop\"",
             ),
             (
                 !self.places.is_empty() && self.places.keys().all(is_id),

@@ -7,6 +7,7 @@
 
 mod round;
 mod standing;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
@@ -56,9 +57,11 @@ pub fn start(
         clock: Arc::clone(clock),
         by: By::new(principal.clone()).of(Class::ChannelOrder),
     });
-    pollers
-        .map(|poller| tokio::spawn(Arc::new(poller).watch()))
-        .collect()
+    let pollers = pollers.map(Arc::new).flat_map(|poller| {
+        let watching = Arc::clone(&poller).watch_subscriptions();
+        [tokio::spawn(poller.watch()), tokio::spawn(watching)]
+    });
+    pollers.collect()
 }
 
 /// Why a channel was not read.
@@ -140,6 +143,9 @@ impl Poller {
         let mut progress = self.begin().await;
         loop {
             self.prove(&mut progress).await;
+            if self.link.waits.take_hurry() {
+                progress.next_read = self.clock.now();
+            }
             let now = self.clock.now();
             let next_read = self.next_read(&progress);
             if next_read <= now {
@@ -161,14 +167,7 @@ impl Poller {
     /// From where reading stood.
     async fn begin(&self) -> Progress {
         let now = self.clock.now();
-        let polled = loop {
-            let channel = EntityId::Channel(self.link.channel.clone());
-            match self.handle.read(channel).await.map(|reply| reply.answer) {
-                Ok(Answer::Channel { polled, .. }) => break polled,
-                Ok(_) | Err(_) => self.clock.sleep(PAUSE).await,
-            }
-        };
-        let kept = polled.map(|polled| polled.cursor);
+        let kept = self.polled().await.map(|polled| polled.cursor);
         let standing = kept.as_deref().and_then(Standing::read);
         let anew = || Standing::at(self.link.orders.orders.since(now));
         Progress {
@@ -185,6 +184,17 @@ impl Poller {
             look_pause: LOOK_MIN,
             failures: 0,
             is_told: None,
+        }
+    }
+
+    /// What the channel has kept, once it is connected.
+    async fn polled(&self) -> Option<Polled> {
+        loop {
+            let channel = EntityId::Channel(self.link.channel.clone());
+            match self.handle.read(channel).await.map(|reply| reply.answer) {
+                Ok(Answer::Channel { polled, .. }) => return polled,
+                Ok(_) | Err(_) => self.clock.sleep(PAUSE).await,
+            }
         }
     }
 

@@ -1,0 +1,101 @@
+//! Watches that a shop still tells us what happens: it deletes a subscription whose webhooks are not taken for hours.
+
+use std::sync::Arc;
+
+use crossdock_channels::shopify::TOPICS;
+use crossdock_channels::shopify::admin::{Admin, AdminError};
+use crossdock_model::Duration;
+use crossdock_model::command::ChannelCommand;
+
+use super::Poller;
+
+/// Kind of the exception about webhooks that are not sent any more.
+const SUBSCRIPTION_LOST: &str = "subscription_lost";
+/// Pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_minutes(1);
+
+/// What is known of the shop's subscriptions.
+struct Seen {
+    /// Whether they were made before, by this process or another.
+    are_made: bool,
+    /// Whether the exception about it may be open.
+    may_be_open: bool,
+}
+
+impl Poller {
+    /// Looks again and again, if it is said where the shop's webhooks are to go.
+    pub(super) async fn watch_subscriptions(self: Arc<Self>) {
+        let (Some(admin), Some(url)) = (&self.link.shop, &self.link.webhook_url) else {
+            return;
+        };
+        let mut seen = Seen {
+            are_made: self.polled().await.is_some(),
+            may_be_open: true,
+        };
+        loop {
+            self.link.orders.list.take().await;
+            match admin.subscribed(url).await {
+                Ok(told) => {
+                    let missing = TOPICS.into_iter().filter(|topic| !told.contains(topic));
+                    self.subscribe(admin, url, missing.collect(), &mut seen)
+                        .await;
+                }
+                Err(error) => {
+                    tracing::warn!(channel = %self.link.channel, %error, "subscriptions could not be looked at");
+                }
+            }
+            self.clock.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Makes what is missing. It is new where the shop was never read before.
+    async fn subscribe(
+        &self,
+        admin: &Admin,
+        url: &str,
+        missing: Vec<&'static str>,
+        seen: &mut Seen,
+    ) {
+        if !missing.is_empty() && seen.are_made {
+            seen.may_be_open = true;
+            self.tell(self.lost(&missing)).await;
+            // What happened meanwhile was told to nobody.
+            self.link.waits.hurry();
+        }
+        for topic in missing {
+            let made: Result<(), AdminError> = admin.subscribe(topic, url).await;
+            if let Err(error) = made {
+                tracing::warn!(channel = %self.link.channel, topic, %error, "not subscribed; tried again");
+                return;
+            }
+        }
+        seen.are_made = true;
+        if seen.may_be_open && self.tell(self.made_again()).await {
+            seen.may_be_open = false;
+        }
+    }
+
+    fn lost(&self, missing: &[&str]) -> ChannelCommand {
+        let channel = &self.link.channel;
+        ChannelCommand::OpenException {
+            kind: SUBSCRIPTION_LOST.to_owned(),
+            subject: channel.to_string(),
+            cause: format!(
+                "{channel} does not send webhooks of {} any more: it deletes subscriptions that are not answered for hours. \
+                 They are made again, and what happened meanwhile is read. See that webhook_url can be reached from \
+                 outside.",
+                missing.join(", ")
+            ),
+            evidence: vec![("topics".to_owned(), missing.join(" "))],
+        }
+    }
+
+    fn made_again(&self) -> ChannelCommand {
+        ChannelCommand::CloseException {
+            kind: SUBSCRIPTION_LOST.to_owned(),
+            subject: self.link.channel.to_string(),
+            episode: None,
+            how: "its webhooks are subscribed again".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The real binary and channels that are read: what they do not tell is found out, and numbers rise only after that.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test target")]
+
+mod support;
+
+use std::sync::Arc;
+
+use crossdock_model::{Duration, Timestamp};
+use crossdock_runtime::{Clock, RealClock};
+use crossdock_sim::amazon::{self, Listing, Market};
+use crossdock_sim::shopify::{Fault, Faults, Product, Rate, Serving, Shop, Store, StoreOptions};
+use serde_json::{Value, json};
+use support::{SECRET, Server, Setup, settled, stock, until};
+use tokio::net::TcpListener;
+
+/// Enough that no test waits for it.
+const RATE: Rate = Rate {
+    maximum: 20_000.0,
+    restore_per_s: 1_000.0,
+};
+const TOKEN: &str = "token-of-the-tests";
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(RealClock::default())
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn head(setup: &Setup) -> String {
+    for (file, secret) in [("secret", SECRET), ("token", TOKEN)] {
+        std::fs::write(setup.dir.path().join(file), secret).unwrap();
+    }
+    format!(
+        "[server]\nlisten = \"127.0.0.1:{}\"\n[data]\ndir = {:?}\n[telemetry]\nlog = \"warn\"\n",
+        setup.port,
+        setup.data()
+    )
+}
+
+fn publish(setup: &Setup, channel: &str) {
+    let (code, out, error) = setup.crossdock(&["channel", "publish", "--channel", channel]);
+    assert_eq!(code, 0, "{out}{error}");
+}
+
+async fn receive(server: &Server, sku: &str, location: &str, units: u32) {
+    let path = format!("/v1/stock/{sku}/receipts");
+    let receipt = json!({ "location": location, "units": units });
+    server.done("POST", &path, receipt).await;
+}
+
+async fn exceptions(server: &Server, kind: &str) -> Vec<Value> {
+    let found = server.get(&format!("/v1/exceptions?kind={kind}")).await;
+    found["items"].as_array().unwrap().clone()
+}
+
+/// A shop of two places that show 99 of a mug, of which there are 10 in Reno and 5 in York, and a server that may publish
+/// to it: to each place its own, or all to the first.
+struct World {
+    shop: Arc<Shop>,
+    _serving: Serving,
+    places: [u64; 2],
+    mug: Product,
+    setup: Setup,
+    server: Server,
+}
+
+impl World {
+    async fn start(faults: Faults, is_split: bool) -> Self {
+        let secret = crossdock_channels::Secret::new;
+        let mut store = Store::new(StoreOptions {
+            rate: RATE,
+            faults,
+            ..StoreOptions::default()
+        });
+        let places = ["Reno", "York"].map(|name| store.add_location(name));
+        let mug = store.add_product("MUG", 2_400);
+        for place in places {
+            store.set_by_hand(mug.item, place, 99, Timestamp::from_ms(1));
+        }
+        let shop = Shop::new(store, clock(), secret(TOKEN), secret(SECRET));
+        let serving = shop.serve(listener().await).unwrap();
+        let mut setup = Setup::new();
+        setup.config_text = Some(format!(
+            "{}[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = \"secret\" }}]\n\
+             [channels.shop.publish]\nurl = {:?}\ntoken = {{ file = \"token\" }}\nlist_lag_s = 1\n\
+             points_per_s = 1000\nwebhook_url = \"http://127.0.0.1:{}/webhooks/shop\"\n\
+             places = {{ {} }}\n",
+            head(&setup),
+            serving.url(),
+            setup.port,
+            match is_split {
+                true => format!("{} = [\"reno\"], {} = [\"york\"]", places[0], places[1]),
+                false => format!("{} = [\"reno\", \"york\"]", places[0]),
+            },
+        ));
+        let server = setup.start().await;
+        stock(&server, None, &[("MUG", 10)]).await;
+        let york = json!({
+            "name": "York", "time_zone": "America/New_York", "country": "US", "state": "PA",
+            "acknowledge_within_minutes": 600,
+        });
+        server.done("PUT", "/v1/locations/york", york).await;
+        receive(&server, "MUG", "york", 5).await;
+        let path = format!("/v1/channels/shop/listings/inventory_item:{}", mug.item);
+        server.done("PUT", &path, json!({ "sku": "MUG" })).await;
+        publish(&setup, "shop");
+        let world = Self {
+            shop,
+            _serving: serving,
+            places,
+            mug,
+            setup,
+            server,
+        };
+        world.shows(if is_split { [10, 5] } else { [15, 99] }).await;
+        world
+    }
+
+    fn shown(&self) -> [i64; 2] {
+        self.shop.with(|store, _| {
+            let shown = |place| store.available(self.mug.item, place).unwrap_or(-1);
+            self.places.map(shown)
+        })
+    }
+
+    async fn shows(&self, units: [i64; 2]) {
+        let started = std::time::Instant::now();
+        while self.shown() != units {
+            if started.elapsed() > std::time::Duration::from_secs(60) {
+                let numbers = self.server.get("/v1/channels/shop/numbers").await;
+                let log = self.setup.log_text();
+                panic!("{:?} instead of {units:?}; {numbers}; {log}", self.shown());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Units were sold, and nobody said so; then some arrive. With two places only orders tell which number fell by what.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_webhook_is_made_good_before_a_number_rises() {
+    let all_lost = Faults::none(1).with(Fault::Lost, 1.0);
+    let mut world = World::start(all_lost, true).await;
+    let order = world
+        .shop
+        .with(|store, now| store.buy(world.mug.variant, 3, now))
+        .unwrap();
+    receive(&world.server, "MUG", "york", 2).await;
+    world.shows([7, 7]).await;
+    let order = format!("shop:{order}");
+    settled(&world.server, &order, &["requested"]).await;
+    world.server.kill();
+    world.server = world.setup.start().await;
+    receive(&world.server, "MUG", "reno", 1).await;
+    world.shows([8, 7]).await;
+    let known = world.server.get("/v1/orders?channel=shop").await;
+    assert_eq!(known["items"].as_array().unwrap().len(), 1, "{known}");
+    assert!(exceptions(&world.server, "listing_drift").await.is_empty());
+}
+
+/// Somebody lowers a number by hand in the shop: no order explains it, so it is told, and put right.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_changed_by_hand_is_told_and_put_right() {
+    let world = World::start(Faults::default(), false).await;
+    let [reno, _] = world.places;
+    world
+        .shop
+        .with(|store, now| store.set_by_hand(world.mug.item, reno, 4, now));
+    world.shows([15, 99]).await;
+    until("it is told", async || {
+        !exceptions(&world.server, "listing_drift").await.is_empty()
+    })
+    .await;
+}
+
+/// The shop has deleted all subscriptions while the server was away: they are made again, and what was missed is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_that_the_shop_deleted_are_made_again() {
+    let mut world = World::start(Faults::default(), false).await;
+    let subscribed = |world: &World| world.shop.with(|store, _| store.subscribed());
+    until("all topics are subscribed", async || {
+        subscribed(&world) == 9
+    })
+    .await;
+    let buy = |world: &World| {
+        let buy = world
+            .shop
+            .with(|store, now| store.buy(world.mug.variant, 1, now));
+        format!("shop:{}", buy.unwrap())
+    };
+    let told = buy(&world);
+    settled(&world.server, &told, &["requested"]).await;
+    let kept = async || world.server.get("/v1/channels/shop").await["read_up_to"].is_string();
+    until("it is noted that orders were read", kept).await;
+    world.server.kill();
+    world.shop.with(|store, _| store.delete_subscriptions());
+    let missed = buy(&world);
+    world.server = world.setup.start().await;
+    until("they are made again", async || subscribed(&world) == 9).await;
+    settled(&world.server, &missed, &["requested"]).await;
+    until("it was told", async || {
+        let path = "/v1/exceptions?kind=subscription_lost&state=closed";
+        let found = world.server.get(path).await;
+        found["items"]
+            .as_array()
+            .is_some_and(|items| items.len() == 1)
+    })
+    .await;
+}
+
+/// Amazon tells nothing: it is read. What it sold meanwhile is not put back by what arrives, whatever goes wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_market_that_tells_nothing_is_read_before_a_number_rises() {
+    let options = amazon::Options {
+        list_lag: Duration::from_s(1),
+        ..amazon::Options::default()
+    };
+    let market = Market::new(options.clone(), clock());
+    market.with(|account, _| {
+        let listing = Listing {
+            title: "Tee".to_owned(),
+            price_cents: 900,
+            units: 10,
+            amazon_ships: false,
+        };
+        account.list("TEE", listing);
+    });
+    let listener = listener().await;
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
+    let mut setup = Setup::new();
+    let file = |name: &str, text: &str| std::fs::write(setup.dir.path().join(name), text).unwrap();
+    file("client", &options.client_secret);
+    file("refresh", &options.refresh_token);
+    setup.config_text = Some(format!(
+        "{}[channels.market]\nkind = \"amazon\"\n[channels.market.amazon]\nendpoint = {url:?}\n\
+         token_endpoint = \"{url}/auth/o2/token\"\nseller = {:?}\nmarketplace = {:?}\nclient_id = \"app\"\n\
+         client_secret = {{ file = \"client\" }}\nrefresh_token = {{ file = \"refresh\" }}\n\
+         locations = [\"reno\"]\nlist_lag_s = 1\n",
+        head(&setup),
+        options.seller,
+        options.marketplace,
+    ));
+    let mut server = setup.start().await;
+    stock(&server, None, &[("TEE", 10)]).await;
+    let listing = "/v1/channels/market/listings/TEE";
+    server.done("PUT", listing, json!({ "sku": "TEE" })).await;
+    publish(&setup, "market");
+    let shown = || market.with(|account, now| account.shown("TEE", now).unwrap());
+    until("room is left for unseen sales", async || {
+        (1..10).contains(&shown())
+    })
+    .await;
+    let order = market.with(|account, now| account.buy("TEE", 1, now).unwrap());
+    receive(&server, "TEE", "reno", 20).await;
+    server.kill();
+    server = setup.start().await;
+    until("what arrived is shown", async || {
+        let shown = shown();
+        assert!(shown <= 29, "{shown} are shown");
+        shown > 20
+    })
+    .await;
+    // It is not paid: reserved, and not to leave.
+    settled(&server, &format!("market:{order}"), &["reserved"]).await;
+    let known = server.get("/v1/orders?channel=market").await;
+    assert_eq!(known["items"].as_array().unwrap().len(), 1, "{known}");
+    let channel = server.get("/v1/channels/market").await;
+    assert!(channel["read_up_to"].is_string(), "{channel}");
+    market.revoke_tokens();
+    let before = shown();
+    receive(&server, "TEE", "reno", 5).await;
+    until("it goes on with another token", async || shown() > before).await;
+    assert!(market.seen().denied > 0, "the token was not good any more");
+}
