@@ -6,8 +6,9 @@ mod support;
 
 use std::sync::Arc;
 
-use crossdock_model::Timestamp;
+use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::{Clock, RealClock};
+use crossdock_sim::amazon::{self, Listing, Market};
 use crossdock_sim::shopify::{Fault, Faults, Product, Serving, Shop, Store, StoreOptions};
 use serde_json::{Value, json};
 use support::{SECRET, Server, Setup, settled, stock, until};
@@ -207,4 +208,90 @@ async fn a_killed_server_tells_nothing_twice() {
         assert_eq!(sent, [2, 3]);
         assert!(store.orders().last().unwrap().cancelled.is_some());
     });
+}
+
+/// An account whose lists and payments are not late.
+async fn market(clock: &Arc<dyn Clock>) -> (Arc<Market>, String) {
+    let options = amazon::Options {
+        list_lag: Duration::default(),
+        payment_takes: Duration::default(),
+        ..amazon::Options::default()
+    };
+    let market = Market::new(options, Arc::clone(clock));
+    let listing = Listing {
+        title: "Tee".to_owned(),
+        price_cents: 2_400,
+        units: 50,
+        amazon_ships: false,
+    };
+    market.with(|account, _| account.list("TEE", listing));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
+    (market, url)
+}
+
+fn amazon_config(setup: &Setup, url: &str) -> String {
+    let options = amazon::Options::default();
+    let dir = setup.dir.path();
+    std::fs::write(dir.join("client-secret"), &options.client_secret).unwrap();
+    std::fs::write(dir.join("refresh-token"), &options.refresh_token).unwrap();
+    format!(
+        "[server]\nlisten = \"127.0.0.1:{port}\"\n[data]\ndir = {data:?}\n[telemetry]\nlog = \"warn\"\n\
+         [channels.market]\nkind = \"amazon\"\n[channels.market.amazon]\nendpoint = {url:?}\n\
+         token_endpoint = \"{url}/auth/o2/token\"\nseller = {seller:?}\nmarketplace = {marketplace:?}\n\
+         client_id = \"app\"\nclient_secret = {{ file = \"client-secret\" }}\n\
+         refresh_token = {{ file = \"refresh-token\" }}\nlocations = [\"reno\"]\nlist_lag_s = 0\n",
+        port = setup.port,
+        data = setup.data(),
+        seller = options.seller,
+        marketplace = options.marketplace,
+    )
+}
+
+/// The package's number names the call: said again by the next process, it is the same package.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_confirms_a_package_once() {
+    let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+    let (market, url) = market(&clock).await;
+    let mut setup = Setup::new();
+    setup.config_text = Some(amazon_config(&setup, &url));
+    let mut server = setup.start().await;
+    stock(&server, None, &[("TEE", 50)]).await;
+    let (code, out, error) = setup.crossdock(&["channel", "publish", "--channel", "market"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let bought = market.with(|account, now| account.buy("TEE", 2, now));
+    let order = bought.unwrap();
+    // The next process reads orders at once.
+    server.kill();
+    server = setup.start().await;
+    let path = format!("/v1/orders/market:{order}");
+    settled(&server, &format!("market:{order}"), &["requested"]).await;
+    let lost = amazon::Faults {
+        lost_answers: 1.0,
+        ..amazon::Faults::default()
+    };
+    market.set_faults(lost);
+    let parcel = json!({ "shipment": "p1", "tracking": { "carrier": "UPS", "number": "1Z1" } });
+    let ship = format!("{path}/requests/1/ship");
+    server.done("POST", &ship, parcel).await;
+    let packages = || {
+        market.with(|account, _| {
+            let known = account.orders().iter().find(|one| one.id == order);
+            known.map(|one| (one.packages(), one.shipped_units()))
+        })
+    };
+    until("the package is confirmed", async || {
+        packages() == Some((1, 2))
+    })
+    .await;
+    server.kill();
+    market.set_faults(amazon::Faults::default());
+    let server = setup.start().await;
+    until("the account was told", async || {
+        server.get(&path).await["reports"][0]["status"] == "told"
+    })
+    .await;
+    is_ours(&server.get(&path).await);
+    assert_eq!(packages(), Some((1, 2)));
 }

@@ -125,6 +125,10 @@ impl Gate {
     }
 
     /// No token is good any more.
+    pub(super) fn set_faults(&mut self, faults: super::Faults) {
+        self.options.faults = faults;
+    }
+
     pub(super) fn revoke_all(&mut self) {
         self.tokens.clear();
     }

@@ -15,10 +15,10 @@ use crossdock_runtime::Clock;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Options;
 use super::account::Account;
 use super::gate::{Fate, Gate, Seen};
 use super::search;
+use super::{Faults, Options};
 
 /// Bytes of a body at most: a full feed has about five million.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -71,6 +71,11 @@ impl Market {
     #[must_use]
     pub fn seen(&self) -> Seen {
         lock(&self.gate).seen
+    }
+
+    /// From now on calls go wrong like this; how long silence lasts stays as it was.
+    pub fn set_faults(&self, faults: Faults) {
+        lock(&self.gate).set_faults(faults);
     }
 
     /// No token is good any more.
