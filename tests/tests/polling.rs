@@ -160,6 +160,50 @@ async fn a_lost_webhook_is_made_good_before_a_number_rises() {
     assert!(exceptions(&world.server, "listing_drift").await.is_empty());
 }
 
+/// A shop goes live with an open order: it is read from the shop, reserved, and not sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn open_orders_are_adopted_straight_from_the_channel() {
+    let all_lost = Faults::none(1).with(Fault::Lost, 1.0);
+    let world = World::start(all_lost, false).await;
+    let buy = |units| {
+        let variant = world.mug.variant;
+        world.shop.with(|store, now| store.buy(variant, units, now))
+    };
+    let from = "2100-01-01T00:00:00Z";
+    let adopt = |more: &[&str]| {
+        let arguments = [
+            &[
+                "channel",
+                "adopt",
+                "--json",
+                "--channel",
+                "shop",
+                "--from",
+                from,
+                "--days",
+                "40000",
+            ],
+            more,
+        ];
+        let (code, out, error) = world.setup.crossdock(&arguments.concat());
+        assert_eq!(code, 0, "{out}{error}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    // From here on what is read is adopted, whoever reads it first.
+    assert_eq!(adopt(&[])["adopted"], json!([]));
+    let (open, over) = (buy(2).unwrap(), buy(1).unwrap());
+    world
+        .shop
+        .with(|store, now| store.cancel(over, "customer", true, now));
+    for more in [&["--preview"][..], &[]] {
+        let adopted = adopt(more);
+        let adopted = adopted["adopted"].as_array().unwrap();
+        assert_eq!(adopted.len(), 1, "{adopted:?}");
+        assert_eq!(adopted[0]["order"], format!("shop:{open}"));
+    }
+    settled(&world.server, &format!("shop:{open}"), &["reserved"]).await;
+}
+
 /// Somebody lowers a number by hand in the shop: no order explains it, so it is told, and put right.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_changed_by_hand_is_told_and_put_right() {

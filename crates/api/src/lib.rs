@@ -33,5 +33,5 @@ pub use outbound::Outbound;
 pub use server::serve;
 pub use state::{
     AdoptFn, AdoptFuture, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable,
-    ConnectorKind, Limits, Parts,
+    ConnectorKind, Limits, Parts, ReadOrdersFn, ReadOrdersFuture,
 };

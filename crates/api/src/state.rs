@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossdock_channels::{ChannelOrder, Secret};
 use crossdock_insight::Insight;
-use crossdock_model::ChannelId;
+use crossdock_model::{ChannelId, Timestamp};
 use crossdock_runtime::{Handle, Reply};
 use prometheus_client::registry::Registry;
 
@@ -93,6 +93,12 @@ pub type AdoptFuture = Pin<Box<dyn Future<Output = Result<Option<Reply>, String>
 /// Takes an order of an export in as adopted, or (a preview) only looks whether it could be; the error is one sentence.
 pub type AdoptFn = Arc<dyn Fn(Handle, ChannelId, ChannelOrder, bool) -> AdoptFuture + Send + Sync>;
 
+/// The future of reading orders: each, or why it cannot be read; the outer error is one sentence.
+pub type ReadOrdersFuture =
+    Pin<Box<dyn Future<Output = Result<Vec<Result<ChannelOrder, String>>, String>> + Send>>;
+/// Reads the open orders of a channel that changed since then from the channel itself.
+pub type ReadOrdersFn = Arc<dyn Fn(ChannelId, Timestamp) -> ReadOrdersFuture + Send + Sync>;
+
 /// What a backup wrote.
 #[derive(Debug, Clone, Copy)]
 pub struct BackupReport {
@@ -119,6 +125,8 @@ pub struct Parts {
     pub registry: Registry,
     /// Takes orders of an export in; none: adoption is not offered.
     pub adopt: Option<AdoptFn>,
+    /// Reads channels' open orders; none: they come in exports only.
+    pub read_orders: Option<ReadOrdersFn>,
     /// Copies the journal; none: backups are not offered.
     pub backup: Option<BackupFn>,
     /// Where spans go; none: nobody traces.
@@ -143,6 +151,7 @@ pub struct Inner {
     pub(crate) jobs: Jobs,
     pub(crate) kits: Kits,
     pub(crate) adopt: Option<AdoptFn>,
+    pub(crate) read_orders: Option<ReadOrdersFn>,
     pub(crate) backup: Option<BackupFn>,
     pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) outbound: Outbound,
@@ -172,6 +181,7 @@ impl ApiState {
             jobs: Jobs::default(),
             kits: Kits::default(),
             adopt: parts.adopt,
+            read_orders: parts.read_orders,
             backup: parts.backup,
             spans: parts.spans,
             outbound: parts.outbound,

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use anyhow::Context;
 use crossdock_api::{
     AdoptFn, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable, ConnectorKind, Limits,
-    Outbound, Parts,
+    Outbound, Parts, ReadOrdersFn,
 };
 use crossdock_channels::Secret;
 use crossdock_insight::Insight;
 use crossdock_journal::sqlite::SqliteJournal;
 use crossdock_model::ChannelId;
-use crossdock_runtime::Handle;
+use crossdock_runtime::{Clock, Handle};
 use prometheus_client::registry::Registry;
 
 use crate::config::{Channel, ChannelKind, Config};
 use crate::ingest;
+use crate::links::Links;
+use crate::poll::open_orders;
 use crate::telemetry::Guard;
 
 /// What the API stands on.
@@ -25,6 +27,10 @@ pub struct Footing<'a> {
     pub channels: ChannelTable,
     /// What each channel's ways of sending promise.
     pub ways: ingest::Ways,
+    /// The ways to channels' APIs.
+    pub links: Links,
+    /// By which waits for them are timed.
+    pub clock: Arc<dyn Clock>,
     /// The way to the entities.
     pub handle: &'a Handle,
     /// The read models.
@@ -53,6 +59,7 @@ pub fn state(config: &Config, on: Footing<'_>) -> ApiState {
         limits,
         registry: on.registry,
         adopt: Some(adopt(on.ways)),
+        read_orders: Some(read_orders(on.links, on.clock)),
         backup: Some(backup(on.handle.clone(), Arc::clone(on.journal))),
         spans: on.telemetry.spans(),
         outbound: on.outbound,
@@ -107,6 +114,17 @@ fn adopt(ways: ingest::Ways) -> AdoptFn {
     Arc::new(move |handle, channel, order, preview| {
         let ways = Arc::clone(&ways);
         Box::pin(async move { ingest::adopt(&handle, &ways, &channel, order, preview).await })
+    })
+}
+
+fn read_orders(links: Links, clock: Arc<dyn Clock>) -> ReadOrdersFn {
+    Arc::new(move |channel, since| {
+        let (link, clock) = (links.get(&channel).cloned(), Arc::clone(&clock));
+        Box::pin(async move {
+            let missing = || format!("nothing here reads orders from {channel}: adopt an export");
+            let link = link.ok_or_else(missing)?;
+            open_orders(&link, &*clock, since).await
+        })
     })
 }
 

@@ -113,6 +113,8 @@ impl Server {
         let on = http::Footing {
             channels,
             ways,
+            links,
+            clock,
             handle: &handle,
             insight: &insight,
             journal: &journal,

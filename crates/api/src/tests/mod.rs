@@ -176,6 +176,7 @@ impl Server {
             limits,
             registry: Registry::default(),
             adopt: None,
+            read_orders: None,
             backup: None,
             spans: self.spans.clone(),
             outbound: Outbound {

@@ -9,7 +9,9 @@ use crossdock_insight::{OrderFilter, OrderRow};
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::{ChannelCommand, OrderCommand};
 use crossdock_model::v1::Scope;
-use crossdock_model::{Answer, ChannelId, Command, EntityId, OrderId, ShardId, Timestamp};
+use crossdock_model::{
+    Answer, ChannelId, Command, Duration, EntityId, OrderId, ShardId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -28,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post(
             "/v1/channels/{channel}/adopt",
             Scope::Admin,
-            "Read open orders from an export",
+            "Read open orders from an export, or from the channel itself",
             adopt,
         )
         .filters::<AdoptQuery>()
@@ -48,6 +50,8 @@ pub(crate) struct AdoptQuery {
     /// Say what would happen, and change nothing.
     #[serde(default)]
     preview: bool,
+    /// Read what changed in so many days before `from` from the channel itself, in place of an export.
+    read_days: Option<u16>,
     /// Release adopted orders to fulfilment: `all`, `name=#1001` or `status=reserved`.
     release: Option<String>,
 }
@@ -88,7 +92,8 @@ async fn adopt(
     body: Result<Bytes, BytesRejection>,
 ) -> Answered<Doc<Adoption>> {
     let body = body.map_err(unread)?;
-    if !body.is_empty() && !query.preview {
+    let is_given = !body.is_empty() || query.read_days.is_some();
+    if is_given && !query.preview {
         let begin = ChannelCommand::BeginAdoption {
             older_than: query.from.0,
         };
@@ -98,19 +103,46 @@ async fn adopt(
             .await?;
     }
     let mut adoption = Adoption::default();
-    for (line, read) in (1..).zip(shopify::read_export(&body)) {
+    for (line, read) in orders(&asking, &channel, &query, &body).await? {
         match read {
             Ok(order) => take(&asking, &channel, &query, (line, order), &mut adoption).await?,
-            Err(problem) => adoption.errors.push(AdoptError {
-                line: problem.line as u64,
-                detail: problem.what,
-            }),
+            Err(detail) => adoption.errors.push(AdoptError { line, detail }),
         }
     }
     if let Some(filter) = &query.release {
         release(&asking, &channel, filter, query.preview, &mut adoption).await?;
     }
     Ok(Doc::read(adoption))
+}
+
+/// An order, or why it cannot be read, with its place in the export or the list.
+type Numbered = (u64, Result<ChannelOrder, String>);
+
+/// The orders of the export, or of the channel itself.
+async fn orders(
+    asking: &Asking,
+    channel: &ChannelId,
+    query: &AdoptQuery,
+    body: &[u8],
+) -> Result<Vec<Numbered>, ApiError> {
+    let Some(days) = query.read_days else {
+        let export = (1..).zip(shopify::read_export(body));
+        let export = export.map(|(line, read)| match read {
+            Ok(order) => (line, Ok(order)),
+            Err(problem) => (problem.line as u64, Err(problem.what)),
+        });
+        return Ok(export.collect());
+    };
+    let read = asking.state.read_orders.as_ref().ok_or_else(|| {
+        let status = axum::http::StatusCode::CONFLICT;
+        ApiError::new(status, "unsupported", "this server reads no orders")
+    })?;
+    let since = query.from.0 - Duration::from_days(days.into());
+    let read = read(channel.clone(), since).await.map_err(|problem| {
+        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+        ApiError::new(status, "unavailable", problem)
+    })?;
+    Ok((1..).zip(read).collect())
 }
 
 async fn take(

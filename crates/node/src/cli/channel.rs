@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Read open orders from an export: they are reserved, and go to fulfilment only when released
+    /// Read open orders from the channel or an export: they are reserved, and go to fulfilment only when released
     Adopt(Adopt),
     /// Publish what can be sold to a channel that was only observed
     Publish {
@@ -59,9 +59,17 @@ struct Adopt {
     /// Orders placed before this time are adopted, `2026-11-01T00:00:00Z`
     #[arg(long, value_name = "TIME")]
     from: String,
-    /// The shop's export of its orders: JSON, one JSON order a line, or CSV
-    #[arg(long, value_name = "EXPORT", required_unless_present = "release")]
+    /// The shop's export of its orders (JSON, one JSON order a line, or CSV), in place of asking the channel
+    #[arg(long, value_name = "EXPORT")]
     file: Option<PathBuf>,
+    /// Without an export: what changed in so many days before that time is read
+    #[arg(
+        long,
+        value_name = "DAYS",
+        default_value_t = 60,
+        conflicts_with = "file"
+    )]
+    days: u16,
     /// Say what would happen, and change nothing
     #[arg(long)]
     preview: bool,
@@ -164,11 +172,14 @@ async fn adopt(target: &Target, adopt: Adopt) -> Outcome {
         true => "text/csv",
         false => "application/json",
     };
+    let asks_channel = adopt.file.is_none() && adopt.release.is_none();
+    let days = asks_channel.then(|| adopt.days.to_string());
     let call = client
         .call(Method::POST, &["v1", "channels", &adopt.channel, "adopt"])
         .query("from", Some(&adopt.from))
         .query("preview", adopt.preview.then_some("true"))
         .query("release", adopt.release.as_deref())
+        .query("read_days", days.as_deref())
         .key(&random_key()?)
         .body(kind, body)
         .long();

@@ -5,6 +5,7 @@
 //! that wait are told so: that is the proof which raising needs. An order that cannot be placed, as nobody has said what
 //! its lines are, holds the proof back.
 
+mod open;
 mod round;
 mod standing;
 mod subscriptions;
@@ -25,6 +26,7 @@ use crossdock_runtime::{AskError, By, Clock, Handle};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::links::{Link, Links};
+pub use open::open_orders;
 use standing::Standing;
 
 /// Kind of the exception about a channel whose orders cannot be read.
