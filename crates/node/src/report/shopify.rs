@@ -379,3 +379,100 @@ fn reason_of(reason: &str) -> CancelReason {
         _ => CancelReason::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(id: &str, status: &str, place: &str, lines: &[(&str, u32)]) -> FulfilmentOrder {
+        let line = |(line, left): &(&str, u32)| FulfilmentLine {
+            id: format!("{id}.{line}"),
+            line: line.parse().unwrap(),
+            left: *left,
+        };
+        FulfilmentOrder {
+            id: id.to_owned(),
+            status: status.to_owned(),
+            place: Some(place.to_owned()),
+            lines: lines.iter().map(line).collect(),
+        }
+    }
+
+    fn units(line: &str, units: u32) -> LineUnits {
+        LineUnits {
+            line: line.parse().unwrap(),
+            units,
+        }
+    }
+
+    fn parts(all: &[(&str, &str, u32)]) -> Parts {
+        let one = |(part, line, units): &(&str, &str, u32)| {
+            ((*part).to_owned(), vec![(format!("{part}.{line}"), *units)])
+        };
+        all.iter().map(one).collect()
+    }
+
+    /// What is at its place already is taken first; what is lacking there is moved, and nothing that is on hold.
+    #[test]
+    fn units_are_picked_where_they_are_sent_from() {
+        let there = part("a", "OPEN", "8050", &[("1", 3)]);
+        let here = part("b", "IN_PROGRESS", "9", &[("1", 1)]);
+        let held = part("c", "ON_HOLD", "9", &[("1", 5)]);
+        let all = [there.clone(), here, held.clone()];
+        let planned = |place, n| plan(&all, &[units("1", n)], place);
+        let expected = |moves: &[(&str, &str, u32)], sends: &[(&str, &str, u32)]| {
+            Ok(Planned {
+                moves: parts(moves),
+                sends: parts(sends),
+            })
+        };
+        assert_eq!(planned(Some("9"), 1), expected(&[], &[("b", "1", 1)]));
+        let both = expected(&[("a", "1", 1)], &[("b", "1", 1)]);
+        assert_eq!(planned(Some("9"), 2), both);
+        let lacking = planned(Some("9"), 5);
+        assert!(matches!(&lacking, Err(Said::Failed { error, .. }) if error.contains("on hold")));
+        // A location that stands for no place: whatever is at one place, and never at two.
+        assert_eq!(planned(None, 3), expected(&[], &[("a", "1", 3)]));
+        let apart = planned(None, 4);
+        assert!(matches!(&apart, Err(Said::Failed { error, .. }) if error.contains("places")));
+        let unknown = plan(&[there, held], &[units("2", 1)], Some("9"));
+        assert!(matches!(unknown, Err(Said::ByHand { .. })), "{unknown:?}");
+    }
+
+    /// A fulfilment is known by its number, one without by what is in it; never one that is something else.
+    #[test]
+    fn a_parcel_is_found_again() {
+        let shipment = |id: &str, n: u32, number: Option<&str>| Shipment {
+            shipment: id.parse().unwrap(),
+            lines: vec![units("1", n)],
+            tracking: number.map(str::to_owned),
+        };
+        let all = [
+            shipment("f1", 1, None),
+            shipment("f2", 1, None),
+            shipment("f3", 2, Some("1Z")),
+        ];
+        let location: LocationId = "reno".parse().unwrap();
+        let find = |n: u32, number: Option<&str>, known: &[&str]| {
+            let tracking = number.map(|number| ParcelTracking {
+                carrier: None,
+                number: Some(number.to_owned()),
+                url: None,
+            });
+            let known: Vec<ShipmentId> = known.iter().map(|id| id.parse().unwrap()).collect();
+            let parcel = Sent {
+                location: &location,
+                lines: &[units("1", n)],
+                tracking: tracking.as_ref(),
+                in_doubt: true,
+                known: &known,
+            };
+            parcel.find(&all).map(ToString::to_string)
+        };
+        assert_eq!(find(1, None, &["f1"]).as_deref(), Some("f2"));
+        assert_eq!(find(1, None, &["f1", "f2"]), None);
+        assert_eq!(find(2, None, &[]), None, "that one has a number");
+        assert_eq!(find(2, Some("1Z"), &[]).as_deref(), Some("f3"));
+        assert_eq!(find(1, Some("2Z"), &[]), None);
+    }
+}
