@@ -15,6 +15,7 @@ mod figures;
 mod observe;
 mod openapi;
 mod outbound;
+mod page;
 mod route;
 mod server;
 mod state;
@@ -30,6 +31,7 @@ pub use buyer::{name_address, personal};
 pub use error::{ApiError, CODES};
 pub use extract::in_plain_words;
 pub use outbound::Outbound;
+pub use page::Page;
 pub use server::serve;
 pub use state::{
     AdoptFn, AdoptFuture, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable,

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{ApiError, CODES};
+use crate::page::Page;
 use crate::route::Route;
 use crate::state::ApiState;
 use crate::{answer, observe, openapi, v1, webhooks};
@@ -24,7 +25,7 @@ use crate::{answer, observe, openapi, v1, webhooks};
 /// Pause after a connection could not be accepted: mostly because files ran out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Every route there is. What is not in it is not served.
+/// Every route there is. What is not in it is not served, but for the [`Page`] of a server inside another program.
 pub(crate) fn table() -> Vec<Route> {
     let mut routes = vec![
         Route::signed(
@@ -98,7 +99,9 @@ pub(crate) fn router(state: ApiState) -> Router {
     let router = served.fold(Router::new(), |router, (path, handler)| {
         router.route(path, handler)
     });
+    let page = state.page.as_ref().map(Page::routes);
     router
+        .merge(page.unwrap_or_default())
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::auth::KeyCache;
 use crate::figures::{Figures, HotSkus, Looks};
 use crate::outbound::Outbound;
+use crate::page::Page;
 use crate::trace::Spans;
 use crate::v1::{Jobs, Kits};
 
@@ -133,6 +134,8 @@ pub struct Parts {
     pub spans: Option<Arc<dyn Spans>>,
     /// What webhooks are sent with.
     pub outbound: Outbound,
+    /// A page beside the API, if there is one.
+    pub page: Option<Page>,
 }
 
 /// What the handlers share. Cheap to clone.
@@ -155,6 +158,7 @@ pub struct Inner {
     pub(crate) backup: Option<BackupFn>,
     pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) outbound: Outbound,
+    pub(crate) page: Option<Page>,
 }
 
 impl ApiState {
@@ -185,6 +189,7 @@ impl ApiState {
             backup: parts.backup,
             spans: parts.spans,
             outbound: parts.outbound,
+            page: parts.page,
         }))
     }
 }

@@ -68,7 +68,7 @@ impl Announcer {
         out
     }
 
-    fn owe(&mut self, to: &EntityId, stock: PublishedStock) {
+    fn owe(&mut self, to: &EntityId, mut stock: PublishedStock) {
         let listener = self.listeners.entry(to.clone()).or_default();
         let sku = stock.sku.clone();
         let under_way = listener.under_way.iter().find(|one| one.sku == sku);
@@ -77,6 +77,10 @@ impl Announcer {
             return;
         }
         let is_under_way = under_way.is_some();
+        // The newest tells of what the one before told of, too.
+        if let Some(before) = listener.news.get(&sku) {
+            stock.at = stock.at.min(before.at);
+        }
         if listener.news.insert(sku.clone(), stock).is_none() && !is_under_way {
             *self.owed.entry(sku).or_default() += 1;
         }
@@ -111,8 +115,10 @@ impl Announcer {
     ) -> Option<Announcement> {
         let listener = self.listeners.get_mut(to)?;
         for stock in std::mem::take(&mut listener.under_way) {
-            let is_newer = listener.news.contains_key(&stock.sku);
-            if is_newer {
+            if let Some(newer) = listener.news.get_mut(&stock.sku) {
+                if !was_taken {
+                    newer.at = newer.at.min(stock.at);
+                }
                 continue;
             }
             if was_taken {
@@ -173,6 +179,7 @@ mod tests {
     use super::*;
     use crossdock_model::v1::Tracking;
 
+    /// It says that much since its version came, in milliseconds.
     fn said(sku: &str, version: u64, buckets: &[u16]) -> Vec<Publication> {
         vec![Publication {
             channel: "shop".parse().unwrap(),
@@ -187,6 +194,7 @@ mod tests {
                 sole: true,
                 rates: Vec::new(),
                 aside: false,
+                at: Timestamp::from_ms(i64::try_from(version).unwrap()),
             },
         }]
     }
@@ -227,6 +235,22 @@ mod tests {
         assert_eq!(all.owed_skus(), 2);
         assert_eq!(all.ended(&bucket(1), true, ms(2)), None);
         assert_eq!(all.owed_skus(), 0);
+    }
+
+    #[test]
+    fn what_is_said_is_as_old_as_the_oldest_that_was_not_taken() {
+        let mut all = Announcer::default();
+        let ages = |out: Option<Announcement>| -> Vec<Timestamp> {
+            let stock = out.into_iter().flat_map(|one| one.stock);
+            stock.map(|one| one.at).collect()
+        };
+        all.say(said("A", 1, &[1]), ms(0));
+        all.say(said("A", 2, &[1]), ms(0));
+        all.say(said("A", 3, &[1]), ms(0));
+        assert_eq!(ages(all.ended(&bucket(1), true, ms(1))), [ms(2)]);
+        all.say(said("A", 4, &[1]), ms(1));
+        assert_eq!(ages(all.ended(&bucket(1), false, ms(1))), []);
+        assert_eq!(ages(all.due(ms(60)).pop()), [ms(2)]);
     }
 
     #[test]

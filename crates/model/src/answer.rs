@@ -228,11 +228,13 @@ pub struct NumberCall {
 pub enum NumberCallKind {
     /// What it shows.
     Read,
-    /// To show so many. `call` is the number of the call in its bucket: with the bucket it is the call's key.
+    /// To show so many. `call` is the number of the call in its bucket: with the bucket it is the call's key. `since`:
+    /// when the oldest change of stock was made that it tells of.
     Set {
         call: u64,
         units: u32,
         change_from: Option<i64>,
+        since: Option<Timestamp>,
     },
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use crossdock_api::{
     AdoptFn, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable, ConnectorKind, Limits,
-    Outbound, Parts, ReadOrdersFn,
+    Outbound, Page, Parts, ReadOrdersFn,
 };
 use crossdock_channels::Secret;
 use crossdock_insight::Insight;
@@ -43,6 +43,8 @@ pub struct Footing<'a> {
     pub registry: Registry,
     /// What endpoints and locations are told with.
     pub outbound: Outbound,
+    /// A page beside the API.
+    pub page: Option<Page>,
 }
 
 /// The API's state.
@@ -63,6 +65,7 @@ pub fn state(config: &Config, on: Footing<'_>) -> ApiState {
         backup: Some(backup(on.handle.clone(), Arc::clone(on.journal))),
         spans: on.telemetry.spans(),
         outbound: on.outbound,
+        page: on.page,
     })
 }
 

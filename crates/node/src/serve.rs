@@ -48,6 +48,8 @@ pub struct Options {
     pub telemetry: Arc<telemetry::Guard>,
     /// Whether a failed flush ends the process at once (it must, in a server of its own process).
     pub exit_on_failed_flush: bool,
+    /// A page beside the API.
+    pub page: Option<crossdock_api::Page>,
 }
 
 /// A running server.
@@ -58,6 +60,10 @@ pub struct Server {
     pub handle: Handle,
     /// The first admin key, when this start made it.
     pub first_key: Option<String>,
+    /// The read models.
+    pub insight: Arc<Insight>,
+    /// How long changes take until channels show them.
+    pub lags: Arc<publish::Lags>,
     node: Node,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
@@ -87,6 +93,7 @@ impl Server {
         let warehouses = Arc::new(Warehouses::new(sender.clone(), Arc::clone(&secrets)));
         let links = links(&config, &clock)?;
         let callers = Callers::of(&config, &links, &clock);
+        let lags = Arc::clone(&callers.lags);
         let node = Node::start(
             Arc::clone(&journal) as Arc<dyn Journal>,
             Arc::clone(&clock),
@@ -100,14 +107,10 @@ impl Server {
         let first_key = bootstrap::prepare(&handle, &config).await?;
         let spans = options.telemetry.spans();
         ingest::start(&handle, &ways, &links, spans.as_ref());
-        let mut tasks = vec![
-            tokio::spawn(fold(
-                Arc::clone(&insight),
-                Arc::clone(&journal) as Arc<dyn Journal>,
-            )),
-            tokio::spawn(outgoing(&handle, &insight, &sender, &secrets).run()),
-            tokio::spawn(prune(Arc::clone(&insight), handle.clone())),
-        ];
+        let mut tasks = keep_up(&insight, &journal, &handle);
+        tasks.push(tokio::spawn(
+            outgoing(&handle, &insight, &sender, &secrets).run(),
+        ));
         tasks.extend(callers.start(&links, &handle, &clock)?);
         tasks.extend(counts::start(&config, &handle, &sender, &secrets)?);
         let on = http::Footing {
@@ -119,11 +122,12 @@ impl Server {
             insight: &insight,
             journal: &journal,
             telemetry: &options.telemetry,
-            registry: registry(&options.telemetry, flushes),
+            registry: registry(&options.telemetry, flushes, &lags),
             outbound: Outbound {
                 secrets: secrets.keys().cloned().collect(),
                 sender,
             },
+            page: options.page,
         };
         let state = http::state(&config, on);
         let (stop, stopped) = oneshot::channel();
@@ -133,6 +137,8 @@ impl Server {
             addr,
             handle,
             first_key,
+            insight,
+            lags,
             node,
             stop,
             ended,
@@ -154,13 +160,16 @@ impl Server {
 /// Who calls channels.
 struct Callers {
     publishers: Arc<publish::Publishers>,
+    lags: Arc<publish::Lags>,
     reporters: Arc<report::Reporters>,
 }
 
 impl Callers {
     fn of(config: &Config, links: &Links, clock: &Arc<dyn Clock>) -> Self {
+        let lags = Arc::default();
         Self {
-            publishers: Arc::new(publish::Publishers::of(links, clock)),
+            publishers: Arc::new(publish::Publishers::of(links, clock, &lags)),
+            lags,
             reporters: Arc::new(report::Reporters::of(config, links, clock)),
         }
     }
@@ -229,9 +238,10 @@ async fn open_journal(
 }
 
 /// Figures of the parts that the API does not know.
-fn registry(telemetry: &telemetry::Guard, flushes: Histogram) -> Registry {
+fn registry(telemetry: &telemetry::Guard, flushes: Histogram, lags: &publish::Lags) -> Registry {
     let mut registry = Registry::default();
     telemetry.register(&mut registry);
+    lags.register(&mut registry);
     let help = "The flush of one commit";
     let name = "crossdock_journal_fsync";
     registry.register_with_unit(name, help, Unit::Seconds, flushes);
@@ -274,6 +284,18 @@ fn outgoing(
         sender: sender.clone(),
         secrets: Arc::clone(secrets),
     }
+}
+
+/// Keeps the read models up to date and small until the tasks are ended.
+fn keep_up(
+    insight: &Arc<Insight>,
+    journal: &Arc<SqliteJournal>,
+    handle: &Handle,
+) -> Vec<JoinHandle<()>> {
+    let log = Arc::clone(journal) as Arc<dyn Journal>;
+    let folding = fold(Arc::clone(insight), log);
+    let pruning = prune(Arc::clone(insight), handle.clone());
+    vec![tokio::spawn(folding), tokio::spawn(pruning)]
 }
 
 /// Deletes old events of the feed until the task is ended.
@@ -332,6 +354,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Options {
             telemetry: Arc::clone(&telemetry),
             exit_on_failed_flush: true,
+            page: None,
         },
     )
     .await?;

@@ -7,7 +7,7 @@ use crossdock_logic::bucket::{BUCKETS, Offers};
 use crossdock_logic::sku::Publication;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::{PublishedStock, Tracking};
-use crossdock_model::{ChannelId, Class, Command, EntityId, SkuId};
+use crossdock_model::{ChannelId, Class, Command, EntityId, SkuId, Timestamp};
 
 use crate::ask::{By, Handle};
 use crate::loading;
@@ -75,7 +75,7 @@ pub(crate) fn say_aside(shared: &Arc<Shared>, entity: &EntityId) {
         let spoken = recovered.and_then(|found| found.entity.announcement(shared.clock.now()));
         let said = match spoken {
             Some(crossdock_logic::Announcement::Stock(spoken)) => spoken.said,
-            Some(_) | None => to_everybody(shared.outbound.channels(), &sku),
+            Some(_) | None => to_everybody(shared.outbound.channels(), &sku, shared.clock.now()),
         };
         let said = said.into_iter().map(|mut one| {
             one.stock.aside = true;
@@ -86,7 +86,7 @@ pub(crate) fn say_aside(shared: &Arc<Shared>, entity: &EntityId) {
 }
 
 /// That nothing is known of a SKU, to every bucket of these channels.
-fn to_everybody(channels: Vec<ChannelId>, sku: &SkuId) -> Vec<Publication> {
+fn to_everybody(channels: Vec<ChannelId>, sku: &SkuId, now: Timestamp) -> Vec<Publication> {
     let said = channels.into_iter().map(|channel| Publication {
         channel,
         buckets: (0..BUCKETS).collect(),
@@ -100,6 +100,7 @@ fn to_everybody(channels: Vec<ChannelId>, sku: &SkuId) -> Vec<Publication> {
             sole: false,
             rates: Vec::new(),
             aside: true,
+            at: now,
         },
     });
     said.collect()

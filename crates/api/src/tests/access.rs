@@ -15,7 +15,7 @@ use crate::error::CODES;
 use crate::openapi::operation_id;
 use crate::route::{Access, KeyUse};
 use crate::server::table;
-use crate::{Limits, serve};
+use crate::{Limits, Page, serve};
 
 fn filled(path: &str) -> String {
     let part = |part: &str| match part.starts_with('{') {
@@ -70,6 +70,25 @@ async fn only_what_must_be_open_is_open() {
         "/docs/errors/{code}",
     ];
     assert_eq!(open, known);
+}
+
+/// A page is there where it was given, and nowhere else.
+#[tokio::test]
+async fn a_page_is_served_where_there_is_one() {
+    let mut server = Server::start().await;
+    let open = async |server: &Server, path: &str| {
+        let answer = server.anonymous(Method::GET, path).send().await;
+        (answer.status, answer.text)
+    };
+    assert_eq!(open(&server, "/").await.0, StatusCode::NOT_FOUND);
+    let page = Page {
+        html: "<p>shown</p>",
+        document: std::sync::Arc::new(|| json!({ "orders": 3 })),
+    };
+    server.router = crate::server::router(server.state_with(Limits::default(), Some(page)));
+    let ok = |text: &str| (StatusCode::OK, text.to_owned());
+    assert_eq!(open(&server, "/").await, ok("<p>shown</p>"));
+    assert_eq!(open(&server, "/status.json").await, ok("{\"orders\":3}"));
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ use tower::ServiceExt;
 
 use crate::server::router;
 use crate::trace::Spans;
-use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Outbound, Parts, new_key};
+use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Outbound, Page, Parts, new_key};
 
 /// Secrets of the channel `shop`: one is being replaced.
 const SECRETS: [&str; 2] = ["first secret", "second secret"];
@@ -159,6 +159,10 @@ impl Server {
 
     /// What the API is given, with limits of a test's own.
     fn state(&self, limits: Limits) -> ApiState {
+        self.state_with(limits, None)
+    }
+
+    fn state_with(&self, limits: Limits, page: Option<Page>) -> ApiState {
         let shop = |kind, enabled| ChannelAuth {
             kind,
             secrets: SECRETS.map(Secret::new).into(),
@@ -183,6 +187,7 @@ impl Server {
                 sender: HttpSender::new(Policy::default()).unwrap(),
                 secrets: BTreeSet::from(["wms".to_owned()]),
             },
+            page,
         })
     }
 

@@ -1,5 +1,6 @@
 //! What can be asked: lists with filters and cursors, timelines, the feed.
 
+mod counts;
 mod exceptions;
 mod feed;
 mod lines;
@@ -15,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
+pub use counts::OrderCount;
 pub use exceptions::{ExceptionFilter, ExceptionNote, ExceptionRow, OpenExceptions};
 pub use feed::{Delivered, FeedEvent, FeedPage};
 pub use orders::{

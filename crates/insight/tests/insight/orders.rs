@@ -622,3 +622,19 @@ fn what_the_channel_is_told_is_shown() {
         assert_eq!(shown, expected, "{what}");
     }
 }
+
+#[test]
+fn orders_are_counted_by_channel_and_state() {
+    let mut book = Book::new();
+    (1..=3).for_each(|number| drop(book.order(number)));
+    let cancelled = OrderEvent::StatusChanged {
+        to: OrderStatus::Cancelled,
+    };
+    book.tell(3, vec![cancelled]);
+    let counts = folded(&book).order_counts().unwrap();
+    let counts = counts
+        .iter()
+        .map(|count| (&*count.channel, &*count.status, count.orders));
+    let expected = [("shop", "cancelled", 1), ("shop", "received", 2)];
+    assert_eq!(counts.collect::<Vec<_>>(), expected);
+}

@@ -256,7 +256,9 @@ impl BucketState {
         for listing in listings {
             let own = self.own_units(&listing, sold);
             let places = self.listings.get_mut(&listing).into_iter();
-            for place in places.flat_map(|known| known.places.values_mut()) {
+            for (id, place) in places.flat_map(|known| &mut known.places) {
+                self.changes
+                    .changed((listing.clone(), id.clone()), stock.at);
                 place.slot.explain(own, now);
                 if let Some(proof) = proof {
                     place.slot.give_up_explaining(proof);
@@ -270,11 +272,12 @@ impl BucketState {
 
     fn apply_begun(
         &mut self,
-        (listing, place): &NumberId,
+        number: &NumberId,
         call: u64,
         units: u32,
         at: Timestamp,
     ) -> Result<(), IllegalHistory> {
+        let (listing, place) = number;
         self.calls = call;
         let is_counted = self.is_counted(listing, place);
         let place = self.place_mut(listing, place);
@@ -285,10 +288,14 @@ impl BucketState {
             place.kept = place.kept.or(shown.filter(|units| *units > 0));
         }
         place.slot.begin(call, units, at);
+        self.changes.begun(number);
         Ok(())
     }
 
-    fn apply_ended(&mut self, (listing, place): &NumberId, outcome: &CallOutcome, now: Timestamp) {
+    fn apply_ended(&mut self, number: &NumberId, outcome: &CallOutcome, now: Timestamp) {
+        let is_shown = matches!(outcome, CallOutcome::Confirmed { .. });
+        self.changes.ended(number, is_shown);
+        let (listing, place) = number;
         let Some(call_for) = self.publishing.as_ref().map(|known| known.call_for) else {
             return;
         };
@@ -413,7 +420,11 @@ impl BucketState {
                 let place = known.places.entry(id.clone()).or_default();
                 place.slot.note(&target.want(), at);
                 let number = (listing.clone(), id);
-                match place.slot.is_settled() || !place.is_tracked() {
+                let is_settled = place.slot.is_settled() || !place.is_tracked();
+                if is_settled {
+                    self.changes.shown(&number);
+                }
+                match is_settled {
                     true if self.wrong.remove(&number) => {
                         self.righted.insert(number);
                     }

@@ -128,6 +128,7 @@ impl BucketState {
                         call,
                         units,
                         change_from,
+                        since: self.changes.since(number),
                     }
                 }
                 Some(Act::Nothing | Act::AwaitProof { .. }) | None => continue,

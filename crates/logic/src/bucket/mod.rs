@@ -7,6 +7,7 @@
 mod agenda;
 mod apply;
 mod calls;
+mod changes;
 mod drift;
 mod listings;
 mod numbers;

@@ -8,6 +8,7 @@ use crossdock_model::{Answer, ListingId, SkuId, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Agenda;
+use super::changes::Changes;
 use super::drift::Drifts;
 use crate::decider::Pending;
 use crate::exceptions::OpenExceptions;
@@ -35,6 +36,8 @@ pub struct BucketState {
     /// SKUs that could not be listened to, and when each is asked again.
     pub(super) unheard: BTreeMap<SkuId, Timestamp>,
     pub(super) exceptions: OpenExceptions,
+    /// What the channel does not show yet, and since when.
+    pub(super) changes: Changes,
 }
 
 /// One number: a listing at a place.

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crossdock_model::answer::StockView;
-use crossdock_model::v1::{PublishedStock, SellingRate, SkuEvent, Sold, Take};
+use crossdock_model::v1::{PublishedStock, SellingRate, SkuEvent, Sold};
 use crossdock_model::{Answer, ChannelId, EntityId, OrderId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
-use super::state::SkuState;
+use super::state::{SkuState, attempts_of};
 use crate::decider::Decision;
 use crate::oversell::Velocity;
 
@@ -93,19 +93,28 @@ impl Listeners {
         }
     }
 
-    /// An order took units, or waits for them. It is one sale however often it is placed anew.
+    /// An order has so many units, or waits for them. It is one sale however often it is placed anew; what it takes
+    /// beyond what it ever had is sold besides.
     pub fn sold(&mut self, order: &OrderId, units: u32, at: Timestamp, now: Timestamp) {
         let Some(known) = self.0.get_mut(&order.channel) else {
             return;
         };
-        if known.sales.iter().any(|(sold, _)| sold == order) {
+        let sale = known.sales.iter_mut().find(|(sold, _)| sold == order);
+        let had = sale.as_ref().map_or(0, |(_, sold)| sold.units);
+        if sale.is_some() && units <= had {
             return;
         }
-        known.count(units, known.in_stock_since.is_some(), now);
-        // Some orders say that they were placed in the future.
-        let at = at.min(now);
-        known.sales.push_back((order.clone(), Sold { at, units }));
-        known.sold_units += u64::from(units);
+        match sale {
+            Some((_, sold)) => sold.units = units,
+            None => {
+                // Some orders say that they were placed in the future.
+                let at = at.min(now);
+                known.sales.push_back((order.clone(), Sold { at, units }));
+            }
+        }
+        let more = units - had;
+        known.count(more, known.in_stock_since.is_some(), now);
+        known.sold_units += u64::from(more);
         if known.sales.len() > SALES_MAX {
             known.sales.pop_front();
         }
@@ -137,18 +146,18 @@ pub struct Publication {
 }
 
 impl SkuState {
-    /// What is said to every channel that lists it. `view` is its stock as of now.
+    /// What is said to every channel that lists it. `view` is its stock as of now, which changed `at` that time.
     #[must_use]
-    pub fn publications(&self, view: &StockView) -> Vec<Publication> {
+    pub fn publications(&self, view: &StockView, at: Timestamp) -> Vec<Publication> {
         let said = self.listeners.0.iter().map(|(channel, known)| Publication {
             channel: channel.clone(),
             buckets: known.buckets.iter().copied().collect(),
-            stock: self.said_to(known, view),
+            stock: self.said_to(known, view, at),
         });
         said.collect()
     }
 
-    fn said_to(&self, known: &Listener, view: &StockView) -> PublishedStock {
+    fn said_to(&self, known: &Listener, view: &StockView, at: Timestamp) -> PublishedStock {
         let is_counted = |location| {
             let place = self.places.get(location);
             place.is_some_and(|place| place.is_counted) || self.is_untracked()
@@ -170,7 +179,19 @@ impl SkuState {
             sole: known.buckets.len() == 1,
             rates: rates.map(|(channel, known)| known.rate(channel)).collect(),
             aside: false,
+            at,
         }
+    }
+
+    /// Units that an order has here, or waits for. It waits no more for what it has just taken.
+    fn claimed(&self, order: &OrderId, taken: u32) -> u32 {
+        let (first, last) = attempts_of(order);
+        let attempts = self.reservations.range(first..=last);
+        let parts = attempts.flat_map(|(_, reservation)| &reservation.parts);
+        let has: u32 = parts.map(|part| part.units - part.released).sum();
+        let waiter = self.line.orders.get(order);
+        let waits = waiter.map(|waiter| waiter.units);
+        has.saturating_add(waits.filter(|units| *units > taken).unwrap_or(0))
     }
 
     /// Whether any bucket lists it.
@@ -189,23 +210,24 @@ impl SkuState {
         if self.listeners.is_empty() {
             return;
         }
-        let units = |takes: &[Take]| takes.iter().map(|take| take.units).sum();
-        match event {
+        let claim = match event {
             SkuEvent::Reserved {
                 id,
                 takes,
                 promised_at,
                 ..
-            } => self
-                .listeners
-                .sold(&id.order, units(takes), *promised_at, now),
+            } => {
+                let taken = takes.iter().map(|take| take.units).sum();
+                Some((&id.order, taken, *promised_at))
+            }
             SkuEvent::Waiting {
-                order,
-                units,
-                promised_at,
-                ..
-            } => self.listeners.sold(order, *units, *promised_at, now),
-            _ => {}
+                order, promised_at, ..
+            } => Some((order, 0, *promised_at)),
+            _ => None,
+        };
+        if let Some((order, taken, promised_at)) = claim {
+            let units = self.claimed(order, taken);
+            self.listeners.sold(order, units, promised_at, now);
         }
         let is_in_stock = self.is_in_stock();
         self.listeners.stocked(is_in_stock, now);
@@ -231,7 +253,7 @@ impl Draft<'_> {
         };
         known.buckets.insert(number);
         let view = self.view(version);
-        let said = self.state.said_to(&known, &view);
+        let said = self.state.said_to(&known, &view, self.now);
         if is_new {
             self.events.push(SkuEvent::Subscribed {
                 bucket: bucket.clone(),

@@ -1,6 +1,7 @@
 //! One table per behaviour: what is asked, and what is answered, told to orders or to be seen.
 
 mod cost;
+mod sales;
 mod stock;
 mod waiting;
 

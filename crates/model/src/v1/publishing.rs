@@ -108,6 +108,8 @@ pub struct PublishedStock {
     pub rates: Vec<SellingRate>,
     /// The SKU is put aside after crashes: there is none of it, whatever else is said here.
     pub aside: bool,
+    /// When the oldest change was made that this tells of.
+    pub at: Timestamp,
 }
 
 /// How a call ended.

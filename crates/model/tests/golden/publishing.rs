@@ -55,6 +55,7 @@ pub fn published_stock() -> PublishedStock {
             shape_milli: 60_000,
         }],
         aside: false,
+        at: at(5),
     }
 }
 
@@ -63,6 +64,7 @@ pub fn number_calls() -> Vec<NumberCall> {
         call: 8,
         units: 4,
         change_from: Some(-2),
+        since: Some(at(6)),
     };
     let call = |kind| NumberCall {
         listing: listing(),

@@ -309,7 +309,7 @@ impl Scene {
         let orders = (Arc::clone(&fake) as Arc<dyn Orders>, pace);
         let link = Arc::new(Link::of(channel(), numbers, orders, &clock));
         let links: Links = Arc::new(BTreeMap::from([(channel(), link)]));
-        let publishers = Arc::new(Publishers::of(&links, &clock));
+        let publishers = Arc::new(Publishers::of(&links, &clock, &Arc::default()));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
         let stored = Arc::clone(&journal) as Arc<dyn Journal>;

@@ -3,6 +3,7 @@
 //! A [`Publisher`] is the shell of one channel's desk. It asks a bucket to begin a call, which is an event before the
 //! call is made, makes it, and tells the bucket what became of it.
 
+mod lag;
 mod recheck;
 #[cfg(test)]
 mod tests;
@@ -32,16 +33,21 @@ const CHANNEL_AWAY: &str = "channel_away";
 /// Pause before something is said to a bucket again that could not take it.
 const AGAIN: Duration = Duration::from_ms(500);
 
+pub use lag::{Lags, Spread};
+
 /// Who publishes to which channel.
 #[derive(Default)]
 pub struct Publishers(HashMap<ChannelId, Arc<Publisher>>);
 
 impl Publishers {
-    /// Publishers to all channels that can be called.
+    /// Publishers to all channels that can be called, which note how long changes take.
     #[must_use]
-    pub fn of(links: &Links, clock: &Arc<dyn Clock>) -> Self {
-        let links = links.values();
-        Self::new(links.map(|link| Arc::new(Publisher::new(Arc::clone(link), Arc::clone(clock)))))
+    pub fn of(links: &Links, clock: &Arc<dyn Clock>, lags: &Arc<Lags>) -> Self {
+        let publishers = links.values().map(|link| {
+            let publisher = Publisher::new(Arc::clone(link), Arc::clone(clock));
+            Arc::new(publisher.noting(lags))
+        });
+        Self::new(publishers)
     }
 
     /// These publishers, each for its channel.
@@ -95,6 +101,7 @@ pub struct Publisher {
     clock: Arc<dyn Clock>,
     desk: Mutex<Desk>,
     changed: Notify,
+    lags: Arc<Lags>,
     door: OnceLock<Door>,
 }
 
@@ -112,12 +119,22 @@ impl Publisher {
             clock,
             desk,
             changed: Notify::new(),
+            lags: Arc::default(),
             door: OnceLock::new(),
         }
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
         lock(&self.link.numbers.budget)
+    }
+
+    /// The same publisher, that notes there how long changes take.
+    #[must_use]
+    pub fn noting(self, lags: &Arc<Lags>) -> Self {
+        Self {
+            lags: Arc::clone(lags),
+            ..self
+        }
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -194,12 +211,14 @@ impl Publisher {
                     call,
                     units,
                     change_from,
+                    since,
                 } => {
                     let begun = Begun {
                         bucket,
                         call,
                         units,
                         change_from,
+                        since,
                     };
                     calls.insert(number, begun);
                 }
@@ -266,6 +285,10 @@ impl Publisher {
         let (mut refused, mut done) = (Vec::new(), Vec::new());
         for (at, (number, begun)) in calls.into_iter().enumerate() {
             let outcome = outcome(answers.get(at), result.as_ref().err());
+            if let (CallOutcome::Confirmed { .. }, Some(since)) = (&outcome, begun.since) {
+                self.lags
+                    .observe(&self.link.channel, self.clock.now().since(since));
+            }
             let (listing, place) = number.clone();
             ended.entry(begun.bucket).or_default().push(CallEnd {
                 listing,
@@ -444,4 +467,6 @@ struct Begun {
     call: u64,
     units: u32,
     change_from: Option<i64>,
+    /// When the oldest change was made that it tells of.
+    since: Option<Timestamp>,
 }

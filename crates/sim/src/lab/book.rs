@@ -162,6 +162,8 @@ impl Book {
             sole: true,
             rates: self.pages.iter().map(rate).collect(),
             aside: false,
+            // Nobody measures its lag: it is given.
+            at: Timestamp::default(),
         }
     }
 }

@@ -198,6 +198,7 @@ impl Publisher for Bucket {
                 call,
                 units,
                 change_from,
+                ..
             } => {
                 self.call = Some(call);
                 change_from.map_or(Ask::Replace(units), |from| Ask::Swap { from, units })

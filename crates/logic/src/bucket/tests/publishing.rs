@@ -105,6 +105,7 @@ impl Shop {
             sole: true,
             rates: Vec::new(),
             aside: false,
+            at: Timestamp::default(),
         }
     }
 
@@ -192,7 +193,18 @@ impl Shop {
         units.into()
     }
 
+    /// The calls, whenever what they tell of has changed.
     fn begin(&mut self) -> Vec<NumberCallKind> {
+        let mut begun = self.begin_timed();
+        for kind in &mut begun {
+            if let NumberCallKind::Set { since, .. } = kind {
+                *since = None;
+            }
+        }
+        begun
+    }
+
+    fn begin_timed(&mut self) -> Vec<NumberCallKind> {
         let numbers = vec![(listing("1"), place())];
         let begin = Command::Bucket(BucketCommand::Begin { numbers });
         match self.0.ask(begin) {
@@ -228,7 +240,37 @@ fn set(call: u64, units: u32, from: Option<i64>) -> Vec<NumberCallKind> {
         call,
         units,
         change_from: from,
+        since: None,
     }]
+}
+
+/// A call tells of all changes since the last one that was confirmed, and says how old the oldest of them is.
+#[test]
+fn a_call_is_as_old_as_the_oldest_change_it_tells_of() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let say = |shop: &mut Shop, version, units, ms| {
+        let at = Timestamp::from_ms(ms);
+        let stock = Shop::stock("A", version, units, &[]);
+        shop.say_stock(PublishedStock { at, ..stock });
+    };
+    let since = |shop: &mut Shop| match shop.begin_timed()[..] {
+        [NumberCallKind::Set { since, .. }] => since.map(Timestamp::as_ms),
+        ref other => panic!("{other:?}"),
+    };
+    shop.say("A", 1, 9, &[]);
+    shop.shows(9);
+    say(&mut shop, 2, 5, 10);
+    say(&mut shop, 3, 4, 20);
+    assert_eq!(since(&mut shop), Some(10));
+    say(&mut shop, 4, 3, 30);
+    shop.confirm(1);
+    assert_eq!(since(&mut shop), Some(30));
+    shop.end(2, CallOutcome::NotDone);
+    say(&mut shop, 5, 2, 40);
+    assert_eq!(since(&mut shop), Some(30));
+    shop.confirm(3);
+    say(&mut shop, 6, 1, 50);
+    assert_eq!(since(&mut shop), Some(50));
 }
 
 #[test]
@@ -555,6 +597,7 @@ fn a_sku_that_is_put_aside_shows_none_until_it_speaks_again() {
     shop.say("A", 5, 9, &[]);
     let aside = |version| PublishedStock {
         aside: true,
+        at: Timestamp::default(),
         ..Shop::stock("A", version, 9, &[])
     };
     shop.say_stock(aside(3));
