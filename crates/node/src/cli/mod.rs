@@ -83,7 +83,8 @@ enum Command {
     Journal(journal::Args),
     /// Let many buyers want few units at once, and prove that none is sold twice
     Race(race::Args),
-    /// Measure what it costs to tell channels late, in accelerated time
+    /// Run the server with a simulated shop, a till, warehouses and shoppers, and prove what it promises; or measure
+    /// what it costs to tell channels late
     #[cfg(feature = "sim")]
     Demo(demo::Args),
     /// Print shell completions
@@ -176,6 +177,7 @@ mod tests {
             "crossdock race --buyers 200 --units 50 --mode two-lines --path webhook --json",
             "crossdock --json race --path engine",
             "crossdock demo --sync events+buffers --orders 20000 --json",
+            "crossdock demo --for 60s --seed 7 --json --listen 127.0.0.1:0 --orders-per-s 20 --data demo",
             "crossdock completions bash",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());

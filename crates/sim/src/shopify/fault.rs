@@ -1,6 +1,6 @@
 //! What goes wrong, how often it should, and how often it did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Dice;
 
@@ -62,6 +62,8 @@ pub struct Faults {
     /// Those that strike one call of an operation, once each.
     planned: Vec<(Fault, &'static str)>,
     happened: BTreeMap<Fault, u64>,
+    /// Those that happen at the next chance.
+    due: BTreeSet<Fault>,
 }
 
 impl Faults {
@@ -73,6 +75,7 @@ impl Faults {
             chances: BTreeMap::new(),
             planned: Vec::new(),
             happened: BTreeMap::new(),
+            due: BTreeSet::new(),
         }
     }
 
@@ -98,6 +101,19 @@ impl Faults {
         self
     }
 
+    /// Nothing goes wrong by chance from now on; what happened is remembered.
+    #[must_use]
+    pub fn calmed(mut self) -> Self {
+        self.chances.clear();
+        self.due.clear();
+        self
+    }
+
+    /// It happens at the next chance.
+    pub(super) fn surely(&mut self, kind: Fault) {
+        self.due.insert(kind);
+    }
+
     /// How often a kind happened.
     #[must_use]
     pub fn happened(&self, kind: Fault) -> u64 {
@@ -107,7 +123,7 @@ impl Faults {
     /// Whether it happens now.
     pub(super) fn strikes(&mut self, kind: Fault) -> bool {
         let chance = self.chances.get(&kind).copied().unwrap_or_default();
-        let strikes = self.dice.happens(chance);
+        let strikes = self.dice.happens(chance) | self.due.remove(&kind);
         if strikes {
             self.note(kind);
         }

@@ -385,6 +385,11 @@ impl Store {
         self.faults = faults;
     }
 
+    /// It goes wrong like this at the next chance.
+    pub fn surely(&mut self, kind: Fault) {
+        self.faults.surely(kind);
+    }
+
     /// Tells a URL of a topic from now on.
     pub fn subscribe(&mut self, topic: &str, url: &str) -> u64 {
         let subscription = Subscription {

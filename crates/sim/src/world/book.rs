@@ -8,7 +8,7 @@ pub type Line = (String, String);
 /// What happens in warehouses, and a server must get over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mishap {
-    /// A request is taken, and the answer says that it was not: it comes again.
+    /// A request is taken, the answer says that it was not, and it is left lying: it comes again.
     Unheard,
     /// A request is answered after seconds.
     Slow,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use crossdock_channels::Secret;
-use crossdock_model::Duration;
+use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::Clock;
 use reqwest::redirect;
 use serde_json::Value;
@@ -76,6 +76,11 @@ impl Door {
             key,
             clock,
         })
+    }
+
+    /// The present time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Says something under a key, again while the server is busy or no answer comes. `None`: it never came.

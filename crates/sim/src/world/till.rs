@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crossdock_model::Timestamp;
 use serde_json::json;
 
 use super::door::{Answer, Door};
@@ -26,6 +27,8 @@ pub struct Sale {
     pub sku: String,
     /// How many.
     pub units: u32,
+    /// When the till asked.
+    pub asked_at: Timestamp,
     /// What the till was told.
     pub asked: Asked,
 }
@@ -71,6 +74,7 @@ impl Till {
                 order: format!("{}:{external}", self.channel),
                 sku: sku.clone(),
                 units,
+                asked_at: self.door.now(),
                 asked: Asked::Unanswered,
             });
             (book.len() - 1, external)

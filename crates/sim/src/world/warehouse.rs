@@ -35,6 +35,8 @@ pub struct WorkPace {
     pub late_ms: (u64, u64),
     /// How long a slow answer takes.
     pub slow_ms: (u64, u64),
+    /// How long a request is left lying whose answer was not heard.
+    pub unheard_ms: (u64, u64),
 }
 
 impl WorkPace {
@@ -44,6 +46,7 @@ impl WorkPace {
         pick_ms: (100, 600),
         late_ms: (2_000, 6_000),
         slow_ms: (1_000, 3_000),
+        unheard_ms: (7_000, 9_000),
     };
 }
 
@@ -229,8 +232,8 @@ impl Warehouse {
         }
     }
 
-    /// Takes a request, once, and answers it in time. Returns whether it was taken.
-    fn accept(self: &Arc<Self>, request: Request) -> bool {
+    /// Takes a request, once, and answers it in time; later, if it is not heard that it was taken. Returns whether it was taken.
+    fn accept(self: &Arc<Self>, request: Request, is_unheard: bool) -> bool {
         let Ok(permit) = Arc::clone(&self.work).try_acquire_owned() else {
             return false;
         };
@@ -253,7 +256,10 @@ impl Warehouse {
                 warehouse.answer_ask(&path, ask, accepted).await;
             });
         } else if lock(&self.book).take(&id, lines) {
-            let fate = self.fate();
+            let mut fate = self.fate();
+            if is_unheard {
+                fate.acknowledge = self.span(|pace| pace.unheard_ms);
+            }
             tokio::spawn(async move {
                 let _permit = permit;
                 warehouse.work_on(&id, &path, fate).await;
@@ -370,7 +376,8 @@ async fn take(
     let Ok(request) = serde_json::from_slice::<Request>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
-    if !warehouse.accept(request) {
+    let is_unheard = warehouse.happens(Mishap::Unheard);
+    if !warehouse.accept(request, is_unheard) {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     if warehouse.happens(Mishap::Slow) {
@@ -380,7 +387,7 @@ async fn take(
             .sleep(warehouse.span(|pace| pace.slow_ms))
             .await;
     }
-    if warehouse.happens(Mishap::Unheard) {
+    if is_unheard {
         lock(&warehouse.book).note(Mishap::Unheard);
         return StatusCode::SERVICE_UNAVAILABLE;
     }

@@ -185,6 +185,18 @@ fn what_comes_again_is_stale() {
 }
 
 #[test]
+fn what_surely_happens_happens_once() {
+    let (mut store, product, _) = shop(Faults::none(1));
+    store.surely(Fault::Lost);
+    (0..2).for_each(|ms| assert!(store.buy(product.variant, 1, at(ms)).is_some()));
+    assert_eq!(store.faults().happened(Fault::Lost), 1);
+    store.surely(Fault::Duplicated);
+    store.set_faults(store.faults().clone().calmed());
+    store.buy(product.variant, 1, at(2));
+    assert_eq!(store.faults().happened(Fault::Duplicated), 0);
+}
+
+#[test]
 fn the_same_seed_goes_wrong_the_same_way() {
     let run = |seed| {
         let (mut store, product, _) = shop(Faults::every(0.3, seed));

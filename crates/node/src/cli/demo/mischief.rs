@@ -1,0 +1,47 @@
+//! Sees to it that everything goes wrong that can: kind after kind, and again, also what chance would spare.
+
+use std::sync::Arc;
+use std::time::Duration as Wait;
+
+use crossdock_model::Duration;
+use crossdock_runtime::Clock;
+use crossdock_sim::shopify::{Fault, Shop};
+use tokio::sync::watch;
+
+/// Longest pause between two of them.
+const PAUSE_MAX: Duration = Duration::from_s(3);
+/// How often each kind is made to happen in the time that a demo lasts.
+const TIMES: u64 = 2;
+
+/// What is made to happen at the shop, in this order.
+const KINDS: [Fault; 10] = [
+    Fault::Duplicated,
+    Fault::Throttled,
+    Fault::Reordered,
+    Fault::BrokenOff,
+    Fault::Late,
+    Fault::TooMany,
+    Fault::Unanswered,
+    Fault::Unheard,
+    Fault::Unavailable,
+    Fault::Silent,
+];
+
+/// Makes trouble until it is told to stop.
+pub(super) async fn make(
+    shop: Arc<Shop>,
+    time: Option<Wait>,
+    clock: Arc<dyn Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let all = KINDS.len() as u64 * TIMES + 1;
+    let share = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / all);
+    let pause = share.map_or(PAUSE_MAX, |ms| Duration::from_ms(ms).min(PAUSE_MAX));
+    for kind in KINDS.into_iter().cycle() {
+        tokio::select! {
+            () = clock.sleep(pause) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        shop.with(|store, _| store.surely(kind));
+    }
+}

@@ -1,0 +1,534 @@
+//! What came of a demo: what shoppers hold and warehouses sent, by their own books, held against the journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossdock_logic::oversell::{Seller, oversold_units};
+use crossdock_sim::world::Missing;
+use serde::Serialize;
+
+/// Milliseconds of an hour.
+const HOUR_MS: f64 = 3_600_000.0;
+
+/// Units by SKU.
+pub(super) type Units = BTreeMap<String, u64>;
+
+/// An order as whoever placed it holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub channel: String,
+    /// When it was placed, in milliseconds since 1970.
+    pub placed_at_ms: i64,
+    pub ordered: Units,
+    /// What is left of it after edits; nothing of a cancelled one.
+    pub wanted: Units,
+}
+
+/// What the warehouses have in their books.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Shelves {
+    /// Units that left, by order.
+    pub left: BTreeMap<String, Units>,
+    /// Units that were asked for where there were none.
+    pub missing: Vec<Missing>,
+}
+
+/// An order as the journal has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Journaled {
+    /// How often it was received.
+    pub received: u32,
+    /// When it was received first, in milliseconds since 1970.
+    pub received_at_ms: i64,
+    /// Units of it that were sold when there were none.
+    pub oversold: u64,
+    /// Units of it that wait for stock.
+    pub waiting: u64,
+}
+
+/// How a SKU sold out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SoldOut {
+    pub times: u64,
+    pub in_stock_ms: u64,
+}
+
+/// A number that a channel shows and should show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Number {
+    pub channel: String,
+    pub sku: String,
+    pub shown: i64,
+    pub should: i64,
+}
+
+/// How long changes took until a channel showed them, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Lag {
+    pub mean_ms: f64,
+}
+
+/// Everything that the verdict rests on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Found {
+    /// Orders of shoppers, by the id that the server gives them.
+    pub held: BTreeMap<String, Held>,
+    pub shelves: Shelves,
+    /// Orders of the journal.
+    pub journaled: BTreeMap<String, Journaled>,
+    /// Orders that were asked for and refused: the journal may know them, nobody holds them.
+    pub refused: BTreeSet<String>,
+    pub sold_out: BTreeMap<String, SoldOut>,
+    /// Channels that ask before they sell.
+    pub asking: BTreeSet<String>,
+    /// Channels that have sold already.
+    pub sold_already: BTreeSet<String>,
+    pub numbers: Vec<Number>,
+    /// Of each channel that is published to.
+    pub lags: BTreeMap<String, Lag>,
+    pub lag_ms_p50: u64,
+    pub lag_ms_p99: u64,
+    /// How often each kind of fault happened.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Verdict {
+    /// Orders that shoppers hold.
+    pub orders: u64,
+    /// Orders of which all that was wanted left.
+    pub shipped: u64,
+    /// Orders that were cancelled in time.
+    pub cancelled: u64,
+    /// Orders of which something waits for stock that is not there.
+    pub waiting: u64,
+    /// Orders that neither left nor wait nor were cancelled.
+    pub unsettled: u64,
+    /// Units that channels that ask sold beyond what there was.
+    pub oversold_asking: u64,
+    /// Units that each channel that had sold already sold beyond what there was.
+    pub oversold_channels: BTreeMap<String, u64>,
+    /// What the formulas say of those.
+    pub predicted_oversold: BTreeMap<String, f64>,
+    /// Orders that the journal does not know.
+    pub lost: u64,
+    /// Orders that the journal knows twice, or of which more left than was ordered, or that nobody placed.
+    pub duplicated: u64,
+    /// Numbers that channels show and should not.
+    pub shown_wrong: u64,
+    pub lag_ms_p50: u64,
+    pub lag_ms_p99: u64,
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Whether every promise held, and every kind of fault happened.
+    pub proved: bool,
+}
+
+impl Held {
+    fn is_cancelled(&self) -> bool {
+        self.wanted.values().all(|units| *units == 0)
+    }
+}
+
+/// Whether at least so much of every SKU is there.
+fn covers(there: &Units, wanted: &Units) -> bool {
+    let is_there = |(sku, units): (&String, &u64)| there.get(sku).copied().unwrap_or(0) >= *units;
+    wanted.iter().all(is_there)
+}
+
+impl Found {
+    /// What came of it.
+    pub(super) fn verdict(&self) -> Verdict {
+        let known = |order: &String| self.journaled.get(order);
+        let count = |is: &dyn Fn(&String, &Held) -> bool| {
+            let orders = self.held.iter().filter(|(order, held)| is(order, held));
+            orders.count() as u64
+        };
+        let left = |order: &String| self.shelves.left.get(order).cloned().unwrap_or_default();
+        let is_shipped = |order: &String, held: &Held| {
+            !held.is_cancelled() && covers(&left(order), &held.wanted)
+        };
+        let waits = |order: &String| known(order).is_some_and(|known| known.waiting > 0);
+        let mut verdict = Verdict {
+            orders: self.held.len() as u64,
+            shipped: count(&is_shipped),
+            cancelled: count(&|_, held| held.is_cancelled()),
+            waiting: count(&|order, held| {
+                !held.is_cancelled() && !is_shipped(order, held) && waits(order)
+            }),
+            unsettled: 0,
+            oversold_asking: self.oversold(&self.asking).values().sum(),
+            oversold_channels: self.oversold(&self.sold_already),
+            predicted_oversold: self.predicted(),
+            lost: count(&|order, _| known(order).is_none_or(|known| known.received == 0)),
+            duplicated: self.duplicated(),
+            shown_wrong: self
+                .numbers
+                .iter()
+                .filter(|one| one.shown != one.should)
+                .count() as u64,
+            lag_ms_p50: self.lag_ms_p50,
+            lag_ms_p99: self.lag_ms_p99,
+            faults: self.faults.clone(),
+            proved: false,
+        };
+        let settled = verdict.shipped + verdict.cancelled + verdict.waiting;
+        verdict.unsettled = verdict.orders - settled;
+        verdict.proved = verdict.broken().is_empty();
+        verdict
+    }
+
+    /// Numbers that channels show and should not, one sentence each.
+    pub(super) fn wrong_numbers(&self) -> Vec<String> {
+        let wrong = self.numbers.iter().filter(|one| one.shown != one.should);
+        let told = wrong.map(|one| {
+            let Number {
+                channel,
+                sku,
+                shown,
+                should,
+            } = one;
+            format!("{channel} shows {shown} of {sku}, and should show {should}")
+        });
+        told.collect()
+    }
+
+    /// Units of each channel's orders that were sold, or promised, where there were none.
+    fn oversold(&self, channels: &BTreeSet<String>) -> BTreeMap<String, u64> {
+        let mut oversold: BTreeMap<String, u64> = channels
+            .iter()
+            .map(|channel| (channel.clone(), 0))
+            .collect();
+        let sold = self.held.keys().filter_map(|order| {
+            let known = self.journaled.get(order)?;
+            Some((order, known.oversold))
+        });
+        let missing = self.shelves.missing.iter();
+        let missing = missing.map(|one| (&one.order, u64::from(one.units)));
+        for (order, units) in sold.chain(missing) {
+            let channel = self.held.get(order).map(|held| &held.channel);
+            if let Some(sum) = channel.and_then(|channel| oversold.get_mut(channel)) {
+                *sum += units;
+            }
+        }
+        oversold
+    }
+
+    fn duplicated(&self) -> u64 {
+        let twice = self.journaled.values().filter(|known| known.received > 1);
+        let nobodys = self.journaled.keys();
+        let nobodys = nobodys
+            .filter(|order| !self.held.contains_key(*order) && !self.refused.contains(*order));
+        let too_much = self.shelves.left.iter().filter(|(order, left)| {
+            let held = self.held.get(*order);
+            held.is_none_or(|held| !covers(&held.ordered, left))
+        });
+        (twice.count() + nobodys.count() + too_much.count()) as u64
+    }
+
+    /// Units that each channel that had sold already should have oversold, if nothing was kept back (formula 4): as
+    /// often as a SKU sold out, at the rates it sold at, in the time until a sale elsewhere was shown.
+    fn predicted(&self) -> BTreeMap<String, f64> {
+        let channels: Vec<&String> = self.asking.iter().chain(&self.sold_already).collect();
+        let mut predicted: BTreeMap<String, f64> = BTreeMap::new();
+        for target in &self.sold_already {
+            let lag_h = |from: &String| match from == target {
+                true => 0.0,
+                false => (self.heard_after_ms(from) + self.lag_ms(target)) / HOUR_MS,
+            };
+            let sum = self.sold_out.iter().map(|(sku, out)| {
+                let hours = out.in_stock_ms as f64 / HOUR_MS;
+                let rate = |channel: &String| self.units_sold(channel, sku) as f64 / hours;
+                let sellers = channels.iter().map(|from| Seller {
+                    rate_per_h: rate(from),
+                    // What others show does not count here: only what this one sells meanwhile.
+                    lag_h: channels
+                        .iter()
+                        .map(|to| if *to == target { lag_h(from) } else { 0.0 })
+                        .collect(),
+                });
+                match out.times > 0 && hours > 0.0 {
+                    true => out.times as f64 * oversold_units(&sellers.collect::<Vec<_>>()),
+                    false => 0.0,
+                }
+            });
+            let units = (sum.sum::<f64>() * 100.0).round() / 100.0;
+            predicted.insert(target.clone(), units);
+        }
+        predicted
+    }
+
+    fn units_sold(&self, channel: &str, sku: &str) -> u64 {
+        let of_channel = self.held.values().filter(|held| held.channel == channel);
+        of_channel.filter_map(|held| held.ordered.get(sku)).sum()
+    }
+
+    fn lag_ms(&self, channel: &str) -> f64 {
+        self.lags.get(channel).map_or(0.0, |lag| lag.mean_ms)
+    }
+
+    /// How long after a sale the server heard of it, on average.
+    fn heard_after_ms(&self, channel: &str) -> f64 {
+        let of_channel = self.held.iter().filter(|(_, held)| held.channel == channel);
+        let heard = of_channel.filter_map(|(order, held)| {
+            let known = self.journaled.get(order)?;
+            Some((known.received_at_ms - held.placed_at_ms).max(0))
+        });
+        let (count, sum) = heard.fold((0_u64, 0_i64), |(count, sum), ms| (count + 1, sum + ms));
+        sum as f64 / count.max(1) as f64
+    }
+}
+
+impl Verdict {
+    /// What keeps it from being proved, one sentence each.
+    pub(super) fn broken(&self) -> Vec<String> {
+        let promises = [
+            (
+                self.lost,
+                "orders that shoppers hold are not known to the server",
+            ),
+            (self.duplicated, "orders were taken or sent twice"),
+            (
+                self.oversold_asking,
+                "units were sold that were not there, though the channel asked first",
+            ),
+            (self.unsettled, "orders neither left nor wait for stock"),
+            (self.shown_wrong, "numbers that channels show are wrong"),
+        ];
+        let broken = promises.iter().filter(|(count, _)| *count > 0);
+        let mut broken: Vec<String> = broken
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if self.shipped == 0 {
+            broken.push("nothing was sent".to_owned());
+        }
+        let never = self.faults.iter().filter(|(_, times)| **times == 0);
+        broken.extend(never.map(|(kind, _)| format!("this never happened: {kind}")));
+        broken
+    }
+
+    /// The verdict for people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let row = |name: &str, value: String| format!("{name:<34}{value}");
+        let mut lines = vec![
+            row("orders", self.orders.to_string()),
+            row("shipped in full", self.shipped.to_string()),
+            row("cancelled in time", self.cancelled.to_string()),
+            row("waiting for stock", self.waiting.to_string()),
+            row("lost", self.lost.to_string()),
+            row("taken or sent twice", self.duplicated.to_string()),
+            row(
+                "oversold where the till asked",
+                self.oversold_asking.to_string(),
+            ),
+        ];
+        for (channel, units) in &self.oversold_channels {
+            let predicted = self
+                .predicted_oversold
+                .get(channel)
+                .copied()
+                .unwrap_or_default();
+            let name = format!("oversold on {channel}, units");
+            lines.push(row(
+                &name,
+                format!("{units} (the formulas say {predicted:.1})"),
+            ));
+        }
+        lines.push(row(
+            "numbers shown wrong at the end",
+            self.shown_wrong.to_string(),
+        ));
+        let lag = format!(
+            "{} ms, 99 of 100 within {} ms",
+            self.lag_ms_p50, self.lag_ms_p99
+        );
+        lines.push(row("until a channel showed a change", lag));
+        for (kind, times) in &self.faults {
+            lines.push(row(&format!("  {kind}"), times.to_string()));
+        }
+        let broken = self.broken();
+        lines.push(match broken.is_empty() {
+            true => "Proved: every promise held, whatever went wrong.".to_owned(),
+            false => format!("Not proved: {}.", broken.join("; ")),
+        });
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(units: u64) -> Units {
+        Units::from([("TEE".to_owned(), units)])
+    }
+
+    /// A till that sold one tee and a shop that sold two, all of which left.
+    fn found() -> Found {
+        let held = |channel: &str, count| Held {
+            channel: channel.to_owned(),
+            placed_at_ms: 1_000,
+            ordered: units(count),
+            wanted: units(count),
+        };
+        let journaled = Journaled {
+            received: 1,
+            received_at_ms: 1_100,
+            ..Journaled::default()
+        };
+        let ids = ["till:1", "shop:1"].map(str::to_owned);
+        let [till, shop] = ids.clone();
+        Found {
+            held: [
+                (till.clone(), held("till", 1)),
+                (shop.clone(), held("shop", 2)),
+            ]
+            .into(),
+            shelves: Shelves {
+                left: [(till, units(1)), (shop, units(2))].into(),
+                missing: Vec::new(),
+            },
+            journaled: ids.into_iter().map(|id| (id, journaled.clone())).collect(),
+            asking: ["till".to_owned()].into(),
+            sold_already: ["shop".to_owned()].into(),
+            numbers: vec![number(3)],
+            faults: [("webhook lost", 1)].into(),
+            ..Found::default()
+        }
+    }
+
+    fn number(shown: i64) -> Number {
+        Number {
+            channel: "shop".to_owned(),
+            sku: "TEE".to_owned(),
+            shown,
+            should: 3,
+        }
+    }
+
+    #[test]
+    fn what_held_is_proved() {
+        let verdict = found().verdict();
+        assert!(verdict.proved, "{:?}", verdict.broken());
+        assert_eq!((verdict.orders, verdict.shipped), (2, 2));
+        assert_eq!(verdict.oversold_channels["shop"], 0);
+    }
+
+    /// What is done to the books, and what the verdict then says.
+    type Case = (fn(&mut Found), &'static str);
+
+    #[test]
+    fn whatever_is_not_as_promised_is_found() {
+        let cases: [Case; 11] = [
+            (
+                |found| found.journaled.retain(|order, _| order != "shop:1"),
+                "1 orders that shoppers hold are not known",
+            ),
+            (
+                |found| found.journaled.get_mut("shop:1").unwrap().received = 2,
+                "1 orders were taken or sent twice",
+            ),
+            (
+                |found| drop(found.shelves.left.insert("shop:1".to_owned(), units(3))),
+                "1 orders were taken or sent",
+            ),
+            (
+                |found| {
+                    let nobodys = ("shop:9".to_owned(), Journaled::default());
+                    found.journaled.extend([nobodys]);
+                },
+                "1 orders were taken",
+            ),
+            (
+                |found| drop(found.shelves.left.insert("shop:9".to_owned(), units(1))),
+                "1 orders were taken or sent",
+            ),
+            (
+                |found| found.journaled.get_mut("till:1").unwrap().oversold = 1,
+                "1 units were sold that were not there",
+            ),
+            (
+                |found| {
+                    found.shelves.missing.push(Missing {
+                        order: "till:1".to_owned(),
+                        sku: "TEE".to_owned(),
+                        units: 2,
+                    });
+                },
+                "2 units were sold that were not there",
+            ),
+            (
+                |found| drop(found.shelves.left.insert("shop:1".to_owned(), units(1))),
+                "1 orders neither left nor wait",
+            ),
+            (
+                |found| found.numbers.push(number(4)),
+                "1 numbers that channels show are wrong",
+            ),
+            (
+                |found| {
+                    found.faults.insert("webhook lost", 0);
+                },
+                "this never happened: webhook lost",
+            ),
+            (|found| found.held.clear(), "nothing was sent"),
+        ];
+        for (change, said) in cases {
+            let mut found = found();
+            change(&mut found);
+            let verdict = found.verdict();
+            let broken = verdict.broken().join("; ");
+            assert!(!verdict.proved && broken.contains(said), "{said}: {broken}");
+        }
+    }
+
+    #[test]
+    fn what_was_cancelled_refused_or_waits_is_no_fault() {
+        let cases: [fn(&mut Found); 3] = [
+            |found| {
+                found.held.get_mut("shop:1").unwrap().wanted = units(0);
+                found.shelves.left.remove("shop:1");
+            },
+            |found| {
+                found
+                    .journaled
+                    .insert("till:2".to_owned(), Journaled::default());
+                found.refused.insert("till:2".to_owned());
+            },
+            |found| {
+                let known = found.journaled.get_mut("shop:1").unwrap();
+                (known.waiting, known.oversold) = (1, 1);
+                found.shelves.left.insert("shop:1".to_owned(), units(1));
+            },
+        ];
+        for (case, change) in cases.into_iter().enumerate() {
+            let mut found = found();
+            change(&mut found);
+            let verdict = found.verdict();
+            assert!(verdict.proved, "{case}: {:?}", verdict.broken());
+            assert_eq!(verdict.oversold_channels["shop"], u64::from(case == 2));
+        }
+    }
+
+    /// Formula 4's check value: two channels at 10 an hour and 10 minutes oversell 1.667 units a stock-out, half of them
+    /// on each; one of the two asks here, and 0.1 s pass until a sale is heard of.
+    #[test]
+    fn the_formulas_say_what_should_have_been_oversold() {
+        let mut found = found();
+        for held in found.held.values_mut() {
+            held.ordered = units(10);
+            held.placed_at_ms = 1_100;
+        }
+        let out = SoldOut {
+            times: 2,
+            in_stock_ms: 3_600_000,
+        };
+        found.sold_out.insert("TEE".to_owned(), out);
+        found
+            .lags
+            .insert("shop".to_owned(), Lag { mean_ms: 600_000.0 });
+        // Of two stock-outs half of 1.667 each.
+        assert_eq!(found.verdict().predicted_oversold["shop"], 1.67);
+        found.asking.clear();
+        assert_eq!(found.verdict().predicted_oversold["shop"], 0.0);
+    }
+}
