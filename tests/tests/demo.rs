@@ -1,0 +1,55 @@
+//! The demo as anybody runs it, for a few seconds: what it promises holds, and the page shows it.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test target")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{binary, free_port, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promises_hold_and_the_page_shows_it() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let arguments = ["demo", "--for", "5s", "--orders-per-s", "8", "--json"];
+    let mut command = Command::new(binary());
+    command.args(arguments).args(["--listen", &address]);
+    let demo = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let demo = demo.spawn().unwrap();
+
+    let http = reqwest::Client::new();
+    let get = async |path: &str| {
+        let answer = http.get(format!("http://{address}{path}")).send().await;
+        answer.ok()?.text().await.ok()
+    };
+    until("the page shows orders", async || {
+        let document = get("/status.json").await.unwrap_or_default();
+        let document: Value = serde_json::from_str(&document).unwrap_or_default();
+        document["orders"]
+            .as_array()
+            .is_some_and(|orders| !orders.is_empty())
+    })
+    .await;
+    assert!(get("/").await.unwrap().contains("Crossdock demo"));
+
+    let ended = tokio::task::spawn_blocking(|| demo.wait_with_output());
+    let ended = tokio::time::timeout(Duration::from_secs(300), ended);
+    let ended = ended.await.unwrap().unwrap().unwrap();
+    let said = String::from_utf8(ended.stdout).unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    let verdict: Value = serde_json::from_str(said.lines().last().unwrap()).expect(&told);
+    for figure in [
+        "lost",
+        "duplicated",
+        "oversold_asking",
+        "unsettled",
+        "shown_wrong",
+    ] {
+        assert_eq!(verdict[figure], 0, "{figure}: {verdict}\n{told}");
+    }
+    assert!(verdict["shipped"].as_u64().unwrap() > 0, "{verdict}");
+    // What never went wrong in a few seconds keeps it from being proved, and says so by its exit code.
+    let is_proved = verdict["proved"].as_bool().unwrap();
+    assert_eq!(ended.status.success(), is_proved, "{verdict}\n{told}");
+}
