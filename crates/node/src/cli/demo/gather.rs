@@ -105,10 +105,13 @@ fn times(faults: &Faults, kind: Fault) -> u64 {
 }
 
 /// Faults of the shop that must happen.
-const SHOP_FAULTS: [(Fault, &str); 10] = [
+const SHOP_FAULTS: [(Fault, &str); 13] = [
     (Fault::Duplicated, "webhook_duplicated"),
     (Fault::Reordered, "webhook_reordered"),
     (Fault::Late, "webhook_late"),
+    (Fault::Lost, "webhook_lost"),
+    (Fault::Unsubscribed, "subscription_deleted"),
+    (Fault::Lagged, "list_lagged"),
     (Fault::Unheard, "webhook_unheard"),
     (Fault::Throttled, "call_throttled"),
     (Fault::TooMany, "call_429"),

@@ -14,7 +14,8 @@ const PAUSE_MAX: Duration = Duration::from_s(3);
 const TIMES: u64 = 2;
 
 /// What is made to happen at the shop, in this order.
-const KINDS: [Fault; 10] = [
+const KINDS: [Fault; 11] = [
+    Fault::Lost,
     Fault::Duplicated,
     Fault::Throttled,
     Fault::Reordered,

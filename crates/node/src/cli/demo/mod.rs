@@ -28,7 +28,7 @@ use verdict::{Found, Verdict};
 /// Pause between two looks.
 const LOOK: Wait = Wait::from_millis(500);
 /// How long what is under way may take after the last shopper left.
-const SETTLE_MAX: Wait = Wait::from_secs(120);
+const SETTLE_MAX: Wait = Wait::from_secs(240);
 /// Looks after which what orders still wait for is delivered, again and again.
 const LOOKS_PER_DELIVERY: u64 = 8;
 
@@ -150,7 +150,9 @@ async fn settle(scene: &Scene, history: &mut History, board: &Board) -> Outcome<
         tokio::time::sleep(LOOK).await;
         board.look(scene, history).await?;
         let found = scene.gather(history)?;
-        if is_settled(&found.verdict()) || began.elapsed() > SETTLE_MAX {
+        let is_told_again = scene.shop.with(|store, _| store.subscribed()) > 0;
+        let is_settled = is_told_again && is_settled(&found.verdict());
+        if is_settled || began.elapsed() > SETTLE_MAX {
             return Ok(found);
         }
         if look % LOOKS_PER_DELIVERY == 0 {

@@ -1,6 +1,7 @@
 //! The scene of a demo: the real server on a journal of its own, a shop, a till and three warehouses around it, and
 //! shoppers who come to both.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,15 +55,6 @@ const UNITS_MEAN: f64 = 1.25;
 const POINTS_PER_S: u32 = 1_000;
 /// How late the shop lists orders.
 const LIST_LAG: Duration = Duration::from_s(2);
-/// Topics that the server hears of.
-const TOPICS: [&str; 6] = [
-    "orders/create",
-    "orders/updated",
-    "orders/cancelled",
-    "refunds/create",
-    "orders/fulfilled",
-    "inventory_levels/update",
-];
 /// Things that are set up at once.
 const SET_UP_AT_ONCE: usize = 16;
 
@@ -153,6 +145,7 @@ fn faults(seed: u64) -> Faults {
         (Fault::Duplicated, 0.05),
         (Fault::Reordered, 0.05),
         (Fault::Late, 0.01),
+        (Fault::Lost, 0.01),
         (Fault::Unheard, 0.02),
         (Fault::Throttled, 0.004),
         (Fault::TooMany, 0.002),
@@ -186,13 +179,18 @@ fn sku(rank: usize) -> String {
 }
 
 /// The server's configuration, as anybody would write it.
-fn config(args: &Args, folder: &Path, shop_url: &str, place: u64) -> Outcome<Config> {
+fn config(
+    args: &Args,
+    folder: &Path,
+    listen: SocketAddr,
+    (shop_url, place): (&str, u64),
+) -> Outcome<Config> {
     let data = args.data.clone().unwrap_or_else(|| folder.join("data"));
     let data = std::path::absolute(data).context("the data folder")?;
     let text = format!(
         r#"
         [server]
-        listen = {listen:?}
+        listen = "{listen}"
         [data]
         dir = {data:?}
         [warehouse]
@@ -210,9 +208,9 @@ fn config(args: &Args, folder: &Path, shop_url: &str, place: u64) -> Outcome<Con
         token = {{ file = "shop-token" }}
         places = {{ {place} = ["reno", "tulsa", "york"] }}
         points_per_s = {POINTS_PER_S}
+        webhook_url = "http://{listen}/webhooks/{SHOP}"
         recheck_minutes = 1
         "#,
-        listen = args.listen,
     );
     let config = Config::parse(&folder.join("demo.toml"), &text);
     config.map_err(|mistakes| Failure::config(&mistakes))
@@ -233,7 +231,12 @@ impl Scene {
         let serving = shop
             .serve(listener("127.0.0.1:0").await?)
             .context("the shop")?;
-        let config = config(args, folder.path(), serving.url(), place)?;
+        // The shop is told where its webhooks go before the server listens there.
+        let listen = listener(&args.listen)
+            .await?
+            .local_addr()
+            .context("listening")?;
+        let config = config(args, folder.path(), listen, (serving.url(), place))?;
         let options = Options {
             page: Some(page),
             ..Options::default()
@@ -247,7 +250,7 @@ impl Scene {
         let (warehouses, open) = warehouses(&client, &door, &clock, &secrets, &mut dice).await?;
         let goods = goods(args, products);
         fill(&client, &warehouses, &goods).await?;
-        open_shop(&client, &shop, &url).await?;
+        publish(&client).await?;
         shown(&shop, place, &goods, &warehouses).await?;
         shop.with(|store, _| store.set_faults(faults(args.seed)));
         let till = Arc::new(Till::new(door, TILL, skus(&goods)));
@@ -292,6 +295,8 @@ impl Scene {
             let _ = task.await;
         }
         self.shop.with(|store, _| {
+            // The last thing that goes wrong: what is on its way is never told.
+            store.delete_subscriptions();
             let calm = store.faults().clone().calmed();
             store.set_faults(calm);
         });
@@ -437,22 +442,14 @@ async fn fill(client: &Client, warehouses: &[Arc<Warehouse>], goods: &[Goods]) -
     Ok(())
 }
 
-/// The shop tells the server of everything from now on, and is published to.
-async fn open_shop(client: &Client, shop: &Arc<Shop>, url: &str) -> Outcome {
-    let hook = format!("{url}/webhooks/{SHOP}");
-    shop.with(|store, _| {
-        for topic in TOPICS {
-            store.subscribe(topic, &hook);
-        }
-    });
+/// The shop is published to from now on.
+async fn publish(client: &Client) -> Outcome {
     let mode = json!({ "mode": "active" });
-    client
-        .post(&["v1", "channels", SHOP, "mode"], &mode)
-        .await
-        .map(drop)
+    let path = ["v1", "channels", SHOP, "mode"];
+    client.post(&path, &mode).await.map(drop)
 }
 
-/// Waits until the shop shows what is on the shelves.
+/// Waits until the shop shows what is on the shelves, and tells of what happens.
 async fn shown(
     shop: &Arc<Shop>,
     place: u64,
@@ -472,7 +469,7 @@ async fn shown(
             let shown = shop.with(|store, _| store.available(one.product.item, place));
             shown == Some(on_shelves(&one.sku))
         };
-        if goods.iter().all(is_shown) {
+        if goods.iter().all(is_shown) && shop.with(|store, _| store.subscribed()) > 0 {
             return Ok(());
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
