@@ -209,6 +209,8 @@ pub struct NumberView {
     pub mode: ListingMode,
     /// What the channel shows, as far as is known; at most, on a channel whose writes replace its number.
     pub shown: Option<i64>,
+    /// When the channel said so last, by its clock.
+    pub stated_at: Option<Timestamp>,
     /// What it should show. `None`: it cannot be told, and what is shown stays.
     pub should: Option<u32>,
     /// Since when it should show another number.

@@ -156,7 +156,7 @@ impl Counter {
         let entity = EntityId::Sku(sku.clone());
         let subject = format!("{}/{sku}", self.location);
         let Some(before) = self.on_hand(&entity).await? else {
-            let why = "there is no such SKU";
+            let why = "there is no such SKU, or it is put aside";
             self.note_unknown(reading, &sku, counted, why).await;
             return Ok(());
         };
@@ -166,8 +166,8 @@ impl Counter {
         let outcome = match asked.await.map(|reply| reply.answer) {
             Ok(Answer::Counted(outcome)) => outcome,
             Ok(_) => CountOutcome::Applied,
-            Err(AskError::Rejected(rejection)) => {
-                let why = rejection.to_string();
+            Err(refused @ (AskError::Rejected(_) | AskError::Quarantined { .. })) => {
+                let why = refused.to_string();
                 self.note_unknown(reading, &sku, counted, &why).await;
                 return Ok(());
             }
@@ -194,7 +194,7 @@ impl Counter {
             .await;
     }
 
-    /// Units of a SKU at the location; `None`: there is no such SKU.
+    /// Units of a SKU at the location; `None`: there is no such SKU, or it is put aside.
     async fn on_hand(&self, sku: &EntityId) -> Result<Option<i64>, String> {
         match self
             .handle
@@ -207,7 +207,7 @@ impl Counter {
                 let place = places.find(|place| place.location == self.location);
                 Ok(Some(place.map_or(0, |place| place.on_hand)))
             }
-            Ok(_) | Err(AskError::Rejected(_)) => Ok(None),
+            Ok(_) | Err(AskError::Rejected(_) | AskError::Quarantined { .. }) => Ok(None),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -32,6 +32,22 @@ impl BucketState {
         let EntityId::Bucket(channel, _) = id else {
             return Err(IllegalHistory(format!("{id} is no bucket")));
         };
+        let mut touched = touched(self, event);
+        self.apply_event(id, event, at)?;
+        if let BucketEvent::Mapped { listing, .. } = event {
+            // What it shares a SKU with from now on.
+            touched.extend(self.beside(listing));
+        }
+        self.note(channel, touched, at);
+        Ok(())
+    }
+
+    fn apply_event(
+        &mut self,
+        id: &EntityId,
+        event: &BucketEvent,
+        at: Timestamp,
+    ) -> Result<(), IllegalHistory> {
         match event {
             BucketEvent::Mapped { listing, target } => self.apply_mapped(id, listing, target),
             BucketEvent::Unmapped { listing } => self.apply_unmapped(listing),
@@ -94,7 +110,6 @@ impl BucketState {
             }
             BucketEvent::ExceptionNoted(_) => {}
         }
-        self.note(channel, touched(self, event), at);
         Ok(())
     }
 
@@ -400,7 +415,7 @@ impl BucketState {
     }
 
     /// Notes which numbers of these listings are wrong.
-    fn note(&mut self, channel: &ChannelId, listings: Vec<ListingId>, at: Timestamp) {
+    fn note(&mut self, channel: &ChannelId, listings: BTreeSet<ListingId>, at: Timestamp) {
         for listing in listings {
             let targets = self.targets(channel, &listing);
             let (Some(publishing), Some(known)) =
@@ -451,15 +466,18 @@ impl BucketState {
 }
 
 /// The listings whose numbers an event may have made right or wrong.
-fn touched(state: &BucketState, event: &BucketEvent) -> Vec<ListingId> {
+fn touched(state: &BucketState, event: &BucketEvent) -> BTreeSet<ListingId> {
     match event {
-        BucketEvent::Mapped { listing, .. }
-        | BucketEvent::Shown { listing, .. }
+        BucketEvent::Mapped { listing, .. } | BucketEvent::Unmapped { listing } => {
+            let own = [listing.clone()].into_iter();
+            own.chain(state.beside(listing)).collect()
+        }
+        BucketEvent::Shown { listing, .. }
         | BucketEvent::ListingModeSet { listing, .. }
         | BucketEvent::Begun { listing, .. }
         | BucketEvent::Ended { listing, .. }
         | BucketEvent::Missed { listing, .. }
-        | BucketEvent::DoubtEnded { listing, .. } => vec![listing.clone()],
+        | BucketEvent::DoubtEnded { listing, .. } => [listing.clone()].into(),
         BucketEvent::ExceptionOpened(ExceptionOpened { key, .. })
         | BucketEvent::ExceptionClosed(ExceptionClosed { key, .. }) => {
             let number = numbered(key).into_iter();
@@ -472,11 +490,10 @@ fn touched(state: &BucketState, event: &BucketEvent) -> Vec<ListingId> {
                 .flat_map(|heard| heard.listings.iter().cloned())
                 .collect()
         }
-        BucketEvent::Unmapped { .. }
-        | BucketEvent::Unheard { .. }
+        BucketEvent::Unheard { .. }
         | BucketEvent::AskedAgain { .. }
         | BucketEvent::Drifted { .. }
         | BucketEvent::Proved { .. }
-        | BucketEvent::ExceptionNoted(_) => Vec::new(),
+        | BucketEvent::ExceptionNoted(_) => BTreeSet::new(),
     }
 }

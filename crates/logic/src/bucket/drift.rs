@@ -44,12 +44,13 @@ impl Drifts {
 }
 
 impl BucketState {
-    /// What a statement of the channel comes to, and what it says of drift.
+    /// What a statement of the channel comes to, and what it says of drift. Of what rose and is told by the channel itself
+    /// (`is_asked`: as an answer), orders may tell the cause in a moment: one that was cancelled there and put back.
     pub(super) fn see(
         &self,
         channel: &ChannelId,
         listing: &ListingId,
-        level: &ShownLevel,
+        (level, is_asked): (&ShownLevel, bool),
         now: Timestamp,
     ) -> (Seen, Vec<BucketEvent>) {
         let number = (listing.clone(), level.place.clone());
@@ -66,6 +67,7 @@ impl BucketState {
         let by = match place.slot.fit(statement, sold) {
             Fit::AsKnown => return (Seen::AsKnown, Vec::new()),
             Fit::InFlight => return (Seen::InFlight, Vec::new()),
+            Fit::Rose { .. } if !is_asked => return (Seen::InFlight, Vec::new()),
             Fit::Rose { units } => i64::from(units),
             // More than all that may have been sold unseen.
             Fit::Fell { units } if self.replaces() && units > unseen => -i64::from(units),

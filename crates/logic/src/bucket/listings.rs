@@ -64,7 +64,8 @@ impl BucketState {
                 max: PLACES_MAX as u64,
             });
         }
-        let (seen, drifted) = self.see(channel, listing, level, asked.now);
+        let stated = (level, asked_at.is_some());
+        let (seen, drifted) = self.see(channel, listing, stated, asked.now);
         let is_news = place.is_none_or(|place| match asked_at {
             Some(_) => !(seen == Seen::AsKnown && place.is_settled_at(level)),
             None => place.tells(level),

@@ -118,6 +118,7 @@ impl BucketState {
                     place: id.clone(),
                     mode: known.mode,
                     shown: slot.and_then(|slot| slot.most(sold)),
+                    stated_at: place.and_then(|place| place.stated_at()),
                     should: slot.map_or(target.map(|target| target.units), should),
                     wrong_since: slot.and_then(Slot::wrong_since),
                 });

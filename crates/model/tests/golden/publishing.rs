@@ -80,6 +80,7 @@ pub fn number_view() -> NumberView {
         place: place(),
         mode: ListingMode::Paused,
         shown: Some(-1),
+        stated_at: Some(at(5)),
         should: Some(4),
         wrong_since: Some(at(6)),
     }

@@ -154,7 +154,7 @@ time_zone = "UTC"
 # webhook_url = "https://orders.example.com/webhooks/shop"
 # places = {{ 8050 = ["reno", "york"] }}
 # buffer_units = 0
-# buffer = {{ risk = 0.001, lag_s = 5, floor_units = 0, cap_units = 20 }}
+# buffer = {{ risk = 0.001, lag_s = 5, floor_units = 0, cap_units = 100 }}
 # list_lag_s = 5
 # points_per_s = 100
 # wrong_minutes = 10

@@ -72,7 +72,7 @@ pub struct MeasuredBuffer {
 }
 
 fn cap() -> u32 {
-    20
+    100
 }
 
 fn list_lag() -> u32 {

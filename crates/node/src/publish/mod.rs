@@ -24,7 +24,7 @@ use crossdock_runtime::{
 };
 use futures::future::join_all;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::links::{Link, Links};
 
@@ -67,8 +67,8 @@ impl Publishers {
         let fresh = fresh.filter(|publisher| publisher.door.set(door()).is_ok());
         let tasks = fresh.flat_map(|publisher| {
             [
-                tokio::spawn(Arc::clone(publisher).run()),
-                tokio::spawn(Arc::clone(publisher).recheck()),
+                tokio::spawn(Arc::clone(publisher).watch(Publisher::run)),
+                tokio::spawn(Arc::clone(publisher).watch(Publisher::recheck)),
             ]
         });
         tasks.collect()
@@ -139,6 +139,22 @@ impl Publisher {
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
         lock(&self.desk)
+    }
+
+    /// Begins work anew that crashes.
+    async fn watch<W>(self: Arc<Self>, work: fn(Arc<Self>) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        loop {
+            // A set ends its tasks when it is dropped.
+            let mut set = JoinSet::new();
+            set.spawn(work(Arc::clone(&self)));
+            if let Some(Err(crash)) = set.join_next().await {
+                tracing::error!(channel = %self.link.channel, %crash, "publishing crashed; it begins anew");
+            }
+            self.clock.sleep(AGAIN).await;
+        }
     }
 
     async fn run(self: Arc<Self>) {

@@ -16,6 +16,10 @@ use super::Publisher;
 
 /// Pause before a call is tried again that the budget, or the channel, does not allow now.
 const NOT_NOW: Duration = Duration::from_s(5);
+/// What the channel said less than that ago needs no look; it may also show what it confirmed only minutes later.
+const QUIET: Duration = Duration::from_minutes(15);
+/// Tries of one page.
+const TRIES_MAX: u32 = 3;
 
 impl Publisher {
     /// Looks at every bucket once in a while, one after the other.
@@ -36,7 +40,8 @@ impl Publisher {
         let Ok(Answer::Numbers(views)) = self.ask(bucket, BucketCommand::LookNumbers).await else {
             return;
         };
-        let settled = views.into_iter().filter(is_settled);
+        let before = self.clock.now() - QUIET.min(self.link.numbers.recheck_every);
+        let settled = views.into_iter().filter(|view| is_settled(view, before));
         let settled: Vec<Number> = settled.map(|view| (view.listing, view.place)).collect();
         for page in settled.chunks(self.link.numbers.limits.reads_max.max(1)) {
             self.recheck_page(bucket, page).await;
@@ -45,7 +50,9 @@ impl Publisher {
 
     async fn recheck_page(&self, bucket: u16, page: &[Number]) {
         let cost = self.link.numbers.limits.cost_of_reading(page.len());
-        loop {
+        let mut failures = 0;
+        // What the channel does not answer about is passed over: it is looked at again with the next round.
+        while failures < TRIES_MAX {
             let asked_at = self.clock.now();
             if !self.budget().take_spare(cost, asked_at) {
                 self.clock.sleep(NOT_NOW).await;
@@ -56,6 +63,7 @@ impl Publisher {
                 self.compare(bucket, page, &shown, asked_at).await;
                 return;
             }
+            failures += 1;
             self.clock.sleep(NOT_NOW).await;
         }
     }
@@ -77,6 +85,8 @@ impl Publisher {
     }
 }
 
-fn is_settled(view: &NumberView) -> bool {
-    view.wrong_since.is_none() && view.shown.is_some() && view.should.is_some()
+/// Whether nothing is to be done about it, and the channel said so before then.
+fn is_settled(view: &NumberView, before: Timestamp) -> bool {
+    let is_quiet = view.stated_at.is_some_and(|at| at <= before);
+    view.wrong_since.is_none() && view.should.is_some() && is_quiet
 }

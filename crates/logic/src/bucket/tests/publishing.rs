@@ -229,6 +229,12 @@ impl Shop {
         self.0.pass(Duration::from_ms(1));
     }
 
+    /// Begins the call of that number, and has it carried out.
+    fn confirm_next(&mut self, call: u64) {
+        assert!(matches!(self.begin()[..], [NumberCallKind::Set { .. }]));
+        self.confirm(call);
+    }
+
     fn confirm(&mut self, call: u64) {
         let at = self.0.now;
         self.end(call, CallOutcome::Confirmed { at });
@@ -707,6 +713,8 @@ fn drift_is_told_by_its_kind_and_put_right() {
         assert_eq!(shop.begin(), set(call, 10, Some(shown)));
         shop.confirm(call);
     }
+    assert_eq!(shop.shows(20), Seen::InFlight, "an order may tell why");
+    shop.confirm_next(5);
     shop.0.pass(Duration::from_minutes(25 * 60));
     assert_eq!(shop.reads(70), Seen::Drifted(ForeignEdit));
     assert_eq!(shop.reads(4), Seen::Fell, "it may have been sold");
@@ -726,4 +734,40 @@ fn where_writes_replace_a_number_only_more_than_unseen_sales_is_drift() {
     let shown = shop.stated();
     assert_eq!(shop.reads(shown - 1), Seen::Fell);
     assert_eq!(shop.reads(2), Seen::Drifted(DriftClass::ForeignEdit));
+}
+
+/// Whether two listings share a SKU decides what is known of either: both are looked at anew, and nothing is due in vain.
+#[test]
+fn a_listing_beside_another_is_looked_at_when_that_one_comes_or_goes() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.shows(10);
+    shop.0.pass(Duration::from_minutes(1));
+    shop.say("A", 2, 30, &[]);
+    let since = |shop: &mut Shop| {
+        let looked = shop.0.ask(Command::Bucket(BucketCommand::LookNumbers));
+        let Ok(Answer::Numbers(views)) = looked else {
+            panic!("{looked:?}");
+        };
+        let mut views = views.into_iter();
+        views
+            .find(|view| view.listing == listing("1"))
+            .unwrap()
+            .wrong_since
+    };
+    let wrong_for = Duration::from_minutes(10);
+    for command in [
+        BucketCommand::Map {
+            listing: listing("2"),
+            target: single("A", 1),
+        },
+        BucketCommand::Unmap {
+            listing: listing("2"),
+        },
+    ] {
+        shop.0.pass(Duration::from_minutes(1));
+        shop.tell(command);
+        let since = since(&mut shop).unwrap();
+        assert_eq!(since, shop.0.now, "it waits from now on");
+        assert_eq!(shop.0.deadline(), Some(since + wrong_for));
+    }
 }
