@@ -6,6 +6,7 @@
 //! its lines are, holds the proof back.
 
 mod open;
+mod order;
 mod round;
 mod standing;
 mod subscriptions;
@@ -27,12 +28,13 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::links::{Link, Links};
 pub use open::open_orders;
-use standing::Standing;
+use order::Failing;
+use standing::{Heard, Standing};
 
 /// Kind of the exception about a channel whose orders cannot be read.
 const ORDERS_UNREAD: &str = "orders_unread";
-/// Kind of the exception about an order that cannot be read.
-const UNREADABLE: &str = "unreadable";
+/// What is told of one second may have come in any order: an order is read once more when that is over.
+const SECOND: Duration = Duration::from_s(1);
 /// Shortest pause between two notes of where reading stands.
 const KEEP_PAUSE: Duration = Duration::from_s(5);
 /// First pause before it is looked again whether what was read is placed; it doubles up to the longest.
@@ -112,6 +114,8 @@ struct Progress {
     kept_at: Timestamp,
     /// Orders that are placed, by the time of the state that is: they need not be looked at again while they are listed.
     placed: BTreeMap<ExternalId, Timestamp>,
+    /// Orders that are waited for and could not be read.
+    failing: BTreeMap<ExternalId, Failing>,
     /// Orders up to then were read.
     read_up_to: Timestamp,
     /// Orders up to then are placed.
@@ -121,6 +125,8 @@ struct Progress {
     next_read: Timestamp,
     last_read: Timestamp,
     next_look: Timestamp,
+    /// What is waited for was looked at up to this one, if not to the end.
+    looked: Option<String>,
     look_pause: Duration,
     failures: u32,
     /// Whether the exception about it is open. `None`: another process may have opened it.
@@ -153,6 +159,8 @@ impl Poller {
             if next_read <= now {
                 let read = self.read(&mut progress).await;
                 self.note(&mut progress, read).await;
+            } else if next_again(&progress) <= now {
+                self.hear_again(&mut progress).await;
             } else if !progress.standing.awaited.is_empty() && progress.next_look <= now {
                 self.look(&mut progress).await;
             } else {
@@ -172,17 +180,24 @@ impl Poller {
         let kept = self.polled().await.map(|polled| polled.cursor);
         let standing = kept.as_deref().and_then(Standing::read);
         let anew = || Standing::at(self.link.orders.orders.since(now));
+        let standing = standing.unwrap_or_else(anew);
+        let unread = standing.awaited.values();
+        let unread = unread.filter(|awaited| awaited.heard == Heard::Unread);
+        let unread = unread.filter_map(|awaited| awaited.order.clone());
+        let failing = unread.map(|order| (order, Failing::default())).collect();
         Progress {
-            standing: standing.unwrap_or_else(anew),
+            standing,
             kept,
             kept_at: Timestamp::default(),
             placed: BTreeMap::new(),
+            failing,
             read_up_to: Timestamp::default(),
             proven: Timestamp::default(),
             told: BTreeMap::new(),
             next_read: now,
             last_read: now,
             next_look: now,
+            looked: None,
             look_pause: LOOK_MIN,
             failures: 0,
             is_told: None,
@@ -220,7 +235,8 @@ impl Poller {
         let text = progress.standing.text();
         let keep = text.filter(|text| progress.kept.as_ref() != Some(text));
         let keep = keep.map(|_| progress.kept_at + KEEP_PAUSE);
-        look.into_iter().chain(keep).min().unwrap_or(Timestamp::MAX)
+        let rest = look.into_iter().chain(keep).min();
+        rest.unwrap_or(Timestamp::MAX).min(next_again(progress))
     }
 
     /// Notes how a read went, and tells when it has not gone well for too long.
@@ -270,19 +286,6 @@ impl Poller {
                  time; see the channel's status page, and its secrets here. The last call: {error}"
             ),
             evidence: vec![("read_up_to_ms".to_owned(), since.as_ms().to_string())],
-        }
-    }
-
-    fn unreadable_order(&self, order: &ExternalId, problem: &str) -> ChannelCommand {
-        let channel = &self.link.channel;
-        ChannelCommand::OpenException {
-            kind: UNREADABLE.to_owned(),
-            subject: format!("order:{channel}:{order}"),
-            cause: format!(
-                "{channel} lists order {order} as changed, and it cannot be read: {problem}. What it says is not known \
-                 here."
-            ),
-            evidence: Vec::new(),
         }
     }
 
@@ -342,6 +345,12 @@ impl Poller {
         }
         told.is_ok()
     }
+}
+
+/// When an order that could not be read is tried again.
+fn next_again(progress: &Progress) -> Timestamp {
+    let next = progress.failing.values().map(|failing| failing.again_at);
+    next.min().unwrap_or(Timestamp::MAX)
 }
 
 /// The pause after so many failures, a random part of it less, so that channels that failed together do not come back

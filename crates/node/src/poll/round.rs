@@ -1,29 +1,41 @@
 //! One round of reading: a list, page by page; what is not known goes into the inbox.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use crossdock_channels::{CallError, Listed, Told};
+use crossdock_channels::{Listed, Told};
 use crossdock_journal::{InboxId, InboxInsert, InboxState};
 use crossdock_model::answer::OrderSummary;
-use crossdock_model::{Answer, Duration, EntityId, ExternalId, OrderId, Timestamp};
-use crossdock_runtime::{AskError, Door};
+use crossdock_model::{Duration, ExternalId, Timestamp};
+use crossdock_runtime::AskError;
 
-use super::standing::Awaited;
-use super::{LOOK_MAX, LOOK_MIN, Poller, Progress, Unread};
+use super::standing::{Awaited, Heard};
+use super::{LOOK_MAX, LOOK_MIN, Poller, Progress, SECOND, Unread};
 
-/// What is told of one second may have come in any order: an order is read once more when that is over.
-const SECOND: Duration = Duration::from_s(1);
 /// Pause before a delivery is stored again that an overloaded node did not take.
 const STORE_AGAIN: Duration = Duration::from_ms(250);
 /// Times it is tried.
 const STORE_TRIES: u32 = 20;
+/// Orders in a row that cannot be read after which it is taken to be the channel, and not the orders.
+const FAILED_MAX: u32 = 3;
+/// Orders at which it is looked at once whether they are placed.
+const LOOKS_MAX: usize = 100;
+
+/// What a round has found so far.
+#[derive(Default)]
+struct Round {
+    /// Listed orders that are placed.
+    placed: BTreeMap<ExternalId, Timestamp>,
+    /// Orders in a row that could not be read.
+    failed: u32,
+}
 
 impl Poller {
     /// Reads what changed since the last round.
     pub(super) async fn read(&self, progress: &mut Progress) -> Result<(), Unread> {
         let link = &self.link.orders;
         let mut looked_until = self.clock.now();
-        let mut listed = BTreeMap::new();
+        let mut round = Round::default();
         loop {
             link.list.take().await;
             let cursor = progress.standing.cursor.clone();
@@ -31,7 +43,7 @@ impl Poller {
             link.list.correct(page.points_left);
             looked_until = looked_until.min(page.looked_until.unwrap_or(Timestamp::MAX));
             for order in page.orders {
-                self.take(progress, &mut listed, order).await?;
+                self.take(progress, &mut round, order).await?;
             }
             // All of the page is stored: only now it is behind us.
             progress.standing.cursor = page.cursor;
@@ -40,7 +52,7 @@ impl Poller {
                 break;
             }
         }
-        progress.placed = listed;
+        progress.placed = round.placed;
         progress.read_up_to = looked_until - link.pace.late;
         progress.look_pause = LOOK_MIN;
         self.look(progress).await;
@@ -51,74 +63,85 @@ impl Poller {
     async fn take(
         &self,
         progress: &mut Progress,
-        listed: &mut BTreeMap<ExternalId, Timestamp>,
+        round: &mut Round,
         order: Listed,
     ) -> Result<(), Unread> {
-        let (named, told) = match order {
-            Listed::Named { order, updated_at } => (Some((order, updated_at)), None),
-            Listed::Stated { order, told } => (order, Some(told)),
-        };
-        let is_placed = |(order, at): &(ExternalId, Timestamp)| {
-            progress.placed.get(order).is_some_and(|known| known >= at)
-        };
-        if let Some((order, updated_at)) = named.clone().filter(is_placed) {
-            listed.insert(order, updated_at);
+        match order {
+            Listed::Named { order, updated_at } => {
+                self.take_named(progress, round, order, updated_at).await
+            }
+            Listed::Stated { order, told } => {
+                let is_placed = |(order, at): &(ExternalId, Timestamp)| {
+                    progress.placed.get(order).is_some_and(|known| known >= at)
+                };
+                if let Some((order, at)) = order.clone().filter(is_placed) {
+                    round.placed.insert(order, at);
+                    return Ok(());
+                }
+                let (order, updated_at) = order.unzip();
+                let updated_at = updated_at.unwrap_or_default();
+                let heard = self.heard(updated_at);
+                let delivery = Some(told.delivery_id.clone());
+                self.store(told).await?;
+                progress.standing.wait_for(Awaited {
+                    order,
+                    updated_at,
+                    delivery,
+                    heard,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_named(
+        &self,
+        progress: &mut Progress,
+        round: &mut Round,
+        order: ExternalId,
+        updated_at: Timestamp,
+    ) -> Result<(), Unread> {
+        let is_placed = progress.placed.get(&order);
+        if is_placed.is_some_and(|known| *known >= updated_at) {
+            round.placed.insert(order, updated_at);
             return Ok(());
         }
-        let told = match (told, &named) {
-            (None, Some((order, updated_at))) => self.read_order(order, *updated_at).await?,
-            (told, _) => told,
-        };
-        let delivery = told.as_ref().map(|told| told.delivery_id.clone());
-        if let Some(told) = told {
-            self.store(told).await?;
+        if progress.failing.contains_key(&order) {
+            // It has its own turn.
+            progress.standing.wait_for(Awaited {
+                order: Some(order),
+                updated_at,
+                delivery: None,
+                heard: Heard::Unread,
+            });
+            return Ok(());
         }
-        let (order, updated_at) = named.unzip();
-        progress.standing.wait_for(Awaited {
-            order,
-            updated_at: updated_at.unwrap_or_default(),
-            delivery,
-        });
+        let waits = progress.standing.of(&order);
+        let is_whole = |waits: &Awaited| waits.heard == Heard::Whole;
+        if waits.is_some_and(|waits| is_whole(waits) && waits.updated_at >= updated_at) {
+            return Ok(());
+        }
+        match self.hear(progress, &order, updated_at).await? {
+            Ok(()) => round.failed = 0,
+            Err(error) => {
+                round.failed += 1;
+                if round.failed >= FAILED_MAX {
+                    return Err(error.into());
+                }
+            }
+        }
         Ok(())
     }
 
-    /// Reads an order of which a list says that it changed then. One of which that is known is read only if something
-    /// else may have happened in the same second: surely if two statements of that time differ, and else if nobody else
-    /// needs the calls.
-    async fn read_order(
-        &self,
-        order: &ExternalId,
-        updated_at: Timestamp,
-    ) -> Result<Option<Told>, Unread> {
-        let read = &self.link.orders.read;
-        match self.known(order).await? {
-            Some(known) if known.updated_at > updated_at => return Ok(None),
-            Some(known) if known.updated_at == updated_at => {
-                let is_over = self.clock.now() > updated_at + SECOND;
-                match known.tied {
-                    _ if !is_over => return Ok(None),
-                    true => read.take().await,
-                    false if read.try_take() => {}
-                    false => return Ok(None),
-                }
-            }
-            Some(_) | None => read.take().await,
-        }
-        match self.link.orders.orders.order(order.clone()).await {
-            Ok(answer) => {
-                read.correct(answer.points_left);
-                Ok(answer.told)
-            }
-            // The list was read a moment ago: it is about this order, and the others need not wait for it.
-            Err(CallError::NotDone(problem)) => {
-                self.tell(self.unreadable_order(order, &problem)).await;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+    /// What a read now hears of a state of that time.
+    pub(super) fn heard(&self, updated_at: Timestamp) -> Heard {
+        match self.clock.now() > updated_at + SECOND {
+            true => Heard::Whole,
+            false => Heard::Early,
         }
     }
 
-    async fn store(&self, told: Told) -> Result<(), AskError> {
+    pub(super) async fn store(&self, told: Told) -> Result<(), AskError> {
         let delivery = InboxInsert {
             id: InboxId {
                 channel: self.link.channel.clone(),
@@ -141,19 +164,32 @@ impl Poller {
         }
     }
 
-    /// Looks what of all that was read is placed.
+    /// Looks what of all that was read is placed, some of it at a time.
     pub(super) async fn look(&self, progress: &mut Progress) {
-        let mut still = BTreeMap::new();
-        for (name, awaited) in std::mem::take(&mut progress.standing.awaited) {
+        let from = progress.looked.take();
+        let from = from.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = progress.standing.awaited.range((from, Bound::Unbounded));
+        let rest = rest.take(LOOKS_MAX);
+        let some: Vec<_> = rest
+            .map(|(name, one)| (name.clone(), one.clone()))
+            .collect();
+        let last = some.last().map(|(name, _)| name.clone());
+        progress.looked = last.filter(|_| some.len() == LOOKS_MAX);
+        for (name, awaited) in some {
             if !self.is_settled(&awaited).await.unwrap_or(false) {
-                still.insert(name, awaited);
-            } else if let Some(order) = awaited.order {
+                continue;
+            }
+            progress.standing.awaited.remove(&name);
+            let is_whole = awaited.heard == Heard::Whole;
+            if let Some(order) = awaited.order.filter(|_| is_whole) {
                 progress.placed.insert(order, awaited.updated_at);
             }
         }
-        progress.standing.awaited = still;
-        progress.next_look = self.clock.now() + progress.look_pause;
-        progress.look_pause = Duration::from_ms(progress.look_pause.as_ms() * 2).min(LOOK_MAX);
+        progress.next_look = self.clock.now();
+        if progress.looked.is_none() {
+            progress.next_look = progress.next_look + progress.look_pause;
+            progress.look_pause = Duration::from_ms(progress.look_pause.as_ms() * 2).min(LOOK_MAX);
+        }
         if progress.standing.awaited.is_empty() {
             progress.proven = progress.proven.max(progress.read_up_to);
         }
@@ -161,6 +197,9 @@ impl Poller {
 
     /// Whether an order is placed, with what was read of it; or somebody gave up what was read.
     async fn is_settled(&self, awaited: &Awaited) -> Result<bool, AskError> {
+        if awaited.heard == Heard::Unread {
+            return Ok(false);
+        }
         let known = match &awaited.order {
             Some(order) => self.known(order).await?,
             None => None,
@@ -183,22 +222,5 @@ impl Poller {
             .handle
             .journal_read(move |journal| journal.inbox_row(&id));
         Ok(row.await?.is_none_or(|row| row.state == InboxState::Done))
-    }
-
-    /// The order as it is here.
-    async fn known(&self, order: &ExternalId) -> Result<Option<OrderSummary>, AskError> {
-        let order = OrderId {
-            channel: self.link.channel.clone(),
-            external: order.clone(),
-        };
-        let read = self
-            .handle
-            .read_through(Door::Sold, EntityId::Order(order))
-            .await;
-        match read.map(|reply| reply.answer) {
-            Ok(Answer::Order(known)) => Ok(Some(*known)),
-            Ok(_) | Err(AskError::Rejected(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }

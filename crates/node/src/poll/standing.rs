@@ -9,7 +9,19 @@ use serde::{Deserialize, Serialize};
 /// after a restart stays where it is.
 const AWAITED_MAX: usize = 1_000;
 
-/// Something that was read and is not placed yet.
+/// How much of an order's state of some time was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Heard {
+    /// Nothing: reading it failed, and is tried again.
+    Unread,
+    /// What was there while the second of that time was not over, or what was known without reading: more of the same
+    /// time may come.
+    Early,
+    /// All that there is of that time.
+    Whole,
+}
+
+/// Something that is listed and not placed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// The order. `None`: its statement cannot be read.
@@ -18,6 +30,8 @@ pub struct Awaited {
     pub updated_at: Timestamp,
     /// The delivery that it was stored as, if it had to be.
     pub delivery: Option<String>,
+    /// How much of it was read.
+    pub heard: Heard,
 }
 
 /// Where reading stands.
@@ -49,15 +63,24 @@ impl Standing {
         text.filter(|_| self.awaited.len() <= AWAITED_MAX)
     }
 
+    /// What is waited for of an order.
+    pub fn of(&self, order: &ExternalId) -> Option<&Awaited> {
+        self.awaited.get(&name_of(order))
+    }
+
     /// Waits for it; what was read of the same before is over.
     pub fn wait_for(&mut self, awaited: Awaited) {
-        let order = awaited.order.as_ref().map(|order| format!("order:{order}"));
+        let order = awaited.order.as_ref().map(name_of);
         let name = order.or_else(|| {
             let delivery = awaited.delivery.as_ref();
             delivery.map(|delivery| format!("delivery:{delivery}"))
         });
         self.awaited.extend(name.map(|name| (name, awaited)));
     }
+}
+
+fn name_of(order: &ExternalId) -> String {
+    format!("order:{order}")
 }
 
 #[cfg(test)]
@@ -69,6 +92,7 @@ mod tests {
             order: ExternalId::new(order.to_string()).ok(),
             updated_at: Timestamp::from_ms(5),
             delivery: Some(format!("read/{order}")),
+            heard: Heard::Whole,
         }
     }
 
