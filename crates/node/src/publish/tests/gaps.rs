@@ -257,6 +257,10 @@ async fn crash(writes: Writes, gap: Gap) -> (u64, usize) {
     }
     let started = std::time::Instant::now();
     while !process.door.is_dead.load(Ordering::SeqCst) {
+        // Both numbers went in one call: there is no later one.
+        if matches!(gap, Gap::Call { after: 1.., .. }) && process.is_right([47, 55]).await {
+            return (0, 0);
+        }
         assert!(started.elapsed() < BOUND, "{gap:?} never comes");
         tokio::time::sleep(PAUSE).await;
     }
@@ -280,13 +284,14 @@ async fn crash_everywhere(writes: Writes) {
             crash(writes, Gap::Commit { after, is_flushed }).await;
         }
     }
-    for is_carried_out in [false, true] {
-        let after = 0;
-        let gap = Gap::Call {
-            after,
-            is_carried_out,
-        };
-        crash(writes, gap).await;
+    for after in 0..calls {
+        for is_carried_out in [false, true] {
+            let gap = Gap::Call {
+                after,
+                is_carried_out,
+            };
+            crash(writes, gap).await;
+        }
     }
 }
 
