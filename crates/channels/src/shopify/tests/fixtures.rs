@@ -149,12 +149,18 @@ fn every_payload_is_read_or_refused_for_a_reason_that_has_a_name() {
     let mut found = Vec::new();
     files(&dir, &mut found);
     let mut table: BTreeMap<_, _> = TABLE.into_iter().collect();
+    let (mut mapped, mut refused) = (0, 0);
     for file in &found {
         let name = file.strip_prefix(&dir).unwrap().to_str().unwrap();
         let expected = table.remove(name).unwrap_or_default();
         let body = unwrapped(std::fs::read(file).unwrap());
         for topic in TOPICS {
             let kind = kind(topic);
+            if let Some(expected) = expected[kind] {
+                let is_mapped = map(topic, &body).is_ok();
+                *(if is_mapped { &mut mapped } else { &mut refused }) += 1;
+                println!("{name} | {topic} | {expected}");
+            }
             let expected = expected[kind].unwrap_or(NONE[kind]);
             assert_eq!(said(topic, &body), expected, "{name} as {topic}");
         }
@@ -168,4 +174,8 @@ fn every_payload_is_read_or_refused_for_a_reason_that_has_a_name() {
     }
     assert!(table.is_empty(), "not there: {table:?}");
     assert!(found.len() >= 37, "only {} files", found.len());
+    let (files, other) = (found.len(), "all others say nothing as what they are not");
+    println!(
+        "{files} files: {mapped} bodies mapped, {refused} refused for a named reason; {other}"
+    );
 }
