@@ -40,6 +40,8 @@ pub struct Doubt {
     pub is_due: bool,
     /// As its flight's.
     absorbed: i64,
+    /// What is believed to be shown was sent and confirmed since it was lost.
+    is_overwritten: bool,
 }
 
 /// What should be shown.
@@ -277,8 +279,11 @@ impl Slot {
         let wanted = i64::from(units);
         // Between what may be shown and that less the unseen sales, a write could raise what is shown.
         let is_lower = wanted < most && (units == 0 || wanted + i64::from(want.unseen) <= most);
+        // Sent and taken since a call was lost: sent again once that has surely ended, not over and over until then.
+        let is_sent = self.doubt.is_some_and(|doubt| doubt.is_overwritten)
+            && self.believed(want.sold) == Some(wanted);
         match () {
-            () if wanted == most => Act::Nothing,
+            () if wanted == most || is_sent => Act::Nothing,
             () if is_lower => set,
             () => proven(want, self.wrong_since.unwrap_or(now), set),
         }
@@ -313,6 +318,9 @@ impl Slot {
         {
             self.doubt = None;
         }
+        if let Some(doubt) = &mut self.doubt {
+            doubt.is_overwritten = true;
+        }
         // What was begun after a lost call had ended, and taken, says what that left behind.
         let is_before = |at: &Timestamp| flight.begun_at + STATED_WITHIN < *at;
         self.verify_at = self.verify_at.filter(is_before);
@@ -339,6 +347,7 @@ impl Slot {
             until: before.map_or(until, |doubt| until.max(doubt.until)),
             is_due: false,
             absorbed: flight.absorbed,
+            is_overwritten: false,
         });
         self.verify_at = Some(until + STATED_WITHIN);
         self.aside = None;

@@ -453,6 +453,46 @@ fn a_lost_call_of_a_channel_that_replaces_is_overwritten() {
     assert_eq!(slot.wrong_since(), None);
 }
 
+/// A lost call may leave more than is wanted: what is wanted is sent at once and once more when that has surely ended,
+/// and not over and over until then, as each of these calls may be lost too.
+#[test]
+fn what_overwrites_a_lost_call_is_sent_twice() {
+    let want = |units| Want {
+        units,
+        writes: Writes::Absolute,
+        unseen: 0,
+        sold: Some(&[]),
+        proof: ms(0),
+    };
+    let sends = |units| Act::Set {
+        units,
+        change_from: None,
+    };
+    for (shown, first) in [(0, 0), (3, 3), (30, 9)] {
+        let mut slot = Slot::default();
+        slot.state(shows(shown, 10), Writes::Absolute);
+        slot.begin(1, 20, ms(20));
+        slot.lose(ms(50));
+        slot.note(&want(first), ms(21));
+        assert_eq!(slot.act(&want(first), ms(21)), sends(first), "at once");
+        slot.begin(2, first, ms(21));
+        slot.confirm(ms(22));
+        assert_eq!(slot.act(&want(first), ms(23)), Act::Nothing);
+        if first > 0 {
+            assert_eq!(slot.act(&want(0), ms(24)), sends(0), "sold meanwhile");
+            slot.begin(3, 0, ms(24));
+            slot.confirm(ms(25));
+        }
+        assert_eq!(slot.act(&want(0), ms(49)), Act::Nothing);
+        assert_eq!(slot.act(&want(0), ms(50)), sends(0), "and again");
+        slot.begin(4, 0, ms(50));
+        slot.confirm(ms(51));
+        slot.note(&want(0), ms(51));
+        assert_eq!(slot.act(&want(0), ms(99)), Act::Nothing);
+        assert_eq!(slot.wrong_since(), None);
+    }
+}
+
 /// Where it cannot be told which number the shop's own sales lowered, what fell stays down until they are read.
 #[test]
 fn what_cannot_be_attributed_is_raised_with_proof() {
