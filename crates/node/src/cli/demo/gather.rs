@@ -7,18 +7,24 @@ use crossdock_sim::shopify::{Fault, Faults, Order};
 use crossdock_sim::world::{Asked, Book, Mishap, Sale};
 
 use super::history::History;
+use super::market::MARKET;
 use super::scene::{SHOP, Scene, TILL};
 use super::verdict::{Found, Held, Lag, Number, Shelves, Units};
+use crate::publish::Spread;
 
 impl Scene {
     /// Everything that is known as of now.
     pub(super) fn gather(&self, history: &History) -> anyhow::Result<Found> {
         let now = self.clock.now();
         let sales = self.till.sales();
-        let lags = self.server.lags.of(&ChannelId::new(SHOP)?);
-        let lag = Lag {
-            mean_ms: lags.mean_ms(),
+        let at_shop = self.server.lags.of(&ChannelId::new(SHOP)?);
+        let at_market = self.server.lags.of(&ChannelId::new(MARKET)?);
+        let mean = |name: &str, lags: &Spread| {
+            let mean_ms = lags.mean_ms();
+            (name.to_owned(), Lag { mean_ms })
         };
+        let means = [mean(SHOP, &at_shop), mean(MARKET, &at_market)];
+        let lags = at_shop.and(&at_market);
         Ok(Found {
             held: self.held(&sales),
             shelves: self.shelves(),
@@ -26,9 +32,9 @@ impl Scene {
             refused: refused(&sales),
             sold_out: history.sold_out(now),
             asking: BTreeSet::from([TILL.to_owned()]),
-            sold_already: BTreeSet::from([SHOP.to_owned()]),
-            numbers: self.numbers(history),
-            lags: BTreeMap::from([(SHOP.to_owned(), lag)]),
+            sold_already: [SHOP, MARKET].map(str::to_owned).into(),
+            numbers: self.all_numbers(history),
+            lags: means.into(),
             lag_ms_p50: lags.quantile_ms(0.5),
             lag_ms_p99: lags.quantile_ms(0.99),
             faults: self.faults(),
@@ -44,7 +50,12 @@ impl Scene {
             .iter()
             .filter(|sale| sale.asked == Asked::Sold)
             .map(of_till);
-        at_shop.into_iter().chain(at_till).collect()
+        let at_market = self.stand.held();
+        at_shop
+            .into_iter()
+            .chain(at_market)
+            .chain(at_till)
+            .collect()
     }
 
     fn shelves(&self) -> Shelves {
@@ -61,6 +72,14 @@ impl Scene {
             });
         }
         all
+    }
+
+    fn all_numbers(&self, history: &History) -> Vec<Number> {
+        let now = self.clock.now();
+        let sellable = |sku: &str| history.sellable(sku, now);
+        let mut numbers = self.numbers(history);
+        numbers.extend(self.stand.numbers(&self.goods, sellable));
+        numbers
     }
 
     /// What the shop shows of everything, and what could be sold of it.
@@ -96,7 +115,7 @@ impl Scene {
         let warehouses = Mishap::ALL
             .into_iter()
             .map(|mishap| (name(mishap), happened(mishap)));
-        shop.chain(warehouses).collect()
+        shop.chain(self.stand.faults()).chain(warehouses).collect()
     }
 }
 

@@ -1,9 +1,10 @@
-//! `demo`: the real server with a simulated shop, a till, warehouses and shoppers around it, and all that goes wrong
+//! `demo`: the real server with a simulated shop, a seller's account, a till, warehouses and shoppers around it, and all that goes wrong
 //! between them. The verdict is computed from the journal and from the simulators' own books. With `--sync`: what
 //! channels cost that are told late, in accelerated time.
 
 mod gather;
 mod history;
+mod market;
 mod mischief;
 mod scene;
 mod status;
@@ -95,7 +96,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         ));
     }
     let out = target.out();
-    out.say("setting up a shop, a till and three warehouses …");
+    out.say("setting up a shop, a seller's account, a till and three warehouses …");
     let board = Board::default();
     let mut scene = Scene::start(&args, board.page()).await?;
     out.say(format_args!("status page: http://{}/", scene.server.addr));

@@ -1,5 +1,5 @@
-//! The scene of a demo: the real server on a journal of its own, a shop, a till and three warehouses around it, and
-//! shoppers who come to both.
+//! The scene of a demo: the real server on a journal of its own, a shop, a seller's account, a till and three
+//! warehouses around it, and shoppers who come to all of them.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,8 +16,8 @@ use crossdock_sim::shopify::{
     Fault, Faults, Pace, Product, Rate, Serving, Shop, Store, StoreOptions,
 };
 use crossdock_sim::world::{
-    Counter, Door, Habits, Manner, Mishap, Open, ShopFront, Till, Visits, Warehouse, WorkPace,
-    visit,
+    Counter, Door, Habits, Manner, MarketFront, Mishap, Open, ShopFront, Till, Visits, Warehouse,
+    WorkPace, visit,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::super::client::{Client, random_key};
 use super::super::exit::{Failure, Outcome};
+use super::market::{LISTED, Stand};
 use super::{Args, mischief, supply};
 use crate::config::Config;
 use crate::first_key::create_key;
@@ -47,6 +48,10 @@ const LOCATIONS: [(&str, &str, f64, f64); 3] = [
 const SKUS: usize = 120;
 /// Share of the visits that go to the till.
 const TILL_SHARE: f64 = 0.35;
+/// Share of the visits that go to the seller's account.
+const MARKET_SHARE: f64 = 0.05;
+/// Share of the shop's visits that cancel an order, and as many that take a unit out of one.
+const CHANGES: f64 = 0.01;
 /// Zipf's exponent of what is wanted.
 const ZIPF: f64 = 0.9;
 /// Units that a shopper wants, on average.
@@ -72,6 +77,7 @@ pub(super) struct Scene {
     pub server: Server,
     pub shop: Arc<Shop>,
     pub place: u64,
+    pub stand: Stand,
     pub till: Arc<Till>,
     pub warehouses: Vec<Arc<Warehouse>>,
     pub goods: Vec<Goods>,
@@ -184,6 +190,7 @@ fn config(
     folder: &Path,
     listen: SocketAddr,
     (shop_url, place): (&str, u64),
+    market: &str,
 ) -> Outcome<Config> {
     let data = args.data.clone().unwrap_or_else(|| folder.join("data"));
     let data = std::path::absolute(data).context("the data folder")?;
@@ -210,6 +217,7 @@ fn config(
         points_per_s = {POINTS_PER_S}
         webhook_url = "http://{listen}/webhooks/{SHOP}"
         recheck_minutes = 1
+        {market}
         "#,
     );
     let config = Config::parse(&folder.join("demo.toml"), &text);
@@ -236,7 +244,13 @@ impl Scene {
             .await?
             .local_addr()
             .context("listening")?;
-        let config = config(args, folder.path(), listen, (serving.url(), place))?;
+        let goods = goods(args, products);
+        let stand = Stand::open(listener("127.0.0.1:0").await?, args.seed, &clock, &goods)?;
+        for (secret, name) in stand.secrets() {
+            std::fs::write(folder.path().join(name), secret).context("temporary secrets")?;
+        }
+        let shop_at = (serving.url(), place);
+        let config = config(args, folder.path(), listen, shop_at, &stand.config())?;
         let options = Options {
             page: Some(page),
             ..Options::default()
@@ -248,9 +262,9 @@ impl Scene {
         let door = Door::new(&url, Secret::new(key), Arc::clone(&clock)).context("HTTP")?;
         let mut dice = Dice::new(args.seed);
         let (warehouses, open) = warehouses(&client, &door, &clock, &secrets, &mut dice).await?;
-        let goods = goods(args, products);
         fill(&client, &warehouses, &goods).await?;
         publish(&client).await?;
+        stand.publish(&client, &goods).await?;
         shown(&shop, place, &goods, &warehouses).await?;
         shop.with(|store, _| store.set_faults(faults(args.seed)));
         let till = Arc::new(Till::new(door, TILL, skus(&goods)));
@@ -261,12 +275,13 @@ impl Scene {
             clock: &clock,
             stopped,
         };
-        let visits = doing.visits(&till, &shop, &mut dice);
+        let visits = doing.visits(&till, &shop, &stand, &mut dice);
         let rest = doing.rest(&shop, &warehouses, &mut dice);
         Ok(Self {
             server,
             shop,
             place,
+            stand,
             till,
             warehouses,
             goods,
@@ -319,20 +334,32 @@ impl Doing<'_> {
         &self,
         till: &Arc<Till>,
         shop: &Arc<Shop>,
+        stand: &Stand,
         dice: &mut Dice,
     ) -> Vec<JoinHandle<Visits>> {
         let front = ShopFront {
             shop: Arc::clone(shop),
             variants: self.goods.iter().map(|one| one.product.variant).collect(),
         };
+        let market = MarketFront {
+            market: Arc::clone(&stand.market),
+            skus: skus(&self.goods[..LISTED.min(self.goods.len())]),
+        };
+        let at_shop = 1.0 - TILL_SHARE - MARKET_SHARE;
         vec![
-            self.come(Arc::clone(till), TILL_SHARE, dice),
-            self.come(Arc::new(front), 1.0 - TILL_SHARE, dice),
+            self.come(Arc::clone(till), habits(self.args, TILL_SHARE, 0.0), dice),
+            self.come(Arc::new(market), habits(self.args, MARKET_SHARE, 0.0), dice),
+            self.come(Arc::new(front), habits(self.args, at_shop, CHANGES), dice),
         ]
     }
 
-    fn come<C: Counter>(&self, counter: Arc<C>, share: f64, dice: &mut Dice) -> JoinHandle<Visits> {
-        let (habits, dice) = (habits(self.args, share), Dice::new(dice.bits()));
+    fn come<C: Counter>(
+        &self,
+        counter: Arc<C>,
+        habits: Habits,
+        dice: &mut Dice,
+    ) -> JoinHandle<Visits> {
+        let dice = Dice::new(dice.bits());
         let (clock, stopped) = (Arc::clone(self.clock), self.stopped.clone());
         let visits = visit(counter, self.goods.len(), habits, dice, clock, stopped);
         tokio::spawn(visits)
@@ -355,14 +382,13 @@ impl Doing<'_> {
     }
 }
 
-fn habits(args: &Args, share: f64) -> Habits {
-    let is_shop = share > TILL_SHARE;
+fn habits(args: &Args, share: f64, changes: f64) -> Habits {
     Habits {
         visits_per_h: args.orders_per_s * share * 3_600.0,
         zipf: ZIPF,
         looks_max: 3,
-        cancel: if is_shop { 0.01 } else { 0.0 },
-        edit: if is_shop { 0.01 } else { 0.0 },
+        cancel: changes,
+        edit: changes,
     }
 }
 
@@ -383,7 +409,7 @@ fn goods(args: &Args, products: Vec<Product>) -> Vec<Goods> {
         .collect()
 }
 
-async fn put(client: &Client, path: &[&str], body: &Value) -> Outcome {
+pub(super) async fn put(client: &Client, path: &[&str], body: &Value) -> Outcome {
     let call = client.call(Method::PUT, path).json(body);
     client.run(call.key(&random_key()?)).await.map(drop)
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::super::exit::Outcome;
 use super::super::out::Out;
 use super::history::History;
+use super::market::MARKET;
 use super::scene::{SHOP, Scene};
 
 /// The page, which reads the document again and again.
@@ -78,10 +79,14 @@ impl Board {
             anyhow::Ok((insight.order_counts()?, insight.open_exceptions()?))
         });
         let (orders, exceptions) = counted.await.map_err(anyhow::Error::from)??;
-        let lags = scene
-            .server
-            .lags
-            .of(&ChannelId::new(SHOP).map_err(anyhow::Error::from)?);
+        let lags = [SHOP, MARKET].into_iter().map(|channel| {
+            let lags = scene.server.lags.of(&ChannelId::new(channel)?);
+            anyhow::Ok(json!({
+                "channel": channel, "changes": lags.count(), "ms_p50": lags.quantile_ms(0.5),
+                "ms_p99": lags.quantile_ms(0.99),
+            }))
+        });
+        let lags = lags.collect::<Result<Vec<Value>, _>>()?;
         let numbers = scene.numbers(history).into_iter();
         let on_shelves = |sku: &str| -> u32 {
             let books = scene.warehouses.iter();
@@ -104,10 +109,7 @@ impl Board {
             "since_s": seen.began.elapsed().as_secs(),
             "orders": orders.iter().map(order_count).collect::<Vec<_>>(),
             "numbers": numbers,
-            "lag": [{
-                "channel": SHOP, "changes": lags.count(), "ms_p50": lags.quantile_ms(0.5),
-                "ms_p99": lags.quantile_ms(0.99),
-            }],
+            "lag": lags,
             "hot": hot,
             "exceptions": exceptions.iter().map(open_exceptions).collect::<Vec<_>>(),
             "faults": scene.faults(),
