@@ -312,12 +312,7 @@ impl Slot {
         });
         self.gap += flight.absorbed;
         (self.is_stale, self.is_refuted) = (false, false);
-        if self
-            .doubt
-            .is_some_and(|doubt| flight.begun_at >= doubt.until)
-        {
-            self.doubt = None;
-        }
+        self.doubt = self.doubt.filter(|doubt| flight.begun_at < doubt.until);
         if let Some(doubt) = &mut self.doubt {
             doubt.is_overwritten = true;
         }

@@ -5,7 +5,7 @@ use std::time::Duration as Wait;
 
 use crossdock_model::Duration;
 use crossdock_runtime::Clock;
-use crossdock_sim::shopify::{Fault, Shop};
+use crossdock_sim::shopify::{Fault, Faults, Shop};
 use tokio::sync::watch;
 
 /// Longest pause between two of them.
@@ -27,6 +27,25 @@ const KINDS: [Fault; 11] = [
     Fault::Unavailable,
     Fault::Silent,
 ];
+
+/// What goes wrong at the shop, how often.
+pub(super) fn faults(seed: u64) -> Faults {
+    let often = [
+        (Fault::Duplicated, 0.05),
+        (Fault::Reordered, 0.05),
+        (Fault::Late, 0.01),
+        (Fault::Lost, 0.01),
+        (Fault::Unheard, 0.02),
+        (Fault::Throttled, 0.004),
+        (Fault::TooMany, 0.002),
+        (Fault::Unavailable, 0.004),
+        (Fault::BrokenOff, 0.004),
+    ];
+    let none = Faults::none(seed);
+    often
+        .into_iter()
+        .fold(none, |faults, (kind, chance)| faults.with(kind, chance))
+}
 
 /// Makes trouble until it is told to stop.
 pub(super) async fn make(

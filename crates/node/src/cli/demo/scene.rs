@@ -12,9 +12,7 @@ use crossdock_model::v1::Scope;
 use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::{Clock, RealClock};
 use crossdock_sim::Dice;
-use crossdock_sim::shopify::{
-    Fault, Faults, Pace, Product, Rate, Serving, Shop, Store, StoreOptions,
-};
+use crossdock_sim::shopify::{Faults, Pace, Product, Rate, Serving, Shop, Store, StoreOptions};
 use crossdock_sim::world::{
     Counter, Door, Habits, Manner, MarketFront, Mishap, Open, ShopFront, Till, Visits, Warehouse,
     WorkPace, visit,
@@ -145,25 +143,6 @@ fn shop(seed: u64, clock: &Arc<dyn Clock>, secrets: &Secrets) -> (Arc<Shop>, u64
     (shop, place, products)
 }
 
-/// What goes wrong at the shop, how often.
-fn faults(seed: u64) -> Faults {
-    let often = [
-        (Fault::Duplicated, 0.05),
-        (Fault::Reordered, 0.05),
-        (Fault::Late, 0.01),
-        (Fault::Lost, 0.01),
-        (Fault::Unheard, 0.02),
-        (Fault::Throttled, 0.004),
-        (Fault::TooMany, 0.002),
-        (Fault::Unavailable, 0.004),
-        (Fault::BrokenOff, 0.004),
-    ];
-    let none = Faults::none(seed);
-    often
-        .into_iter()
-        .fold(none, |faults, (kind, chance)| faults.with(kind, chance))
-}
-
 /// What happens in the warehouses, how often.
 fn manner() -> Manner {
     let often = [
@@ -266,7 +245,7 @@ impl Scene {
         publish(&client).await?;
         stand.publish(&client, &goods).await?;
         shown(&shop, place, &goods, &warehouses).await?;
-        shop.with(|store, _| store.set_faults(faults(args.seed)));
+        shop.with(|store, _| store.set_faults(mischief::faults(args.seed)));
         let till = Arc::new(Till::new(door, TILL, skus(&goods)));
         let (stop, stopped) = watch::channel(false);
         let doing = Doing {
