@@ -11,6 +11,8 @@ pub struct Budget {
     nano_per_ms: u64,
     burst_nano: u64,
     left_nano: u64,
+    /// Kept for those that have claimed it.
+    claimed_nano: u64,
     at: Timestamp,
 }
 
@@ -29,6 +31,7 @@ impl Budget {
             nano_per_ms: (per_h * NANO / 3_600_000).max(1),
             burst_nano,
             left_nano: burst_nano,
+            claimed_nano: 0,
             at: now,
         }
     }
@@ -38,16 +41,44 @@ impl Budget {
         self.left_nano.saturating_add(gained).min(self.burst_nano)
     }
 
-    /// Takes points if there are as many. What costs more than the bucket holds takes a full one.
+    fn cost(&self, points: u32) -> u64 {
+        (u64::from(points) * NANO).min(self.burst_nano)
+    }
+
+    /// Takes points if there are as many that nobody has claimed. What costs more than the bucket holds takes a full one.
     pub fn take(&mut self, points: u32, now: Timestamp) -> bool {
-        let cost = (u64::from(points) * NANO).min(self.burst_nano);
-        let left = self.left_at(now);
+        let free = self.left_at(now).saturating_sub(self.claimed_nano);
+        free >= self.cost(points) && self.pay(points, now)
+    }
+
+    fn pay(&mut self, points: u32, now: Timestamp) -> bool {
+        let (cost, left) = (self.cost(points), self.left_at(now));
         if left < cost {
             return false;
         }
         self.left_nano = left - cost;
         self.at = now.max(self.at);
         true
+    }
+
+    /// Keeps points for a call that has waited long: others, whose calls cost less, would take them before there are as
+    /// many. Ends with [`Budget::take_claimed`] or [`Budget::unclaim`].
+    pub fn claim(&mut self, points: u32) {
+        self.claimed_nano = self.claimed_nano.saturating_add(self.cost(points));
+    }
+
+    /// Takes claimed points if they are there; the claim is over then.
+    pub fn take_claimed(&mut self, points: u32, now: Timestamp) -> bool {
+        let is_paid = self.pay(points, now);
+        if is_paid {
+            self.unclaim(points);
+        }
+        is_paid
+    }
+
+    /// Gives a claim up.
+    pub fn unclaim(&mut self, points: u32) {
+        self.claimed_nano = self.claimed_nano.saturating_sub(self.cost(points));
     }
 
     /// Takes points for what can wait: only if more than half of the bucket is left then.
@@ -63,11 +94,20 @@ impl Budget {
         self.at = now.max(self.at);
     }
 
-    /// When as many points are there.
+    /// When as many points are there that nobody has claimed.
     #[must_use]
     pub fn ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
-        let cost = (u64::from(points) * NANO).min(self.burst_nano);
-        let lacking = cost.saturating_sub(self.left_at(now));
+        self.holds_at(self.cost(points).saturating_add(self.claimed_nano), now)
+    }
+
+    /// When as many points are there for one that has claimed them.
+    #[must_use]
+    pub fn claimed_ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
+        self.holds_at(self.cost(points), now)
+    }
+
+    fn holds_at(&self, nano: u64, now: Timestamp) -> Timestamp {
+        let lacking = nano.saturating_sub(self.left_at(now));
         now + Duration::from_ms(lacking.div_ceil(self.nano_per_ms))
     }
 }
@@ -108,6 +148,28 @@ mod tests {
         assert_eq!((0..99).filter(|_| budget.take(1, ms(0))).count(), 20);
         let next = budget.ready_at(1, ms(0)).as_ms();
         assert!((180_000..=180_100).contains(&next), "{next}");
+    }
+
+    /// Small calls leave a large one nothing until it has claimed what it needs.
+    #[test]
+    fn what_is_claimed_is_not_there_for_others() {
+        let ms = Timestamp::from_ms;
+        let mut budget = Budget::new(10, 10, ms(0));
+        assert!(budget.take(10, ms(0)));
+        budget.claim(5);
+        assert_eq!(budget.ready_at(1, ms(0)), ms(600));
+        assert_eq!(budget.claimed_ready_at(5, ms(0)), ms(500));
+        assert!(!budget.take(1, ms(500)));
+        assert!(!budget.take_claimed(5, ms(499)));
+        assert!(budget.take_claimed(5, ms(500)));
+        assert!(budget.take(1, ms(600)), "the claim is over");
+        // One claim is given up, the other stays.
+        budget.claim(5);
+        budget.claim(2);
+        budget.unclaim(5);
+        assert_eq!(budget.ready_at(1, ms(600)), ms(900));
+        assert!(!budget.take(1, ms(899)));
+        assert!(budget.take(1, ms(900)));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crossdock_model::{
 use crossdock_runtime::{AskError, By, Clock, Handle};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::links::{Link, Links};
+use crate::links::{Link, Links, Turn};
 pub use open::open_orders;
 use order::Failing;
 use standing::{Heard, Standing};
@@ -128,7 +128,11 @@ struct Progress {
     /// What is waited for was looked at up to this one, if not to the end.
     looked: Option<String>,
     look_pause: Duration,
+    /// The next read, while it is due and waits for what it costs.
+    turn: Option<Turn>,
     failures: u32,
+    /// Why the last read failed.
+    problem: Option<String>,
     /// Whether the exception about it is open. `None`: another process may have opened it.
     is_told: Option<bool>,
 }
@@ -154,9 +158,10 @@ impl Poller {
             if self.link.waits.take_hurry() {
                 progress.next_read = self.clock.now();
             }
+            let next_read = self.turn(&mut progress);
+            self.tell_when_late(&mut progress).await;
             let now = self.clock.now();
-            let next_read = self.next_read(&progress);
-            if next_read <= now {
+            if next_read.is_none() {
                 let read = self.read(&mut progress).await;
                 self.note(&mut progress, read).await;
             } else if next_again(&progress) <= now {
@@ -164,7 +169,8 @@ impl Poller {
             } else if !progress.standing.awaited.is_empty() && progress.next_look <= now {
                 self.look(&mut progress).await;
             } else {
-                let due = next_read.min(self.next_of_rest(&progress));
+                let rest = self.next_of_rest(&progress);
+                let due = next_read.map_or(rest, |at| at.min(rest));
                 tokio::select! {
                     () = self.link.waits.changed() => {}
                     () = self.clock.sleep_until(due) => {}
@@ -199,7 +205,9 @@ impl Poller {
             next_look: now,
             looked: None,
             look_pause: LOOK_MIN,
+            turn: None,
             failures: 0,
+            problem: None,
             is_told: None,
         }
     }
@@ -215,7 +223,23 @@ impl Poller {
         }
     }
 
-    /// When orders are read next: sooner if that lets a number go on.
+    /// When orders may be read next: once they are due, and it is their turn to call the channel. `None`: now; what that
+    /// costs is taken.
+    fn turn(&self, progress: &mut Progress) -> Option<Timestamp> {
+        let next_read = self.next_read(progress);
+        if next_read > self.clock.now() {
+            return Some(next_read);
+        }
+        let list = &self.link.orders.list;
+        let turn = progress.turn.get_or_insert_with(|| list.turn());
+        if !turn.try_take() {
+            return Some(turn.ready_at());
+        }
+        progress.turn = None;
+        None
+    }
+
+    /// When orders are due to be read next: sooner if that lets a number go on.
     fn next_read(&self, progress: &Progress) -> Timestamp {
         let pace = self.link.orders.pace;
         if progress.failures > 0 {
@@ -227,7 +251,6 @@ impl Poller {
         let urgent = urgent.map(|at| at.max(progress.last_read + pace.pause));
         let next = urgent.chain([progress.next_read]).min();
         next.unwrap_or_default()
-            .max(self.link.orders.list.ready_at())
     }
 
     fn next_of_rest(&self, progress: &Progress) -> Timestamp {
@@ -239,12 +262,13 @@ impl Poller {
         rest.unwrap_or(Timestamp::MAX).min(next_again(progress))
     }
 
-    /// Notes how a read went, and tells when it has not gone well for too long.
+    /// Notes how a read went.
     async fn note(&self, progress: &mut Progress, read: Result<(), Unread>) {
         let now = self.clock.now();
         let error = match read {
             Ok(()) => {
                 progress.failures = 0;
+                progress.problem = None;
                 progress.last_read = now;
                 progress.next_read = now + self.link.orders.pace.every;
                 if progress.is_told != Some(false) && self.tell(self.readable_again()).await {
@@ -264,17 +288,25 @@ impl Poller {
                 }
                 Unread::Call(_) | Unread::Ask(_) => jittered(progress.failures),
             };
-        let unread_for = now.since(progress.last_read);
-        let is_late = unread_for >= self.link.orders.pace.unread_after;
+        progress.problem = Some(error.to_string());
+    }
+
+    /// Tells when orders have not been read for too long, because that fails or its turn does not come.
+    async fn tell_when_late(&self, progress: &mut Progress) {
+        let is_due = progress.failures > 0 || progress.turn.is_some();
+        let unread_for = self.clock.now().since(progress.last_read);
+        let is_late = is_due && unread_for >= self.link.orders.pace.unread_after;
         if is_late && progress.is_told != Some(true) {
-            let told = self.unreadable(progress.last_read, unread_for, &error);
+            let problem = progress.problem.as_deref();
+            let problem = problem.unwrap_or("not made, as others use the channel's calls up");
+            let told = self.unreadable(progress.last_read, unread_for, problem);
             if self.tell(told).await {
                 progress.is_told = Some(true);
             }
         }
     }
 
-    fn unreadable(&self, since: Timestamp, age: Duration, error: &Unread) -> ChannelCommand {
+    fn unreadable(&self, since: Timestamp, age: Duration, problem: &str) -> ChannelCommand {
         let channel = &self.link.channel;
         let minutes = age.as_ms() / 60_000;
         ChannelCommand::OpenException {
@@ -283,7 +315,7 @@ impl Poller {
             cause: format!(
                 "The orders of {channel} could not be read for {minutes} minutes: what it sold and did not tell is not \
                  known here, and numbers that must not rise before that is known stay down. It is tried again all the \
-                 time; see the channel's status page, and its secrets here. The last call: {error}"
+                 time; see the channel's status page, and its secrets here. The last call: {problem}"
             ),
             evidence: vec![("read_up_to_ms".to_owned(), since.as_ms().to_string())],
         }

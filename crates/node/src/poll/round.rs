@@ -31,13 +31,12 @@ struct Round {
 }
 
 impl Poller {
-    /// Reads what changed since the last round.
+    /// Reads what changed since the last round. What the first page costs is taken.
     pub(super) async fn read(&self, progress: &mut Progress) -> Result<(), Unread> {
         let link = &self.link.orders;
         let mut looked_until = self.clock.now();
         let mut round = Round::default();
         loop {
-            link.list.take().await;
             let cursor = progress.standing.cursor.clone();
             let page = link.orders.changed(cursor).await?;
             link.list.correct(page.points_left);
@@ -51,6 +50,7 @@ impl Poller {
             if page.is_last {
                 break;
             }
+            link.list.take().await;
         }
         progress.placed = round.placed;
         progress.read_up_to = looked_until - link.pace.late;

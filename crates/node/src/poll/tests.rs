@@ -15,12 +15,14 @@ use crossdock_model::v1::{
     PostalAddress, Publishing, Sale, Tracking, Writes,
 };
 use crossdock_model::{ChannelId, ListingId, LocationId, OrderId, SkuId, SourceId};
-use crossdock_runtime::{DeskLimits, Node, Options, Outbound, RealClock, Unconnected, bucket_of};
+use crossdock_runtime::{
+    Budget, DeskLimits, Node, Options, Outbound, RealClock, Unconnected, bucket_of,
+};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::ingest;
-use crate::links::Pace;
+use crate::links::{Pace, Spend};
 use crate::publish::Publishers;
 
 /// What goes wrong with a list.
@@ -292,6 +294,8 @@ struct Scene {
     journal: Arc<MemoryJournal>,
     fake: Arc<Fake>,
     node: Node,
+    /// What lists of orders are paid from.
+    list_budget: Arc<Mutex<Budget>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -314,7 +318,11 @@ impl Scene {
         let numbers = Arc::clone(&fake) as Arc<dyn Numbers>;
         let numbers = (numbers, limits, Duration::from_minutes(60));
         let orders = (Arc::clone(&fake) as Arc<dyn Orders>, pace);
-        let link = Arc::new(Link::of(channel(), numbers, orders, &clock));
+        let mut link = Link::of(channel(), numbers, orders, &clock);
+        let budget = Budget::new(1_000_000, 1_000_000, clock.now());
+        let list_budget = Arc::new(Mutex::new(budget));
+        link.orders.list = Spend::new(&list_budget, 50, 10, &clock);
+        let link = Arc::new(link);
         let links: Links = Arc::new(BTreeMap::from([(channel(), link)]));
         let publishers = Arc::new(Publishers::of(&links, &clock, &Arc::default()));
         let mut options = Options::new(1);
@@ -337,6 +345,7 @@ impl Scene {
             journal,
             fake,
             node,
+            list_budget,
             tasks,
         }
     }
@@ -413,7 +422,7 @@ impl Scene {
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             if holds().await {
                 return;
             }
@@ -583,6 +592,32 @@ async fn an_order_that_cannot_be_read_holds_raises_back_and_no_other_order() {
     scene.shows("A", 12).await;
     let over = async || scene.told().contains("the order is read");
     scene.until("it is taken back", over).await;
+    scene.end().await;
+}
+
+/// Something else takes every point as soon as there are ten: that orders are not read is told, and they have their turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_read_though_others_use_the_calls_up() {
+    let scene = Scene::stocked("amazon").await;
+    let (clock, budget) = (
+        Arc::clone(&scene.fake.clock),
+        Arc::clone(&scene.list_budget),
+    );
+    *budget.lock().unwrap() = Budget::new(100, 1_000, clock.now());
+    let greedy = tokio::spawn(async move {
+        loop {
+            while budget.lock().unwrap().take(10, clock.now()) {}
+            clock.sleep(Duration::from_ms(10)).await;
+        }
+    });
+    let told = async || scene.told().contains("others use the channel's calls up");
+    scene.until("it is told", told).await;
+    scene.fake.sell("1", "A", 3);
+    let lists = scene.fake.books().lists;
+    let read = async || scene.fake.books().lists > lists;
+    scene.until("its turn comes", read).await;
+    scene.is_known("1").await;
+    greedy.abort();
     scene.end().await;
 }
 
