@@ -171,7 +171,8 @@ pub struct ChannelOrder {
     /// Shipments it carries that did not happen after all.
     pub unshipped: Vec<ShipmentId>,
     /// Lines that the buyer asks not to be sent any more, with the reason: they are wanted until somebody agrees.
-    pub cancel_asked: Vec<(LineId, String)>,
+    /// `None`: the channel does not tell such things.
+    pub cancel_asked: Option<Vec<(LineId, String)>>,
 }
 
 impl ChannelOrder {

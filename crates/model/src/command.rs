@@ -396,6 +396,13 @@ pub enum OrderCommand {
     },
     /// Tell the channel again what it could not be told.
     Retell,
+    /// The channel's statement of that time says that the buyer asks not to be sent these lines; none: nothing is
+    /// asked, or not any more.
+    CancelAsked {
+        lines: Vec<crate::LineId>,
+        reason: String,
+        asked_at: Timestamp,
+    },
 }
 
 /// Commands for `request:{credential}:{key}`.

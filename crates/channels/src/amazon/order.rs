@@ -74,7 +74,7 @@ pub(super) fn read(order: &Part<'_>) -> Result<Inbound, MapError> {
         refunds: Vec::new(),
         shipped,
         unshipped,
-        cancel_asked: asked(&items)?,
+        cancel_asked: Some(asked(&items)?),
         external,
     })))
 }

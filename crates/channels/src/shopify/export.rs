@@ -169,7 +169,7 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
         refunds: Vec::new(),
         shipped: Vec::new(),
         unshipped: Vec::new(),
-        cancel_asked: Vec::new(),
+        cancel_asked: None,
         external,
     })
 }

@@ -58,7 +58,7 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         refunds,
         shipped,
         unshipped,
-        cancel_asked: Vec::new(),
+        cancel_asked: None,
     })
 }
 

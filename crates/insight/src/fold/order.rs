@@ -108,7 +108,7 @@ impl Folding<'_> {
             | E::RequestResent { .. } | E::RerouteAsked { .. }
             | E::ConflictSeen { .. } | E::Freed | E::SplitAsked { .. }
             | E::Noted { .. } | E::EffectDone { .. } | E::HoldTaken { .. } | E::TimePassed { .. }
-            | E::Claimed { .. } => Ok(()),
+            | E::Claimed { .. } | E::CancelAsked { .. } | E::CancelRefused { .. } => Ok(()),
         }
     }
 

@@ -78,6 +78,8 @@ pub(crate) fn order(event: &OrderEvent, told: &Told) -> Option<(&'static str, St
         E::ConflictSeen { field, theirs } => ("conflict", format!("{} states another {field} ({theirs}) than the one that was set here, which stays.", told.channel)),
         E::HeldBack { lines, reason, until } => ("held", held_back(lines, reason, *until)),
         E::HoldEnded { lines } => ("hold_ended", format!("The hold of {} ended.", whole_or(lines))),
+        E::CancelAsked { lines, reason, .. } => ("buyer_asks_cancel", cancel_asked(lines, reason, &told.channel)),
+        E::CancelRefused { lines } => ("cancel_not_agreed", format!("To be sent all the same, as was decided here: line {}.", list(lines))),
         E::HoldTaken { hold } => ("hold_taken", format!("The hold {hold} became this order's.")),
         E::Freed => ("freed", "Let go to fulfilment.".to_owned()),
         E::SplitAsked { lines } => ("split", format!("{} travel in a request of their own.", line_units(lines))),
@@ -438,6 +440,17 @@ fn whole_or(lines: &[LineId]) -> String {
     match lines.is_empty() {
         true => "the order".to_owned(),
         false => format!("line {}", list(lines)),
+    }
+}
+
+fn cancel_asked(lines: &[LineId], reason: &str, channel: &str) -> String {
+    match lines.is_empty() {
+        true => format!("{channel} says that the buyer does not ask to cancel anything any more."),
+        false => format!(
+            "{channel} says that the buyer asks to cancel line {}: {}.",
+            list(lines),
+            open_ended(reason)
+        ),
     }
 }
 

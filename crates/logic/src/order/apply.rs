@@ -78,6 +78,8 @@ impl OrderState {
             | OrderEvent::ConflictSeen { .. }
             | OrderEvent::HeldBack { .. }
             | OrderEvent::HoldEnded { .. }
+            | OrderEvent::CancelAsked { .. }
+            | OrderEvent::CancelRefused { .. }
             | OrderEvent::Freed
             | OrderEvent::SplitAsked { .. }
             | OrderEvent::RerouteAsked { .. }
@@ -116,6 +118,8 @@ impl OrderState {
             }
             OrderEvent::HeldBack { lines, until, .. } => order.hold_back(lines, *until),
             OrderEvent::HoldEnded { lines } => order.end_hold(lines),
+            OrderEvent::CancelAsked { lines, .. } => order.take_ask(lines),
+            OrderEvent::CancelRefused { lines } => order.refuse_ask(lines),
             OrderEvent::Freed => order.freed = true,
             OrderEvent::LinesBound { lines } => {
                 for (theirs, ours) in lines {
@@ -207,6 +211,7 @@ impl OrderState {
             ..super::state::Route::default()
         };
         order.holds = super::state::Holds::default();
+        order.asked.clear();
         if !self.is_confirming_any()
             && let Some(order) = self.order.as_deref_mut()
         {

@@ -191,6 +191,7 @@ impl Order {
             why_cancelled: String::new(),
             is_cancel_told: false,
             holds: Holds::default(),
+            asked: BTreeMap::new(),
             freed: false,
             accepted: false,
             refused: None,

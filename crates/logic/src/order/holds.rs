@@ -44,12 +44,15 @@ impl Draft<'_> {
             true => holds.whole.is_some() || !holds.lines.is_empty(),
             false => lines.iter().any(|line| holds.lines.contains_key(line)),
         };
-        if !held {
-            return Ok(self.unchanged());
+        self.refuse_asked(lines);
+        if held {
+            let lines = lines.to_vec();
+            self.emit(OrderEvent::HoldEnded { lines });
         }
-        let lines = lines.to_vec();
-        self.emit(OrderEvent::HoldEnded { lines });
-        Ok(self.done())
+        match self.events.is_empty() {
+            true => Ok(self.unchanged()),
+            false => Ok(self.done()),
+        }
     }
 
     /// Ends the holds whose time has come.
@@ -131,6 +134,7 @@ impl Draft<'_> {
         let closed = resolved(self.has_open(key)?, key, how)?;
         self.emit(OrderEvent::ExceptionClosed(closed));
         self.give_report_up(key);
+        self.give_ask_up(key);
         Ok(self.done())
     }
 

@@ -236,6 +236,8 @@ impl Order {
 
     /// Why a line stays out of requests.
     pub fn held_lines(&self) -> BTreeSet<&LineId> {
-        self.holds.lines.keys().collect()
+        let held = self.holds.lines.keys();
+        let undecided = self.asked.iter().filter(|(_, undecided)| **undecided);
+        held.chain(undecided.map(|(line, _)| line)).collect()
     }
 }

@@ -10,6 +10,7 @@ mod apply_lines;
 mod apply_placing;
 mod apply_reports;
 mod apply_requests;
+mod asked;
 mod bound;
 mod cancel;
 mod commit;
@@ -184,6 +185,11 @@ impl Draft<'_> {
                 until,
             } => self.hold(lines, reason, *until),
             OrderCommand::Unhold { lines } => self.unhold(lines),
+            OrderCommand::CancelAsked {
+                lines,
+                reason,
+                asked_at,
+            } => self.cancel_asked(lines, reason, *asked_at),
             OrderCommand::Free => self.free(),
             OrderCommand::ReleaseHold => Ok(self.release_hold()),
             OrderCommand::Note { text } => self.note(text),

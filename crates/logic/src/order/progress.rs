@@ -45,6 +45,7 @@ impl Draft<'_> {
         self.due_requests();
         self.watch_payment();
         self.watch_edit();
+        self.watch_asked();
         self.change_status();
     }
 

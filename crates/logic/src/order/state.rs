@@ -59,6 +59,8 @@ pub(super) struct Order {
     pub last_request: RequestNumber,
     pub route: Route,
     pub holds: Holds,
+    /// Lines that the buyer asks not to be sent, and whether a person is still to decide that.
+    pub asked: BTreeMap<LineId, bool>,
     /// An adopted order was let go, or a cart's hold confirmed.
     pub freed: bool,
     /// Everything was reserved once: from then on it is sold and cannot be refused.

@@ -326,6 +326,17 @@ pub enum OrderEvent {
         report: ReportNumber,
         end: ReportEnd,
     },
+    /// By its channel's statement of that time the buyer asks not to be sent these lines, and no others: what of them
+    /// was not requested yet waits for a person.
+    CancelAsked {
+        lines: Vec<LineId>,
+        reason: String,
+        asked_at: Timestamp,
+    },
+    /// A person decided that these lines are sent although the buyer asked not to be sent them.
+    CancelRefused {
+        lines: Vec<LineId>,
+    },
 }
 
 /// Why an attempt was given up.

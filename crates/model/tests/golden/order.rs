@@ -215,4 +215,8 @@ samples!(events, OrderEvent {
         OrderEvent::ReportEnded { report: 5, end: ReportEnd::NotTold },
         OrderEvent::ReportEnded { report: 6, end: ReportEnd::Void },
     ],
+    CancelAsked => [
+        OrderEvent::CancelAsked { lines: vec![line("11")], reason: text("No need"), asked_at: at(15) },
+    ],
+    CancelRefused => [OrderEvent::CancelRefused { lines: vec![line("11")] }],
 });

@@ -1,5 +1,6 @@
 //! What a delivery says, told to the entities it concerns.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossdock_api::{name_address, personal};
@@ -8,8 +9,8 @@ use crossdock_journal::InboxRow;
 use crossdock_model::command::OrderCommand;
 use crossdock_model::v1::{ChannelMode, ChannelSettings, OrderFacts, Origin};
 use crossdock_model::{
-    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, OrderId, Rejection,
-    SourceId, Timestamp,
+    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, LineId, OrderId,
+    Rejection, SourceId, Timestamp,
 };
 use crossdock_runtime::{AskError, By, Door, Handle, Personal, Reply};
 
@@ -221,7 +222,12 @@ impl Worker {
                 lines: one.lines,
                 tracking: one.tracking,
             }))
-            .chain(undone.map(|shipment| OrderCommand::UndoElsewhere { shipment }));
+            .chain(undone.map(|shipment| OrderCommand::UndoElsewhere { shipment }))
+            .chain(
+                order
+                    .cancel_asked
+                    .map(|asked| cancel_asked(asked, updated_at)),
+            );
         self.tell_facts(source, &id, facts).await?;
         let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);
         if is_new || origin == Origin::Adopted {
@@ -310,6 +316,15 @@ fn order_id(channel: &ChannelId, external: &ExternalId) -> OrderId {
     OrderId {
         channel: channel.clone(),
         external: external.clone(),
+    }
+}
+
+fn cancel_asked(asked: Vec<(LineId, String)>, asked_at: Timestamp) -> OrderCommand {
+    let (lines, reasons): (Vec<LineId>, BTreeSet<String>) = asked.into_iter().unzip();
+    OrderCommand::CancelAsked {
+        lines,
+        reason: reasons.into_iter().collect::<Vec<_>>().join("; "),
+        asked_at,
     }
 }
 

@@ -292,7 +292,8 @@ async fn a_buyer_asks_to_cancel() {
     );
     let order = scene.seller.get_order(&id.parse().unwrap()).await;
     let order = read(&order.unwrap().unwrap());
-    assert_eq!(order.cancel_asked[0].1, "No need");
+    let asked = order.cancel_asked.unwrap();
+    assert_eq!(asked[0].1, "No need");
     assert_eq!(order.payment, Payment::Ready, "the seller decides");
 }
 

@@ -1,5 +1,6 @@
 //! Tests of an order: what was given, what then is outstanding, and where the order is.
 
+mod asked;
 mod cancels;
 mod changes;
 mod channel;
