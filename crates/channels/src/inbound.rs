@@ -170,6 +170,8 @@ pub struct ChannelOrder {
     pub shipped: Vec<Shipment>,
     /// Shipments it carries that did not happen after all.
     pub unshipped: Vec<ShipmentId>,
+    /// Whether the channel sends it, from stock that is not ours.
+    pub sent_by_channel: bool,
     /// Lines that the buyer asks not to be sent any more, with the reason: they are wanted until somebody agrees.
     /// `None`: the channel does not tell such things.
     pub cancel_asked: Option<Vec<(LineId, String)>>,

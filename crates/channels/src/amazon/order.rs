@@ -14,8 +14,11 @@ const POSTAL_PREFIX: usize = 3;
 /// Longest code of a state, ISO 3166-2 without the country. Where Amazon writes a name instead, none is known.
 const STATE_CODE_MAX: usize = 3;
 
-/// Why an order that Amazon ships is none of ours: its goods lie with Amazon.
+/// Why nothing is to be done about what Amazon ships: its goods lie with Amazon.
 pub(super) const AMAZON_SHIPS: &str = "Amazon fulfils it from stock that lies with Amazon";
+
+/// By which orders that Amazon ships are found.
+const AMAZON_SHIPS_TAG: &str = "fulfilled by Amazon";
 
 /// How far Amazon says an order is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,27 +31,38 @@ enum Status {
     Unfulfillable,
 }
 
-/// Reads an order.
+/// Reads an order. Of one that Amazon ships nothing is to be done here: its lines do not ship, and nobody needs to know
+/// who bought it.
 pub(super) fn read(order: &Part<'_>) -> Result<Inbound, MapError> {
     let external = order.need("orderId")?.typed::<ExternalId>()?;
     let fulfilment = order.need("fulfillment")?;
     let by = fulfilment.need("fulfilledBy")?;
-    match by.as_text() {
-        Some("MERCHANT") => {}
-        Some("AMAZON") => return Ok(Inbound::Nothing { why: AMAZON_SHIPS }),
+    let amazon_ships = match by.as_text() {
+        Some("MERCHANT") => false,
+        Some("AMAZON") => true,
         _ => return Err(by.wrong("is neither MERCHANT nor AMAZON")),
-    }
-    let status = status(&fulfilment)?;
+    };
+    let status = match status(&fulfilment)? {
+        // Money that does not come is between the buyer and Amazon.
+        Status::Unfulfillable if amazon_ships => Status::Cancelled,
+        status => status,
+    };
     let updated_at = order.need("lastUpdatedTime")?.instant()?;
     let items = order.list("orderItems")?;
-    let lines: Result<Vec<ChannelLine>, MapError> =
-        items.iter().map(|item| line(item, status)).collect();
+    let lines: Result<Vec<ChannelLine>, MapError> = items
+        .iter()
+        .map(|item| line(item, status, !amazon_ships))
+        .collect();
     let (shipped, unshipped) = package::sent(order, &items)?;
     let proceeds = order.get("proceeds");
     let total = proceeds.map(|proceeds| money(&proceeds, "grandTotal"));
     let address = order
         .get("recipient")
-        .and_then(|recipient| recipient.get("deliveryAddress"));
+        .and_then(|recipient| recipient.get("deliveryAddress"))
+        .filter(|_| !amazon_ships);
+    let mut tags = texts(order, "programs")?;
+    tags.extend(amazon_ships.then(|| AMAZON_SHIPS_TAG.to_owned()));
+    let cancel_asked = asked(&items)?;
     Ok(Inbound::Order(Box::new(ChannelOrder {
         name: external.to_string(),
         placed_at: order.need("createdTime")?.instant()?,
@@ -68,13 +82,17 @@ pub(super) fn read(order: &Part<'_>) -> Result<Inbound, MapError> {
         },
         cancelled: (status == Status::Cancelled).then(|| (updated_at, why_cancelled(&items))),
         total: total.transpose()?.flatten(),
-        tags: texts(order, "programs")?,
+        tags,
         test: false,
-        buyer: buyer(order, address.as_ref(), &external),
+        buyer: match amazon_ships {
+            true => None,
+            false => buyer(order, address.as_ref(), &external),
+        },
         refunds: Vec::new(),
         shipped,
         unshipped,
-        cancel_asked: Some(asked(&items)?),
+        sent_by_channel: amazon_ships,
+        cancel_asked: (!amazon_ships).then_some(cancel_asked),
         external,
     })))
 }
@@ -90,7 +108,7 @@ fn status(fulfilment: &Part<'_>) -> Result<Status, MapError> {
     }
 }
 
-fn line(item: &Part<'_>, status: Status) -> Result<ChannelLine, MapError> {
+fn line(item: &Part<'_>, status: Status, ships: bool) -> Result<ChannelLine, MapError> {
     let product = item.need("product")?;
     let sku = product.get("sellerSku");
     let price = product.get("price");
@@ -103,7 +121,7 @@ fn line(item: &Part<'_>, status: Status) -> Result<ChannelLine, MapError> {
         ordered_units: item.need("quantityOrdered")?.units()?,
         cancelled_units: cancelled_units(item, status)?,
         unit_price: unit_price.transpose()?.flatten(),
-        ships: true,
+        ships,
     })
 }
 

@@ -167,13 +167,36 @@ fn a_pending_order_has_no_address() {
 }
 
 #[test]
-fn what_amazon_ships_is_none_of_ours() {
+fn what_amazon_ships_is_known_and_nothing_to_do() {
     let by = "/fulfillment/fulfilledBy";
-    let why = "Amazon fulfils it from stock that lies with Amazon";
+    let amazons = |status: &str, sent: u32| {
+        let counts = json!({ "quantityFulfilled": sent, "quantityUnfulfilled": 3 - sent });
+        order(&[
+            (by, json!("AMAZON")),
+            (STATUS, json!(status)),
+            (SENT, counts),
+        ])
+    };
+    let open = amazons("UNSHIPPED", 0);
+    assert!(open.sent_by_channel && !open.is_left_to_send());
     assert_eq!(
-        read(&changed(&[(by, json!("AMAZON"))])),
-        Ok(Inbound::Nothing { why })
+        (open.buyer, open.ship_to, open.cancel_asked),
+        (None, None, None)
     );
+    assert_eq!(
+        open.tags.last().map(String::as_str),
+        Some("fulfilled by Amazon")
+    );
+    assert_eq!(
+        (open.lines[0].ordered_units, open.lines[0].ships),
+        (3, false)
+    );
+    let sent = amazons("SHIPPED", 3).shipped;
+    assert_eq!((sent.len(), sent[0].lines[0].units), (1, 3));
+    for status in ["CANCELLED", "UNFULFILLABLE"] {
+        assert!(amazons(status, 0).cancelled.is_some(), "{status}");
+    }
+    assert!(!order(&[]).sent_by_channel);
     for (by_whom, problem) in [
         (json!("SOMEBODY"), "is neither MERCHANT nor AMAZON"),
         (Value::Null, "is missing"),

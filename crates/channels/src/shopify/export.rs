@@ -169,6 +169,7 @@ fn csv_order(rows: &[Row]) -> Result<ChannelOrder, String> {
         refunds: Vec::new(),
         shipped: Vec::new(),
         unshipped: Vec::new(),
+        sent_by_channel: false,
         cancel_asked: None,
         external,
     })

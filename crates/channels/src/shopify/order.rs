@@ -58,6 +58,7 @@ pub(super) fn read(root: &Part<'_>) -> Result<ChannelOrder, MapError> {
         refunds,
         shipped,
         unshipped,
+        sent_by_channel: false,
         cancel_asked: None,
     })
 }

@@ -43,6 +43,7 @@ fn origin_text(origin: Origin) -> &'static str {
         Origin::Api => "api",
         Origin::Adopted => "adopted",
         Origin::Hold { .. } => "hold",
+        Origin::SentByChannel => "sent_by_channel",
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn received(facts: &OrderFacts, origin: Origin, channel: &str) -> Str
         Origin::Channel => format!("Received from {channel}"),
         Origin::Api => format!("Received through the API for {channel}"),
         Origin::Adopted => format!("Adopted from an export of {channel} (reserved only)"),
+        Origin::SentByChannel => format!("Received from {channel}, which sends it itself,"),
         Origin::Hold { expires_at } => {
             format!(
                 "Placed as a hold on {channel} until {}",

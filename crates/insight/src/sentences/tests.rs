@@ -185,6 +185,7 @@ fn key() -> ExceptionKey {
 
 table! {
     (Received { facts: facts(), origin: Origin::Channel }, "Received from shop as #1001: 2 lines, 3 units."),
+    (Received { facts: facts(), origin: Origin::SentByChannel }, "Received from shop, which sends it itself, as #1001: 2 lines, 3 units."),
     (Merged { facts: facts() }, "A newer statement of shop was taken over."),
     (TieSeen { updated_at: at() }, "Another statement as of 2026-09-21 14:13 UTC came, and which is newer cannot be told: what it cancels counts, the rest waits for the next one of shop."),
     (StatusChanged { to: OrderStatus::PartlyShipped }, "The order is partly shipped."),

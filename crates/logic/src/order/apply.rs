@@ -23,10 +23,7 @@ impl OrderState {
     pub(super) fn take_in(&mut self, id: &EntityId, event: &OrderEvent, at: Timestamp) -> Applied {
         match event {
             OrderEvent::Received { facts, origin } => self.received(id, facts, *origin, at),
-            OrderEvent::AttemptClosed { .. } if self.order.is_none() => {
-                self.attempt_closed(event, at)
-            }
-            _ if self.order.is_none() => Err(illegal("an order that was never received")),
+            _ if self.order.is_none() => self.before_received(event, at),
             OrderEvent::StatusChanged { to } => self.status_changed(*to, at),
             OrderEvent::Merged { .. }
             | OrderEvent::CancelStated { .. }
@@ -92,6 +89,13 @@ impl OrderState {
             | OrderEvent::ExceptionNoted(_)
             | OrderEvent::ExceptionClosed(_) => self.apply_rest(event),
         }
+    }
+
+    /// A SKU may ask about an attempt of an order that was lost: it is closed, and the order counts on from it.
+    fn before_received(&mut self, event: &OrderEvent, at: Timestamp) -> Applied {
+        let closes = matches!(event, OrderEvent::AttemptClosed { .. });
+        require(closes, "an order that was never received")?;
+        self.attempt_closed(event, at)
     }
 
     pub(super) fn order_mut(&mut self) -> Result<&mut Order, IllegalHistory> {

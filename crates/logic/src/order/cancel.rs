@@ -35,6 +35,10 @@ impl Draft<'_> {
             return Ok(self.unchanged());
         }
         let order = self.open()?;
+        if order.is_sent_by_channel() {
+            let hint = "its channel sends it from stock that is not ours: cancel it there";
+            return Err(Rejection::wrong_status(order.status, hint));
+        }
         let is_asked = order.requests.values().any(|one| !one.asks.is_empty());
         let lines = match lines {
             Some(lines) => checked(order, lines)?,

@@ -229,6 +229,11 @@ impl Order {
         }
     }
 
+    /// Whether its channel sends it, from stock that is not ours.
+    pub fn is_sent_by_channel(&self) -> bool {
+        self.origin == Origin::SentByChannel
+    }
+
     /// Whether somebody has to let it go to fulfilment first.
     pub fn is_unfreed(&self) -> bool {
         !self.freed && matches!(self.origin, Origin::Adopted | Origin::Hold { .. })

@@ -249,6 +249,12 @@ impl Order {
         let shipped = self.anything_shipped();
         if self.pieces.is_empty() && !placing && !missing {
             let cancelled = self.lines.values().all(|line| line.open_units() == 0);
+            if !cancelled && self.facts.cancelled.is_none() && self.is_sent_by_channel() {
+                return match shipped {
+                    true => OrderStatus::PartlyShipped,
+                    false => OrderStatus::Received,
+                };
+            }
             return match (shipped, cancelled || self.facts.cancelled.is_some()) {
                 (true, _) => OrderStatus::Shipped,
                 (false, true) => OrderStatus::Cancelled,

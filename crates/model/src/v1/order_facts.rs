@@ -149,6 +149,9 @@ pub enum Origin {
     Hold {
         expires_at: Timestamp,
     },
+    /// Its channel sends it, from stock that is not ours: nothing of it is reserved, requested or told, and it is open
+    /// until the channel says that it left or was cancelled.
+    SentByChannel,
 }
 
 /// Units of a line.

@@ -91,6 +91,7 @@ samples!(origins, Origin {
     Api => [Origin::Api],
     Adopted => [Origin::Adopted],
     Hold => [Origin::Hold { expires_at: at(1) }],
+    SentByChannel => [Origin::SentByChannel],
 });
 
 samples!(restocks, Restock {

@@ -183,6 +183,7 @@ impl Worker {
         let mut buyer = buyer.map(|one| personal(&self.handle, &entity, one, updated_at));
         let destination = name_address(order.ship_to, &mut buyer);
         let origin = origin.unwrap_or_else(|| match source.adopt_older_than {
+            _ if order.sent_by_channel => Origin::SentByChannel,
             Some(before) if order.placed_at < before => Origin::Adopted,
             Some(_) | None => Origin::Channel,
         });

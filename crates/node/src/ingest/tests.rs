@@ -7,10 +7,12 @@ use crossdock_journal::{
 };
 use crossdock_logic::bucket::bucket_of;
 use crossdock_model::command::{BucketCommand, ChannelCommand, OrderCommand};
-use crossdock_model::v1::{ChannelSettings, ExceptionKey, ListingTarget, Sale};
-use crossdock_model::{ChannelId, Command, CredentialId, EntityId, ListingId, SkuId, Timestamp};
-use crossdock_runtime::{AskError, By, Clock, Node, Options, PausedClock, Unconnected};
-use serde_json::json;
+use crossdock_model::v1::{ChannelSettings, ExceptionKey, ListingTarget, OrderStatus, Sale};
+use crossdock_model::{
+    Answer, ChannelId, Command, CredentialId, EntityId, ListingId, SkuId, Timestamp,
+};
+use crossdock_runtime::{AskError, By, Clock, Node, Options, PausedClock, Reply, Unconnected};
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -86,102 +88,160 @@ async fn deliveries_of_a_channel_that_is_put_aside_hold_no_worker() {
     node.stop().await;
 }
 
-/// An order of Amazon of two mugs that the buyer asks to cancel, or has thought better of.
-fn market_order(updated: &str, asks: bool) -> Vec<u8> {
-    let cancellation = match asks {
-        true => {
-            json!({ "cancellationRequest": { "requester": "BUYER", "cancelReason": "No need" } })
-        }
-        false => json!(null),
-    };
-    let body = json!({
+/// An order of Amazon of two mugs.
+fn market_order(updated: &str, by: &str, cancellation: Value) -> Value {
+    json!({
         "orderId": "305-1",
         "createdTime": "2026-11-02T08:00:00Z",
-        "lastUpdatedTime": updated,
-        "fulfillment": { "fulfillmentStatus": "UNSHIPPED", "fulfilledBy": "MERCHANT" },
+        "lastUpdatedTime": format!("2026-11-02T{updated}Z"),
+        "fulfillment": { "fulfillmentStatus": "UNSHIPPED", "fulfilledBy": by },
         "orderItems": [{
             "orderItemId": "6001",
             "quantityOrdered": 2,
             "product": { "title": "Mug", "sellerSku": "MUG" },
             "cancellation": cancellation,
         }],
-    });
-    body.to_string().into_bytes()
+    })
+}
+
+/// A seller's account on Amazon, whose deliveries are worked on.
+struct Market {
+    node: Node,
+    journal: Arc<MemoryJournal>,
+    clock: Arc<PausedClock>,
+    order: EntityId,
+}
+
+impl Market {
+    async fn start() -> Self {
+        let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
+        let journal = Arc::new(MemoryJournal::new(1, clock.now()));
+        let node = Node::start(
+            Arc::clone(&journal) as Arc<dyn Journal>,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(Unconnected),
+            Options::new(1),
+            |error| panic!("a flush failed in memory: {error}"),
+        );
+        let market = Self {
+            node: node.await.unwrap(),
+            journal,
+            clock,
+            order: "order:market:305-1".parse().unwrap(),
+        };
+        let connect = ChannelCommand::Connect(ChannelSettings {
+            connector: "amazon".to_owned(),
+            sale: Sale::AlreadySold,
+            map_by_sku: false,
+        });
+        let channel = EntityId::Channel(ChannelId::checked("market").unwrap());
+        market
+            .ask(channel, Command::Channel(connect))
+            .await
+            .unwrap();
+        let handle = market.node.handle();
+        super::start(&handle, &Ways::default(), &Links::default(), None);
+        market
+    }
+
+    async fn ask(&self, entity: EntityId, command: Command) -> Result<Reply, AskError> {
+        let by = By::new(CredentialId::new("test").unwrap());
+        self.node.handle().ask(entity, command, by).await
+    }
+
+    async fn map(&self, listing: &str) {
+        let listing = ListingId::new(listing).unwrap();
+        let bucket = bucket_of(&listing);
+        let map = Command::Bucket(BucketCommand::Map {
+            listing,
+            target: ListingTarget::Sku {
+                sku: SkuId::new("MUG").unwrap(),
+                multiplier: 1,
+            },
+        });
+        let entity = EntityId::Bucket(ChannelId::checked("market").unwrap(), bucket);
+        self.ask(entity, map).await.unwrap();
+    }
+
+    /// Delivers it, and waits until it has been worked on.
+    async fn says(&self, order: &Value) {
+        let id = InboxId {
+            channel: ChannelId::checked("market").unwrap(),
+            delivery: order["lastUpdatedTime"].to_string(),
+        };
+        let delivery = InboxInsert {
+            id: id.clone(),
+            received_at: self.clock.now(),
+            topic: "order".to_owned(),
+            headers: Vec::new(),
+            body: order.to_string().into_bytes(),
+        };
+        assert_eq!(self.node.handle().receive(delivery).await, Ok(true));
+        let done = async {
+            while self.journal.inbox_row(&id).unwrap().unwrap().state != InboxState::Done {
+                tokio::time::sleep(Wait::from_millis(5)).await;
+            }
+        };
+        let ended = tokio::time::timeout(Wait::from_secs(30), done).await;
+        assert!(ended.is_ok(), "{order} is not worked on");
+    }
+
+    async fn resolve(&self, episode: u32) -> Result<Reply, AskError> {
+        let resolve = OrderCommand::ResolveException {
+            key: ExceptionKey {
+                kind: "cancel_asked".to_owned(),
+                subject: self.order.to_string(),
+                episode,
+            },
+            how: "spoke to the buyer".to_owned(),
+        };
+        self.ask(self.order.clone(), Command::Order(resolve)).await
+    }
 }
 
 /// What a buyer asks for comes with each statement of the order, and goes with the first that does not say it.
 #[tokio::test]
 async fn an_order_hears_what_its_buyer_asks() {
-    let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
-    let journal = Arc::new(MemoryJournal::new(1, clock.now()));
-    let node = Node::start(
-        Arc::clone(&journal) as Arc<dyn Journal>,
-        Arc::clone(&clock) as Arc<dyn Clock>,
-        Arc::new(Unconnected),
-        Options::new(1),
-        |error| panic!("a flush failed in memory: {error}"),
-    );
-    let node = node.await.unwrap();
-    let handle = node.handle();
-    let market = ChannelId::checked("market").unwrap();
-    let by = || By::new(CredentialId::new("test").unwrap());
-    let connect = ChannelCommand::Connect(ChannelSettings {
-        connector: "amazon".to_owned(),
-        sale: Sale::AlreadySold,
-        map_by_sku: false,
-    });
-    let map = BucketCommand::Map {
-        listing: ListingId::new("MUG").unwrap(),
-        target: ListingTarget::Sku {
-            sku: SkuId::new("MUG").unwrap(),
-            multiplier: 1,
-        },
-    };
-    let bucket = EntityId::Bucket(market.clone(), bucket_of(&ListingId::new("MUG").unwrap()));
-    for (entity, command) in [
-        (EntityId::Channel(market.clone()), Command::Channel(connect)),
-        (bucket, Command::Bucket(map)),
+    let market = Market::start().await;
+    market.map("MUG").await;
+    let asks =
+        json!({ "cancellationRequest": { "requester": "BUYER", "cancelReason": "No need" } });
+    for (at, cancellation) in [
+        ("08:30:00", asks.clone()),
+        ("08:31:00", Value::Null),
+        ("08:32:00", asks),
     ] {
-        handle.ask(entity, command, by()).await.unwrap();
-    }
-    start(&handle, &Ways::default(), &Links::default(), None);
-    let order: EntityId = "order:market:305-1".parse().unwrap();
-    let resolve = |episode| {
-        Command::Order(OrderCommand::ResolveException {
-            key: ExceptionKey {
-                kind: "cancel_asked".to_owned(),
-                subject: order.to_string(),
-                episode,
-            },
-            how: "spoke to the buyer".to_owned(),
-        })
-    };
-    let statements = [(30, true), (31, false), (32, true)];
-    for (number, (minute, asks)) in (0..).zip(statements) {
-        let id = InboxId {
-            channel: market.clone(),
-            delivery: number.to_string(),
-        };
-        let delivery = InboxInsert {
-            id: id.clone(),
-            received_at: clock.now(),
-            topic: "order".to_owned(),
-            headers: Vec::new(),
-            body: market_order(&format!("2026-11-02T08:{minute}:00Z"), asks),
-        };
-        assert_eq!(handle.receive(delivery).await, Ok(true));
-        let done = async {
-            while journal.inbox_row(&id).unwrap().unwrap().state != InboxState::Done {
-                tokio::time::sleep(Wait::from_millis(5)).await;
-            }
-        };
-        let ended = tokio::time::timeout(Wait::from_secs(30), done).await;
-        assert!(ended.is_ok(), "statement {number} is not worked on");
+        market
+            .says(&market_order(at, "MERCHANT", cancellation))
+            .await;
     }
     // The first was taken back, and the second is open.
-    let first = handle.ask(order.clone(), resolve(1), by()).await;
+    let first = market.resolve(1).await;
     assert!(matches!(first, Err(AskError::Rejected(_))), "{first:?}");
-    let second = handle.ask(order.clone(), resolve(2), by()).await;
+    let second = market.resolve(2).await;
     assert!(second.is_ok(), "{second:?}");
-    node.stop().await;
+    market.node.stop().await;
+}
+
+/// What Amazon ships needs no mapping, reserves nothing, and is there to be found.
+#[tokio::test]
+async fn an_order_that_amazon_ships_is_known_and_open() {
+    let market = Market::start().await;
+    let mut order = market_order("08:30:00", "AMAZON", Value::Null);
+    market.says(&order).await;
+    let status = async || {
+        let read = market.node.handle().read(market.order.clone()).await;
+        match read.unwrap().answer {
+            Answer::Order(order) => (order.status, order.reserved),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(status().await, (OrderStatus::Received, vec![]));
+    order["lastUpdatedTime"] = json!("2026-11-02T09:00:00Z");
+    order["fulfillment"]["fulfillmentStatus"] = json!("SHIPPED");
+    order["orderItems"][0]["fulfillment"] =
+        json!({ "quantityFulfilled": 2, "quantityUnfulfilled": 0 });
+    market.says(&order).await;
+    assert_eq!(status().await, (OrderStatus::Shipped, vec![]));
+    market.node.stop().await;
 }

@@ -26,7 +26,7 @@ pub(crate) struct OrderQuery {
     channel: Option<String>,
     /// In this state.
     status: Option<String>,
-    /// How they came in: `channel`, `api`, `adopted`, `hold`.
+    /// How they came in: `channel`, `api`, `adopted`, `hold`, `sent_by_channel`.
     origin: Option<String>,
     /// Placed at or after.
     #[param(value_type = Option<String>)]
@@ -63,7 +63,7 @@ pub(crate) struct OrderQuery {
 }
 
 /// How orders come in.
-const ORIGINS: [&str; 4] = ["channel", "api", "adopted", "hold"];
+const ORIGINS: [&str; 5] = ["channel", "api", "adopted", "hold", "sent_by_channel"];
 
 /// A page of a timeline.
 #[derive(Debug, Deserialize, IntoParams)]

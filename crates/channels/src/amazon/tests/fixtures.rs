@@ -34,7 +34,7 @@ const TABLE: [(&str, &str, &str); 25] = [
     (
         "model-examples/orders2026.searchOrders.200.sandbox0.json",
         ORDER,
-        AMAZON_SHIPS,
+        "order of 2 lines, Ready, 2 shipped, by Amazon",
     ),
     (
         "model-examples/orders2026.searchOrders.200.sandbox1.json",
@@ -158,8 +158,13 @@ fn said(topic: &str, body: &Value) -> String {
             let lines = order.lines.len();
             let plural = if lines == 1 { "" } else { "s" };
             let shipped = order.shipped.len();
+            let by_amazon = if order.sent_by_channel {
+                ", by Amazon"
+            } else {
+                ""
+            };
             format!(
-                "order of {lines} line{plural}, {:?}, {shipped} shipped",
+                "order of {lines} line{plural}, {:?}, {shipped} shipped{by_amazon}",
                 order.payment
             )
         }

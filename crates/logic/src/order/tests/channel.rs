@@ -294,3 +294,40 @@ fn a_line_of_no_units_needs_nothing() {
     scene.tell(sold(&[line("1", "A", 0)]));
     scene.check(OrderStatus::Cancelled, &[]);
 }
+
+/// What its channel sends from stock of its own is known, and nothing more: nothing is reserved, requested or told.
+#[test]
+fn an_order_that_its_channel_sends_is_open_until_it_has_left() {
+    let mut lines = vec![line("1", "A", 2)];
+    lines[0].ships = false;
+    lines[0].parts.clear();
+    let of = |lines: &[LineFacts], after: i64| at(facts(Sale::AlreadySold, lines), after);
+    let theirs = || {
+        let mut scene = Scene::new();
+        scene.tell(stated(of(&lines, 0), Origin::SentByChannel));
+        scene.check(OrderStatus::Received, &[]);
+        assert!(scene.summary().placed, "nothing waits for it");
+        scene
+    };
+    let sent = |shipment: &str, of: u32| OrderCommand::ShippedElsewhere {
+        shipment: id(shipment),
+        lines: vec![units("1", of)],
+        tracking: None,
+    };
+    let mut scene = theirs();
+    scene.tell(OrderCommand::Cancel {
+        reason: "buyer".to_owned(),
+        lines: None,
+    });
+    assert!(matches!(scene.answer, Err(Rejection::WrongState { .. })));
+    scene.tell(sent("f1", 1));
+    scene.check(OrderStatus::PartlyShipped, &[]);
+    scene.tell(sent("f2", 1));
+    scene.check(OrderStatus::Shipped, &[]);
+    let mut scene = theirs();
+    let mut over = of(&lines, 1);
+    over.cancelled = Some((ms(T0), "by buyer".to_owned()));
+    scene.tell(stated(over, Origin::SentByChannel));
+    scene.check(OrderStatus::Cancelled, &[]);
+    assert!(scene.open_exceptions().is_empty());
+}
