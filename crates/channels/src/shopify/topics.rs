@@ -1,6 +1,6 @@
 //! Topics and what they say.
 
-use crossdock_model::{Duration, ExternalId, ListingId};
+use crossdock_model::{Duration, ExternalId, ListingId, Timestamp};
 use serde_json::Value;
 
 use super::{order, refund};
@@ -24,6 +24,19 @@ pub const TOPICS: [&str; 9] = [
 pub const READ: &str = "orders/read";
 /// What was read is later than all that was told of the same second: nobody knows the order of those.
 const READ_AFTER: Duration = Duration::from_ms(1);
+/// The shop's times are whole seconds.
+const SECOND: Duration = Duration::from_s(1);
+/// What was read when that second was over is later than what was read in it.
+const READ_LAST: Duration = Duration::from_ms(2);
+/// Says in a body that was read that the second of its state was over.
+const IS_LAST: &str = "is_last_of_its_second";
+
+/// Notes in a body that was read at that time by the shop's clock whether more of the same second may follow.
+pub(super) fn read_at(body: &mut Value, at: Option<Timestamp>) {
+    let root = Part::root(body).and_then(|root| root.need("updated_at")?.instant());
+    let is_last = at.zip(root.ok()).is_some_and(|(at, of)| at >= of + SECOND);
+    body[IS_LAST] = is_last.into();
+}
 
 /// Families of topics that are known and not acted on, with the reason.
 const SILENT: [(&str, &str); 12] = [
@@ -80,7 +93,9 @@ pub fn map(topic: &str, body: &[u8]) -> Result<Inbound, MapError> {
         "inventory_levels/update" => stock_level(&root),
         READ => {
             let mut order = order::read(&root)?;
-            order.updated_at = order.updated_at + READ_AFTER;
+            let is_last = value[IS_LAST] == Value::Bool(true);
+            let after = if is_last { READ_LAST } else { READ_AFTER };
+            order.updated_at = order.updated_at + after;
             Ok(Inbound::Order(Box::new(order)))
         }
         _ => Ok(Inbound::Order(Box::new(order::read(&root)?))),
@@ -116,4 +131,37 @@ fn stock_level(root: &Part<'_>) -> Result<Inbound, MapError> {
             .transpose()?,
         updated_at: root.need("updated_at")?.instant()?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What was read in its second is later than what was told, and earlier than what was read after it.
+    #[test]
+    fn of_one_second_what_was_read_last_is_newest() {
+        let order = json!({
+            "id": 1, "name": "1", "created_at": "2026-01-01T00:00:05Z",
+            "updated_at": "2026-01-01T00:00:05Z", "currency": "USD", "financial_status": "paid",
+            "total_price": "1.00", "line_items": [],
+        });
+        let at = |topic: &str, body: &Value| match map(topic, body.to_string().as_bytes()) {
+            Ok(Inbound::Order(order)) => order.updated_at,
+            other => panic!("{other:?}"),
+        };
+        let told = at("orders/updated", &order);
+        let read = |read_at_ms: Option<u64>| {
+            let mut body = order.clone();
+            let when = read_at_ms.map(|ms| told + Duration::from_ms(ms));
+            read_at(&mut body, when);
+            at(READ, &body)
+        };
+        assert!(told < read(Some(0)));
+        assert_eq!(read(None), read(Some(0)), "nobody knows when");
+        assert_eq!(read(Some(999)), read(Some(0)));
+        assert!(read(Some(999)) < read(Some(1_000)));
+        assert!(read(Some(1_000)) < told + SECOND);
+    }
 }

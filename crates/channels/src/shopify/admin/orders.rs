@@ -142,21 +142,21 @@ impl Admin {
     /// # Errors
     /// [`AdminError`]; it is refused also when it has more parts than are read.
     pub async fn order(&self, order: &ExternalId) -> Result<Option<ChannelOrder>, AdminError> {
-        let (body, _) = self.order_body(order).await?;
+        let (body, _, _) = self.order_body(order).await?;
         let read = body.map(|body| order::read(&Part::root(&body)?));
         Ok(read.transpose()?)
     }
 
-    /// An order as a webhook would have it, and what is left of the app's budget.
+    /// An order as a webhook would have it, when it was read by the shop's clock, and what is left of the app's budget.
     pub(super) async fn order_body(
         &self,
         order: &ExternalId,
-    ) -> Result<(Option<Value>, Option<u32>), AdminError> {
+    ) -> Result<(Option<Value>, Option<Timestamp>, Option<u32>), AdminError> {
         let id = gid("Order", order.as_str());
         let mut reply = self.call(ORDER, json!({ "id": id })).await?;
         let mut order = reply.data["order"].take();
         if order.is_null() {
-            return Ok((None, reply.points_left));
+            return Ok((None, reply.at, reply.points_left));
         }
         self.complete(&mut order, "lineItems", LINES).await?;
         for (parts, list, document) in [
@@ -174,7 +174,7 @@ impl Admin {
                 self.complete(part, list, document).await?;
             }
         }
-        Ok((Some(rest(&order)), reply.points_left))
+        Ok((Some(rest(&order)), reply.at, reply.points_left))
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Admin, AdminError};
 use crate::orders::{Listed, OrderRead, Orders, OrdersListed, Reading, Told, digest};
 use crate::outbound::CallError;
 use crate::shopify::READ;
+use crate::shopify::topics::read_at;
 
 /// Where reading stands.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,8 +71,9 @@ impl Orders for Admin {
     fn order(&self, order: ExternalId) -> Reading<OrderRead> {
         let admin = self.clone();
         Box::pin(async move {
-            let (body, points_left) = admin.order_body(&order).await.map_err(not_read)?;
-            let told = body.map(|body| {
+            let (body, at, points_left) = admin.order_body(&order).await.map_err(not_read)?;
+            let told = body.map(|mut body| {
+                read_at(&mut body, at);
                 let body = body.to_string().into_bytes();
                 let digest = digest(&body);
                 Told {
