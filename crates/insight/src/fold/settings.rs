@@ -46,6 +46,8 @@ impl Folding<'_> {
             | BucketEvent::AskedAgain { .. }
             | BucketEvent::Drifted { .. }
             | BucketEvent::DoubtEnded { .. }
+            | BucketEvent::BegunInBulk(_)
+            | BucketEvent::EndedInBulk(_)
             | BucketEvent::Ended { .. } => {}
             BucketEvent::Unmapped { listing } => {
                 let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::{Effect, EffectNumber, SkuCommand};
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
-    ListingMode, ListingTarget, PublishedStock, Publishing, ShownLevel, Tracking, Writes,
+    BucketEvent, CallOutcome, ChannelMode, ExceptionKey, ListingMode, ListingTarget,
+    PublishedStock, Publishing, ShownLevel, Tracking, Writes,
 };
 use crossdock_model::{ChannelId, Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
 
 use super::calls::{numbered, task};
 use super::numbers::parts;
 use super::state::{BucketState, Listing, NumberId, Place};
+use super::touched::touched;
 use super::{HEAR_AGAIN_AFTER, LISTING_WRONG, stock};
 use crate::decider::IllegalHistory;
 use crate::publish::{Announced, Statement};
@@ -100,6 +101,8 @@ impl BucketState {
                     place.slot.end_doubt(at);
                 }
             }
+            BucketEvent::BegunInBulk(begun) => self.apply_begun_in_bulk(begun, at),
+            BucketEvent::EndedInBulk(ended) => self.apply_ended_in_bulk(ended, at),
             BucketEvent::ExceptionOpened(opened) => {
                 self.exceptions.apply_opened(opened);
                 self.tell_of(&opened.key, true);
@@ -180,7 +183,7 @@ impl BucketState {
     }
 
     /// Listings that share a SKU with this one, and itself.
-    fn beside(&self, listing: &ListingId) -> Vec<ListingId> {
+    pub(super) fn beside(&self, listing: &ListingId) -> Vec<ListingId> {
         let shared = self
             .skus
             .values()
@@ -462,38 +465,5 @@ impl BucketState {
             let subject = super::calls::subject(number);
             exceptions.open(LISTING_WRONG, &subject, "", &[]).is_none()
         });
-    }
-}
-
-/// The listings whose numbers an event may have made right or wrong.
-fn touched(state: &BucketState, event: &BucketEvent) -> BTreeSet<ListingId> {
-    match event {
-        BucketEvent::Mapped { listing, .. } | BucketEvent::Unmapped { listing } => {
-            let own = [listing.clone()].into_iter();
-            own.chain(state.beside(listing)).collect()
-        }
-        BucketEvent::Shown { listing, .. }
-        | BucketEvent::ListingModeSet { listing, .. }
-        | BucketEvent::Begun { listing, .. }
-        | BucketEvent::Ended { listing, .. }
-        | BucketEvent::Missed { listing, .. }
-        | BucketEvent::DoubtEnded { listing, .. } => [listing.clone()].into(),
-        BucketEvent::ExceptionOpened(ExceptionOpened { key, .. })
-        | BucketEvent::ExceptionClosed(ExceptionClosed { key, .. }) => {
-            let number = numbered(key).into_iter();
-            number.map(|(listing, _)| listing).collect()
-        }
-        BucketEvent::PublishingSet(_) => state.listings.keys().cloned().collect(),
-        BucketEvent::Stocked { stock, .. } => {
-            let heard = state.skus.get(&stock.sku).into_iter();
-            heard
-                .flat_map(|heard| heard.listings.iter().cloned())
-                .collect()
-        }
-        BucketEvent::Unheard { .. }
-        | BucketEvent::AskedAgain { .. }
-        | BucketEvent::Drifted { .. }
-        | BucketEvent::Proved { .. }
-        | BucketEvent::ExceptionNoted(_) => BTreeSet::new(),
     }
 }

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use crossdock_model::answer::{NumberCall, NumberCallKind};
 use crossdock_model::command::CallEnd;
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelMode, ExceptionClosed, ExceptionKey, ExceptionOpened,
-    Publishing,
+    BucketEvent, CallOutcome, ChannelMode, EndedInBulk, ExceptionClosed, ExceptionKey,
+    ExceptionOpened, Publishing,
 };
 use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, Rejection, SourceId, Timestamp,
@@ -96,7 +96,12 @@ impl BucketState {
     }
 
     /// What should be shown, and what is to be done about it.
-    fn act(&self, channel: &ChannelId, number: &NumberId, now: Timestamp) -> Option<Act> {
+    pub(super) fn act(
+        &self,
+        channel: &ChannelId,
+        number: &NumberId,
+        now: Timestamp,
+    ) -> Option<Act> {
         let place = self.place(number)?;
         let target = self.targets(channel, &number.0).remove(&number.1)?;
         Some(act(self.publishing.as_ref()?, place, &target, now))
@@ -148,15 +153,27 @@ impl BucketState {
 
     pub(super) fn end(&self, calls: &[CallEnd]) -> Result<Decision<BucketEvent>, Rejection> {
         check_count(calls.len())?;
-        let ended = calls.iter().filter(|ended| {
-            let slot = self.slot(&ended.listing, &ended.place);
-            let flight = slot.and_then(Slot::flight);
-            flight.is_some_and(|flight| flight.call == ended.call)
-        });
-        let events = ended.map(|ended| BucketEvent::Ended {
-            listing: ended.listing.clone(),
-            place: ended.place.clone(),
-            outcome: ended.outcome.clone(),
+        let events = calls.iter().filter_map(|ended| {
+            let slot = self.slot(&ended.listing, &ended.place)?;
+            let is_it = |call: u64| call == ended.call;
+            let (listing, place) = (ended.listing.clone(), ended.place.clone());
+            let outcome = ended.outcome.clone();
+            if slot.flight().is_some_and(|flight| is_it(flight.call)) {
+                Some(BucketEvent::Ended {
+                    listing,
+                    place,
+                    outcome,
+                })
+            } else {
+                let handed = slot.handed().filter(|handed| is_it(handed.call));
+                handed.map(|_| {
+                    BucketEvent::EndedInBulk(EndedInBulk {
+                        listing,
+                        place,
+                        outcome,
+                    })
+                })
+            }
         });
         Ok(Decision::done(events.collect()))
     }
@@ -282,7 +299,7 @@ pub(super) fn numbered(key: &ExceptionKey) -> Option<NumberId> {
     (key.kind == LISTING_WRONG).then_some(number)
 }
 
-fn check_count(calls: usize) -> Result<(), Rejection> {
+pub(super) fn check_count(calls: usize) -> Result<(), Rejection> {
     match calls > CALLS_MAX {
         true => Err(Rejection::Limit {
             what: "calls at once".to_owned(),
@@ -321,7 +338,8 @@ fn call_due(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
 
 /// When a person is told that it is wrong.
 fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
-    let is_untold = is_published(publishing) && !place.is_told;
+    // One that was handed over among many is being set.
+    let is_untold = is_published(publishing) && !place.is_told && place.slot.handed().is_none();
     let since = place.slot.wrong_since().filter(|_| is_untold);
     since.map(|since| since + publishing.wrong_for)
 }
@@ -366,11 +384,12 @@ fn rank(place: &Place, target: &Target, act: Act, now: Timestamp) -> Option<Rank
         ),
         Act::Read => (Urgency::Read, 1),
         Act::Set { units, .. } => match most {
-            Some(most) if most < i64::from(units) => {
-                (Urgency::Raise, i64::from(units).abs_diff(most))
+            Some(most) if most <= i64::from(units) => {
+                (Urgency::Raise, i64::from(units).abs_diff(most).max(1))
             }
             Some(most) => (Urgency::Lower, most.abs_diff(units.into())),
-            None => (Urgency::Lower, 1),
+            None if units == 0 => (Urgency::Lower, 1),
+            None => (Urgency::Read, 1),
         },
     };
     let milli_per_h = target.milli_per_h.max(1).saturating_mul(units);

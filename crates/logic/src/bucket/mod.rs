@@ -6,6 +6,7 @@
 
 mod agenda;
 mod apply;
+mod bulk;
 mod calls;
 mod changes;
 mod drift;
@@ -13,6 +14,7 @@ mod listings;
 mod numbers;
 mod state;
 mod stock;
+mod touched;
 
 #[cfg(test)]
 mod tests;
@@ -88,6 +90,9 @@ impl Decider for BucketState {
             BucketCommand::End { calls } => self.end(calls),
             BucketCommand::Miss { numbers } => self.miss(numbers),
             BucketCommand::Lose => Ok(self.lose()),
+            BucketCommand::BeginInBulk { numbers_max, until } => {
+                self.begin_in_bulk(asked, *numbers_max, *until)
+            }
             BucketCommand::ResolveException { key, how } => self.resolve(key, how),
             BucketCommand::NoteException { key, text } => {
                 let noted = self.exceptions.note(key, text)?;

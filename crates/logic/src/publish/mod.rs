@@ -10,7 +10,7 @@ mod number;
 mod slot;
 
 pub use number::{Announced, units_at};
-pub use slot::{Act, Doubt, Fit, Flight, Slot, Statement, Want};
+pub use slot::{Act, Doubt, Fit, Flight, Handed, Slot, Statement, Want};
 
 #[cfg(test)]
 mod tests;

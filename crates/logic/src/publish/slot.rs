@@ -1,8 +1,13 @@
 //! One number at one place of a channel.
 
+mod bulk;
+mod replace;
+
 use crossdock_model::v1::{Sold, Writes};
 use crossdock_model::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use bulk::Handed;
 
 /// A sale that we heard of is in what the channel states after that time, or was given back.
 pub const STATED_WITHIN: Duration = Duration::from_s(30);
@@ -113,6 +118,7 @@ pub struct Slot {
     /// What the channel stated while a call was under way: which of the two came first is known when that has ended.
     aside: Option<Statement>,
     doubt: Option<Doubt>,
+    handed: Option<Handed>,
     /// When it is looked at once more after a lost call: what became of that was told from numbers that buyers change too.
     verify_at: Option<Timestamp>,
     /// The channel may show something else than its statement says: it has to be asked.
@@ -144,7 +150,7 @@ impl Slot {
         let (Some(shown), Some(believed)) = (self.shown, self.believed(sold)) else {
             return Fit::AsKnown;
         };
-        let is_open = self.flight.is_some() || self.doubt.is_some() || self.is_stale;
+        let is_open = self.is_open() || self.is_stale;
         let units = |by: i64| u32::try_from(by).unwrap_or(u32::MAX);
         match statement.units {
             _ if is_open || statement.at < shown.at => Fit::InFlight,
@@ -157,6 +163,11 @@ impl Slot {
             },
             _ => Fit::InFlight,
         }
+    }
+
+    /// Whether a call may yet change what is shown.
+    fn is_open(&self) -> bool {
+        self.flight.is_some() || self.doubt.is_some() || self.handed.is_some()
     }
 
     /// The call under way.
@@ -191,12 +202,19 @@ impl Slot {
         let unstated = (self.gap < 0).then_some(self.heard_at + STATED_WITHIN);
         let due = doubt.map(|doubt| doubt.until).into_iter().chain(unstated);
         let due = due.chain(self.verify_at);
-        due.min().filter(|_| !self.is_stale)
+        let handed = self.handed.map(|handed| handed.until);
+        due.filter(|_| !self.is_stale).chain(handed).min()
     }
 
     /// What the channel shows if all its sales are known, and at most shows if not. `None`: nothing is known.
     #[must_use]
     pub fn most(&self, sold: Option<&[Sold]>) -> Option<i64> {
+        let most = self.most_beside_bulk(sold)?;
+        Some(most.max(self.handed.map_or(most, |handed| handed.units.into())))
+    }
+
+    /// As [`Slot::most`], of all that was not handed over among many.
+    fn most_beside_bulk(&self, sold: Option<&[Sold]>) -> Option<i64> {
         let shown = self.believed(sold);
         shown.map(|units| self.doubt.map_or(units, |doubt| units.max(doubt.units)))
     }
@@ -255,40 +273,6 @@ impl Slot {
         self.doubt.is_some_and(|doubt| now >= doubt.until)
     }
 
-    fn replace(&self, want: &Want<'_>, now: Timestamp) -> Act {
-        let units = self.should(want);
-        let set = Act::Set {
-            units,
-            change_from: None,
-        };
-        let Some(most) = self.most(want.sold) else {
-            // Nothing is known to be lower than none.
-            return match units {
-                0 => set,
-                _ => proven(want, self.wrong_since.unwrap_or(now), set),
-            };
-        };
-        if self.is_in_doubt(now) {
-            // What comes too late must be overwritten; not by more than may be shown already.
-            let units = u32::try_from(most.max(0)).unwrap_or(u32::MAX).min(units);
-            return Act::Set {
-                units,
-                change_from: None,
-            };
-        }
-        let wanted = i64::from(units);
-        // Between what may be shown and that less the unseen sales, a write could raise what is shown.
-        let is_lower = wanted < most && (units == 0 || wanted + i64::from(want.unseen) <= most);
-        // Sent and taken since a call was lost: sent again once that has surely ended, not over and over until then.
-        let is_sent = self.doubt.is_some_and(|doubt| doubt.is_overwritten)
-            && self.believed(want.sold) == Some(wanted);
-        match () {
-            () if wanted == most || is_sent => Act::Nothing,
-            () if is_lower => set,
-            () => proven(want, self.wrong_since.unwrap_or(now), set),
-        }
-    }
-
     /// A call begins.
     pub fn begin(&mut self, call: u64, units: u32, at: Timestamp) {
         self.flight = Some(Flight {
@@ -312,6 +296,7 @@ impl Slot {
         });
         self.gap += flight.absorbed;
         (self.is_stale, self.is_refuted) = (false, false);
+        self.overtake();
         self.doubt = self.doubt.filter(|doubt| flight.begun_at < doubt.until);
         if let Some(doubt) = &mut self.doubt {
             doubt.is_overwritten = true;
@@ -351,6 +336,9 @@ impl Slot {
 
     /// What [`Slot::doubt_due`] said is due.
     pub fn end_doubt(&mut self, now: Timestamp) {
+        if self.handed.is_some_and(|handed| handed.until <= now) {
+            self.lose_handed(now);
+        }
         if let Some(doubt) = &mut self.doubt {
             doubt.is_due = doubt.until <= now;
         }
@@ -470,6 +458,7 @@ impl Slot {
     pub fn note(&mut self, want: &Want<'_>, at: Timestamp) {
         let sold = want.sold.filter(|_| want.writes == Writes::Absolute);
         let right = self.doubt.is_none()
+            && self.handed.is_none()
             && (!self.is_stale || want.writes == Writes::Absolute)
             && self.verify_at.is_none()
             && (self.gap == 0 || want.sold.is_none())

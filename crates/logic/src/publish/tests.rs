@@ -1,5 +1,7 @@
 //! Publishing to a simulated channel whose orders are heard of late.
 
+mod bulk;
+
 use crossdock_model::Timestamp;
 use crossdock_model::v1::{Sold, Writes};
 

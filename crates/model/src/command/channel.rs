@@ -127,4 +127,10 @@ pub enum BucketCommand {
         key: ExceptionKey,
         text: String,
     },
+    /// One call is to be made for many numbers, which the channel sets later, at `until` at the latest: for so many at most
+    /// of which less is shown than could be sold, or nobody knows what. Answered with them, as `Calls`; they end as others do.
+    BeginInBulk {
+        numbers_max: usize,
+        until: Timestamp,
+    },
 }

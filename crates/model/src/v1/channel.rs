@@ -143,6 +143,29 @@ pub enum BucketEvent {
         class: DriftClass,
         units: i64,
     },
+    /// A call begins that hands over many numbers, which the channel sets later.
+    BegunInBulk(BegunInBulk),
+    /// The channel says what became of it.
+    EndedInBulk(EndedInBulk),
+}
+
+/// A number that is handed over among many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BegunInBulk {
+    pub listing: ListingId,
+    pub place: SourceId,
+    pub call: u64,
+    pub units: u32,
+    /// It has surely been set by then, or never will be.
+    pub until: Timestamp,
+}
+
+/// What became of a number that was handed over among many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedInBulk {
+    pub listing: ListingId,
+    pub place: SourceId,
+    pub outcome: CallOutcome,
 }
 
 /// What a channel shows of a listing at one of its places.

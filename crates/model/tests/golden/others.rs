@@ -1,9 +1,10 @@
 //! Samples of the events of keys, channels, buckets, locations and the system, and of one event of each kind.
 
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector, DriftClass,
-    Event, ListingMode, ListingTarget, LocationEvent, LocationFacts, OrderEvent, Polled,
-    PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent, SystemEvent,
+    BegunInBulk, BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector,
+    DriftClass, EndedInBulk, Event, ListingMode, ListingTarget, LocationEvent, LocationFacts,
+    OrderEvent, Polled, PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent,
+    SystemEvent,
 };
 use crossdock_model::{CredentialId, ListingId, SourceId};
 
@@ -96,6 +97,22 @@ samples!(bucket_events, BucketEvent {
             class: DriftClass::WrongMapping,
             units: 2,
         },
+    ],
+    BegunInBulk => [
+        BucketEvent::BegunInBulk(BegunInBulk {
+            listing: listing(),
+            place: place(),
+            call: 9,
+            units: 5,
+            until: at(8),
+        }),
+    ],
+    EndedInBulk => [
+        BucketEvent::EndedInBulk(EndedInBulk {
+            listing: listing(),
+            place: place(),
+            outcome: CallOutcome::NotDone,
+        }),
     ],
 });
 

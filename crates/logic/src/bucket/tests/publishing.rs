@@ -1,5 +1,7 @@
 //! A bucket whose channel is published to.
 
+mod bulk;
+
 use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
@@ -195,13 +197,7 @@ impl Shop {
 
     /// The calls, whenever what they tell of has changed.
     fn begin(&mut self) -> Vec<NumberCallKind> {
-        let mut begun = self.begin_timed();
-        for kind in &mut begun {
-            if let NumberCallKind::Set { since, .. } = kind {
-                *since = None;
-            }
-        }
-        begun
+        timeless(self.begin_timed())
     }
 
     fn begin_timed(&mut self) -> Vec<NumberCallKind> {
@@ -239,6 +235,16 @@ impl Shop {
         let at = self.0.now;
         self.end(call, CallOutcome::Confirmed { at });
     }
+}
+
+/// Calls, whenever what they tell of has changed.
+fn timeless(mut calls: Vec<NumberCallKind>) -> Vec<NumberCallKind> {
+    for kind in &mut calls {
+        if let NumberCallKind::Set { since, .. } = kind {
+            *since = None;
+        }
+    }
+    calls
 }
 
 fn set(call: u64, units: u32, from: Option<i64>) -> Vec<NumberCallKind> {

@@ -1,0 +1,187 @@
+//! A number that is handed over among many.
+
+use super::*;
+
+const OPEN_FOR: Duration = Duration::from_minutes(120);
+
+impl Shop {
+    /// A channel whose writes replace its number, which shows 10 of 40 and may be raised.
+    fn raisable() -> Self {
+        let mut shop = Self::active(Writes::Absolute);
+        shop.shows(10);
+        shop.set_proven(2, 40);
+        shop
+    }
+
+    /// The SKU says so, after all orders were read.
+    fn set_proven(&mut self, version: u64, units: u32) {
+        self.say("A", version, units, &[]);
+        let up_to = self.0.now;
+        self.tell(BucketCommand::Prove { up_to });
+        self.say("A", version, units, &[]);
+    }
+
+    /// Calls of numbers handed over, of so many at most.
+    fn begin_in_bulk(&mut self) -> Vec<NumberCallKind> {
+        let begin = BucketCommand::BeginInBulk {
+            numbers_max: 5,
+            until: self.0.now + OPEN_FOR,
+        };
+        match self.0.ask(Command::Bucket(begin)) {
+            Ok(Answer::Calls(calls)) => timeless(calls.into_iter().map(|call| call.kind).collect()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn pass(&mut self, minutes: u64) {
+        self.0.pass(Duration::from_minutes(minutes));
+    }
+}
+
+fn refused() -> CallOutcome {
+    CallOutcome::Refused {
+        problem: "no such SKU".to_owned(),
+    }
+}
+
+#[test]
+fn a_raise_is_handed_over_and_settled_when_it_is_set() {
+    let mut shop = Shop::raisable();
+    assert_eq!(shop.begin_in_bulk(), set(1, 40, None));
+    assert_eq!(shop.begin_in_bulk(), [], "it is under way");
+    assert_eq!(shop.offered(), None);
+    assert_eq!(shop.0.deadline(), Some(shop.0.now + OPEN_FOR));
+    shop.pass(5);
+    shop.confirm(1);
+    assert_eq!((shop.offered(), shop.0.deadline()), (None, None));
+    shop.say("A", 9, 39, &[]);
+    assert_eq!(shop.begin(), set(2, 39, None), "40 are shown");
+}
+
+/// What must be lower, and what the channel has to be asked about, is never handed over.
+#[test]
+fn what_is_lowered_goes_by_itself() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.shows(12);
+    assert_eq!(shop.begin_in_bulk(), []);
+    assert_eq!(shop.begin(), set(1, 10, None));
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
+    assert_eq!(shop.begin_in_bulk(), []);
+    shop.shows(7);
+    shop.reads(7);
+    shop.say("A", 2, 20, &[]);
+    assert!(!shop.begin().is_empty());
+}
+
+/// Nobody knows what is shown, and all orders are read.
+#[test]
+fn a_first_number_may_be_handed_over_but_not_a_first_none() {
+    for (units, handed, urgency) in [
+        (8, set(1, 8, None), Urgency::Read),
+        (0, vec![], Urgency::Lower),
+    ] {
+        let mut shop = Shop::active(Writes::Absolute);
+        shop.set_proven(2, units);
+        assert_eq!(shop.offered(), Some((urgency, 1)));
+        assert_eq!(shop.begin_in_bulk(), handed, "{units}");
+    }
+}
+
+/// Lowered while it is handed over: at once, and once more after the end, over what may have been set last.
+#[test]
+fn what_is_lowered_meanwhile_is_sent_at_once_and_again_after_the_end() {
+    for is_confirmed_before in [true, false] {
+        let mut shop = Shop::raisable();
+        shop.begin_in_bulk();
+        shop.pass(1);
+        shop.say("A", 5, 6, &[]);
+        assert_eq!(
+            shop.offered().map(|(urgency, _)| urgency),
+            Some(Urgency::Lower)
+        );
+        assert_eq!(shop.begin(), set(2, 6, None));
+        shop.pass(1);
+        if is_confirmed_before {
+            shop.confirm(2);
+            assert_eq!(shop.offered(), None, "it is not sent again and again");
+            shop.confirm(1);
+        } else {
+            shop.confirm(1);
+            shop.confirm(2);
+        }
+        assert_eq!(shop.begin(), set(3, 6, None));
+        shop.confirm(3);
+        assert_eq!((shop.offered(), shop.0.deadline()), (None, None));
+    }
+}
+
+/// A lowering beside it that the channel did not take is tried again, and a raise waits.
+#[test]
+fn beside_it_a_lowering_is_tried_again_and_a_raise_waits() {
+    let mut shop = Shop::raisable();
+    shop.begin_in_bulk();
+    shop.say("A", 5, 6, &[]);
+    assert_eq!(shop.begin(), set(2, 6, None));
+    shop.end(2, CallOutcome::NotDone);
+    assert_eq!(shop.begin(), set(3, 6, None));
+    shop.confirm(3);
+    shop.set_proven(6, 60);
+    assert_eq!((shop.offered(), shop.begin_in_bulk()), (None, vec![]));
+    shop.confirm(1);
+    assert_eq!(
+        shop.begin(),
+        set(4, 40, None),
+        "no more than may be shown already"
+    );
+    shop.confirm(4);
+    assert_eq!(shop.begin_in_bulk(), set(5, 60, None));
+}
+
+/// (what is said of it, what is offered after, whether it may be handed over once more)
+#[test]
+fn what_was_not_set_is_sent_again() {
+    let cases = [
+        (CallOutcome::NotDone, Some(Urgency::Raise), set(2, 40, None)),
+        (CallOutcome::Unknown, Some(Urgency::Raise), set(2, 40, None)),
+        (refused(), Some(Urgency::Raise), vec![]),
+    ];
+    for (outcome, urgency, again) in cases {
+        let mut shop = Shop::raisable();
+        shop.begin_in_bulk();
+        shop.pass(5);
+        shop.end(1, outcome.clone());
+        let offered = shop.offered().map(|(urgency, _)| urgency);
+        assert_eq!(
+            (offered, shop.begin_in_bulk()),
+            (urgency, again.clone()),
+            "{outcome:?}"
+        );
+        if !again.is_empty() {
+            shop.confirm(2);
+            assert_eq!(
+                (shop.offered(), shop.0.deadline()),
+                (None, None),
+                "{outcome:?}"
+            );
+        }
+    }
+}
+
+/// Nobody hears of it: it ends by its time, and not as an exception before. Another process tells nothing of it.
+#[test]
+fn what_is_not_heard_of_any_more_ends_by_its_time() {
+    let mut shop = Shop::raisable();
+    shop.begin_in_bulk();
+    shop.tell(BucketCommand::Lose);
+    shop.pass(119);
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert_eq!((shop.offered(), shop.begin_in_bulk()), (None, vec![]));
+    shop.pass(1);
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert_eq!(shop.begin(), set(2, 40, None));
+    shop.confirm(2);
+    assert_eq!(shop.offered(), None);
+    shop.end(1, CallOutcome::Unknown);
+    assert_eq!(shop.offered(), None, "it is too late to say so");
+}
