@@ -22,6 +22,7 @@ pub use inbound::{
 };
 pub use orders::{Listed, OrderRead, Orders, OrdersListed, Reading, Told};
 pub use outbound::{
-    CallError, Called, Calling, NumberSet, NumberShown, Numbers, Repeat, SetOutcome,
+    Bulk, BulkState, CallError, Called, Calling, Handing, NumberSet, NumberShown, Numbers, Repeat,
+    SetOutcome,
 };
 pub use shipping::{Promise, Shipping, ShippingMethod, Within};

@@ -1,5 +1,6 @@
 //! What a channel is told, and what it says it shows.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -85,6 +86,39 @@ pub struct Called<T> {
 
 /// An answer, later.
 pub type Calling<T> = Pin<Box<dyn Future<Output = Result<Called<T>, CallError>> + Send>>;
+
+/// How far many numbers are that were handed over together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkState {
+    /// They are being set, or will be.
+    Open,
+    /// All are set but those that were refused.
+    Done {
+        /// Since when at the latest, by the channel's clock.
+        at: Timestamp,
+        /// Why, by their place in what was handed over.
+        refused: BTreeMap<usize, String>,
+    },
+    /// None was set, and none will be.
+    NotDone,
+    /// It has ended, and nobody knows which were set.
+    Lost(String),
+}
+
+/// What became of handing over.
+pub type Handing<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
+
+/// A channel that also takes many numbers at a time and sets them minutes later, each over whatever was set meanwhile.
+pub trait Bulk: Send + Sync {
+    /// Numbers handed over together at most.
+    fn numbers_max(&self) -> usize;
+
+    /// Hands numbers over; what they are called together. *Once*.
+    fn hand_over(&self, numbers: Vec<(ListingId, SourceId, u32)>) -> Handing<String>;
+
+    /// How far they are, of which there are so many. Reads only.
+    fn look(&self, name: String, count: usize) -> Handing<BulkState>;
+}
 
 /// A channel whose numbers can be read and set. A call ends within its own time limit.
 pub trait Numbers: Send + Sync {

@@ -3,7 +3,9 @@
 //! A number in an open feed is set when the feed is worked on, over whatever was set meanwhile: what was lowered in
 //! between is sent again once the feed has ended. A feed whose beginning has no answer may have begun.
 
-use crossdock_model::{ListingId, SourceId};
+use std::collections::BTreeMap;
+
+use crossdock_model::{ListingId, SourceId, Timestamp};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use super::numbers::availability;
 use super::operation::Operation;
 use super::wire::{Answer, Request, read_body, unanswered};
 use crate::inbound::Secret;
-use crate::outbound::CallError;
+use crate::outbound::{Bulk, BulkState, CallError, Handing};
 
 /// Numbers in one feed at most.
 pub const FEED_NUMBERS_MAX: usize = 25_000;
@@ -127,6 +129,59 @@ pub fn listings_feed(
     json!({ "header": header, "messages": messages })
         .to_string()
         .into_bytes()
+}
+
+impl Bulk for Seller {
+    fn numbers_max(&self) -> usize {
+        FEED_NUMBERS_MAX
+    }
+
+    fn hand_over(&self, numbers: Vec<(ListingId, SourceId, u32)>) -> Handing<String> {
+        let seller = self.clone();
+        Box::pin(async move { seller.set_by_feed(&numbers).await })
+    }
+
+    fn look(&self, name: String, count: usize) -> Handing<BulkState> {
+        let seller = self.clone();
+        Box::pin(async move {
+            let report = match seller.get_feed(&name).await? {
+                FeedState::Open => return Ok(BulkState::Open),
+                FeedState::Cancelled => return Ok(BulkState::NotDone),
+                FeedState::Fatal { .. } => {
+                    return Ok(BulkState::Lost("the feed is FATAL".to_owned()));
+                }
+                FeedState::Done { report } => report,
+            };
+            let at = (seller.inner().now)();
+            let Some(report) = report else {
+                return Ok(BulkState::Lost("the feed has no report".to_owned()));
+            };
+            match seller.feed_report(&report).await {
+                Ok(report) => Ok(done(report, count, at)),
+                Err(CallError::NotDone(problem)) => Ok(BulkState::Lost(problem)),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+/// What a report says of each number. One that does not speak of all says nothing certain of any.
+fn done(report: FeedReport, count: usize, at: Timestamp) -> BulkState {
+    let messages = report.refused.into_iter();
+    let refused: BTreeMap<usize, String> = messages
+        .filter_map(|(message, problem)| {
+            let at = usize::try_from(message).ok()?.checked_sub(1)?;
+            (at < count).then_some((at, problem))
+        })
+        .collect();
+    match usize::try_from(report.accepted) {
+        Ok(accepted) if accepted + refused.len() == count => BulkState::Done { at, refused },
+        _ => BulkState::Lost(format!(
+            "the feed's report speaks of {} + {} numbers of {count}",
+            report.accepted,
+            refused.len()
+        )),
+    }
 }
 
 impl Seller {

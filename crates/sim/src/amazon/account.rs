@@ -106,6 +106,12 @@ impl Account {
         self.listings.get(sku).map(|listing| listing.units)
     }
 
+    /// Feeds that were ever begun.
+    #[must_use]
+    pub fn feeds_begun(&self) -> usize {
+        self.feeds.begun()
+    }
+
     /// All orders ever placed, the oldest first: the account's own books.
     #[must_use]
     pub fn orders(&self) -> &[Order] {
@@ -120,6 +126,11 @@ impl Account {
             let ((at, _), due) = entry.remove_entry();
             self.happen(at, due);
         }
+    }
+
+    /// Whether a feed is given up.
+    pub(super) fn gives_up(&mut self) -> bool {
+        self.dice.happens(self.options.faults.fatal_feeds)
     }
 
     pub(super) fn plan(&mut self, at: Timestamp, due: Due) {

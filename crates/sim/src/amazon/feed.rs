@@ -51,6 +51,10 @@ impl Feeds {
     pub(super) fn document(&self, document: &str) -> Option<&[u8]> {
         self.documents.get(document)?.as_deref()
     }
+
+    pub(super) fn begun(&self) -> usize {
+        self.feeds.len()
+    }
 }
 
 impl Account {
@@ -112,6 +116,7 @@ impl Account {
         let messages = document
             .as_ref()
             .and_then(|all| all.get("messages")?.as_array());
+        let messages = messages.filter(|_| !self.gives_up());
         let state = match messages {
             Some(messages) => Worked::Done {
                 report: self.work_through(messages),

@@ -84,6 +84,8 @@ pub struct Faults {
     pub lost_answers: f64,
     /// Its token is no longer good.
     pub lost_tokens: f64,
+    /// A feed is given up before any of it is done.
+    pub fatal_feeds: f64,
     /// How long no answer comes until the gateway gives up.
     pub silence: Duration,
 }
@@ -94,6 +96,7 @@ impl Default for Faults {
             server_errors: 0.0,
             lost_answers: 0.0,
             lost_tokens: 0.0,
+            fatal_feeds: 0.0,
             silence: Duration::from_s(30),
         }
     }

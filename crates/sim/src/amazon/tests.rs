@@ -8,7 +8,7 @@ use crossdock_channels::amazon::{
     SellerAccount, StoredOrder, Taken, map,
 };
 use crossdock_channels::{
-    CallError, ChannelOrder, Inbound, NumberSet, Numbers, Secret, SetOutcome,
+    Bulk, BulkState, CallError, ChannelOrder, Inbound, NumberSet, Numbers, Secret, SetOutcome,
 };
 use crossdock_model::v1::{LineUnits, ParcelTracking, Payment};
 use crossdock_model::{Duration, Timestamp};
@@ -404,6 +404,52 @@ async fn a_feed_sets_its_numbers_when_it_is_worked_on() {
         refused: vec![(2, problem)],
     };
     assert_eq!(scene.seller.feed_report(&report).await, Ok(expected));
+}
+
+/// The seller has no listing for the first number.
+#[tokio::test]
+async fn a_feed_says_of_each_number_whether_it_was_set() {
+    let scene = Scene::plain().await;
+    let number = |sku: &str, units| {
+        (
+            sku.parse().unwrap(),
+            "amazon/DEFAULT".parse().unwrap(),
+            units,
+        )
+    };
+    let numbers = vec![number("UNHEARD", 1), number("TEE", 7)];
+    let feed = scene.seller.hand_over(numbers).await.unwrap();
+    let look = |count| scene.seller.look(feed.clone(), count);
+    assert_eq!(look(2).await, Ok(BulkState::Open));
+    scene.pass(3);
+    let problem = "4000001: The SKU or its attributes are invalid".to_owned();
+    let done = BulkState::Done {
+        at: scene.clock.now(),
+        refused: [(0, problem)].into(),
+    };
+    assert_eq!(look(2).await, Ok(done));
+    let lost = look(3).await;
+    assert!(
+        matches!(lost, Ok(BulkState::Lost(_))),
+        "the report says nothing of the third: {lost:?}"
+    );
+}
+
+#[tokio::test]
+async fn of_a_feed_that_was_given_up_nobody_knows_what_was_set() {
+    let options = Options {
+        faults: Faults {
+            fatal_feeds: 1.0,
+            ..Faults::default()
+        },
+        ..Options::default()
+    };
+    let scene = Scene::new(options).await;
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    let feed = scene.seller.hand_over(vec![number]).await.unwrap();
+    scene.pass(3);
+    let state = scene.seller.look(feed, 1).await;
+    assert!(matches!(state, Ok(BulkState::Lost(_))), "{state:?}");
 }
 
 /// As many numbers as a feed may have go in one document; one more is not sent.
