@@ -177,6 +177,17 @@ impl Desk {
         (numbers.collect(), is_read)
     }
 
+    /// Numbers that could be sent now and of which nobody oversells by waiting.
+    #[must_use]
+    pub fn may_wait(&self, now: Timestamp) -> usize {
+        let offers = self.offers.values().flatten();
+        let may_wait = offers.filter(|offer| {
+            let number = || (offer.listing.clone(), offer.place.clone());
+            offer.urgency != Urgency::Lower && !offer.is_read && self.may_go(&number(), now)
+        });
+        may_wait.count()
+    }
+
     fn may_go(&self, number: &Number, now: Timestamp) -> bool {
         let rests = self.rests.get(number).is_some_and(|rest| rest.until > now);
         !rests && !self.under_way.contains(number)
@@ -410,6 +421,23 @@ mod tests {
         );
         desk.answered();
         assert_eq!(picked(desk.pick(&mut budget, ms(1))).len(), 1);
+    }
+
+    #[test]
+    fn only_what_is_raised_or_first_sent_may_wait_for_others() {
+        use Urgency::{Lower, Raise, Read};
+        let (mut desk, mut budget) = desk(1);
+        let mut first = offers(1, &[("first", Read, 1, 0), ("raise", Raise, 1, 0)]);
+        first.offers[0].is_read = false;
+        desk.offered(first);
+        desk.offered(offers(2, &[("lower", Lower, 1, 0), ("read", Read, 1, 0)]));
+        desk.offered(offers(3, &[("refused", Raise, 1, 0)]));
+        desk.ended(&number("refused"), Ended::Refused, ms(0));
+        assert_eq!(desk.may_wait(ms(0)), 2);
+        assert_eq!(desk.may_wait(ms(1_000)), 3, "it has rested");
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))), ["lower"]);
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))).len(), 1);
+        assert_eq!(desk.may_wait(ms(0)), 1, "one is under way by itself");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration as Wait;
 use anyhow::Context;
 use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
 use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
-use crossdock_channels::{Numbers, Orders, Secret};
+use crossdock_channels::{Bulk, Numbers, Orders, Secret};
 #[cfg(test)]
 use crossdock_channels::{OrderRead, OrdersListed, Reading};
 #[cfg(test)]
@@ -37,6 +37,15 @@ const BUCKET_S: u32 = 20;
 const CALLS_MAX: usize = 4;
 /// A call that has waited so long for its points has them kept for it.
 const CLAIM_AFTER: Duration = Duration::from_s(5);
+/// Numbers of a seller that wait before a feed is made of them: one by one they would take three minutes, about as long as a
+/// feed.
+const FEED_WAITING_MIN: usize = 1_000;
+/// How often it is looked how far a feed is.
+const FEED_LOOK_EVERY: Duration = Duration::from_s(15);
+/// A feed has surely ended after that.
+const FEED_OPEN_MAX: Duration = Duration::from_minutes(120);
+/// Pause after a feed that was given up.
+const FEED_REST: Duration = Duration::from_minutes(30);
 /// Time for a call to Amazon.
 const CALL_MAX: Wait = Wait::from_secs(10);
 
@@ -236,6 +245,24 @@ pub struct NumbersLink {
     pub recheck_every: Duration,
     /// What its calls are paid from.
     pub budget: Arc<Mutex<Budget>>,
+    /// How many numbers are handed over at a time, where they can be.
+    pub bulk: Option<BulkLink>,
+}
+
+/// What takes many numbers at a time.
+pub struct BulkLink {
+    /// The client.
+    pub bulk: Arc<dyn Bulk>,
+    /// What handing over costs.
+    pub spend: Spend,
+    /// With fewer that wait, each is sent by itself.
+    pub waiting_min: usize,
+    /// How often it is looked how far they are.
+    pub look_every: Duration,
+    /// They have surely been set after that, or never will be.
+    pub open_max: Duration,
+    /// Pause after they were given up.
+    pub rest: Duration,
 }
 
 /// What reads orders.
@@ -296,6 +323,7 @@ impl Link {
                 limits,
                 recheck_every,
                 budget: Arc::clone(&budget),
+                bulk: None,
             },
             orders,
             waits: Waits::default(),
@@ -397,6 +425,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
             },
             recheck_every: Duration::from_minutes(publish.recheck_minutes.into()),
             budget,
+            bulk: None,
         },
         waits: Waits::default(),
     })
@@ -442,7 +471,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
             },
         },
         numbers: NumbersLink {
-            numbers: Arc::new(seller),
+            numbers: Arc::new(seller.clone()),
             limits: DeskLimits {
                 batch_max: 1,
                 calls_max: CALLS_MAX,
@@ -452,6 +481,14 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
             },
             recheck_every: Duration::from_minutes(amazon.recheck_minutes.into()),
             budget: budget(Operation::PatchListingsItem),
+            bulk: Some(BulkLink {
+                bulk: Arc::new(seller),
+                spend: spend(Operation::CreateFeed),
+                waiting_min: FEED_WAITING_MIN,
+                look_every: FEED_LOOK_EVERY,
+                open_max: FEED_OPEN_MAX,
+                rest: FEED_REST,
+            }),
         },
         waits: Waits::default(),
     })

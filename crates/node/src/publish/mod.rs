@@ -3,6 +3,7 @@
 //! A [`Publisher`] is the shell of one channel's desk. It asks a bucket to begin a call, which is an event before the
 //! call is made, makes it, and tells the bucket what became of it.
 
+mod bulk;
 mod lag;
 mod recheck;
 #[cfg(test)]
@@ -69,6 +70,7 @@ impl Publishers {
             [
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::run)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::recheck)),
+                tokio::spawn(Arc::clone(publisher).watch(Publisher::hand_over)),
             ]
         });
         tasks.collect()

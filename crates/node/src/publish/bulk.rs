@@ -1,0 +1,179 @@
+//! Hands over many numbers at a time where a channel takes them so, once more wait than can be sent one by one soon.
+//!
+//! Only what nobody oversells by while it waits; what must be lower goes by itself, before, meanwhile and after. The buckets
+//! hold what was handed over until they are told what became of it, or its time is up: also if this process is gone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossdock_channels::{BulkState, CallError};
+use crossdock_model::answer::NumberCallKind;
+use crossdock_model::command::{BucketCommand, CallEnd};
+use crossdock_model::v1::CallOutcome;
+use crossdock_model::{Answer, Duration, Timestamp};
+use crossdock_runtime::{BUCKETS, CALLS_MAX, Number};
+
+use super::Publisher;
+use crate::links::BulkLink;
+
+/// A number that is handed over.
+struct Handed {
+    bucket: u16,
+    number: Number,
+    call: u64,
+    units: u32,
+    since: Option<Timestamp>,
+}
+
+impl Publisher {
+    /// Hands over what waits, one after the other; never ends.
+    pub(super) async fn hand_over(self: Arc<Self>) {
+        let Some(link) = &self.link.numbers.bulk else {
+            return std::future::pending().await;
+        };
+        loop {
+            let now = self.clock.now();
+            let is_due = self.desk().may_wait(now) >= link.waiting_min && link.spend.try_take();
+            let pause = match is_due {
+                true => self.hand_over_once(link).await,
+                false => link.look_every,
+            };
+            self.clock.sleep(pause).await;
+        }
+    }
+
+    /// From its beginning to its end. Returns for how long nothing is to be handed over after that.
+    async fn hand_over_once(&self, link: &BulkLink) -> Duration {
+        let until = self.clock.now() + link.open_max;
+        let handed = self.begin_in_bulk(link.bulk.numbers_max(), until).await;
+        if handed.is_empty() {
+            return link.look_every;
+        }
+        let numbers = handed.iter().map(|one| {
+            let (listing, place) = one.number.clone();
+            (listing, place, one.units)
+        });
+        let channel = &self.link.channel;
+        let state = match link.bulk.hand_over(numbers.collect()).await {
+            Ok(name) => {
+                tracing::info!(%channel, name, numbers = handed.len(), "numbers are handed over");
+                self.await_end(link, &name, handed.len(), until).await
+            }
+            Err(CallError::Unknown(problem)) => {
+                // It may be open: its numbers, and all others, wait until it has surely ended.
+                tracing::warn!(%channel, problem, "nobody knows whether numbers were handed over");
+                return link.open_max;
+            }
+            Err(error @ (CallError::NotDone(_) | CallError::Throttled { .. })) => {
+                tracing::warn!(%channel, %error, "numbers could not be handed over");
+                BulkState::NotDone
+            }
+        };
+        if let BulkState::Lost(problem) = &state {
+            tracing::warn!(%channel, problem, "nobody knows which of the numbers handed over were set");
+        }
+        let is_done = matches!(state, BulkState::Done { .. });
+        self.end_in_bulk(handed, &state).await;
+        match is_done {
+            true => link.look_every,
+            false => link.rest,
+        }
+    }
+
+    async fn begin_in_bulk(&self, numbers_max: usize, until: Timestamp) -> Vec<Handed> {
+        let mut handed = Vec::new();
+        for bucket in 0..BUCKETS {
+            loop {
+                let asked = CALLS_MAX.min(numbers_max - handed.len());
+                let begin = BucketCommand::BeginInBulk {
+                    numbers_max: asked,
+                    until,
+                };
+                let Ok(Answer::Calls(calls)) = self.ask(bucket, begin).await else {
+                    break;
+                };
+                let is_all = calls.len() < asked;
+                handed.extend(calls.into_iter().filter_map(|call| match call.kind {
+                    NumberCallKind::Set {
+                        call: id,
+                        units,
+                        since,
+                        ..
+                    } => Some(Handed {
+                        bucket,
+                        number: (call.listing, call.place),
+                        call: id,
+                        units,
+                        since,
+                    }),
+                    NumberCallKind::Read => None,
+                }));
+                if handed.len() >= numbers_max {
+                    return handed;
+                }
+                if is_all {
+                    break;
+                }
+            }
+        }
+        handed
+    }
+
+    /// Looks until it has ended, or nobody waits for it any more.
+    async fn await_end(
+        &self,
+        link: &BulkLink,
+        name: &str,
+        count: usize,
+        until: Timestamp,
+    ) -> BulkState {
+        loop {
+            self.clock.sleep(link.look_every).await;
+            match link.bulk.look(name.to_owned(), count).await {
+                Ok(BulkState::Open) => {}
+                Ok(ended) => return ended,
+                Err(error) => tracing::debug!(%error, "how far numbers are is not known"),
+            }
+            if self.clock.now() >= until {
+                return BulkState::Lost("it has not ended in time".to_owned());
+            }
+        }
+    }
+
+    async fn end_in_bulk(&self, handed: Vec<Handed>, state: &BulkState) {
+        let mut ended: BTreeMap<u16, Vec<CallEnd>> = BTreeMap::new();
+        for (at, one) in handed.into_iter().enumerate() {
+            let (listing, place) = one.number;
+            let outcome = outcome(state, at);
+            if let (CallOutcome::Confirmed { .. }, Some(since)) = (&outcome, one.since) {
+                self.lags
+                    .observe(&self.link.channel, self.clock.now().since(since));
+            }
+            ended.entry(one.bucket).or_default().push(CallEnd {
+                listing,
+                place,
+                call: one.call,
+                outcome,
+            });
+        }
+        for (bucket, calls) in ended {
+            for page in calls.chunks(CALLS_MAX) {
+                self.end(bucket, page.to_vec()).await;
+            }
+        }
+    }
+}
+
+/// What became of the number at that place.
+fn outcome(state: &BulkState, at: usize) -> CallOutcome {
+    match state {
+        BulkState::Done { at: since, refused } => match refused.get(&at) {
+            Some(problem) => CallOutcome::Refused {
+                problem: problem.clone(),
+            },
+            None => CallOutcome::Confirmed { at: *since },
+        },
+        BulkState::NotDone => CallOutcome::NotDone,
+        BulkState::Lost(_) | BulkState::Open => CallOutcome::Unknown,
+    }
+}

@@ -1,0 +1,369 @@
+//! Many numbers of a seller are handed over in feeds, which are worked on when the test says so.
+
+use crossdock_channels::Secret;
+use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
+use crossdock_model::answer::NumberView;
+use crossdock_sim::amazon::{self, Listing, Market};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::links::{BulkLink, Spend};
+
+/// Numbers; the seller has no listing for the last one.
+const NUMBERS: usize = 31;
+const UNLISTED: usize = NUMBERS - 1;
+/// So many wait before a feed is begun.
+const WAITING_MIN: usize = 20;
+/// When a feed is worked on by itself.
+const FEED_TAKES: Duration = Duration::from_days(1);
+/// Units there are of each, before a test sells some.
+const UNITS: u32 = 50;
+const BOUND: Wait = Wait::from_secs(60);
+const PAUSE: Wait = Wait::from_millis(20);
+
+struct Seat {
+    market: Arc<Market>,
+    seller: Seller,
+    journal: Arc<MemoryJournal>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One process.
+struct Process {
+    node: Node,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Seat {
+    /// A seller whose listings show 5 each.
+    async fn new(fatal_feeds: f64) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+        let options = amazon::Options {
+            feed_takes: FEED_TAKES,
+            faults: amazon::Faults {
+                fatal_feeds,
+                ..amazon::Faults::default()
+            },
+            ..amazon::Options::default()
+        };
+        let market = Market::new(options.clone(), Arc::clone(&clock));
+        for number in 0..UNLISTED {
+            let listed = Listing {
+                title: number.to_string(),
+                price_cents: 100,
+                units: 5,
+                amazon_ships: false,
+            };
+            market.with(|account, _| account.list(listing(number).as_str(), listed));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
+        let account = SellerAccount {
+            token_endpoint: format!("{endpoint}/auth/o2/token"),
+            endpoint,
+            seller: options.seller,
+            marketplace: options.marketplace,
+            client_id: "app".to_owned(),
+            client_secret: Secret::new(options.client_secret),
+            refresh_token: Secret::new(options.refresh_token),
+            product_type: "PRODUCT".to_owned(),
+            call_max: Wait::from_secs(10),
+        };
+        let now = {
+            let clock = Arc::clone(&clock);
+            Arc::new(move || clock.now())
+        };
+        Self {
+            market,
+            seller: Seller::new(account, now).unwrap(),
+            journal: Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1))),
+            clock,
+        }
+    }
+
+    fn link(&self, open_max: Duration) -> Link {
+        let limits = DeskLimits {
+            batch_max: 1,
+            reads_max: 1,
+            ..LIMITS
+        };
+        let budget = |operation: Operation| {
+            let per_h = operation.per_hour().into();
+            let budget = Budget::per_hour(per_h, operation.burst(), self.clock.now());
+            Arc::new(Mutex::new(budget))
+        };
+        let numbers = Arc::new(self.seller.clone()) as Arc<dyn Numbers>;
+        let numbers = (numbers, limits, Duration::from_minutes(60));
+        let mut link = Link::of(
+            shop_id(),
+            numbers,
+            (Arc::new(Unlisted), Pace::EASY),
+            &self.clock,
+        );
+        link.numbers.budget = budget(Operation::PatchListingsItem);
+        link.numbers.bulk = Some(BulkLink {
+            bulk: Arc::new(self.seller.clone()),
+            spend: Spend::new(&budget(Operation::CreateFeed), 1, 0, &self.clock),
+            waiting_min: WAITING_MIN,
+            look_every: Duration::from_ms(500),
+            open_max,
+            rest: Duration::from_days(1),
+        });
+        link
+    }
+
+    async fn start(&self, owner: u128, open_max: Duration) -> Process {
+        let link = Arc::new(self.link(open_max));
+        let publisher = Arc::new(Publisher::new(link, Arc::clone(&self.clock)));
+        let publishers = Arc::new(Publishers::new([publisher]));
+        let mut options = Options::new(owner);
+        options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
+        let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
+        let clock = Arc::clone(&self.clock);
+        let node = Node::start(journal, clock, Arc::new(Unconnected), options, |_| {});
+        let node = node.await.unwrap();
+        let mut tasks = publishers.start(&node.handle(), &CredentialId::new("publisher").unwrap());
+        tasks.push(tokio::spawn(read_orders(node.handle())));
+        Process { node, tasks }
+    }
+
+    /// Everything is to show 50; a feed is begun with it and lies there.
+    async fn handed_over(&self, open_max: Duration) -> Process {
+        let process = self.start(1, open_max).await;
+        for number in 0..NUMBERS {
+            process.set_up(number).await;
+        }
+        let publishing = Publishing {
+            writes: Writes::Absolute,
+            places: vec![ChannelPlace {
+                place: place(),
+                locations: vec![reno()],
+            }],
+            unseen_for: Duration::default(),
+            call_for: Duration::from_s(15),
+            ..publishing()
+        };
+        let settings = ChannelSettings {
+            connector: "amazon".to_owned(),
+            sale: Sale::AlreadySold,
+            map_by_sku: true,
+        };
+        let steps = [
+            ChannelCommand::Connect(settings),
+            ChannelCommand::PublishAs(Box::new(publishing)),
+            ChannelCommand::SetMode(ChannelMode::Active),
+        ];
+        for step in steps {
+            let channel = EntityId::Channel(shop_id());
+            process.ask(channel, Command::Channel(step)).await;
+        }
+        self.until("a feed is begun", || self.feeds() == 1).await;
+        process
+    }
+
+    async fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let started = std::time::Instant::now();
+        while !is_so() {
+            let shown: Vec<_> = (0..NUMBERS).map(|number| self.shown(number)).collect();
+            assert!(started.elapsed() < BOUND, "{what}: {shown:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn feeds(&self) -> usize {
+        self.market.with(|account, _| account.feeds_begun())
+    }
+
+    /// What is shown of a listing now.
+    fn shown(&self, number: usize) -> Option<u32> {
+        let listing = listing(number);
+        self.market
+            .with(|account, now| account.shown(listing.as_str(), now))
+    }
+
+    /// A number that lies in the feed, and is not shown yet.
+    async fn in_feed(&self, process: &Process) -> usize {
+        let most = Some(i64::from(UNITS));
+        for number in 0..UNLISTED {
+            if process.number(number).await.shown == most && self.shown(number) == Some(5) {
+                return number;
+            }
+        }
+        panic!("the feed has none of them");
+    }
+
+    /// All feeds are worked on now.
+    fn work_on_feeds(&self) {
+        self.market.with(|account, now| {
+            account.settle(now + FEED_TAKES + FEED_TAKES);
+        });
+    }
+
+    /// Whether every listing shows 50, but the one of that number, which shows so many.
+    fn shows(&self, number: usize, units: u32) -> bool {
+        let should = |one| if one == number { units } else { UNITS };
+        (0..UNLISTED).all(|one| self.shown(one) == Some(should(one)))
+    }
+}
+
+impl Process {
+    async fn ask(&self, to: EntityId, command: Command) -> Answer {
+        let asked = self.node.handle().ask(to, command, by()).await;
+        asked.unwrap().answer
+    }
+
+    async fn adjust(&self, number: usize, delta: i64) {
+        let adjust = SkuCommand::Adjust {
+            location: reno(),
+            delta,
+            reason: "sold elsewhere".to_owned(),
+        };
+        self.ask(sku(number), Command::Sku(adjust)).await;
+    }
+
+    async fn set_up(&self, number: usize) {
+        let define = SkuCommand::Define {
+            title: number.to_string(),
+            tracking: Tracking::Tracked,
+        };
+        self.ask(sku(number), Command::Sku(define)).await;
+        self.adjust(number, UNITS.into()).await;
+        let map = BucketCommand::Map {
+            listing: listing(number),
+            target: single(number),
+        };
+        self.ask(bucket(number), Command::Bucket(map)).await;
+        let show = BucketCommand::Show {
+            listing: listing(number),
+            level: ShownLevel {
+                place: place(),
+                units: Some(5),
+                at: self.node.handle().now(),
+            },
+            asked_at: None,
+        };
+        self.ask(bucket(number), Command::Bucket(show)).await;
+    }
+
+    async fn number(&self, number: usize) -> NumberView {
+        let look = Command::Bucket(BucketCommand::LookNumbers);
+        let Answer::Numbers(views) = self.ask(bucket(number), look).await else {
+            panic!("a bucket says its numbers");
+        };
+        let mut views = views.into_iter();
+        views.find(|view| view.listing == listing(number)).unwrap()
+    }
+
+    /// Waits until nothing is to be done about any number that the seller has.
+    async fn settled(&self) {
+        let started = std::time::Instant::now();
+        for number in 0..UNLISTED {
+            while self.number(number).await.wrong_since.is_some() {
+                assert!(started.elapsed() < BOUND, "{:?}", self.number(number).await);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn place() -> SourceId {
+    SourceId::new("shop/DEFAULT").unwrap()
+}
+
+fn bucket(number: usize) -> EntityId {
+    EntityId::Bucket(shop_id(), bucket_of(&listing(number)))
+}
+
+/// All orders are read up to now, all the time.
+async fn read_orders(handle: Handle) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        for number in 0..NUMBERS {
+            let up_to = handle.now();
+            let prove = Command::Bucket(BucketCommand::Prove { up_to });
+            let _ = handle.ask(bucket(number), prove, by()).await;
+        }
+    }
+}
+
+const LONG: Duration = Duration::from_days(1);
+
+/// One feed sets what one by one would be patches; of what it refuses the bucket knows that it is not set.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_raises_go_by_one_feed() {
+    let seat = Seat::new(0.0).await;
+    let process = seat.handed_over(LONG).await;
+    seat.work_on_feeds();
+    assert!(
+        (0..UNLISTED)
+            .filter(|one| seat.shown(*one) == Some(UNITS))
+            .count()
+            >= WAITING_MIN
+    );
+    process.settled().await;
+    assert!(seat.shows(0, UNITS));
+    assert_eq!(seat.feeds(), 1);
+    let refused = process.number(UNLISTED).await;
+    assert_eq!((refused.shown, refused.should), (Some(5), Some(UNITS)));
+}
+
+/// What is lowered while a feed is open is lowered at once, and again after the feed has overwritten it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_lowered_while_a_feed_is_open_is_sent_again() {
+    let seat = Seat::new(0.0).await;
+    let process = seat.handed_over(LONG).await;
+    let lowered = seat.in_feed(&process).await;
+    process.adjust(lowered, -48).await;
+    seat.until("it is lowered at once", || seat.shown(lowered) == Some(2))
+        .await;
+    let overwritten = seat.market.with(|account, now| {
+        account.settle(now + FEED_TAKES + FEED_TAKES);
+        account.shown(listing(lowered).as_str(), now)
+    });
+    assert_eq!(overwritten, Some(UNITS));
+    process.settled().await;
+    assert!(seat.shows(lowered, 2));
+    assert_eq!(seat.feeds(), 1);
+}
+
+/// Nobody knows which numbers of a feed that was given up were set: they are sent one by one, as others are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_feed_that_was_given_up_held_is_sent_again() {
+    let seat = Seat::new(1.0).await;
+    let process = seat.handed_over(LONG).await;
+    process.adjust(3, -48).await;
+    seat.work_on_feeds();
+    seat.until("they are sent one by one", || seat.shows(3, 2))
+        .await;
+    process.settled().await;
+    assert_eq!(seat.feeds(), 1);
+}
+
+/// The next process knows of no feed, but of the numbers that are in one: they are lowered, and sent again once it must
+/// have ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_while_a_feed_is_open_loses_no_number() {
+    let open_max = Duration::from_s(10);
+    let seat = Seat::new(0.0).await;
+    let process = seat.handed_over(open_max).await;
+    let lowered = seat.in_feed(&process).await;
+    drop(process);
+    let process = seat.start(2, open_max).await;
+    process.adjust(lowered, -48).await;
+    seat.until("it is lowered at once", || seat.shown(lowered) == Some(2))
+        .await;
+    seat.work_on_feeds();
+    seat.until("it is sent again", || {
+        seat.work_on_feeds();
+        seat.shows(lowered, 2)
+    })
+    .await;
+    process.settled().await;
+}
