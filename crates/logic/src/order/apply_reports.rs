@@ -13,7 +13,9 @@ impl OrderState {
         match event {
             OrderEvent::ReportMade { report, kind } => self.report_made(*report, kind),
             OrderEvent::ReportBegun { report } => {
-                self.report_mut(*report)?.in_doubt = true;
+                let one = self.report_mut(*report)?;
+                one.in_doubt = true;
+                one.unanswered += 1;
                 Ok(())
             }
             OrderEvent::ReportFailed {
@@ -24,7 +26,9 @@ impl OrderState {
                 ..
             } => {
                 let one = self.report_mut(*report)?;
-                one.in_doubt = *in_doubt;
+                // That one call did nothing says nothing of another that was begun and has no answer.
+                one.unanswered = one.unanswered.saturating_sub(1);
+                one.in_doubt = *in_doubt || one.unanswered > 0;
                 one.failures = *failures;
                 one.turn = retry_at.map_or(Turn::Never, Turn::Then);
                 self.end_reporting();
@@ -67,6 +71,7 @@ impl OrderState {
             attempts: 0,
             failures: 0,
             in_doubt: false,
+            unanswered: 0,
             turn: Turn::Now,
         };
         order.reports.insert(number, report);

@@ -71,7 +71,7 @@ impl Draft<'_> {
             in_doubt,
             known: order.seen.shipments.iter().cloned().collect(),
         };
-        if !in_doubt && !keyed {
+        if !keyed {
             self.emit(OrderEvent::ReportBegun { report });
         }
         Ok(self.finish(Answer::Report(Box::new(task))))

@@ -355,6 +355,8 @@ pub(super) struct Report {
     pub failures: u32,
     /// A call was begun, and nobody knows what came of it.
     pub in_doubt: bool,
+    /// Calls that were begun and have no answer; some never get one.
+    pub unanswered: u32,
     pub turn: Turn,
 }
 

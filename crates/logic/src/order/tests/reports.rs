@@ -172,6 +172,16 @@ fn what_is_not_told_is_tried_again_and_then_shown_to_a_person() {
     assert!(scene.open_exceptions().is_empty());
 }
 
+/// A call that is not answered is made again, and both may be under way: that one did nothing says nothing of the other.
+#[test]
+fn a_call_that_did_nothing_says_nothing_of_another() {
+    let mut scene = shipped(Some("1Z"));
+    scene.begin_report();
+    assert!(scene.begin_report().in_doubt);
+    scene.reported(failed(false)).wake();
+    assert!(scene.begin_report().in_doubt, "the other may have done it");
+}
+
 /// To be asked too much is no failure, however often it happens.
 #[test]
 fn a_channel_that_is_busy_is_told_later() {
