@@ -57,13 +57,14 @@ async fn an_order_is_placed_once_however_often_it_is_sent() {
 
 /// One flush for a hold, at most three for an order: its claim; what it states, its buyer and reservations; that it
 /// is reserved. A commit is counted when its flush has ended, so what follows the answer is not. Each is placed alone
-/// and at rest; a machine that is busy otherwise can still split what shares a flush, so two of the orders must do.
+/// and at rest; a machine that is busy otherwise can still split what shares a flush, so most orders count, and a flush takes
+/// long enough for what belongs together to gather while the one before is under way.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_waits_for_few_flushes() {
     let server = Server::start().await;
     server.stocked("A-1", 20).await;
     server.stocked("A-2", 20).await;
-    server.journal.set_flush(Duration::from_millis(40));
+    server.journal.set_flush(Duration::from_millis(150));
     let order = |number: u32| {
         json!({
             "external_id": number.to_string(), "destination": {"country": "US"},
@@ -87,7 +88,7 @@ async fn an_answer_waits_for_few_flushes() {
         flushes.push(server.journal.commits() - before);
     }
     flushes.sort_unstable();
-    assert!(flushes[1] <= 3, "orders took {flushes:?} flushes");
+    assert!(flushes[2] <= 3, "orders took {flushes:?} flushes");
 }
 
 #[tokio::test]
