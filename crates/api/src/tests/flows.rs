@@ -57,14 +57,13 @@ async fn an_order_is_placed_once_however_often_it_is_sent() {
 
 /// One flush for a hold, at most three for an order: its claim; what it states, its buyer and reservations; that it
 /// is reserved. A commit is counted when its flush has ended, so what follows the answer is not. Each is placed alone
-/// and at rest; a machine that is busy otherwise can still split what shares a flush, so most orders count, and a flush takes
-/// long enough for what belongs together to gather while the one before is under way.
+/// and at rest; a machine that is busy otherwise can still split what shares a flush, so most orders count.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_waits_for_few_flushes() {
-    let server = Server::start().await;
+    let server = Server::start_alone().await;
     server.stocked("A-1", 20).await;
     server.stocked("A-2", 20).await;
-    server.journal.set_flush(Duration::from_millis(150));
+    server.journal.set_flush(Duration::from_millis(40));
     let order = |number: u32| {
         json!({
             "external_id": number.to_string(), "destination": {"country": "US"},
