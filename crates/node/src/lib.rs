@@ -19,6 +19,7 @@ mod report;
 mod seed;
 pub mod serve;
 mod telemetry;
+mod watch;
 
 /// Runs the command line.
 #[must_use]

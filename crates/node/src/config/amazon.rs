@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SecretSource;
-use super::publish::{KeptBack, MeasuredBuffer, is_web, published, risk_ppm};
+use super::publish::{KeptBack, MeasuredBuffer, is_web, published, risk_ppm, spans};
 
 /// The fulfilment channel whose number is set: what the seller ships.
 const PLACE: &str = "DEFAULT";
@@ -137,23 +137,10 @@ impl Amazon {
                 "unseen_risk",
                 "expected a risk between 0 and 1, as 0.001",
             ),
-            (
-                self.list_lag_s <= 3_600,
-                "list_lag_s",
-                "expected at most 3600 seconds",
-            ),
-            (
-                (1..=10_080).contains(&self.wrong_minutes),
-                "wrong_minutes",
-                "expected 1 to 10080 minutes",
-            ),
-            (
-                (1..=10_080).contains(&self.recheck_minutes),
-                "recheck_minutes",
-                "expected 1 to 10080 minutes",
-            ),
         ];
-        let wrong = checks.into_iter().filter(|(good, _, _)| !good);
+        let spans = spans(self.list_lag_s, self.wrong_minutes, self.recheck_minutes);
+        let checks = checks.into_iter().chain(spans);
+        let wrong = checks.filter(|(good, _, _)| !good);
         let wrong = wrong.map(|(_, key, what)| (key, what));
         wrong.chain(self.kept_back().problems()).collect()
     }

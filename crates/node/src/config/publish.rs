@@ -181,6 +181,25 @@ fn recheck() -> u32 {
     60
 }
 
+/// Whether these are as long as they may be, each with its setting and what is expected.
+pub(super) fn spans(
+    list_lag_s: u32,
+    wrong_minutes: u32,
+    recheck_minutes: u32,
+) -> [(bool, &'static str, &'static str); 3] {
+    let up_to_a_week = |minutes| (1..=10_080).contains(&minutes);
+    let minutes = "expected 1 to 10080 minutes";
+    [
+        (
+            list_lag_s <= 3_600,
+            "list_lag_s",
+            "expected at most 3600 seconds",
+        ),
+        (up_to_a_week(wrong_minutes), "wrong_minutes", minutes),
+        (up_to_a_week(recheck_minutes), "recheck_minutes", minutes),
+    ]
+}
+
 impl Publish {
     /// What is wrong with it, each with the setting concerned.
     pub(super) fn problems(&self) -> Vec<(&'static str, &'static str)> {
@@ -209,27 +228,14 @@ impl Publish {
                 "expected the ids of locations whose stock is sold there, as [\"reno\"]",
             ),
             (
-                self.list_lag_s <= 3_600,
-                "list_lag_s",
-                "expected at most 3600 seconds",
-            ),
-            (
                 (1..=10_000).contains(&self.points_per_s),
                 "points_per_s",
                 "expected 1 to 10000 points",
             ),
-            (
-                (1..=10_080).contains(&self.wrong_minutes),
-                "wrong_minutes",
-                "expected 1 to 10080 minutes",
-            ),
-            (
-                (1..=10_080).contains(&self.recheck_minutes),
-                "recheck_minutes",
-                "expected 1 to 10080 minutes",
-            ),
         ];
-        let wrong = checks.into_iter().filter(|(good, _, _)| !good);
+        let spans = spans(self.list_lag_s, self.wrong_minutes, self.recheck_minutes);
+        let checks = checks.into_iter().chain(spans);
+        let wrong = checks.filter(|(good, _, _)| !good);
         let wrong = wrong.map(|(_, key, what)| (key, what));
         wrong.chain(self.kept_back().problems()).collect()
     }

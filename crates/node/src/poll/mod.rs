@@ -24,9 +24,10 @@ use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, ExternalId, Timestamp,
 };
 use crossdock_runtime::{AskError, By, Clock, Handle};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::links::{Link, Links, Turn};
+use crate::watch::watch;
 pub use open::open_orders;
 use order::Failing;
 use standing::{Heard, Standing};
@@ -45,7 +46,7 @@ const LOOK_MAX: Duration = Duration::from_s(5);
 const AGAIN_MIN: Duration = Duration::from_s(1);
 /// Longest such pause.
 const AGAIN_MAX: Duration = Duration::from_minutes(2);
-/// Pause before something is asked of an entity again that could not answer, or a reader that crashed begins anew.
+/// Pause before something is asked of an entity again that could not answer.
 const PAUSE: Duration = Duration::from_s(1);
 
 /// Starts a reader for every channel. The tasks run until they are aborted.
@@ -140,15 +141,8 @@ struct Progress {
 impl Poller {
     /// A reader that crashes begins anew from where reading stood.
     async fn watch(self: Arc<Self>) {
-        loop {
-            // A set ends its tasks when it is dropped.
-            let mut run = JoinSet::new();
-            run.spawn(Arc::clone(&self).run());
-            if let Some(Err(crash)) = run.join_next().await {
-                tracing::error!(channel = %self.link.channel, %crash, "reading orders crashed; it begins anew");
-            }
-            self.clock.sleep(PAUSE).await;
-        }
+        let work = || Arc::clone(&self).run();
+        watch(&self.link.channel, "reading orders", &*self.clock, work).await;
     }
 
     async fn run(self: Arc<Self>) {

@@ -25,9 +25,10 @@ use crossdock_runtime::{
 };
 use futures::future::join_all;
 use tokio::sync::Notify;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::links::{Link, Links};
+use crate::watch::watch;
 
 /// Kind of the exception about a channel that does not answer.
 const CHANNEL_AWAY: &str = "channel_away";
@@ -148,15 +149,8 @@ impl Publisher {
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        loop {
-            // A set ends its tasks when it is dropped.
-            let mut set = JoinSet::new();
-            set.spawn(work(Arc::clone(&self)));
-            if let Some(Err(crash)) = set.join_next().await {
-                tracing::error!(channel = %self.link.channel, %crash, "publishing crashed; it begins anew");
-            }
-            self.clock.sleep(AGAIN).await;
-        }
+        let work = || work(Arc::clone(&self));
+        watch(&self.link.channel, "publishing", &*self.clock, work).await;
     }
 
     async fn run(self: Arc<Self>) {
