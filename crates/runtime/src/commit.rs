@@ -33,12 +33,25 @@ const TROUBLE_LASTS: Duration = Duration::from_s(1);
 /// How long the node says it is not ready, for the same reason: whoever shares out work looks every few seconds.
 const UNREADY_LASTS: Duration = Duration::from_s(30);
 
-/// How long what nobody outside waits for may wait for company. An order's first record releases nothing: what it
-/// asked of SKUs has left already, and their records share its flush. So do its buyer's data and a delivery's mark.
-const LINGER: Wait = Wait::from_millis(2);
+/// How long a flush waits for what is to share it.
+#[derive(Clone, Copy, Debug)]
+pub struct Company {
+    /// What nobody outside waits for, at most. An order's first record releases nothing: what it asked of SKUs has
+    /// left already, and their records share its flush. So do its buyer's data and a delivery's mark.
+    pub linger: Wait,
+    /// How long the committer looks whether more is coming, each time it looks.
+    pub gather: Wait,
+}
 
-/// How long the committer looks whether more is coming.
-const GATHER: Wait = Wait::from_micros(100);
+impl Default for Company {
+    fn default() -> Self {
+        Self {
+            linger: Wait::from_millis(2),
+            gather: Wait::from_micros(100),
+        }
+    }
+}
+
 /// How often it looks, while more comes.
 const GATHERINGS_MAX: u32 = 4;
 /// From so many steps on, a flush is worth its while.
@@ -91,10 +104,11 @@ pub(crate) struct CommitQueue {
     steps: AtomicUsize,
     epochs: Vec<u64>,
     owner: OwnerId,
+    company: Company,
 }
 
 impl CommitQueue {
-    pub fn new(taken: &Taken, owner: OwnerId) -> Self {
+    pub fn new(taken: &Taken, owner: OwnerId, company: Company) -> Self {
         let states = &taken.states;
         let shards = states
             .iter()
@@ -123,6 +137,7 @@ impl CommitQueue {
             steps: AtomicUsize::new(0),
             epochs,
             owner,
+            company,
         }
     }
 
@@ -258,7 +273,7 @@ impl CommitQueue {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         let lingers = |work: &mut Work| !work.urgent && !work.stopping;
-        let waited = self.filled.wait_timeout_while(work, LINGER, lingers);
+        let waited = self.filled.wait_timeout_while(work, self.company.linger, lingers);
         Some(self.gather(waited.unwrap_or_else(PoisonError::into_inner).0))
     }
 
@@ -271,7 +286,7 @@ impl CommitQueue {
                 return work;
             }
             drop(work);
-            std::thread::sleep(GATHER);
+            std::thread::sleep(self.company.gather);
             work = self.lock();
             if work.core.waiting() == before {
                 return work;

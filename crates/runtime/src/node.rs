@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::actor::Supervisor;
 use crate::ask::Handle;
 use crate::clock::Clock;
+use crate::commit::Company;
 use crate::directory::Mailbox;
 use crate::router::Router;
 use crate::shared::Shared;
@@ -78,6 +79,8 @@ pub struct Options {
     /// Steps that may wait for the committer before commands from outside are shed. Entities decide faster than a disk
     /// flushes, so that their own queues stay short while this one grows.
     pub steps_max: usize,
+    /// How long a flush waits for what is to share it.
+    pub company: Company,
     /// Who publishes numbers to channels.
     pub outbound: Arc<dyn Outbound>,
     /// Who tells channels what became of their orders.
@@ -95,6 +98,7 @@ impl Options {
             limits: Limits::default(),
             live_max: 100_000,
             steps_max: 65_536,
+            company: Company::default(),
             outbound: Arc::new(Unpublished),
             reports: Arc::new(Unreported),
             crash_on: None,

@@ -90,7 +90,7 @@ impl Shared {
             loads: Loads::default(),
             directory: Directory::default(),
             hot: HotList::default(),
-            commits: CommitQueue::new(taken, OwnerId(options.owner)),
+            commits: CommitQueue::new(taken, OwnerId(options.owner), options.company),
             timers: Timers::default(),
             board: Board::default(),
             telling: Telling::default(),

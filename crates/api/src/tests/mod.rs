@@ -30,7 +30,6 @@ use crossdock_model::{ChannelId, Command, CredentialId, EntityId, Timestamp};
 use crossdock_runtime::{By, Handle, Node, Options, RealClock, Unconnected};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use tokio::sync::RwLock;
 use tower::ServiceExt;
 
 use crate::server::router;
@@ -49,8 +48,6 @@ struct Server {
     spans: Option<Arc<dyn Spans>>,
     keys: BTreeMap<&'static str, String>,
     _node: Node,
-    /// Of the machine: it ends with the server.
-    _turn: Box<dyn Send + Sync>,
     _dir: tempfile::TempDir,
 }
 
@@ -112,26 +109,12 @@ impl Call<'_> {
     }
 }
 
-/// Servers share it, or one has it alone.
-static MACHINE: RwLock<()> = RwLock::const_new(());
-
 impl Server {
     async fn start() -> Self {
         Self::start_with(Options::new(1)).await
     }
 
     async fn start_with(options: Options) -> Self {
-        let beside_others = Box::new(MACHINE.read().await);
-        Self::start_as(options, beside_others).await
-    }
-
-    /// While no other test of these has a server, as what is measured depends on what else the machine does.
-    async fn start_alone() -> Self {
-        let alone = Box::new(MACHINE.write().await);
-        Self::start_as(Options::new(1), alone).await
-    }
-
-    async fn start_as(options: Options, turn: Box<dyn Send + Sync>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let insight = Arc::new(Insight::open(&dir.path().join("insight.db")).unwrap());
         let clock = Arc::new(RealClock::default());
@@ -155,7 +138,6 @@ impl Server {
             spans: None,
             keys: BTreeMap::new(),
             _node: node,
-            _turn: turn,
             _dir: dir,
         };
         // Nobody folds the journal but the test, so a read that waits for it does so in vain.
@@ -250,11 +232,11 @@ impl Server {
         while self.insight.catch_up(&*self.journal).unwrap().behind {}
     }
 
-    /// Commits so far, once none has come for a while.
+    /// Commits so far, once none has come for longer than any waits for company.
     async fn settled_commits(&self) -> u64 {
         loop {
             let before = self.journal.commits();
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
             if self.journal.commits() == before {
                 return before;
             }

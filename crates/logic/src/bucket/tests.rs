@@ -2,6 +2,7 @@
 
 mod publishing;
 
+use crossdock_model::answer::Seen;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::{Component, ListingTarget, ShownLevel};
 use crossdock_model::{Answer, Command, ListingId, Rejection, SkuId, SourceId, Timestamp};
@@ -93,18 +94,19 @@ fn what_a_channel_shows_is_remembered_while_the_listing_is_mapped() {
     let unmap = Command::Bucket(BucketCommand::Unmap {
         listing: listing("1"),
     });
-    // (command, version after it, units shown then)
+    // (command, its answer, version after it, units shown then)
+    let seen = Answer::Seen;
     let steps = [
-        (show(4, 1), 0, None),
-        (map("1", single("A", 1)), 1, None),
-        (show(4, 2), 2, Some(4)),
-        (show(4, 2), 2, Some(4)),
-        (show(-1, 1), 2, Some(4)),
-        (show(-1, 3), 3, Some(-1)),
-        (unmap, 4, None),
+        (show(4, 1), Answer::Done, 0, None),
+        (map("1", single("A", 1)), Answer::Done, 1, None),
+        (show(4, 2), seen(Seen::AsKnown), 2, Some(4)),
+        (show(4, 2), seen(Seen::AsKnown), 2, Some(4)),
+        (show(-1, 1), seen(Seen::InFlight), 2, Some(4)),
+        (show(-1, 3), seen(Seen::Fell), 3, Some(-1)),
+        (unmap, Answer::Done, 4, None),
     ];
-    for (command, version, units) in steps {
-        assert!(bucket.ask(command.clone()).is_ok(), "{command:?}");
+    for (command, answer, version, units) in steps {
+        assert_eq!(bucket.ask(command.clone()), Ok(answer), "{command:?}");
         assert_eq!(bucket.version(), version, "{command:?}");
         let listing = listing("1");
         let look = Command::Bucket(BucketCommand::LookShown { listing });
