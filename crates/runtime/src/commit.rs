@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::ask::{Answered, Caller};
 use crate::batch::to_journal;
 use crate::inbox::Storing;
+use crate::node::Company;
 use crate::shared::Shared;
 use crate::takeover::Taken;
 use crate::telling;
@@ -32,25 +33,6 @@ const FULL_PAUSE: Wait = Wait::from_millis(250);
 const TROUBLE_LASTS: Duration = Duration::from_s(1);
 /// How long the node says it is not ready, for the same reason: whoever shares out work looks every few seconds.
 const UNREADY_LASTS: Duration = Duration::from_s(30);
-
-/// How long a flush waits for what is to share it.
-#[derive(Clone, Copy, Debug)]
-pub struct Company {
-    /// What nobody outside waits for, at most. An order's first record releases nothing: what it asked of SKUs has
-    /// left already, and their records share its flush. So do its buyer's data and a delivery's mark.
-    pub linger: Wait,
-    /// How long the committer looks whether more is coming, each time it looks.
-    pub gather: Wait,
-}
-
-impl Default for Company {
-    fn default() -> Self {
-        Self {
-            linger: Wait::from_millis(2),
-            gather: Wait::from_micros(100),
-        }
-    }
-}
 
 /// How often it looks, while more comes.
 const GATHERINGS_MAX: u32 = 4;
@@ -273,7 +255,9 @@ impl CommitQueue {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         let lingers = |work: &mut Work| !work.urgent && !work.stopping;
-        let waited = self.filled.wait_timeout_while(work, self.company.linger, lingers);
+        let waited = self
+            .filled
+            .wait_timeout_while(work, self.company.linger, lingers);
         Some(self.gather(waited.unwrap_or_else(PoisonError::into_inner).0))
     }
 

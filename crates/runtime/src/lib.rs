@@ -36,13 +36,12 @@ pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
-pub use commit::Company;
 pub use heat::HotSku;
 pub use inbox::CONFLICT_HEADER;
 pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{
-    Connector, DeliverFuture, Node, Options, ReportFuture, Reports, StartError, Unconnected,
-    Unreported,
+    Company, Connector, DeliverFuture, Node, Options, ReportFuture, Reports, StartError,
+    Unconnected, Unreported,
 };
 pub use telling::{Outbound, Unpublished};
 pub use turns::Turn;

@@ -17,7 +17,6 @@ use thiserror::Error;
 use crate::actor::Supervisor;
 use crate::ask::Handle;
 use crate::clock::Clock;
-use crate::commit::Company;
 use crate::directory::Mailbox;
 use crate::router::Router;
 use crate::shared::Shared;
@@ -64,6 +63,25 @@ pub struct Unreported;
 impl Reports for Unreported {
     fn tell(&self, _call: ReportCall) -> ReportFuture {
         Box::pin(std::future::ready(Some(Said::NotTold)))
+    }
+}
+
+/// How long a flush waits for what is to share it.
+#[derive(Clone, Copy, Debug)]
+pub struct Company {
+    /// What nobody outside waits for, at most. An order's first record releases nothing: what it asked of SKUs has
+    /// left already, and their records share its flush. So do its buyer's data and a delivery's mark.
+    pub linger: Wait,
+    /// How long the committer looks whether more is coming, each time it looks.
+    pub gather: Wait,
+}
+
+impl Default for Company {
+    fn default() -> Self {
+        Self {
+            linger: Wait::from_millis(2),
+            gather: Wait::from_micros(100),
+        }
     }
 }
 
