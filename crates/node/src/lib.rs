@@ -18,7 +18,9 @@ pub mod publish;
 mod report;
 mod seed;
 pub mod serve;
+mod spend;
 mod telemetry;
+mod waits;
 mod watch;
 
 /// Runs the command line.

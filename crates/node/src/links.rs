@@ -1,8 +1,7 @@
 //! How the configured channels' APIs are called: one client and one budget for everybody who calls one.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use anyhow::Context;
@@ -11,13 +10,14 @@ use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
 use crossdock_channels::{Bulk, Numbers, Orders, Secret};
 #[cfg(test)]
 use crossdock_channels::{OrderRead, OrdersListed, Reading};
+use crossdock_model::{ChannelId, Duration};
 #[cfg(test)]
-use crossdock_model::ExternalId;
-use crossdock_model::{ChannelId, Duration, Timestamp};
+use crossdock_model::{ExternalId, Timestamp};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
-use tokio::sync::Notify;
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
+use crate::spend::Spend;
+use crate::waits::Waits;
 
 /// Points of a shop that setting numbers costs, however many.
 const SET_POINTS: u32 = 13;
@@ -35,8 +35,6 @@ const SPARE_POINTS: u32 = 200;
 const BUCKET_S: u32 = 20;
 /// Calls about numbers to one channel under way at most.
 const CALLS_MAX: usize = 4;
-/// A call that has waited so long for its points has them kept for it.
-const CLAIM_AFTER: Duration = Duration::from_s(5);
 /// Numbers of a seller that wait before a feed is made of them: one by one they would take three minutes, about as long as a
 /// feed.
 const FEED_WAITING_MIN: usize = 1_000;
@@ -48,120 +46,6 @@ const FEED_OPEN_MAX: Duration = Duration::from_minutes(120);
 const FEED_REST: Duration = Duration::from_minutes(30);
 /// Time for a call to Amazon.
 const CALL_MAX: Wait = Wait::from_secs(10);
-
-/// What one kind of call costs, and of what.
-#[derive(Clone)]
-pub struct Spend {
-    /// Shared with all others that spend of it.
-    pub budget: Arc<Mutex<Budget>>,
-    points: u32,
-    spare: u32,
-    clock: Arc<dyn Clock>,
-}
-
-impl Spend {
-    /// Calls that cost so many points, and leave some to others.
-    #[must_use]
-    pub fn new(
-        budget: &Arc<Mutex<Budget>>,
-        points: u32,
-        spare: u32,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            budget: Arc::clone(budget),
-            points,
-            spare,
-            clock: Arc::clone(clock),
-        }
-    }
-
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes what a call costs, if it is there now.
-    #[must_use]
-    pub fn try_take(&self) -> bool {
-        let now = self.clock.now();
-        let mut budget = self.budget();
-        let wanted = self.points.saturating_add(self.spare);
-        budget.ready_at(wanted, now) <= now && budget.take(self.points, now)
-    }
-
-    /// Begins to wait for a call.
-    #[must_use]
-    pub fn turn(&self) -> Turn {
-        Turn {
-            spend: self.clone(),
-            claims_at: self.clock.now() + CLAIM_AFTER,
-            has_claim: false,
-        }
-    }
-
-    /// Waits until a call may be made, and takes what it costs.
-    pub async fn take(&self) {
-        let mut turn = self.turn();
-        while !turn.try_take() {
-            self.clock.sleep_until(turn.ready_at()).await;
-        }
-    }
-
-    /// The channel has said what is left.
-    pub fn correct(&self, left: Option<u32>) {
-        if let Some(left) = left {
-            self.budget().correct(left, self.clock.now());
-        }
-    }
-}
-
-/// A call that waits for its points. Others' calls that cost less find theirs sooner: one that has waited long claims
-/// its own, and leaves nothing to spare.
-pub struct Turn {
-    spend: Spend,
-    claims_at: Timestamp,
-    has_claim: bool,
-}
-
-impl Turn {
-    /// Takes what the call costs, if it is there now.
-    #[must_use]
-    pub fn try_take(&mut self) -> bool {
-        if !self.has_claim && self.spend.try_take() {
-            return true;
-        }
-        let now = self.spend.clock.now();
-        if !self.has_claim && now >= self.claims_at {
-            self.spend.budget().claim(self.spend.points);
-            self.has_claim = true;
-        }
-        let is_paid = self.has_claim && self.spend.budget().take_claimed(self.spend.points, now);
-        self.has_claim &= !is_paid;
-        is_paid
-    }
-
-    /// When it is to be tried again.
-    #[must_use]
-    pub fn ready_at(&self) -> Timestamp {
-        let (spend, now) = (&self.spend, self.spend.clock.now());
-        let at = match self.has_claim {
-            true => spend.budget().claimed_ready_at(spend.points, now),
-            false => {
-                let wanted = spend.points.saturating_add(spend.spare);
-                spend.budget().ready_at(wanted, now).min(self.claims_at)
-            }
-        };
-        at.max(now + Duration::from_ms(1))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if self.has_claim {
-            self.spend.budget().unclaim(self.spend.points);
-        }
-    }
-}
 
 /// How often a channel's orders are read.
 #[derive(Debug, Clone, Copy)]
@@ -185,54 +69,6 @@ impl Pace {
         late: Duration::from_ms(0),
         unread_after: Duration::from_minutes(5),
     };
-}
-
-/// Which buckets of a channel wait until its orders are read, and up to when.
-#[derive(Default)]
-pub struct Waits {
-    buckets: Mutex<BTreeMap<u16, Timestamp>>,
-    is_hurried: AtomicBool,
-    changed: Notify,
-}
-
-impl Waits {
-    fn buckets(&self) -> MutexGuard<'_, BTreeMap<u16, Timestamp>> {
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a bucket waits for now.
-    pub fn set(&self, bucket: u16, until: Option<Timestamp>) {
-        let before = match until {
-            Some(until) => self.buckets().insert(bucket, until),
-            None => self.buckets().remove(&bucket),
-        };
-        if before != until {
-            self.changed.notify_one();
-        }
-    }
-
-    /// Orders are to be read at once, whoever waits.
-    pub fn hurry(&self) {
-        self.is_hurried.store(true, Ordering::SeqCst);
-        self.changed.notify_one();
-    }
-
-    /// Whether orders are to be read at once, told once.
-    #[must_use]
-    pub fn take_hurry(&self) -> bool {
-        self.is_hurried.swap(false, Ordering::SeqCst)
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn all(&self) -> BTreeMap<u16, Timestamp> {
-        self.buckets().clone()
-    }
-
-    /// Ends when something else is waited for.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
-    }
 }
 
 /// What reads and sets numbers.
@@ -492,45 +328,4 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         },
         waits: Waits::default(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use crossdock_runtime::PausedClock;
-
-    use super::*;
-
-    /// Numbers take whatever there is all the time: a list of orders has its turn, and they have theirs.
-    #[test]
-    fn a_call_that_costs_much_has_its_turn_beside_many_that_cost_little() {
-        let paused = Arc::new(PausedClock::new(Timestamp::default()));
-        let clock = Arc::clone(&paused) as Arc<dyn Clock>;
-        let budget = Arc::new(Mutex::new(Budget::new(100, 2_000, clock.now())));
-        let list = Spend::new(&budget, LIST_POINTS, SPARE_POINTS, &clock);
-        let set = Spend::new(&budget, SET_POINTS, 0, &clock);
-        while set.try_take() {}
-        let (mut lists, mut sets) = (0, 0);
-        let mut turn = list.turn();
-        for _ in 0..600 {
-            paused.advance(Duration::from_ms(100));
-            while set.try_take() {
-                sets += 1;
-            }
-            if turn.try_take() {
-                lists += 1;
-                turn = list.turn();
-            }
-        }
-        // A minute has 6,000 points: a list comes every five seconds and those that its points take to come.
-        assert!((7..=9).contains(&lists), "{lists}");
-        assert!(sets >= 280, "{sets}");
-        // One that is not waited for any more keeps nothing.
-        paused.advance(CLAIM_AFTER);
-        while set.try_take() {}
-        assert!(!turn.try_take());
-        paused.advance(Duration::from_s(1));
-        assert!(!set.try_take());
-        drop(turn);
-        assert!(set.try_take());
-    }
 }

@@ -26,7 +26,8 @@ use crossdock_model::{
 use crossdock_runtime::{AskError, By, Clock, Handle};
 use tokio::task::JoinHandle;
 
-use crate::links::{Link, Links, Turn};
+use crate::links::{Link, Links};
+use crate::spend::Turn;
 use crate::watch::watch;
 pub use open::open_orders;
 use order::Failing;

@@ -22,8 +22,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ingest;
-use crate::links::{Pace, Spend};
+use crate::links::Pace;
 use crate::publish::Publishers;
+use crate::spend::Spend;
 
 /// What goes wrong with a list.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -10,7 +10,7 @@ use crossdock_model::v1::{LineUnits, ParcelTracking, ReportKind};
 use crossdock_model::{Duration, ShipmentId, Timestamp};
 
 use super::{Telling, Told, words};
-use crate::links::Spend;
+use crate::spend::Spend;
 
 /// Carriers by the codes that Amazon has for them. Any other is named in words.
 const CARRIERS: [&str; 8] = [

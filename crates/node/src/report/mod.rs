@@ -26,7 +26,8 @@ use crossdock_runtime::{Budget, By, Clock, Handle, ReportFuture, Reports};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{Config, Publish};
-use crate::links::{Link, Links, Spend};
+use crate::links::{Link, Links};
+use crate::spend::Spend;
 use amazon::Account;
 use shopify::{Shop, ShopOptions};
 

@@ -14,7 +14,7 @@ use crossdock_model::v1::{LineUnits, ParcelTracking, ReportKind};
 use crossdock_model::{Duration, ExternalId, LocationId, ShipmentId};
 
 use super::{Telling, Told, words};
-use crate::links::Spend;
+use crate::spend::Spend;
 
 /// Times that fulfilment orders are read until all are where they are sent from.
 const ROUNDS_MAX: usize = 3;

@@ -21,7 +21,7 @@ use crossdock_sim::shopify::{Fault, Faults, Serving, Store, StoreOptions};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::links::Spend;
+use crate::spend::Spend;
 
 /// How much faster than the world's the time of these tests is.
 const TIMES: u32 = 50;

@@ -7,7 +7,8 @@ use crossdock_sim::amazon::{self, Listing, Market};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::links::{BulkLink, Spend};
+use crate::links::BulkLink;
+use crate::spend::Spend;
 
 /// Numbers; the seller has no listing for the last one.
 const NUMBERS: usize = 31;

@@ -1,0 +1,168 @@
+//! What calls to a channel cost: each waits for its points in a budget that it shares with others.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossdock_model::{Duration, Timestamp};
+use crossdock_runtime::{Budget, Clock};
+
+/// A call that has waited so long for its points has them kept for it.
+const CLAIM_AFTER: Duration = Duration::from_s(5);
+
+/// What one kind of call costs, and of what.
+#[derive(Clone)]
+pub struct Spend {
+    /// Shared with all others that spend of it.
+    pub budget: Arc<Mutex<Budget>>,
+    points: u32,
+    spare: u32,
+    clock: Arc<dyn Clock>,
+}
+
+impl Spend {
+    /// Calls that cost so many points, and leave some to others.
+    #[must_use]
+    pub fn new(
+        budget: &Arc<Mutex<Budget>>,
+        points: u32,
+        spare: u32,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            points,
+            spare,
+            clock: Arc::clone(clock),
+        }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a call costs, if it is there now.
+    #[must_use]
+    pub fn try_take(&self) -> bool {
+        let now = self.clock.now();
+        let mut budget = self.budget();
+        let wanted = self.points.saturating_add(self.spare);
+        budget.ready_at(wanted, now) <= now && budget.take(self.points, now)
+    }
+
+    /// Begins to wait for a call.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        Turn {
+            spend: self.clone(),
+            claims_at: self.clock.now() + CLAIM_AFTER,
+            has_claim: false,
+        }
+    }
+
+    /// Waits until a call may be made, and takes what it costs.
+    pub async fn take(&self) {
+        let mut turn = self.turn();
+        while !turn.try_take() {
+            self.clock.sleep_until(turn.ready_at()).await;
+        }
+    }
+
+    /// The channel has said what is left.
+    pub fn correct(&self, left: Option<u32>) {
+        if let Some(left) = left {
+            self.budget().correct(left, self.clock.now());
+        }
+    }
+}
+
+/// A call that waits for its points. Others' calls that cost less find theirs sooner: one that has waited long claims
+/// its own, and leaves nothing to spare.
+pub struct Turn {
+    spend: Spend,
+    claims_at: Timestamp,
+    has_claim: bool,
+}
+
+impl Turn {
+    /// Takes what the call costs, if it is there now.
+    #[must_use]
+    pub fn try_take(&mut self) -> bool {
+        if !self.has_claim && self.spend.try_take() {
+            return true;
+        }
+        let now = self.spend.clock.now();
+        if !self.has_claim && now >= self.claims_at {
+            self.spend.budget().claim(self.spend.points);
+            self.has_claim = true;
+        }
+        let is_paid = self.has_claim && self.spend.budget().take_claimed(self.spend.points, now);
+        self.has_claim &= !is_paid;
+        is_paid
+    }
+
+    /// When it is to be tried again.
+    #[must_use]
+    pub fn ready_at(&self) -> Timestamp {
+        let (spend, now) = (&self.spend, self.spend.clock.now());
+        let at = match self.has_claim {
+            true => spend.budget().claimed_ready_at(spend.points, now),
+            false => {
+                let wanted = spend.points.saturating_add(spend.spare);
+                spend.budget().ready_at(wanted, now).min(self.claims_at)
+            }
+        };
+        at.max(now + Duration::from_ms(1))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.has_claim {
+            self.spend.budget().unclaim(self.spend.points);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_runtime::PausedClock;
+
+    use super::*;
+
+    const LIST_POINTS: u32 = 250;
+    const SPARE_POINTS: u32 = 200;
+    const SET_POINTS: u32 = 13;
+
+    /// Numbers take whatever there is all the time: a list of orders has its turn, and they have theirs.
+    #[test]
+    fn a_call_that_costs_much_has_its_turn_beside_many_that_cost_little() {
+        let paused = Arc::new(PausedClock::new(Timestamp::default()));
+        let clock = Arc::clone(&paused) as Arc<dyn Clock>;
+        let budget = Arc::new(Mutex::new(Budget::new(100, 2_000, clock.now())));
+        let list = Spend::new(&budget, LIST_POINTS, SPARE_POINTS, &clock);
+        let set = Spend::new(&budget, SET_POINTS, 0, &clock);
+        while set.try_take() {}
+        let (mut lists, mut sets) = (0, 0);
+        let mut turn = list.turn();
+        for _ in 0..600 {
+            paused.advance(Duration::from_ms(100));
+            while set.try_take() {
+                sets += 1;
+            }
+            if turn.try_take() {
+                lists += 1;
+                turn = list.turn();
+            }
+        }
+        // A minute has 6,000 points: a list comes every five seconds and those that its points take to come.
+        assert!((7..=9).contains(&lists), "{lists}");
+        assert!(sets >= 280, "{sets}");
+        // One that is not waited for any more keeps nothing.
+        paused.advance(CLAIM_AFTER);
+        while set.try_take() {}
+        assert!(!turn.try_take());
+        paused.advance(Duration::from_s(1));
+        assert!(!set.try_take());
+        drop(turn);
+        assert!(set.try_take());
+    }
+}
