@@ -35,6 +35,18 @@ impl BucketState {
         }]))
     }
 
+    /// As [`Self::map`], and never changes what a listing stands for.
+    pub(super) fn map_new(&self, listing: &ListingId, target: &ListingTarget) -> Decided {
+        let known = self.listings.get(listing);
+        if known.is_some_and(|known| known.target != *target) {
+            return Err(Rejection::WrongState {
+                state: format!("listing {listing} stands for something else"),
+                hint: "map it by itself if that is wrong".to_owned(),
+            });
+        }
+        self.map(listing, target)
+    }
+
     pub(super) fn unmap(&self, listing: &ListingId) -> Decision<BucketEvent> {
         match self.listings.contains_key(listing) {
             true => Decision::done(vec![BucketEvent::Unmapped {

@@ -93,6 +93,7 @@ impl Decider for BucketState {
             BucketCommand::BeginInBulk { numbers_max, until } => {
                 self.begin_in_bulk(asked, *numbers_max, *until)
             }
+            BucketCommand::MapNew { listing, target } => self.map_new(listing, target),
             BucketCommand::ResolveException { key, how } => self.resolve(key, how),
             BucketCommand::NoteException { key, text } => {
                 let noted = self.exceptions.note(key, text)?;

@@ -75,6 +75,27 @@ fn listings_are_mapped_changed_and_unmapped() {
     assert_eq!(bucket.ask(Command::Read), Ok(Answer::Listings(rest)));
 }
 
+/// Whoever maps many at once changes nothing that somebody said of one.
+#[test]
+fn what_stands_for_something_is_not_mapped_anew() {
+    let mut bucket = Scene::new("bucket:shop:3");
+    let map_new = |id: &str, target| {
+        let listing = listing(id);
+        Command::Bucket(BucketCommand::MapNew { listing, target })
+    };
+    assert_eq!(bucket.ask(map_new("1", single("A", 1))), Ok(Answer::Done));
+    assert_eq!(bucket.ask(map_new("1", single("A", 1))), Ok(Answer::Done));
+    assert_eq!(bucket.version(), 1, "a repeat changes nothing");
+    for other in [single("A", 6), single("B", 1), kit(&[("A", 1)])] {
+        let refused = bucket.ask(map_new("1", other));
+        let is_named = matches!(refused, Err(Rejection::WrongState { .. }));
+        assert!(is_named, "{refused:?}");
+    }
+    let wrong = bucket.ask(map_new("2", single("A", 0)));
+    assert!(matches!(wrong, Err(Rejection::Invalid { .. })), "{wrong:?}");
+    assert_eq!(bucket.version(), 1);
+}
+
 #[test]
 fn what_a_channel_shows_is_remembered_while_the_listing_is_mapped() {
     let mut bucket = Scene::new("bucket:shop:3");

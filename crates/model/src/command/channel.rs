@@ -133,4 +133,9 @@ pub enum BucketCommand {
         numbers_max: usize,
         until: Timestamp,
     },
+    /// As `Map`, for a listing that stands for nothing yet: one that stands for something else is refused.
+    MapNew {
+        listing: ListingId,
+        target: ListingTarget,
+    },
 }
