@@ -82,11 +82,6 @@ const OPERATIONS: &[Operation] = &[
         run: fulfilment::relocate,
     },
     Operation {
-        name: "fulfillmentOrderSplit",
-        cost: CHANGE_COST,
-        run: fulfilment::split,
-    },
-    Operation {
         name: "fulfillmentCreate",
         cost: CHANGE_COST,
         run: fulfilment::create,

@@ -46,14 +46,6 @@ pub(super) const MOVE: &str = "mutation MoveFulfilmentOrder(
   }
 }";
 
-pub(super) const SPLIT: &str =
-    "mutation SplitFulfilmentOrder($splits: [FulfillmentOrderSplitInput!]!) {
-  fulfillmentOrderSplit(fulfillmentOrderSplits: $splits) {
-    fulfillmentOrderSplits { remainingFulfillmentOrder { id } }
-    userErrors { field message }
-  }
-}";
-
 pub(super) const CREATE: &str = "mutation CreateFulfilment($fulfillment: FulfillmentInput!) {
   fulfillmentCreate(fulfillment: $fulfillment) {
     fulfillment { id }
@@ -150,24 +142,6 @@ impl Admin {
         let reply = self.call(MOVE, variables).await?;
         let moved = accepted(&reply, "fulfillmentOrderMove", "userErrors")?;
         Ok(moved.need("movedFulfillmentOrder")?.need("id")?.id()?)
-    }
-
-    /// Makes a fulfilment order of its own of units of another one. *Read before retry*: once done, the units are in
-    /// two fulfilment orders.
-    ///
-    /// # Errors
-    /// [`AdminError`].
-    pub async fn split_fulfilment_order(
-        &self,
-        id: &str,
-        lines: &[LineCount],
-    ) -> Result<(), AdminError> {
-        let split = json!({
-            "fulfillmentOrderId": gid("FulfillmentOrder", id),
-            "fulfillmentOrderLineItems": counts(lines),
-        });
-        let reply = self.call(SPLIT, json!({ "splits": [split] })).await?;
-        accepted(&reply, "fulfillmentOrderSplit", "userErrors").map(drop)
     }
 
     /// Tells of a parcel that was sent. Returns what the shop calls it, under which orders will tell of it. *Read

@@ -36,7 +36,7 @@ pub use orders::{Changed, POLL_OVERLAP};
 /// The version of the API that is spoken.
 pub const API_VERSION: &str = "2026-10";
 /// Every document that is sent, so that they can be held against a schema.
-pub const DOCUMENTS: [&str; 17] = [
+pub const DOCUMENTS: [&str; 16] = [
     cancel::CANCEL,
     catalogue::PLACES,
     catalogue::VARIANTS,
@@ -44,7 +44,6 @@ pub const DOCUMENTS: [&str; 17] = [
     fulfilment::FULFILMENT_ORDERS,
     fulfilment::LINES,
     fulfilment::MOVE,
-    fulfilment::SPLIT,
     numbers::READ,
     numbers::SET,
     orders::CHANGED,

@@ -1,4 +1,4 @@
-//! Fulfilment orders that are moved and split, and parcels.
+//! Fulfilment orders that are moved, in part too, and parcels.
 
 use crossdock_model::Timestamp;
 use serde_json::{Value, json};
@@ -67,12 +67,12 @@ impl Store {
             .ok_or_else(not_found)
     }
 
-    /// Takes units out of a fulfilment order and makes another one of them. Returns it, with its order.
+    /// Takes units out of a fulfilment order and makes another one of them, at that location. Returns it, with its order.
     fn carve(
         &mut self,
         part: u64,
         list: &Value,
-        location: Option<u64>,
+        location: u64,
         now: Timestamp,
     ) -> Result<(u64, u64), Problem> {
         let order = self.order_of(part)?;
@@ -93,7 +93,6 @@ impl Store {
             }
         }
         part.lines.retain(|line| line.units > 0);
-        let location = location.unwrap_or(part.location);
         let carved = self.fulfilment_order(id, location, lines, now);
         let carved_id = carved.id;
         if let Some(order) = self.orders.get_mut(&id) {
@@ -180,7 +179,7 @@ pub(super) fn relocate(store: &mut Store, field: &Field, now: Timestamp) -> Carr
                 store.move_stock(order, part, from, now);
                 return Ok(part);
             }
-            let (order, carved) = store.carve(part, lines, Some(location), now)?;
+            let (order, carved) = store.carve(part, lines, location, now)?;
             store.move_stock(order, carved, from, now);
             Ok(carved)
         });
@@ -188,26 +187,6 @@ pub(super) fn relocate(store: &mut Store, field: &Field, now: Timestamp) -> Carr
         .ok()
         .map(|part| json!({ "id": gid("FulfillmentOrder", part) }));
     Ok(json!({ "movedFulfillmentOrder": id, "userErrors": errors(moved.err()) }))
-}
-
-pub(super) fn split(store: &mut Store, field: &Field, now: Timestamp) -> Carried {
-    let mut splits = Vec::new();
-    let asked = field.argument("fulfillmentOrderSplits").as_array();
-    for split in asked.into_iter().flatten() {
-        let part = id_of("FulfillmentOrder", &split["fulfillmentOrderId"]).ok_or_else(not_found);
-        let lines = &split["fulfillmentOrderLineItems"];
-        match part.and_then(|part| store.carve(part, lines, None, now)) {
-            Ok((_, carved)) => splits.push(json!({
-                "remainingFulfillmentOrder": { "id": gid("FulfillmentOrder", carved) },
-            })),
-            Err(problem) => {
-                return Ok(
-                    json!({ "fulfillmentOrderSplits": null, "userErrors": errors(Some(problem)) }),
-                );
-            }
-        }
-    }
-    Ok(json!({ "fulfillmentOrderSplits": splits, "userErrors": [] }))
 }
 
 pub(super) fn create(store: &mut Store, field: &Field, now: Timestamp) -> Carried {

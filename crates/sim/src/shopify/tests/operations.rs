@@ -241,25 +241,15 @@ async fn fulfilment_orders_follow_our_locations() {
     });
     assert_eq!(shown, [Some(9), Some(7)]);
 
-    let split = vec![(parts[1].lines[0].id.clone(), 1)];
-    world
-        .admin
-        .split_fulfilment_order(&moved, &split)
-        .await
-        .unwrap();
-    let left: Vec<u32> = world
-        .parts(&order)
-        .await
-        .iter()
-        .map(|part| part.lines[0].left)
-        .collect();
-    assert_eq!(left, [1, 2, 1]);
     let back = world.place.to_string();
     let whole = world.admin.move_fulfilment_order(&moved, &back, &[]).await;
     assert_eq!(whole.as_ref(), Ok(&moved), "it is the same one");
     let again = world.admin.move_fulfilment_order(&moved, &back, &[]).await;
     assert!(matches!(again, Err(AdminError::Refused(_))), "{again:?}");
-    let more = world.admin.split_fulfilment_order(&moved, &count(9)).await;
+    let more = world
+        .admin
+        .move_fulfilment_order(&part, &place, &count(9))
+        .await;
     assert!(matches!(more, Err(AdminError::Refused(_))), "{more:?}");
 }
 
