@@ -108,6 +108,12 @@ impl Asking {
         Self { class, ..self }
     }
 
+    /// The same request, with a reason if its caller gave none.
+    pub fn because(self, reason: &str) -> Self {
+        let reason = self.reason.or_else(|| Some(reason.to_owned()));
+        Self { reason, ..self }
+    }
+
     /// The caller without a key.
     pub fn by(&self) -> By {
         By {

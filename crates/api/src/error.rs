@@ -11,6 +11,8 @@ use crossdock_runtime::AskError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::state::ReadError;
+
 macro_rules! pages {
     ($($code:literal),* $(,)?) => {
         &[$(($code, include_str!(concat!("../../../docs/errors/", $code, ".md")))),*]
@@ -23,6 +25,7 @@ pub const CODES: &[(&str, &str)] = pages![
     "bad_signature",
     "busy",
     "capacity_full",
+    "channel_failed",
     "contended",
     "forbidden",
     "hold_expired",
@@ -248,6 +251,19 @@ impl From<AskError> for ApiError {
             }
             AskError::ShuttingDown => {
                 Self::later("unavailable", "the server is stopping: try again", 1000)
+            }
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unsupported(detail) => {
+                Self::new(StatusCode::CONFLICT, "unsupported", detail)
+            }
+            ReadError::Failed(detail) => {
+                Self::new(StatusCode::BAD_GATEWAY, "channel_failed", detail)
             }
         }
     }

@@ -35,5 +35,6 @@ pub use page::Page;
 pub use server::serve;
 pub use state::{
     AdoptFn, AdoptFuture, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable,
-    ConnectorKind, Limits, Parts, ReadOrdersFn, ReadOrdersFuture,
+    ConnectorKind, Limits, Parts, ReadError, ReadFuture, ReadOrdersFn, ReadPlacesFn,
+    ReadVariantsFn,
 };

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossdock_channels::{ChannelOrder, Secret};
+use crossdock_channels::{ChannelOrder, Place, Secret, Variants};
 use crossdock_insight::Insight;
 use crossdock_model::{ChannelId, Timestamp};
 use crossdock_runtime::{Handle, Reply};
@@ -17,7 +17,7 @@ use crate::figures::{Figures, HotSkus, Looks};
 use crate::outbound::Outbound;
 use crate::page::Page;
 use crate::trace::Spans;
-use crate::v1::{Jobs, Kits};
+use crate::v1::{Catalogues, Jobs, Kits};
 
 /// Connectors whose webhooks can be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,11 +94,26 @@ pub type AdoptFuture = Pin<Box<dyn Future<Output = Result<Option<Reply>, String>
 /// Takes an order of an export in as adopted, or (a preview) only looks whether it could be; the error is one sentence.
 pub type AdoptFn = Arc<dyn Fn(Handle, ChannelId, ChannelOrder, bool) -> AdoptFuture + Send + Sync>;
 
-/// The future of reading orders: each, or why it cannot be read; the outer error is one sentence.
-pub type ReadOrdersFuture =
-    Pin<Box<dyn Future<Output = Result<Vec<Result<ChannelOrder, String>>, String>> + Send>>;
-/// Reads the open orders of a channel that changed since then from the channel itself.
-pub type ReadOrdersFn = Arc<dyn Fn(ChannelId, Timestamp) -> ReadOrdersFuture + Send + Sync>;
+/// Why something could not be read from a channel: one sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadError {
+    /// Nothing here can read it from this channel.
+    Unsupported(String),
+    /// The channel was asked, and did not tell.
+    Failed(String),
+}
+
+/// The future of reading something from a channel.
+pub type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send>>;
+/// Reads the open orders of a channel that changed since then from the channel itself: each, or why it cannot be read.
+pub type ReadOrdersFn = Arc<
+    dyn Fn(ChannelId, Timestamp) -> ReadFuture<Vec<Result<ChannelOrder, String>>> + Send + Sync,
+>;
+/// Reads what a channel sells: a page, from where an earlier one said that the list goes on.
+pub type ReadVariantsFn =
+    Arc<dyn Fn(ChannelId, Option<String>) -> ReadFuture<Variants> + Send + Sync>;
+/// Reads where a channel keeps stock.
+pub type ReadPlacesFn = Arc<dyn Fn(ChannelId) -> ReadFuture<Vec<Place>> + Send + Sync>;
 
 /// What a backup wrote.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +143,10 @@ pub struct Parts {
     pub adopt: Option<AdoptFn>,
     /// Reads channels' open orders; none: they come in exports only.
     pub read_orders: Option<ReadOrdersFn>,
+    /// Reads what channels sell; none: listings are mapped by hand only.
+    pub read_variants: Option<ReadVariantsFn>,
+    /// Reads where channels keep stock; none: that is not offered.
+    pub read_places: Option<ReadPlacesFn>,
     /// Copies the journal; none: backups are not offered.
     pub backup: Option<BackupFn>,
     /// Where spans go; none: nobody traces.
@@ -152,9 +171,12 @@ pub struct Inner {
     pub(crate) figures: Figures,
     pub(crate) keys: KeyCache,
     pub(crate) jobs: Jobs,
+    pub(crate) catalogues: Catalogues,
     pub(crate) kits: Kits,
     pub(crate) adopt: Option<AdoptFn>,
     pub(crate) read_orders: Option<ReadOrdersFn>,
+    pub(crate) read_variants: Option<ReadVariantsFn>,
+    pub(crate) read_places: Option<ReadPlacesFn>,
     pub(crate) backup: Option<BackupFn>,
     pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) outbound: Outbound,
@@ -183,9 +205,12 @@ impl ApiState {
             figures,
             keys: KeyCache::default(),
             jobs: Jobs::default(),
+            catalogues: Catalogues::default(),
             kits: Kits::default(),
             adopt: parts.adopt,
             read_orders: parts.read_orders,
+            read_variants: parts.read_variants,
+            read_places: parts.read_places,
             backup: parts.backup,
             spans: parts.spans,
             outbound: parts.outbound,

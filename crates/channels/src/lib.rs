@@ -5,6 +5,7 @@
 
 pub mod amazon;
 mod buyer;
+mod catalogue;
 mod fields;
 mod inbound;
 mod orders;
@@ -15,6 +16,7 @@ pub mod standard_webhooks;
 pub mod warehouse;
 
 pub use buyer::{Address, Buyer};
+pub use catalogue::{Place, Variant, Variants};
 pub use fields::{MapError, timestamp};
 pub use inbound::{
     ChannelLine, ChannelOrder, Delivery, Inbound, Secret, Shipment, StockLevel, Verified,

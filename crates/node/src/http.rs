@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use crossdock_api::{
     AdoptFn, ApiState, BackupFn, BackupReport, ChannelAuth, ChannelTable, ConnectorKind, Limits,
-    Outbound, Page, Parts, ReadOrdersFn,
+    Outbound, Page, Parts, ReadError, ReadOrdersFn,
 };
 use crossdock_channels::Secret;
 use crossdock_insight::Insight;
@@ -16,10 +16,10 @@ use crossdock_runtime::{Clock, Handle};
 use prometheus_client::registry::Registry;
 
 use crate::config::{Channel, ChannelKind, Config};
-use crate::ingest;
 use crate::links::Links;
 use crate::poll::open_orders;
 use crate::telemetry::Guard;
+use crate::{catalogue, ingest};
 
 /// What the API stands on.
 pub struct Footing<'a> {
@@ -61,6 +61,14 @@ pub fn state(config: &Config, on: Footing<'_>) -> ApiState {
         limits,
         registry: on.registry,
         adopt: Some(adopt(on.ways)),
+        read_variants: Some(catalogue::read_variants(
+            Arc::clone(&on.links),
+            Arc::clone(&on.clock),
+        )),
+        read_places: Some(catalogue::read_places(
+            Arc::clone(&on.links),
+            Arc::clone(&on.clock),
+        )),
         read_orders: Some(read_orders(on.links, on.clock)),
         backup: Some(backup(on.handle.clone(), Arc::clone(on.journal))),
         spans: on.telemetry.spans(),
@@ -124,9 +132,13 @@ fn read_orders(links: Links, clock: Arc<dyn Clock>) -> ReadOrdersFn {
     Arc::new(move |channel, since| {
         let (link, clock) = (links.get(&channel).cloned(), Arc::clone(&clock));
         Box::pin(async move {
-            let missing = || format!("nothing here reads orders from {channel}: adopt an export");
+            let missing = || {
+                let detail = format!("nothing here reads orders from {channel}: adopt an export");
+                ReadError::Unsupported(detail)
+            };
             let link = link.ok_or_else(missing)?;
-            open_orders(&link, &*clock, since).await
+            let read = open_orders(&link, &*clock, since).await;
+            read.map_err(ReadError::Failed)
         })
     })
 }

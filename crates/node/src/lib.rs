@@ -4,6 +4,7 @@
 //! sockets and a clock.
 
 mod bootstrap;
+mod catalogue;
 mod cli;
 pub mod config;
 mod connector;
@@ -15,6 +16,7 @@ pub mod links;
 mod outgoing;
 mod poll;
 pub mod publish;
+mod reading;
 mod report;
 mod seed;
 pub mod serve;

@@ -1,6 +1,7 @@
 //! Tests over HTTP, in process: a node on a journal in memory behind the whole router.
 
 mod access;
+mod catalogue;
 mod endpoints;
 mod exceptions;
 mod flows;
@@ -34,7 +35,10 @@ use tower::ServiceExt;
 
 use crate::server::router;
 use crate::trace::Spans;
-use crate::{ApiState, ChannelAuth, ConnectorKind, Limits, Outbound, Page, Parts, new_key};
+use crate::{
+    ApiState, ChannelAuth, ConnectorKind, Limits, Outbound, Page, Parts, ReadPlacesFn,
+    ReadVariantsFn, new_key,
+};
 
 /// Secrets of the channel `shop`: one is being replaced.
 const SECRETS: [&str; 2] = ["first secret", "second secret"];
@@ -46,6 +50,8 @@ struct Server {
     journal: Arc<MemoryJournal>,
     router: Router,
     spans: Option<Arc<dyn Spans>>,
+    read_variants: Option<ReadVariantsFn>,
+    read_places: Option<ReadPlacesFn>,
     keys: BTreeMap<&'static str, String>,
     _node: Node,
     _dir: tempfile::TempDir,
@@ -136,6 +142,8 @@ impl Server {
             journal,
             router: axum::Router::new(),
             spans: None,
+            read_variants: None,
+            read_places: None,
             keys: BTreeMap::new(),
             _node: node,
             _dir: dir,
@@ -181,6 +189,8 @@ impl Server {
             registry: Registry::default(),
             adopt: None,
             read_orders: None,
+            read_variants: self.read_variants.clone(),
+            read_places: self.read_places.clone(),
             backup: None,
             spans: self.spans.clone(),
             outbound: Outbound {

@@ -138,10 +138,7 @@ async fn orders(
         ApiError::new(status, "unsupported", "this server reads no orders")
     })?;
     let since = query.from.0 - Duration::from_days(days.into());
-    let read = read(channel.clone(), since).await.map_err(|problem| {
-        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
-        ApiError::new(status, "unavailable", problem)
-    })?;
+    let read = read(channel.clone(), since).await?;
     Ok((1..).zip(read).collect())
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct ChannelDoc {
     mode: &'static str,
     /// Orders placed before are adopted.
     adopt_older_than: Option<Time>,
-    /// Whether its numbers can be read and set.
+    /// Whether its numbers can be read and set, as the settings name a place.
     publishes: bool,
     /// Its orders were read up to then, where they are read from its API.
     read_up_to: Option<Time>,
@@ -173,7 +173,9 @@ pub(super) async fn doc(
             ChannelMode::Paused => "paused",
         },
         adopt_older_than: adopt_older_than.map(Time),
-        publishes: publishing.is_some(),
+        publishes: publishing
+            .as_ref()
+            .is_some_and(|known| !known.places.is_empty()),
         read_up_to: polled.as_ref().map(|polled| Time(polled.read_up_to)),
         paused_skus: publishing
             .as_ref()

@@ -324,18 +324,15 @@ async fn shown(
     Ok(levels.into_iter().map(read).collect())
 }
 
-/// Maps a listing and puts what waited for it back to work.
-async fn map_listing(
+/// Maps a listing as `how` says, and puts what waited for it back to work.
+pub(super) async fn map_as(
     asking: &Asking,
     channel: &ChannelId,
     listing: &ListingId,
-    target: ListingTarget,
+    how: BucketCommand,
     by: By,
 ) -> Result<(Reply, usize), ApiError> {
-    let command = Command::Bucket(BucketCommand::Map {
-        listing: listing.clone(),
-        target,
-    });
+    let command = Command::Bucket(how);
     let reply = asking.ask_by(bucket(channel, listing), command, by).await?;
     let waited_for = format!("{channel}/{listing}");
     let resumed = asking.state.handle.unpark(&waited_for).await?;
@@ -354,8 +351,11 @@ async fn map(asking: Asking, path: Two, input: Input<Mapping>) -> Answered<Doc<L
         known(&asking, sku).await?;
     }
     let by = asking.keyed(input.hash, "")?;
-    let mapped = map_listing(&asking, &channel, &listing, target.clone(), by).await?;
-    let (reply, resumed) = mapped;
+    let how = BucketCommand::Map {
+        listing: listing.clone(),
+        target: target.clone(),
+    };
+    let (reply, resumed) = map_as(&asking, &channel, &listing, how, by).await?;
     let document = doc(listing.to_string(), Some(&target), Some(resumed));
     Ok(Doc::of(&reply, document))
 }

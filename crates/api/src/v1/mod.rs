@@ -2,6 +2,7 @@
 
 mod adopt;
 mod backups;
+mod catalogue;
 mod channels;
 mod consistent;
 mod deliveries;
@@ -16,12 +17,14 @@ mod listings;
 mod locations;
 mod numbers;
 mod orders;
+mod patience;
 mod quarantine;
 mod requests;
 mod routing;
 mod skus;
 mod stock;
 
+pub(crate) use catalogue::Catalogues;
 pub(crate) use imports::Jobs;
 pub(crate) use kits::Kits;
 
@@ -40,6 +43,7 @@ pub(crate) fn routes() -> Vec<Route> {
         listings::routes(),
         numbers::routes(),
         adopt::routes(),
+        catalogue::routes(),
         routing::routes(),
         exceptions::routes(),
         deliveries::routes(),

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::catalogue;
 use super::client::random_key;
 use super::exit::{Failure, Outcome};
 use super::out::{Out, many, rows, text};
@@ -23,6 +24,12 @@ pub(crate) struct Args {
 enum Action {
     /// Read open orders from the channel or an export: they are reserved, and go to fulfilment only when released
     Adopt(Adopt),
+    /// List where the shop keeps stock, and which of our locations sell there
+    Places {
+        /// The channel
+        #[arg(long)]
+        channel: String,
+    },
     /// Publish what can be sold to a channel that was only observed
     Publish {
         /// The channel
@@ -86,7 +93,8 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
             channel,
             preview: true,
         } => preview(target, &channel).await,
-        Action::Publish { channel, .. } => set_mode(target, &channel, "active").await,
+        Action::Publish { channel, .. } => publish(target, &channel).await,
+        Action::Places { channel } => catalogue::places(target, &channel).await,
         Action::Pause(which) => pause(target, which, true).await,
         Action::Resume(which) => pause(target, which, false).await,
     }
@@ -121,7 +129,18 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
     Ok(())
 }
 
-async fn set_mode(target: &Target, channel: &str, mode: &str) -> Outcome {
+async fn publish(target: &Target, channel: &str) -> Outcome {
+    let known = set_mode(target, channel, "active").await?;
+    if known["publishes"] == false {
+        let named = format!("`crossdock channel places --channel {channel}` lists those of a shop");
+        target.out().say(format_args!(
+            "nothing is published to it: the configuration names no place of it; {named}"
+        ));
+    }
+    Ok(())
+}
+
+async fn set_mode(target: &Target, channel: &str, mode: &str) -> Outcome<Value> {
     let path = ["v1", "channels", channel, "mode"];
     change(target, &path, &json!({ "mode": mode })).await
 }
@@ -141,14 +160,15 @@ async fn pause(target: &Target, which: Which, paused: bool) -> Outcome {
             return Err(Failure::failed(what).remedy(remedy));
         }
         let mode = if paused { "paused" } else { "active" };
-        return set_mode(target, &channel, mode).await;
+        return set_mode(target, &channel, mode).await.map(drop);
     }
     let action = if paused { "pause" } else { "resume" };
     let path = ["v1", "channels", &channel, action];
-    change(target, &path, &json!({ "sku": sku, "location": location })).await
+    let body = json!({ "sku": sku, "location": location });
+    change(target, &path, &body).await.map(drop)
 }
 
-async fn change(target: &Target, path: &[&str], body: &Value) -> Outcome {
+async fn change(target: &Target, path: &[&str], body: &Value) -> Outcome<Value> {
     let (client, out) = (target.client()?, target.out());
     let call = client.call(Method::POST, path).json(body);
     let document = client.run(call.key(&random_key()?)).await?;
@@ -156,7 +176,7 @@ async fn change(target: &Target, path: &[&str], body: &Value) -> Outcome {
         let (channel, mode) = (text(document, "channel"), text(document, "mode"));
         out.line(format_args!("{channel} is {mode}"));
     });
-    Ok(())
+    Ok(document)
 }
 
 async fn adopt(target: &Target, adopt: Adopt) -> Outcome {

@@ -1,24 +1,17 @@
 //! `import`: sends a CSV or JSON Lines file to the server, which tells each bad line with its number.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::client::{Client, random_key};
+use super::client::random_key;
 use super::exit::{Failure, Outcome};
+use super::follow::follow;
 use super::out::{Out, many, text};
 use super::target::Target;
-
-/// First pause between two looks at how far it is, doubled with each.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Longest pause between two looks.
-const LOOK_AGAIN_MAX: Duration = Duration::from_secs(1);
-/// How often progress is told.
-const TELL_AGAIN: Duration = Duration::from_secs(2);
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
@@ -74,31 +67,18 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         .body(content_type(file), body);
     let begun = client.run(call).await?;
     let id = text(&begun, "import");
+    let tell = |document: &Value| {
+        let lines = |field: &str| document[field].as_u64().unwrap_or_default();
+        let done = lines("imported") + lines("bad") + lines("left");
+        out.say(format_args!("{done} of {} lines", text(document, "lines")));
+    };
+    let path = ["v1", "imports", &id];
     tokio::select! {
-        document = follow(&client, out, &id) => finish(out, file, args.preview, &document?),
+        document = follow(&client, &path, &["running"], tell) => finish(out, file, args.preview, &document?),
         _ = tokio::signal::ctrl_c() => {
             let what = format!("no longer followed: the server goes on with import {id}");
             Err(Failure::failed(what).remedy(format!("GET /v1/imports/{id} tells how far it is")))
         }
-    }
-}
-
-/// Asks how far an import is until it has ended, and says so now and then.
-async fn follow(client: &Client, out: Out, id: &str) -> Outcome<Value> {
-    let (mut pause, mut told) = (LOOK_AGAIN, Instant::now());
-    loop {
-        let document = client.get(&["v1", "imports", id]).await?;
-        if document["state"] != "running" {
-            return Ok(document);
-        }
-        if told.elapsed() >= TELL_AGAIN {
-            let lines = |field: &str| document[field].as_u64().unwrap_or_default();
-            let done = lines("imported") + lines("bad") + lines("left");
-            out.say(format_args!("{done} of {} lines", text(&document, "lines")));
-            told = Instant::now();
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LOOK_AGAIN_MAX);
     }
 }
 

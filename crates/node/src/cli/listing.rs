@@ -4,6 +4,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::catalogue;
 use super::client::random_key;
 use super::exit::{Failure, Outcome};
 use super::out::rows;
@@ -27,6 +28,15 @@ enum Action {
         /// The SKU or kit, and how many of it one unit of the listing is
         #[arg(value_name = "SKU[:MULTIPLIER]")]
         target: String,
+    },
+    /// Map what a shop sells to SKUs of the same text, read from the shop; what is mapped already stays as it is
+    Import {
+        /// The channel
+        #[arg(long)]
+        channel: String,
+        /// List what would happen, and change nothing
+        #[arg(long)]
+        preview: bool,
     },
     /// List the listings of a channel
     List {
@@ -104,6 +114,9 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
                 let mode = mode.name();
                 out.line(format_args!("{listing} of {channel} is {mode}"));
             });
+        }
+        Action::Import { channel, preview } => {
+            catalogue::import(target, &channel, preview).await?;
         }
         Action::List { channel } => {
             let document = client

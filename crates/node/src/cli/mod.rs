@@ -3,6 +3,7 @@
 //! stdout carries data and stderr talk; with `--json`, stdout is one JSON document. Exit codes: 0 done, 1 failed,
 //! 2 the command line makes no sense, 3 the configuration has mistakes, 4 not found, 5 the server is unreachable.
 
+mod catalogue;
 mod channel;
 mod check;
 mod client;
@@ -13,6 +14,7 @@ mod demo;
 mod erase;
 mod exceptions;
 mod exit;
+mod follow;
 mod import;
 mod init;
 mod journal;
@@ -168,6 +170,8 @@ mod tests {
             "crossdock key create --name ops --scope admin --offline",
             "crossdock import stock stock.csv --preview",
             "crossdock listing map shop 4412 A-1:3",
+            "crossdock listing import --channel shop --preview --json",
+            "crossdock channel places --channel shop",
             "crossdock quarantine retry sku:A-1",
             "crossdock exceptions resolve 7 --how counted-again",
             "crossdock channel adopt --channel shop --from 2026-11-01T00:00:00Z --file orders.json --preview",

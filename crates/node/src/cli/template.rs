@@ -143,11 +143,12 @@ time_zone = "UTC"
 # deliver_within = "3d"
 
 # The shop's orders are read beside what its webhooks tell (which are subscribed at webhook_url, if it is given, and again
-# when the shop has deleted them), and what can be sold is published to it, once
-# `crossdock channel publish` has said so: its address, an access token, and its places by their ids with the locations
-# whose stock each sells. Of each listing some units are kept back: always as many, or (buffer) as many as others sell
-# until the shop shows it, but for a risk. The shop's API gives so many points a second, its list of orders is so many
-# seconds late; a number that is wrong for so many minutes becomes an exception.
+# when the shop has deleted them), and what can be sold is published to it, once `crossdock channel publish` has said so:
+# its address, an access token, and its places by their ids with the locations whose stock each sells. (`crossdock
+# channel places` lists the places; without any in here, nothing is published.) Of each listing some units are kept back:
+# always as many, or (buffer) as many as others sell until the shop shows it, but for a risk. The shop's API gives so many
+# points a second, its list of orders is so many seconds late; a number that is wrong for so many minutes becomes an
+# exception.
 # [channels.shop.publish]
 # url = "https://example.myshopify.com"
 # token = {{ env = "SHOP_TOKEN" }}

@@ -26,7 +26,9 @@ pub struct Publish {
     /// subscribed there, and again when the shop has deleted them.
     #[serde(default)]
     pub webhook_url: Option<String>,
-    /// The shop's place by its id, and the locations whose stock it sells: `{ 8050 = ["reno", "york"] }`.
+    /// The shop's place by its id, and the locations whose stock it sells: `{ 8050 = ["reno", "york"] }`. Without any,
+    /// nothing is published; `crossdock channel places` lists them.
+    #[serde(default)]
     pub places: BTreeMap<String, Vec<String>>,
     /// Units of each listing that are kept back.
     #[serde(default)]
@@ -217,7 +219,7 @@ impl Publish {
                 "expected where the shop reaches this server, as \"https://orders.example.com/webhooks/shop\"",
             ),
             (
-                !self.places.is_empty() && self.places.keys().all(is_id),
+                self.places.keys().all(is_id),
                 "places",
                 "expected places by their ids, as { 8050 = [\"reno\"] }",
             ),

@@ -1,17 +1,14 @@
 //! Open orders of a channel, read once: for a shop that goes live with them.
 
-use crossdock_channels::{
-    CallError, ChannelOrder, Inbound, Listed, OrderRead, OrdersListed, Told, amazon, shopify,
-};
-use crossdock_model::{Duration, ExternalId, Timestamp};
+use crossdock_channels::{ChannelOrder, Inbound, Listed, Told, amazon, shopify};
+use crossdock_model::{ExternalId, Timestamp};
 use crossdock_runtime::Clock;
 
 use crate::links::Link;
+use crate::reading::{patiently, remedy};
 
 /// Orders that are read at most.
 const ORDERS_MAX: usize = 5_000;
-/// Times a call is made that the channel has no room for now.
-const TRIES_MAX: u32 = 10;
 
 /// Orders that changed since then and of which something is left to send, each as it is now or why it cannot be read.
 ///
@@ -25,9 +22,11 @@ pub async fn open_orders(
     let mut cursor = link.orders.orders.since(since);
     let mut open = Vec::new();
     loop {
-        let page = list(link, clock, &cursor).await;
+        let list = || link.orders.orders.changed(cursor.clone());
+        let page = patiently(&link.orders.list, clock, list).await;
         let page = page.map_err(|error| {
-            format!("the orders of {} could not be read: {error}", link.channel)
+            let (channel, remedy) = (&link.channel, remedy(&error, link));
+            format!("the orders of {channel} could not be read: {error}: {remedy}")
         })?;
         for listed in page.orders {
             let order = match listed {
@@ -48,41 +47,17 @@ pub async fn open_orders(
     }
 }
 
-async fn list(link: &Link, clock: &dyn Clock, cursor: &str) -> Result<OrdersListed, CallError> {
-    let mut tries = 1;
-    loop {
-        link.orders.list.take().await;
-        match link.orders.orders.changed(cursor.to_owned()).await {
-            Err(CallError::Throttled { retry_after }) if tries < TRIES_MAX => {
-                tries += 1;
-                clock.sleep(span(retry_after)).await;
-            }
-            listed => return listed,
-        }
-    }
-}
-
 /// An order of a list; `None`: nothing of it is left to send, or it is none of ours.
 async fn read(
     link: &Link,
     clock: &dyn Clock,
     order: &ExternalId,
 ) -> Result<Option<ChannelOrder>, String> {
-    let mut tries = 1;
-    loop {
-        link.orders.read.take().await;
-        match link.orders.orders.order(order.clone()).await {
-            Ok(OrderRead { told, points_left }) => {
-                link.orders.read.correct(points_left);
-                return told.map_or(Ok(None), |told| order_of(link, &told));
-            }
-            Err(CallError::Throttled { retry_after }) if tries < TRIES_MAX => {
-                tries += 1;
-                clock.sleep(span(retry_after)).await;
-            }
-            Err(error) => return Err(format!("order {order} could not be read: {error}")),
-        }
-    }
+    let spend = &link.orders.read;
+    let read = patiently(spend, clock, || link.orders.orders.order(order.clone())).await;
+    let read = read.map_err(|error| format!("order {order} could not be read: {error}"))?;
+    spend.correct(read.points_left);
+    read.told.map_or(Ok(None), |told| order_of(link, &told))
 }
 
 fn order_of(link: &Link, told: &Told) -> Result<Option<ChannelOrder>, String> {
@@ -95,8 +70,4 @@ fn order_of(link: &Link, told: &Told) -> Result<Option<ChannelOrder>, String> {
         Ok(_) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn span(wait: std::time::Duration) -> Duration {
-    Duration::from_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,6 +1,6 @@
 //! The shop itself: what it shows, what was bought, whom it tells. Time comes in as `now`, chance from the faults' seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::{Duration, Timestamp};
 use serde_json::{Value, json};
@@ -55,6 +55,8 @@ pub struct Store {
     pub(super) list_lag: Duration,
     pub(super) items: BTreeMap<u64, Item>,
     pub(super) locations: BTreeMap<u64, String>,
+    /// Those that are deactivated.
+    pub(super) closed: BTreeSet<u64>,
     pub(super) orders: BTreeMap<u64, Order>,
     pub(super) subscriptions: BTreeMap<u64, Subscription>,
     pub(super) keys: Keys,
@@ -80,6 +82,7 @@ impl Store {
             list_lag: options.list_lag,
             items: BTreeMap::new(),
             locations: BTreeMap::new(),
+            closed: BTreeSet::new(),
             orders: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             keys: Keys::default(),
@@ -107,6 +110,11 @@ impl Store {
         let location = self.next_id();
         self.locations.insert(location, name.to_owned());
         location
+    }
+
+    /// Deactivates a location. It is listed to those who ask for such ones.
+    pub fn close_location(&mut self, location: u64) {
+        self.closed.insert(location);
     }
 
     /// Begins to sell something, of which there is nothing yet.

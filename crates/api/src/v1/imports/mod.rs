@@ -9,8 +9,7 @@ mod lines;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -21,7 +20,6 @@ use crossdock_model::{ChannelId, Class, ExternalId, OrderId, SkuId, Timestamp};
 use crossdock_runtime::body_hash;
 use serde::Deserialize;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use utoipa::IntoParams;
 
 pub(crate) use job::Jobs;
@@ -35,6 +33,7 @@ use crate::error::ApiError;
 use crate::extract::{Filter, unread};
 use crate::route::Route;
 use crate::v1::orders::claim;
+use crate::v1::patience::Patience;
 
 /// Lines worked on at once.
 const AT_ONCE: usize = 64;
@@ -150,8 +149,7 @@ struct Import {
     job: Arc<Job>,
     /// SKUs that its good lines define.
     defined: BTreeSet<SkuId>,
-    /// When it last got on with a line.
-    got_on: Mutex<Instant>,
+    patience: Patience,
 }
 
 async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec<FileLine>) {
@@ -163,8 +161,8 @@ async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec
         now: asking.now(),
         job,
         defined: defined.cloned().collect(),
+        patience: Patience::new(asking.state.limits.import_patience),
         asking,
-        got_on: Mutex::new(Instant::now()),
     });
     let (kits, plain): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, line)| line.is_kit());
     for lines in [plain, kits] {
@@ -207,7 +205,8 @@ async fn each(import: &Arc<Import>, lines: Vec<(u64, Line)>) {
         }
         let import = Arc::clone(import);
         working.spawn(async move {
-            match import.take_patiently(number, &line).await {
+            let taken = import.patience.take(|| import.take(number, &line));
+            match taken.await {
                 Ok(()) => import.job.imported(),
                 Err(error) if error.retry_after().is_some() => {
                     import.job.left(LineError::of(number, &error));
@@ -220,29 +219,6 @@ async fn each(import: &Arc<Import>, lines: Vec<(u64, Line)>) {
 }
 
 impl Import {
-    /// Does what a line says, again and again while that is all it takes. What it has done is known by its key.
-    async fn take_patiently(&self, number: u64, line: &Line) -> Result<(), ApiError> {
-        loop {
-            let taken = self.take(number, line).await;
-            let Some(pause) = self.pause(taken.as_ref().err()) else {
-                return taken;
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// After what pause a line is tried again, if at all. Once none has got on for long, each of the others is tried
-    /// once.
-    fn pause(&self, error: Option<&ApiError>) -> Option<Duration> {
-        let mut got_on = self.got_on.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = error.and_then(ApiError::retry_after);
-        if pause.is_none() {
-            *got_on = Instant::now();
-        }
-        let patience = self.asking.state.limits.import_patience;
-        pause.filter(|pause| got_on.elapsed() + *pause <= patience)
-    }
-
     /// Does what a line says; a preview asks everybody concerned whether they would.
     async fn take(&self, number: u64, line: &Line) -> Result<(), ApiError> {
         let asking = &self.asking;

@@ -4,6 +4,7 @@ use crossdock_model::ListingId;
 use serde_json::json;
 
 use super::{Admin, AdminError, next_page, payload};
+use crate::catalogue::{Place, Variant, Variants};
 use crate::fields::{MapError, Part};
 
 /// Pages of locations that are read.
@@ -17,46 +18,11 @@ pub(super) const VARIANTS: &str = "query Variants($after: String) {
 }";
 
 pub(super) const PLACES: &str = "query Places($after: String) {
-  locations(first: 100, after: $after) {
-    nodes { id name }
+  locations(first: 100, after: $after, includeInactive: true) {
+    nodes { id name isActive }
     pageInfo { hasNextPage endCursor }
   }
 }";
-
-/// A variant: orders name it by itself, stock is counted of its inventory item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variant {
-    /// As lines of orders name it.
-    pub sold_as: ListingId,
-    /// As numbers name it: `inventory_item:808950810`.
-    pub counted_as: ListingId,
-    /// The SKU text; may be missing, wrong, or that of several variants.
-    pub sku: Option<String>,
-    /// Its name.
-    pub title: String,
-    /// Whether the shop counts it.
-    pub is_tracked: bool,
-}
-
-/// A page of variants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variants {
-    /// The variants.
-    pub variants: Vec<Variant>,
-    /// Where the list goes on; `None`: it ends here.
-    pub next: Option<String>,
-    /// What is left of the app's budget.
-    pub points_left: Option<u32>,
-}
-
-/// A location of the shop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-}
 
 impl Admin {
     /// What the shop sells: a page, from where an earlier one said that the list goes on. *Read*: may be repeated.
@@ -74,7 +40,7 @@ impl Admin {
         })
     }
 
-    /// Where the shop keeps stock. *Read*: may be repeated.
+    /// Where the shop keeps stock, or did. *Read*: may be repeated.
     ///
     /// # Errors
     /// [`AdminError`].
@@ -88,6 +54,7 @@ impl Admin {
                 places.push(Place {
                     id: node.need("id")?.id()?,
                     name: node.text("name").unwrap_or_default(),
+                    is_active: node.flag("isActive").unwrap_or(true),
                 });
             }
             after = next_page(&page)?;

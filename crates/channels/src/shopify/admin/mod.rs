@@ -28,7 +28,6 @@ use crate::outbound::CallError;
 use reply::{Answered, Reply};
 
 pub use cancel::{Cancel, CancelReason};
-pub use catalogue::{Place, Variant, Variants};
 pub use fulfilment::{FulfilmentLine, FulfilmentOrder, LineCount, Parcel};
 pub use numbers::NUMBERS_MAX;
 pub use orders::{Changed, POLL_OVERLAP};
@@ -160,12 +159,22 @@ impl Admin {
         if error.is_timeout() && !error.is_connect() {
             return CallError::Unknown(format!("nothing within {} ms", self.call_max.as_millis()));
         }
-        let never_sent = error.is_connect() || error.is_builder();
-        let said = error.without_url().to_string();
-        match never_sent {
-            true => CallError::NotDone(said),
-            false => CallError::Unknown(said),
+        match (error.is_connect(), error.is_builder()) {
+            (true, _) => {
+                let cause = root(&error);
+                CallError::NotDone(format!("the shop cannot be reached ({cause})"))
+            }
+            (false, true) => CallError::NotDone(error.without_url().to_string()),
+            (false, false) => CallError::Unknown(error.without_url().to_string()),
         }
+    }
+}
+
+/// What an error comes from at last.
+fn root(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => root(source),
+        None => error.to_string(),
     }
 }
 
@@ -187,6 +196,17 @@ pub enum AdminError {
     /// What the shop answered cannot be read. It was done all the same.
     #[error("the answer cannot be read: {0}")]
     Map(#[from] MapError),
+}
+
+impl AdminError {
+    /// Of a call that only reads: whatever came of it, nothing was done.
+    #[must_use]
+    pub fn of_reading(self) -> CallError {
+        match self {
+            Self::Call(error) => error,
+            Self::Refused(_) | Self::Map(_) => CallError::NotDone(self.to_string()),
+        }
+    }
 }
 
 /// An answer that says something else than it should: what was asked may have been done all the same.

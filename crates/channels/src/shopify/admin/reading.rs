@@ -45,7 +45,7 @@ impl Orders for Admin {
             let cursor: Cursor = serde_json::from_str(&cursor)
                 .map_err(|error| CallError::NotDone(format!("no cursor: {error}")))?;
             let page = admin.changed_orders(cursor.since, cursor.after.as_deref());
-            let page = page.await.map_err(not_read)?;
+            let page = page.await.map_err(AdminError::of_reading)?;
             let newest = page.orders.iter().map(|(_, at)| *at).max();
             let newest = cursor.newest.max(newest.unwrap_or_default());
             let next = match &page.next {
@@ -71,7 +71,10 @@ impl Orders for Admin {
     fn order(&self, order: ExternalId) -> Reading<OrderRead> {
         let admin = self.clone();
         Box::pin(async move {
-            let (body, at, points_left) = admin.order_body(&order).await.map_err(not_read)?;
+            let (body, at, points_left) = admin
+                .order_body(&order)
+                .await
+                .map_err(AdminError::of_reading)?;
             let told = body.map(|mut body| {
                 read_at(&mut body, at);
                 let body = body.to_string().into_bytes();
@@ -84,12 +87,5 @@ impl Orders for Admin {
             });
             Ok(OrderRead { told, points_left })
         })
-    }
-}
-
-fn not_read(error: AdminError) -> CallError {
-    match error {
-        AdminError::Call(error) => error,
-        AdminError::Refused(_) | AdminError::Map(_) => CallError::NotDone(error.to_string()),
     }
 }

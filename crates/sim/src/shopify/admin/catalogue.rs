@@ -19,8 +19,12 @@ pub(super) fn variants(store: &mut Store, _field: &Field, _now: Timestamp) -> Ca
     Ok(list(variants))
 }
 
-pub(super) fn places(store: &mut Store, _field: &Field, _now: Timestamp) -> Carried {
-    let places = store.locations.iter();
-    let places = places.map(|(id, name)| json!({ "id": gid("Location", *id), "name": name }));
+pub(super) fn places(store: &mut Store, field: &Field, _now: Timestamp) -> Carried {
+    let is_asked_for_all = field.argument("includeInactive") == true;
+    let places = store.locations.iter().filter_map(|(id, name)| {
+        let is_active = !store.closed.contains(id);
+        let place = json!({ "id": gid("Location", *id), "name": name, "isActive": is_active });
+        (is_active || is_asked_for_all).then_some(place)
+    });
     Ok(list(places))
 }

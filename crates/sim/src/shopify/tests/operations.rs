@@ -6,7 +6,7 @@ use crossdock_channels::shopify::admin::{
     AdminError, Cancel, CancelReason, FulfilmentOrder, POLL_OVERLAP, Parcel,
 };
 use crossdock_channels::shopify::map;
-use crossdock_channels::{ChannelOrder, Inbound, Listed, Orders};
+use crossdock_channels::{ChannelOrder, Inbound, Listed, Orders, Place};
 use crossdock_model::{Duration, ExternalId};
 use crossdock_runtime::Clock;
 
@@ -340,10 +340,17 @@ async fn the_catalogue_is_read_page_by_page() {
         assert_eq!(variant.is_tracked, at != 1);
     }
     assert_eq!(first.variants[0].sku.as_deref(), Some("TEE"));
+    let dayton = world.shop.with(|store, _| {
+        let place = store.add_location("Dayton");
+        store.close_location(place);
+        place
+    });
     let places = world.admin.places().await.unwrap();
-    assert_eq!(places.len(), 1);
-    assert_eq!(
-        (places[0].id.as_str(), places[0].name.as_str()),
-        (world.place.to_string().as_str(), "Reno")
-    );
+    let expected = [(world.place, "Reno", true), (dayton, "Dayton", false)];
+    let expected = expected.map(|(id, name, is_active)| Place {
+        id: id.to_string(),
+        name: name.to_owned(),
+        is_active,
+    });
+    assert_eq!(places, expected);
 }

@@ -1,0 +1,415 @@
+//! An import of what a channel sells: its list is read to the end, as a SKU may come again anywhere in it; then each
+//! variant is settled by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::StatusCode;
+use crossdock_channels::Variant;
+use crossdock_model::command::BucketCommand;
+use crossdock_model::v1::ListingTarget;
+use crossdock_model::{Answer, ChannelId, Command, ListingId, SkuId};
+use serde::Serialize;
+use tokio::task::JoinSet;
+use utoipa::ToSchema;
+
+use super::settle::{Named, OTHERS_NAMED, Outcome, Settled, settle};
+use crate::ask::Asking;
+use crate::error::ApiError;
+use crate::state::ReadVariantsFn;
+use crate::v1::listings::{bucket, map_as};
+use crate::v1::patience::Patience;
+use crate::v1::skus::known;
+
+/// Variants that are read at most. About 300 bytes of each are kept until the channel's next import.
+const VARIANTS_MAX: usize = 200_000;
+/// Variants settled at once.
+const AT_ONCE: usize = 64;
+
+/// The last import of each channel since this server's start.
+#[derive(Default)]
+pub(crate) struct Catalogues(Mutex<BTreeMap<ChannelId, Arc<Import>>>);
+
+impl Catalogues {
+    /// Begins an import, unless the same is under way already.
+    pub(super) fn begin(&self, channel: &ChannelId, preview: bool) -> Result<Begun, ApiError> {
+        let mut imports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = imports.get(channel).filter(|known| known.is_running());
+        match running {
+            Some(known) if known.preview == preview => Ok(Begun::Known(Arc::clone(known))),
+            Some(_) => {
+                let detail = "an import of what this channel sells is under way: wait for its end";
+                Err(ApiError::new(StatusCode::CONFLICT, "wrong_state", detail))
+            }
+            None => {
+                let import = Arc::new(Import {
+                    preview,
+                    progress: Mutex::default(),
+                });
+                imports.insert(channel.clone(), Arc::clone(&import));
+                Ok(Begun::New(AtWork(import)))
+            }
+        }
+    }
+
+    /// The last one of a channel.
+    pub(super) fn find(&self, channel: &ChannelId) -> Option<Arc<Import>> {
+        let imports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        imports.get(channel).cloned()
+    }
+}
+
+/// What came of beginning an import.
+pub(super) enum Begun {
+    /// It is to be done.
+    New(AtWork),
+    /// It is on its way.
+    Known(Arc<Import>),
+}
+
+/// An import at work. However the work ends, it has ended: nobody waits for it in vain.
+pub(super) struct AtWork(pub Arc<Import>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let mut progress = self.0.progress();
+        if progress.state != State::Done {
+            progress.state = State::Stopped;
+        }
+    }
+}
+
+/// An import.
+pub(crate) struct Import {
+    pub preview: bool,
+    progress: Mutex<Progress>,
+}
+
+/// How far an import is.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub state: State,
+    pub rows: Vec<Row>,
+    pub counts: Counts,
+    /// Why it stopped.
+    pub problem: Option<ApiError>,
+}
+
+/// A variant, and what becomes of it once that is known.
+pub(super) struct Row {
+    pub variant: Variant,
+    pub outcome: Option<Outcome>,
+}
+
+/// How an import stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CatalogueState)]
+pub(crate) enum State {
+    /// The channel's list is being read.
+    #[default]
+    Reading,
+    /// Variants are being mapped.
+    Mapping,
+    /// Every variant was worked on.
+    Done,
+    /// It broke off: import again, what is done stays done.
+    Stopped,
+}
+
+/// What became of how many variants; of a preview, what would.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = CatalogueCounts)]
+pub(crate) struct Counts {
+    /// Mapped to the SKU of the same text.
+    mapped: u64,
+    /// Mapped before.
+    known: u64,
+    /// Mapped to something else, and left so.
+    conflicts: u64,
+    /// Without a SKU.
+    without_sku: u64,
+    /// With a SKU that is none of ours.
+    unknown_sku: u64,
+    /// With a SKU that other variants have too.
+    repeated_sku: u64,
+    /// Could not be done for the moment: import again.
+    failed: u64,
+}
+
+impl Counts {
+    fn count(&mut self, outcome: &Outcome) {
+        let counter = match outcome {
+            Outcome::Mapped => &mut self.mapped,
+            Outcome::Known => &mut self.known,
+            Outcome::Conflict(..) => &mut self.conflicts,
+            Outcome::Unnamed(Named::Nothing) => &mut self.without_sku,
+            Outcome::Unnamed(Named::Unknown | Named::Ours(_)) => &mut self.unknown_sku,
+            Outcome::Unnamed(Named::Repeated(..)) => &mut self.repeated_sku,
+            Outcome::Failed(_) => &mut self.failed,
+        };
+        *counter += 1;
+    }
+
+    /// Variants of which it is known what becomes of them.
+    pub fn settled(&self) -> u64 {
+        let named = self.without_sku + self.unknown_sku + self.repeated_sku;
+        self.mapped + self.known + self.conflicts + named + self.failed
+    }
+}
+
+impl Import {
+    pub fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.progress().state, State::Reading | State::Mapping)
+    }
+
+    fn found(&self, variants: Vec<Variant>) -> Result<(), ApiError> {
+        let rows = &mut self.progress().rows;
+        let row = |variant| Row {
+            variant,
+            outcome: None,
+        };
+        rows.extend(variants.into_iter().map(row));
+        match rows.len() <= VARIANTS_MAX {
+            true => Ok(()),
+            false => {
+                let detail = format!(
+                    "more than {VARIANTS_MAX} variants: map them with crossdock import listings"
+                );
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Err(ApiError::new(status, "limit", detail))
+            }
+        }
+    }
+
+    fn settled(&self, at: usize, outcome: Outcome) {
+        let progress = &mut *self.progress();
+        progress.counts.count(&outcome);
+        if let Some(row) = progress.rows.get_mut(at) {
+            row.outcome = Some(outcome);
+        }
+    }
+}
+
+/// Reads a page of the channel's list; where it goes on. What stands in the way is why the import stops.
+pub(super) async fn read_page(
+    import: &Import,
+    channel: &ChannelId,
+    read: &ReadVariantsFn,
+    after: Option<String>,
+) -> Result<Option<String>, ApiError> {
+    let page = read(channel.clone(), after).await.map_err(ApiError::from);
+    let next = page.and_then(|page| import.found(page.variants).map(|()| page.next));
+    if let Err(error) = &next {
+        import.progress().problem = Some(error.clone());
+    }
+    next
+}
+
+/// Does an import to its end, from where its first page said that the list goes on.
+pub(super) async fn work(
+    asking: Asking,
+    channel: ChannelId,
+    read: ReadVariantsFn,
+    at_work: AtWork,
+    mut next: Option<String>,
+) {
+    let import = Arc::clone(&at_work.0);
+    while next.is_some() {
+        match read_page(&import, &channel, &read, next).await {
+            Ok(after) => next = after,
+            Err(error) => {
+                tracing::warn!(%channel, error = error.detail(), "an import of what a channel sells broke off");
+                return;
+            }
+        }
+    }
+    let named = begin_mapping(&import);
+    let patience = Patience::new(asking.state.limits.import_patience);
+    let work = Arc::new(Work {
+        asking,
+        channel,
+        import,
+        patience,
+    });
+    let mut working = JoinSet::new();
+    for (at, text) in named.into_iter().enumerate() {
+        if working.len() >= AT_ONCE {
+            working.join_next().await;
+        }
+        let work = Arc::clone(&work);
+        working.spawn(async move { work.settle(at, text).await });
+    }
+    while working.join_next().await.is_some() {}
+    work.import.progress().state = State::Done;
+}
+
+/// What the SKU text of each variant names, as far as the channel's list alone says. A list that changed while it was
+/// read may have one twice.
+fn begin_mapping(import: &Import) -> Vec<Named> {
+    let progress = &mut *import.progress();
+    let mut seen = BTreeSet::new();
+    progress
+        .rows
+        .retain(|row| seen.insert(row.variant.sold_as.clone()));
+    progress.state = State::Mapping;
+    named(progress.rows.iter().map(|row| &row.variant))
+}
+
+fn named<'a>(variants: impl Iterator<Item = &'a Variant> + Clone) -> Vec<Named> {
+    let text = |variant: &'a Variant| variant.sku.as_deref().unwrap_or_default().trim();
+    let mut of: BTreeMap<&str, Vec<&ListingId>> = BTreeMap::new();
+    for variant in variants.clone() {
+        of.entry(text(variant)).or_default().push(&variant.sold_as);
+    }
+    let named = |variant: &'a Variant| match (text(variant), SkuId::new(text(variant))) {
+        ("", _) => Named::Nothing,
+        (_, Err(_)) => Named::Unknown,
+        (text, Ok(sku)) => match of.get(text) {
+            Some(all) if all.len() > 1 => {
+                let others = all.iter().filter(|other| ***other != variant.sold_as);
+                let first: Vec<ListingId> = others
+                    .take(OTHERS_NAMED)
+                    .map(|other| (*other).clone())
+                    .collect();
+                let more = all.len() - 1 - first.len();
+                Named::Repeated(first, more)
+            }
+            Some(_) | None => Named::Ours(sku),
+        },
+    };
+    variants.map(named).collect()
+}
+
+/// What variants are settled with.
+struct Work {
+    asking: Asking,
+    channel: ChannelId,
+    import: Arc<Import>,
+    patience: Patience,
+}
+
+impl Work {
+    async fn settle(&self, at: usize, named: Named) {
+        let Some(variant) = self.variant(at) else {
+            return;
+        };
+        let settled = self.patience.take(|| self.once(&variant, &named));
+        let outcome = settled.await.unwrap_or_else(|error| {
+            // The request was answered long ago: nobody else tells the log.
+            if let Some(cause) = error.cause() {
+                tracing::error!(listing = %variant.sold_as, cause, "a listing was not mapped");
+            }
+            Outcome::Failed(error.detail().to_owned())
+        });
+        self.import.settled(at, outcome);
+    }
+
+    fn variant(&self, at: usize) -> Option<Variant> {
+        let progress = self.import.progress();
+        progress.rows.get(at).map(|row| row.variant.clone())
+    }
+
+    async fn once(&self, variant: &Variant, named: &Named) -> Result<Outcome, ApiError> {
+        let named = self.defined(named).await?;
+        let stands_for = [
+            self.look(&variant.sold_as).await?,
+            self.look(&variant.counted_as).await?,
+        ];
+        match settle(variant, named, stands_for) {
+            Settled::Left(outcome) => Ok(outcome),
+            Settled::Map(listings, target) => {
+                for listing in listings {
+                    self.map(listing, target.clone()).await?;
+                }
+                Ok(Outcome::Mapped)
+            }
+        }
+    }
+
+    /// What is named, once it is known whether there is such a SKU.
+    async fn defined(&self, named: &Named) -> Result<Named, ApiError> {
+        let Named::Ours(sku) = named else {
+            return Ok(named.clone());
+        };
+        match known(&self.asking, sku).await {
+            Ok(()) => Ok(named.clone()),
+            Err(error) if error.code() == "not_found" => Ok(Named::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn look(&self, listing: &ListingId) -> Result<Option<ListingTarget>, ApiError> {
+        let entity = bucket(&self.channel, listing);
+        let look = Command::Bucket(BucketCommand::Look {
+            listing: listing.clone(),
+        });
+        let reply = self.asking.ask_by(entity, look, self.asking.by()).await?;
+        Ok(match reply.answer {
+            Answer::Listings(found) => found.into_iter().next().map(|(_, target)| target),
+            _ => None,
+        })
+    }
+
+    /// Maps a listing, if nobody has meanwhile; a preview asks whether it would be.
+    async fn map(&self, listing: ListingId, target: ListingTarget) -> Result<(), ApiError> {
+        let (asking, channel) = (&self.asking, &self.channel);
+        let map = BucketCommand::MapNew {
+            listing: listing.clone(),
+            target,
+        };
+        match self.import.preview {
+            true => {
+                let entity = bucket(channel, &listing);
+                asking.try_out(entity, Command::Bucket(map)).await
+            }
+            false => {
+                let mapped = map_as(asking, channel, &listing, map, asking.by());
+                mapped.await.map(drop)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same text, without blanks around it; which of several it is, nobody can say.
+    #[test]
+    fn texts_name_skus_character_by_character() {
+        let texts = [
+            None,
+            Some(" "),
+            Some("A"),
+            Some("a"),
+            Some(" A-1 "),
+            Some("A-1"),
+            Some("B\u{7}"),
+        ];
+        let listing = |id: usize| ListingId::new(id.to_string()).unwrap();
+        let variants = texts.iter().enumerate().map(|(at, sku)| Variant {
+            sold_as: listing(at),
+            counted_as: ListingId::new(format!("inventory_item:{at}")).unwrap(),
+            sku: sku.map(str::to_owned),
+            title: String::new(),
+            is_tracked: true,
+        });
+        let variants: Vec<Variant> = variants.collect();
+        let ours = |sku: &str| Named::Ours(SkuId::new(sku).unwrap());
+        let expected = [
+            Named::Nothing,
+            Named::Nothing,
+            ours("A"),
+            ours("a"),
+            Named::Repeated(vec![listing(5)], 0),
+            Named::Repeated(vec![listing(4)], 0),
+            Named::Unknown,
+        ];
+        assert_eq!(named(variants.iter()), expected);
+    }
+}
