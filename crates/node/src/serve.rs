@@ -76,9 +76,21 @@ impl Server {
     /// # Errors
     /// When the data directory is in use or damaged, a secret is missing, or the address is taken.
     pub async fn start(config: Config, options: Options) -> anyhow::Result<Self> {
+        let listener = listen(&config.server.listen).await?;
+        Self::start_on(listener, config, options).await
+    }
+
+    /// As [`Server::start`], where somebody listens already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_on(
+        listener: TcpListener,
+        config: Config,
+        options: Options,
+    ) -> anyhow::Result<Self> {
         let secrets = Arc::new(bootstrap::read_secrets(&config.secrets)?);
         let (channels, ways) = (http::channels(&config)?, http::ways(&config)?);
-        let listener = listen(&config.server.listen).await?;
         let addr = listener.local_addr()?;
         let flushes = telemetry::flushes();
         let (journal, clock) = open_journal(&config, flushes.clone()).await?;

@@ -114,6 +114,12 @@ impl Spread {
         self.count
     }
 
+    /// Each class of them: the longest lag of it, in milliseconds and a twentieth too high at most, and how many there are.
+    pub fn classes_ms(&self) -> impl Iterator<Item = (f64, u64)> {
+        let classes = self.classes.iter().enumerate();
+        classes.map(|(class, count)| (longest_ms(class), *count))
+    }
+
     /// Their mean, in milliseconds; 0 of none.
     #[must_use]
     pub fn mean_ms(&self) -> f64 {
@@ -135,11 +141,14 @@ impl Spread {
             clippy::cast_sign_loss,
             reason = "at most an hour"
         )]
-        let ms = class.map_or(0, |class| {
-            (libm::pow(STEP, class as f64) - 1.0).round() as u64
-        });
+        let ms = class.map_or(0, |class| longest_ms(class).round() as u64);
         ms
     }
+}
+
+/// The longest lag of a class.
+fn longest_ms(class: usize) -> f64 {
+    libm::pow(STEP, class as f64) - 1.0
 }
 
 #[cfg(test)]

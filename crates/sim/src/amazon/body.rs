@@ -119,6 +119,12 @@ impl Order {
         self.state().packages.len()
     }
 
+    /// Tracking number and units of each package that the seller said has left.
+    pub fn parcels(&self) -> impl Iterator<Item = (&str, u32)> {
+        let packages = self.state().packages.iter();
+        packages.map(|one| (one.tracking.as_str(), one.units))
+    }
+
     pub(super) fn state(&self) -> &State {
         // There is a first state, and none is ever taken away.
         &self.states[self.states.len() - 1].1

@@ -1,11 +1,11 @@
 //! Who may call, how often, and what goes wrong with a call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::Timestamp;
 
-use super::Options;
 use super::http::{Reply, refused};
+use super::{Fault, Options};
 use crate::Dice;
 
 /// Operations, calls a second, and calls at once after a rest.
@@ -66,15 +66,9 @@ pub(super) struct Gate {
     buckets: BTreeMap<&'static str, Bucket>,
     dice: Dice,
     pub(super) seen: Seen,
-}
-
-/// What becomes of a call that may be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It is done and answered.
-    Answered,
-    /// It is done, and its answer lost.
-    Lost,
+    /// What happens to the next call of an operation.
+    due: BTreeSet<(Fault, &'static str)>,
+    happened: BTreeMap<(Fault, &'static str), u64>,
 }
 
 impl Gate {
@@ -94,6 +88,8 @@ impl Gate {
             tokens: BTreeMap::new(),
             buckets: PLANS.iter().map(full).collect(),
             seen: Seen::default(),
+            due: BTreeSet::new(),
+            happened: BTreeMap::new(),
         }
     }
 
@@ -124,22 +120,48 @@ impl Gate {
         (200, granted)
     }
 
-    /// No token is good any more.
     pub(super) fn set_faults(&mut self, faults: super::Faults) {
         self.options.faults = faults;
     }
 
+    /// It happens to the next call of an operation.
+    pub(super) fn surely(&mut self, fault: Fault, operation: &'static str) {
+        self.due.insert((fault, operation));
+    }
+
+    /// How often it happened to calls of an operation.
+    pub(super) fn happened(&self, fault: Fault, operation: &'static str) -> u64 {
+        let times = self.happened.get(&(fault, operation));
+        times.copied().unwrap_or_default()
+    }
+
+    fn note(&mut self, fault: Fault, operation: &'static str) {
+        *self.happened.entry((fault, operation)).or_default() += 1;
+    }
+
+    /// Whether the answer to a call that was made is lost; `is_done`: it was not refused.
+    pub(super) fn loses(&mut self, operation: &'static str, is_done: bool) -> bool {
+        let by_chance = self.dice.happens(self.options.faults.lost_answers);
+        let is_lost = by_chance | (is_done && self.due.remove(&(Fault::LostAnswer, operation)));
+        self.seen.lost_answers += u64::from(is_lost);
+        if is_lost && is_done {
+            self.note(Fault::LostAnswer, operation);
+        }
+        is_lost
+    }
+
+    /// No token is good any more.
     pub(super) fn revoke_all(&mut self) {
         self.tokens.clear();
     }
 
-    /// Whether a call may be made, and what becomes of it.
+    /// Whether a call may be made.
     pub(super) fn pass(
         &mut self,
-        operation: &str,
+        operation: &'static str,
         token: Option<&str>,
         now: Timestamp,
-    ) -> Result<Fate, Reply> {
+    ) -> Result<(), Reply> {
         let token = token.unwrap_or_default();
         if self.dice.happens(self.options.faults.lost_tokens) {
             self.tokens.remove(token);
@@ -150,8 +172,10 @@ impl Gate {
             return Err(refused(403, "Unauthorized", message));
         }
         let bucket = self.buckets.get_mut(operation);
-        if bucket.is_none_or(|bucket| !bucket.take(now)) {
+        let is_over = bucket.is_none_or(|bucket| !bucket.take(now));
+        if is_over | self.due.remove(&(Fault::TooMany, operation)) {
             self.seen.throttled += 1;
+            self.note(Fault::TooMany, operation);
             let message = "You exceeded your quota for the requested resource.";
             return Err(refused(429, "QuotaExceeded", message));
         }
@@ -164,9 +188,7 @@ impl Gate {
                 "We encountered an internal error.",
             ));
         }
-        let lost = self.dice.happens(self.options.faults.lost_answers);
-        self.seen.lost_answers += u64::from(lost);
-        Ok(if lost { Fate::Lost } else { Fate::Answered })
+        Ok(())
     }
 
     /// What the header says of an operation's rate.

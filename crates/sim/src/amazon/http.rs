@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::account::Account;
-use super::gate::{Fate, Gate, Seen};
+use super::gate::{Gate, Seen};
 use super::search;
-use super::{Faults, Options};
+use super::{Fault, Faults, Options};
 
 /// Bytes of a body at most: a full feed has about five million.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -78,6 +78,17 @@ impl Market {
         lock(&self.gate).set_faults(faults);
     }
 
+    /// It happens to the next call of an operation, as the API names it: `createFeed`.
+    pub fn surely(&self, fault: Fault, operation: &'static str) {
+        lock(&self.gate).surely(fault, operation);
+    }
+
+    /// How often it happened to calls of that operation, also by chance.
+    #[must_use]
+    pub fn happened(&self, fault: Fault, operation: &'static str) -> u64 {
+        lock(&self.gate).happened(fault, operation)
+    }
+
     /// No token is good any more.
     pub fn revoke_tokens(&self) {
         lock(&self.gate).revoke_all();
@@ -86,7 +97,7 @@ impl Market {
     /// Lets a call through, does it, and answers, or does not.
     async fn call(
         &self,
-        operation: &str,
+        operation: &'static str,
         headers: &HeaderMap,
         act: impl FnOnce(&mut Account, Timestamp) -> Reply,
     ) -> Response {
@@ -94,12 +105,7 @@ impl Market {
         let token = token.and_then(|token| token.to_str().ok());
         let passed = lock(&self.gate).pass(operation, token, self.clock.now());
         let reply = match passed {
-            Ok(Fate::Answered) => self.with(act),
-            Ok(Fate::Lost) => {
-                self.with(act);
-                self.clock.sleep(self.silence).await;
-                refused(504, "GatewayTimeout", "no answer in time")
-            }
+            Ok(()) => self.carry_out(operation, act).await,
             Err(reply) => reply,
         };
         let mut response = answer(reply);
@@ -111,6 +117,20 @@ impl Market {
                 .insert("x-amzn-ratelimit-limit", rate);
         }
         response
+    }
+
+    async fn carry_out(
+        &self,
+        operation: &'static str,
+        act: impl FnOnce(&mut Account, Timestamp) -> Reply,
+    ) -> Reply {
+        let reply = self.with(act);
+        let is_done = reply.0 < 300;
+        if !lock(&self.gate).loses(operation, is_done) {
+            return reply;
+        }
+        self.clock.sleep(self.silence).await;
+        refused(504, "GatewayTimeout", "no answer in time")
     }
 }
 

@@ -75,6 +75,15 @@ impl Default for Options {
     }
 }
 
+/// What can be made to happen to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It is refused as one too many, and not done.
+    TooMany,
+    /// It is done, and no answer comes.
+    LostAnswer,
+}
+
 /// Chances, from 0 to 1, of what goes wrong with a call.
 #[derive(Debug, Clone)]
 pub struct Faults {

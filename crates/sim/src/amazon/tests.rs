@@ -680,6 +680,51 @@ async fn what_was_done_and_not_answered_is_done_once() {
     assert_eq!((packages, unknown > 0), (1, true));
 }
 
+/// Only once it was done, and to no other operation.
+#[tokio::test]
+async fn what_is_to_go_wrong_does_so_once() {
+    let scene = Scene::plain().await;
+    let id = scene.buy("TEE", 1).unwrap().parse().unwrap();
+    for operation in ["patchListingsItem", "confirmShipment", "createFeed"] {
+        scene.market.surely(Fault::LostAnswer, operation);
+    }
+    let stated = read(&scene.seller.get_order(&id).await.unwrap().unwrap());
+    let parcel = package(&stated, 1, 1);
+    let early = scene.seller.confirm_shipment(&id, &parcel).await;
+    assert!(matches!(early, Ok(Taken::Refused(_))), "{early:?}");
+    scene.pass(4);
+    let lost = CallError::Unknown("nothing in time".to_owned());
+    assert_eq!(scene.set("TEE", 4).await, Err(lost.clone()));
+    assert_eq!(scene.shown("TEE"), Some(4));
+    assert_eq!(scene.set("TEE", 5).await, Ok(scene.confirmed()));
+    for expected in [Err(lost), Ok(Taken::Done)] {
+        let said = scene.seller.confirm_shipment(&id, &parcel).await;
+        assert_eq!(said, expected);
+    }
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    let begun = scene.seller.set_by_feed(&[number]).await;
+    assert!(matches!(begun, Err(CallError::Unknown(_))), "{begun:?}");
+    assert_eq!(scene.market.with(|account, _| account.feeds_begun()), 1);
+    for (operation, times) in [
+        ("patchListingsItem", 1),
+        ("confirmShipment", 1),
+        ("createFeed", 1),
+        ("getOrder", 0),
+    ] {
+        let lost = scene.market.happened(Fault::LostAnswer, operation);
+        assert_eq!(lost, times, "{operation}");
+    }
+    scene.market.surely(Fault::TooMany, "patchListingsItem");
+    let refused = scene.set("TEE", 2).await;
+    assert!(
+        matches!(refused, Err(CallError::Throttled { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(scene.set("TEE", 2).await, Ok(scene.confirmed()));
+    let refused = scene.market.happened(Fault::TooMany, "patchListingsItem");
+    assert_eq!(refused, 1);
+}
+
 /// The same seed and the same calls give the same orders.
 #[test]
 fn an_account_is_the_same_for_the_same_seed() {

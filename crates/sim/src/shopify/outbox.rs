@@ -1,6 +1,6 @@
 //! Webhooks on their way: when each is sent, and what becomes of those that are not taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::{Duration, Timestamp};
 
@@ -31,12 +31,12 @@ impl Pace {
         retry_first: Duration::from_s(56),
     };
 
-    /// For a show of a minute, in which what is late still comes.
+    /// For a show of a minute, in which what is late still comes, and all the retries of a webhook.
     pub const BRISK: Self = Self {
         travel_ms: (20, 200),
         reordered_ms: (500, 2_000),
         late_ms: (3_000, 15_000),
-        retry_first: Duration::from_s(1),
+        retry_first: Duration::from_ms(100),
     };
 }
 
@@ -65,6 +65,10 @@ pub(super) struct Outbox {
     pace: Pace,
     due: BTreeMap<(Timestamp, u64), Message>,
     next: u64,
+    /// Topics of which the next webhook is never heard to be taken.
+    to_ignore: BTreeSet<&'static str>,
+    /// Deliveries that are never heard to be taken.
+    ignored: BTreeSet<String>,
 }
 
 impl Outbox {
@@ -73,6 +77,8 @@ impl Outbox {
             pace,
             due: BTreeMap::new(),
             next: 0,
+            to_ignore: BTreeSet::new(),
+            ignored: BTreeSet::new(),
         }
     }
 
@@ -124,6 +130,19 @@ impl Outbox {
         message.tries += 1;
         self.put(message, now + Duration::from_ms(pause_ms));
         true
+    }
+
+    /// The next webhook of a topic is never heard to be taken.
+    pub fn never_hear(&mut self, topic: &'static str) {
+        self.to_ignore.insert(topic);
+    }
+
+    /// Whether whatever it is answered is taken for a no.
+    pub fn is_ignored(&mut self, message: &Message) -> bool {
+        if message.tries == 0 && self.to_ignore.remove(message.topic.as_str()) {
+            self.ignored.insert(message.delivery.clone());
+        }
+        self.ignored.contains(&message.delivery)
     }
 
     /// Nothing more is sent for a subscription.

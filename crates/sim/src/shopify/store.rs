@@ -398,6 +398,11 @@ impl Store {
         self.faults.surely(kind);
     }
 
+    /// Whatever the next webhook of a topic is answered is taken for a no, until its subscription is deleted.
+    pub fn never_hear(&mut self, topic: &'static str) {
+        self.outbox.never_hear(topic);
+    }
+
     /// Tells a URL of a topic from now on.
     pub fn subscribe(&mut self, topic: &str, url: &str) -> u64 {
         let subscription = Subscription {
@@ -479,7 +484,8 @@ impl Store {
 
     /// A webhook was taken or not. Who does not take one nine times is told nothing more.
     pub fn answered(&mut self, message: Message, is_taken: bool, now: Timestamp) {
-        let is_heard = !(is_taken && message.tries == 0 && self.faults.strikes(Fault::Unheard));
+        let is_lost = is_taken && message.tries == 0 && self.faults.strikes(Fault::Unheard);
+        let is_heard = !self.outbox.is_ignored(&message) && !is_lost;
         let subscription = message.subscription;
         let is_over = is_taken && is_heard;
         let is_known = self.subscriptions.contains_key(&subscription);

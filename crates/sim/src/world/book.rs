@@ -37,6 +37,17 @@ impl Mishap {
     ];
 }
 
+/// A parcel that left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// Whose.
+    pub order: String,
+    /// The carrier's number of it.
+    pub number: String,
+    /// What is in it.
+    pub lines: BTreeMap<Line, u32>,
+}
+
 /// Units that were asked for where there were none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
@@ -62,8 +73,8 @@ pub struct Book {
     pub lost: BTreeMap<String, u64>,
     /// Units that left, by order and line.
     pub left: BTreeMap<String, BTreeMap<Line, u32>>,
-    /// Parcels that left.
-    pub parcels: u64,
+    /// Parcels that left, the first one first.
+    pub parcels: Vec<Parcel>,
     /// Units that were asked for where there were none, though none had been lost for it.
     pub missing: Vec<Missing>,
     /// How often what happened.
@@ -184,8 +195,8 @@ impl Book {
         missed
     }
 
-    /// A parcel leaves: all that is still wanted, or half of it. Empty: nothing is.
-    pub(super) fn leave(&mut self, id: &RequestId, all: bool) -> BTreeMap<Line, u32> {
+    /// A parcel of that number leaves: all that is still wanted, or half of it. Empty: nothing is.
+    pub(super) fn leave(&mut self, id: &RequestId, number: &str, all: bool) -> BTreeMap<Line, u32> {
         let mut parcel = BTreeMap::new();
         for (line, units) in self.open.get_mut(id).into_iter().flatten() {
             let here = self.shelf.entry(line.1.clone()).or_default();
@@ -201,7 +212,13 @@ impl Book {
                 break;
             }
         }
-        self.parcels += u64::from(!parcel.is_empty());
+        if !parcel.is_empty() {
+            self.parcels.push(Parcel {
+                order: id.0.clone(),
+                number: number.to_owned(),
+                lines: parcel.clone(),
+            });
+        }
         parcel
     }
 }

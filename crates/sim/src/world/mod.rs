@@ -11,7 +11,7 @@ mod tests;
 mod till;
 mod warehouse;
 
-pub use book::{Book, Line, Mishap, Missing};
+pub use book::{Book, Line, Mishap, Missing, Parcel};
 pub use door::{Answer, Door};
 pub use fronts::{MarketFront, ShopFront};
 pub use shoppers::{Counter, Habits, Visits, visit};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::{Request, State};
 use crossdock_channels::{Secret, standard_webhooks};
-use crossdock_model::{Duration, Timestamp};
+use crossdock_model::Timestamp;
 use crossdock_runtime::{Clock, FastClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -95,7 +95,7 @@ impl World {
 
     /// What the server was told, once it was told so many things.
     async fn told(&self, count: usize) -> Vec<(String, Value)> {
-        for _ in 0..2_000 {
+        for _ in 0..12_000 {
             let told = self.told.lock().unwrap().clone();
             if told.len() >= count {
                 return told;
@@ -151,6 +151,7 @@ async fn what_is_stopped_in_time_stays() {
     let world = World::new(&[]).await;
     // It is stopped before it comes, then not at all, then after it left.
     assert_eq!(world.ask(CANCEL, 1, 1).await, 200);
+    world.told(1).await;
     assert_eq!(world.ask(FULFIL, 1, 2).await, 200);
     let told = world.told(3).await;
     assert_eq!(words(&told), ["cancel-answer", "acknowledge", "ship"]);
@@ -183,6 +184,30 @@ async fn mishaps_are_told_and_entered() {
         assert_eq!(world.warehouse.with(seen), (1, lost), "{mishap:?}");
         assert!(world.warehouse.with(|book| book.missing.is_empty()));
     }
+}
+
+/// Each under the number that the server was told.
+#[tokio::test]
+async fn parcels_are_entered_one_by_one() {
+    let world = World::new(&[Mishap::Parcels]).await;
+    assert_eq!(world.ask(FULFIL, 1, 3).await, 200);
+    let told = world.told(3).await;
+    let told: Vec<(Value, Value)> = told[1..]
+        .iter()
+        .map(|(_, ship)| {
+            (
+                ship["tracking"]["number"].clone(),
+                ship["lines"][0]["units"].clone(),
+            )
+        })
+        .collect();
+    let entered = world.warehouse.with(|book| book.parcels.clone());
+    let entered: Vec<(Value, Value)> = entered
+        .iter()
+        .map(|one| (json!(one.number), json!(one.lines.values().sum::<u32>())))
+        .collect();
+    assert_eq!((entered.len(), &entered), (2, &told));
+    assert_ne!(told[0].0, told[1].0);
 }
 
 #[tokio::test]
@@ -235,17 +260,23 @@ fn the_best_selling_listing_is_wanted_most() {
     assert!(picked.iter().all(|count| *count > 0));
 }
 
-/// Sells all but the first listing, and notes what was wanted.
-#[derive(Default)]
+/// Looks at the stall after which it is closed.
+const LOOKS: usize = 120;
+
+/// Sells all but the first listing, notes what was wanted, and is closed after so many looks.
 struct Stall {
     wanted: Mutex<Vec<(usize, u32)>>,
     changed: Mutex<Vec<String>>,
+    stop: watch::Sender<bool>,
 }
 
 impl Counter for Stall {
     async fn buy(&self, rank: usize, units: u32) -> Option<String> {
         let mut wanted = self.wanted.lock().unwrap();
         wanted.push((rank, units));
+        if wanted.len() >= LOOKS {
+            self.stop.send_replace(true);
+        }
         (rank > 0).then(|| format!("order-{}", wanted.len()))
     }
 
@@ -258,7 +289,7 @@ impl Counter for Stall {
     }
 }
 
-/// What shoppers of that seed wanted and changed in two minutes.
+/// What shoppers of that seed wanted, and how many changed their minds, until the stall was closed.
 async fn shopped(seed: u64, changes: f64) -> (Vec<(usize, u32)>, usize) {
     let habits = Habits {
         visits_per_h: 3_600.0,
@@ -267,16 +298,15 @@ async fn shopped(seed: u64, changes: f64) -> (Vec<(usize, u32)>, usize) {
         cancel: changes,
         edit: changes,
     };
-    let stall = Arc::new(Stall::default());
-    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(Timestamp::from_ms(0), 500));
     let (stop, stopped) = watch::channel(false);
+    let stall = Arc::new(Stall {
+        wanted: Mutex::default(),
+        changed: Mutex::default(),
+        stop,
+    });
+    let clock: Arc<dyn Clock> = Arc::new(FastClock::new(Timestamp::from_ms(0), 500));
     let (counter, dice) = (Arc::clone(&stall), Dice::new(seed));
-    let visits = visit(counter, 20, habits, dice, Arc::clone(&clock), stopped);
-    let ended = async {
-        clock.sleep(Duration::from_s(120)).await;
-        stop.send(true).unwrap();
-    };
-    let (visits, ()) = tokio::join!(visits, ended);
+    let visits = visit(counter, 20, habits, dice, clock, stopped).await;
     let (wanted, changed) = (stall.wanted.lock().unwrap(), stall.changed.lock().unwrap());
     assert_eq!(visits.changed, changed.len() as u64);
     (wanted.clone(), changed.len())

@@ -171,9 +171,14 @@ impl Warehouse {
         lock(&self.manner).chances.clear();
     }
 
+    /// Goods come in that somebody else tells the server of.
+    pub fn stow(&self, sku: &str, units: u32) {
+        lock(&self.book).receive(sku, units);
+    }
+
     /// Goods come in, and the server is told. Returns whether it heard.
     pub async fn receive(&self, sku: &str, units: u32, delivery: &str) -> bool {
-        lock(&self.book).receive(sku, units);
+        self.stow(sku, units);
         let receipt = json!({ "location": self.location, "units": units, "reference": delivery });
         let key = format!("{}:{delivery}:{sku}", self.location);
         let path = format!("/v1/stock/{sku}/receipts");
@@ -312,14 +317,15 @@ impl Warehouse {
     async fn send(&self, id: &RequestId, path: &str, fate: &Fate) {
         let mut all = !fate.parcels;
         for number in 1..=2 {
-            let parcel = lock(&self.book).leave(id, all);
+            let name = format!("{}-{number}", id.1);
+            let tracking = format!("1Z{}{name}", id.0);
+            let parcel = lock(&self.book).leave(id, &tracking, all);
             if parcel.is_empty() {
                 return;
             }
-            let name = format!("{}-{number}", id.1);
             let ship = json!({
                 "shipment": name, "lines": listed(parcel),
-                "tracking": { "carrier": "ups", "number": format!("1Z{}{name}", id.0) },
+                "tracking": { "carrier": "ups", "number": tracking },
             });
             self.say(
                 &format!("{path}/ship"),

@@ -2,39 +2,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context;
 use crossdock_model::ChannelId;
 use crossdock_sim::shopify::{Fault, Faults, Order};
-use crossdock_sim::world::{Asked, Book, Mishap, Sale};
+use crossdock_sim::world::{self, Asked, Book, Mishap, Sale};
 
+use super::super::exit::Outcome;
 use super::history::History;
 use super::market::MARKET;
+use super::predicted::Lags;
 use super::scene::{SHOP, Scene, TILL};
-use super::verdict::{Found, Held, Lag, Number, Shelves, Units};
-use crate::publish::Spread;
+use super::verdict::{Found, Held, Number, Parcel, Shelves, Units};
 
 impl Scene {
     /// Everything that is known as of now.
-    pub(super) fn gather(&self, history: &History) -> anyhow::Result<Found> {
+    ///
+    /// # Errors
+    /// When the server does not say what Amazon should show.
+    pub(super) async fn gather(&self, history: &History) -> Outcome<Found> {
         let now = self.clock.now();
         let sales = self.till.sales();
-        let at_shop = self.server.lags.of(&ChannelId::new(SHOP)?);
-        let at_market = self.server.lags.of(&ChannelId::new(MARKET)?);
-        let mean = |name: &str, lags: &Spread| {
-            let mean_ms = lags.mean_ms();
-            (name.to_owned(), Lag { mean_ms })
-        };
-        let means = [mean(SHOP, &at_shop), mean(MARKET, &at_market)];
+        let lags = |name| ChannelId::new(name).map(|id| self.server.lags.of(&id));
+        let at_shop = lags(SHOP).context("the shop")?;
+        let at_market = lags(MARKET).context("the account")?;
+        let of_each = [(SHOP, &at_shop), (MARKET, &at_market)];
+        let of_each = of_each.map(|(name, lags)| (name.to_owned(), Lags::of(lags.classes_ms())));
         let lags = at_shop.and(&at_market);
         Ok(Found {
             held: self.held(&sales),
             shelves: self.shelves(),
+            told: self.told(),
             journaled: history.orders().clone(),
-            refused: refused(&sales),
+            refused: of_asked(&sales, Asked::Refused),
+            unanswered: of_asked(&sales, Asked::Unanswered),
             sold_out: history.sold_out(now),
             asking: BTreeSet::from([TILL.to_owned()]),
             sold_already: [SHOP, MARKET].map(str::to_owned).into(),
-            numbers: self.all_numbers(history),
-            lags: means.into(),
+            numbers: self.all_numbers(history).await?,
+            lags: of_each.into(),
             lag_ms_p50: lags.quantile_ms(0.5),
             lag_ms_p99: lags.quantile_ms(0.99),
             faults: self.faults(),
@@ -63,6 +68,7 @@ impl Scene {
         for warehouse in &self.warehouses {
             warehouse.with(|book| {
                 all.missing.extend(book.missing.iter().cloned());
+                all.parcels.extend(book.parcels.iter().map(that_left));
                 for (order, lines) in &book.left {
                     let left = all.left.entry(order.clone()).or_default();
                     for ((_, sku), units) in lines {
@@ -74,12 +80,22 @@ impl Scene {
         all
     }
 
-    fn all_numbers(&self, history: &History) -> Vec<Number> {
+    /// Parcels that the channels know of.
+    fn told(&self) -> Vec<Parcel> {
+        let at_shop = self.shop.with(|store, _| {
+            let told = store.orders().flat_map(told_of);
+            told.collect::<Vec<_>>()
+        });
+        at_shop.into_iter().chain(self.stand.told()).collect()
+    }
+
+    async fn all_numbers(&self, history: &History) -> Outcome<Vec<Number>> {
         let now = self.clock.now();
         let sellable = |sku: &str| history.sellable(sku, now);
-        let mut numbers = self.numbers(history);
-        numbers.extend(self.stand.numbers(&self.goods, sellable));
-        numbers
+        let (client, goods) = (&self.client, &self.goods);
+        let mut numbers = self.stand.numbers(client, goods, sellable).await?;
+        numbers.extend(self.numbers(history));
+        Ok(numbers)
     }
 
     /// What the shop shows of everything, and what could be sold of it.
@@ -167,6 +183,38 @@ fn of_shop(order: &Order) -> (String, Held) {
     (format!("{SHOP}:{}", order.id), held)
 }
 
+/// Parcels that a shop was told of.
+fn told_of(order: &Order) -> Vec<Parcel> {
+    let sku = |line: u64| order.lines.iter().find(|one| one.id == line);
+    let fulfilments = order.fulfilments.iter();
+    let told = fulfilments.map(|one| {
+        let mut units = Units::new();
+        for (line, count) in &one.lines {
+            let sku = sku(*line).map(|line| line.sku.clone());
+            *units.entry(sku.unwrap_or_default()).or_default() += u64::from(*count);
+        }
+        let number = one.tracking.as_ref().map(|(_, number)| number.clone());
+        Parcel {
+            order: format!("{SHOP}:{}", order.id),
+            number: number.unwrap_or_default(),
+            units,
+        }
+    });
+    told.collect()
+}
+
+fn that_left(parcel: &world::Parcel) -> Parcel {
+    let mut units = Units::new();
+    for ((_, sku), count) in &parcel.lines {
+        *units.entry(sku.clone()).or_default() += u64::from(*count);
+    }
+    Parcel {
+        order: parcel.order.clone(),
+        number: parcel.number.clone(),
+        units,
+    }
+}
+
 fn of_till(sale: &Sale) -> (String, Held) {
     let units = Units::from([(sale.sku.clone(), u64::from(sale.units))]);
     let held = Held {
@@ -178,7 +226,7 @@ fn of_till(sale: &Sale) -> (String, Held) {
     (sale.order.clone(), held)
 }
 
-fn refused(sales: &[Sale]) -> BTreeSet<String> {
-    let refused = sales.iter().filter(|sale| sale.asked == Asked::Refused);
-    refused.map(|sale| sale.order.clone()).collect()
+fn of_asked(sales: &[Sale], asked: Asked) -> BTreeSet<String> {
+    let told = sales.iter().filter(|sale| sale.asked == asked);
+    told.map(|sale| sale.order.clone()).collect()
 }

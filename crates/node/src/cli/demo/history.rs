@@ -126,7 +126,7 @@ impl History {
     pub(super) fn sold_out(&self, now: Timestamp) -> BTreeMap<String, SoldOut> {
         let skus = self.skus.iter();
         skus.map(|(sku, watched)| {
-            let mut out = watched.sold_out;
+            let mut out = watched.sold_out.clone();
             let since = watched.in_stock_since;
             out.in_stock_ms += since.map_or(0, |since| now.since(since).as_ms());
             (sku.to_string(), out)
@@ -165,8 +165,9 @@ impl Watched {
         match (self.in_stock_since, is_in_stock) {
             (None, true) => self.in_stock_since = Some(at),
             (Some(since), false) => {
-                self.sold_out.times += 1;
-                self.sold_out.in_stock_ms += at.since(since).as_ms();
+                let span_ms = at.since(since).as_ms();
+                self.sold_out.spans_ms.push(span_ms);
+                self.sold_out.in_stock_ms += span_ms;
                 self.in_stock_since = None;
             }
             (None, false) | (Some(_), true) => {}

@@ -1,26 +1,31 @@
-//! A seller's account on Amazon in the scene: it is polled, its writes replace what is shown, its tokens run out.
+//! A seller's account on Amazon in the scene: it is polled, its writes replace what is shown, its tokens run out, and
+//! much that is to be raised goes in a feed.
 
 use std::sync::Arc;
+use std::time::Duration as Wait;
 
 use anyhow::Context;
 use crossdock_model::Duration;
 use crossdock_runtime::Clock;
-use crossdock_sim::amazon::{Faults, Listing, Market, Options, Order, Status, serve};
-use serde_json::json;
+use crossdock_sim::amazon::{Fault, Faults, Listing, Market, Options, Order, Status, serve};
+use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::super::client::Client;
 use super::super::exit::Outcome;
-use super::scene::{Goods, put};
-use super::verdict::{Held, Number, Units};
+use super::scene::Goods;
+use super::set_up::{LOCATIONS, catalogue, put};
+use super::verdict::{Held, Number, Parcel, Units};
+use super::{Args, supply};
 
 /// The account's channel.
 pub(super) const MARKET: &str = "amazon";
 /// Things that are sold there: those that sell best.
 pub(super) const LISTED: usize = 30;
-/// How late its lists of orders are. The real ones are two minutes late, longer than a demo lasts.
-const LIST_LAG: Duration = Duration::from_s(3);
+/// Seconds that lists of orders are taken to be later than they are.
+const LIST_MARGIN_S: u64 = 2;
 /// How long a payment takes.
 const PAYMENT_TAKES: Duration = Duration::from_s(2);
 /// Share of payments that fail.
@@ -31,12 +36,35 @@ const TOKEN_LIFE: Duration = Duration::from_s(20);
 const SERVER_ERRORS: f64 = 0.1;
 /// Chance that a call's token is not good any more.
 const LOST_TOKENS: f64 = 0.03;
+/// How long a feed takes until it is worked on.
+const FEED_TAKES: Duration = Duration::from_s(10);
+
+/// What is made to happen to calls of which operations, and what that is called.
+pub(super) const TROUBLES: [(Fault, &str, &str); 4] = [
+    (
+        Fault::LostAnswer,
+        "createFeed",
+        "amazon_feed_unanswered_after_commit",
+    ),
+    (
+        Fault::LostAnswer,
+        "confirmShipment",
+        "amazon_parcel_unanswered_after_commit",
+    ),
+    (
+        Fault::LostAnswer,
+        "patchListingsItem",
+        "amazon_number_unanswered_after_commit",
+    ),
+    (Fault::TooMany, "patchListingsItem", "amazon_call_429"),
+];
 
 /// The account on the network, until this is dropped.
 pub(super) struct Stand {
     pub market: Arc<Market>,
     url: String,
     options: Options,
+    lag: Wait,
     task: JoinHandle<()>,
 }
 
@@ -47,37 +75,38 @@ impl Drop for Stand {
 }
 
 impl Stand {
-    /// An account that lists what sells best, and shows none of it.
+    /// An account that lists a catalogue, of which it shows none, and what sells best, of which it shows what will be
+    /// there: it has sold for years.
     pub(super) fn open(
         listener: TcpListener,
-        seed: u64,
+        args: &Args,
         clock: &Arc<dyn Clock>,
         goods: &[Goods],
     ) -> Outcome<Self> {
         let options = Options {
             token_life: TOKEN_LIFE,
-            list_lag: LIST_LAG,
+            list_lag: Duration::from_s(args.amazon_lag.as_secs()),
             payment_takes: PAYMENT_TAKES,
             payments_fail: PAYMENTS_FAIL,
-            faults: Faults {
-                server_errors: SERVER_ERRORS,
-                lost_tokens: LOST_TOKENS,
-                ..Faults::default()
-            },
-            seed,
+            feed_takes: FEED_TAKES,
+            seed: args.seed,
             ..Options::default()
         };
         let url = format!("http://{}", listener.local_addr().context("the account")?);
         let market = Market::new(options.clone(), Arc::clone(clock));
+        let places = LOCATIONS.len();
+        let there = |one: &Goods| supply::first_units(one, places) * places as u32;
+        let best = goods.iter().take(LISTED);
+        let best = best.map(|one| (one.sku.clone(), there(one)));
         market.with(|account, _| {
-            for one in goods.iter().take(LISTED) {
+            for (sku, units) in best.chain(catalogue().map(|sku| (sku, 0))) {
                 let listing = Listing {
-                    title: one.sku.clone(),
+                    title: sku.clone(),
                     price_cents: 1_900,
-                    units: 0,
+                    units,
                     amazon_ships: false,
                 };
-                account.list(&one.sku, listing);
+                account.list(&sku, listing);
             }
         });
         let served = Arc::clone(&market);
@@ -89,8 +118,24 @@ impl Stand {
             market,
             url,
             options,
+            lag: args.amazon_lag,
             task,
         })
+    }
+
+    /// From now on calls go wrong by chance.
+    pub(super) fn trouble(&self) {
+        self.market.set_faults(Faults {
+            server_errors: SERVER_ERRORS,
+            lost_tokens: LOST_TOKENS,
+            ..Faults::default()
+        });
+    }
+
+    /// Nothing goes wrong by chance any more. Answers that are to be lost are lost yet: with late lists the first parcel
+    /// is told of after the last shopper has left.
+    pub(super) fn calm_down(&self) {
+        self.market.set_faults(Faults::default());
     }
 
     /// Its secrets, by the names of their files.
@@ -109,6 +154,8 @@ impl Stand {
             ..
         } = &self.options;
         let url = &self.url;
+        let lag_s = self.lag.as_secs() + LIST_MARGIN_S;
+        let unseen_minutes = 1 + lag_s / 60;
         format!(
             r#"
             [channels.{MARKET}]
@@ -122,13 +169,13 @@ impl Stand {
             client_secret = {{ file = "amazon-client" }}
             refresh_token = {{ file = "amazon-refresh" }}
             locations = ["reno", "tulsa", "york"]
-            unseen_minutes = 1
-            list_lag_s = 5
+            unseen_minutes = {unseen_minutes}
+            list_lag_s = {lag_s}
             "#
         )
     }
 
-    /// What it lists is mapped, and published from now on.
+    /// What sells best is mapped, and published from now on.
     pub(super) async fn publish(&self, client: &Client, goods: &[Goods]) -> Outcome {
         for one in goods.iter().take(LISTED) {
             let path = ["v1", "channels", MARKET, "listings", &one.sku];
@@ -145,34 +192,95 @@ impl Stand {
             .with(|account, _| account.orders().iter().map(held).collect())
     }
 
-    /// What it shows of everything that it lists. It may show less than could be sold: room is left for sales that have
-    /// not been read yet, and what came in waits until they are.
-    pub(super) fn numbers(&self, goods: &[Goods], sellable: impl Fn(&str) -> i64) -> Vec<Number> {
-        let goods = goods.iter().take(LISTED);
-        goods
-            .map(|one| {
-                let shown = self
-                    .market
-                    .with(|account, now| account.shown(&one.sku, now));
-                let shown = i64::from(shown.unwrap_or_default());
-                Number {
-                    channel: MARKET.to_owned(),
-                    sku: one.sku.clone(),
-                    shown,
-                    should: shown.min(sellable(&one.sku)),
-                }
-            })
-            .collect()
+    /// What it shows of everything that the server lists there, by its own book, and what the server says that it should:
+    /// less than could be sold, as room is left for sales that have not been read yet, and never more. Of the catalogue
+    /// it may show less than that: its feed takes its time.
+    ///
+    /// # Errors
+    /// When the server does not say.
+    pub(super) async fn numbers(
+        &self,
+        client: &Client,
+        goods: &[Goods],
+        sellable: impl Fn(&str) -> i64,
+    ) -> Outcome<Vec<Number>> {
+        let best = &goods[..LISTED.min(goods.len())];
+        let numbers = said(client).await?.into_iter().map(|(sku, should)| {
+            let shown = i64::from(self.shown(&sku).unwrap_or_default());
+            let should = should.min(sellable(&sku));
+            let is_best = best.iter().any(|one| one.sku == sku);
+            Number {
+                channel: MARKET.to_owned(),
+                shown,
+                should: if is_best { should } else { should.min(shown) },
+                sku,
+            }
+        });
+        Ok(numbers.collect())
+    }
+
+    /// Parcels that it was told of.
+    pub(super) fn told(&self) -> Vec<Parcel> {
+        let told = |order: &Order| {
+            let (id, sku) = (of_market(order), order.sku.clone());
+            let parcels = order.parcels().map(|(number, units)| Parcel {
+                order: id.clone(),
+                number: number.to_owned(),
+                units: Units::from([(sku.clone(), units.into())]),
+            });
+            parcels.collect::<Vec<_>>()
+        };
+        self.market
+            .with(|account, _| account.orders().iter().flat_map(told).collect())
+    }
+
+    /// What it shows of something, if it lists it.
+    pub(super) fn shown(&self, sku: &str) -> Option<u32> {
+        self.market.with(|account, now| account.shown(sku, now))
     }
 
     /// How often each kind of fault happened.
-    pub(super) fn faults(&self) -> [(&'static str, u64); 2] {
+    pub(super) fn faults(&self) -> Vec<(&'static str, u64)> {
         let seen = self.market.seen();
-        [
+        let by_chance = [
             ("amazon_token_refused", seen.denied),
             ("amazon_call_5xx", seen.server_errors),
-        ]
+        ];
+        let made =
+            TROUBLES.map(|(fault, operation, name)| (name, self.market.happened(fault, operation)));
+        by_chance.into_iter().chain(made).collect()
     }
+}
+
+/// What the server says that each listing should show.
+async fn said(client: &Client) -> Outcome<Vec<(String, i64)>> {
+    let said = all_numbers(client).await?;
+    let said = said.iter().map(|one| {
+        let sku = one["listing"].as_str().unwrap_or_default();
+        (sku.to_owned(), one["should"].as_i64().unwrap_or_default())
+    });
+    Ok(said.collect())
+}
+
+async fn all_numbers(client: &Client) -> Outcome<Vec<Value>> {
+    let mut all = Vec::new();
+    let mut next = None;
+    loop {
+        let path = ["v1", "channels", MARKET, "numbers"];
+        let page = client
+            .call(Method::GET, &path)
+            .query("cursor", next.as_deref());
+        let page = client.run(page).await?;
+        all.extend(page["items"].as_array().into_iter().flatten().cloned());
+        next = page["next_cursor"].as_str().map(str::to_owned);
+        if next.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+fn of_market(order: &Order) -> String {
+    format!("{MARKET}:{}", order.id)
 }
 
 fn held(order: &Order) -> (String, Held) {
@@ -189,5 +297,5 @@ fn held(order: &Order) -> (String, Held) {
         ordered: units,
         wanted,
     };
-    (format!("{MARKET}:{}", order.id), held)
+    (of_market(order), held)
 }

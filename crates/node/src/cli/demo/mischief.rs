@@ -5,13 +5,26 @@ use std::time::Duration as Wait;
 
 use crossdock_model::Duration;
 use crossdock_runtime::Clock;
+use crossdock_sim::amazon::{self, Market};
 use crossdock_sim::shopify::{Fault, Faults, Shop};
 use tokio::sync::watch;
+
+use super::market::TROUBLES;
 
 /// Longest pause between two of them.
 const PAUSE_MAX: Duration = Duration::from_s(3);
 /// How often each kind is made to happen in the time that a demo lasts.
 const TIMES: u64 = 2;
+
+/// What is made to happen.
+enum Trouble {
+    /// At the shop.
+    Shop(Fault),
+    /// To the next call of that operation of the seller's account.
+    Market(amazon::Fault, &'static str),
+    /// The shop never hears that its next webhook of that topic was taken, and deletes the subscription in the end.
+    NeverHeard(&'static str),
+}
 
 /// What is made to happen at the shop, in this order.
 const KINDS: [Fault; 11] = [
@@ -49,19 +62,31 @@ pub(super) fn faults(seed: u64) -> Faults {
 
 /// Makes trouble until it is told to stop.
 pub(super) async fn make(
-    shop: Arc<Shop>,
+    (shop, account): (Arc<Shop>, Arc<Market>),
     time: Option<Wait>,
     clock: Arc<dyn Clock>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let all = KINDS.len() as u64 * TIMES + 1;
+    let market = TROUBLES.map(|(fault, operation, _)| Trouble::Market(fault, operation));
+    // What takes long comes first.
+    let first = [Trouble::NeverHeard("orders/updated")];
+    let kinds = first
+        .into_iter()
+        .chain(market)
+        .chain(KINDS.map(Trouble::Shop));
+    let kinds: Vec<Trouble> = kinds.collect();
+    let all = kinds.len() as u64 * TIMES + 1;
     let share = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / all);
     let pause = share.map_or(PAUSE_MAX, |ms| Duration::from_ms(ms).min(PAUSE_MAX));
-    for kind in KINDS.into_iter().cycle() {
+    for kind in kinds.iter().cycle() {
         tokio::select! {
             () = clock.sleep(pause) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        shop.with(|store, _| store.surely(kind));
+        match kind {
+            Trouble::Shop(fault) => shop.with(|store, _| store.surely(*fault)),
+            Trouble::Market(fault, operation) => account.surely(*fault, operation),
+            Trouble::NeverHeard(topic) => shop.with(|store, _| store.never_hear(topic)),
+        }
     }
 }

@@ -10,24 +10,22 @@ use crossdock_api::Page;
 use crossdock_channels::Secret;
 use crossdock_model::v1::Scope;
 use crossdock_model::{Duration, Timestamp};
-use crossdock_runtime::{Clock, RealClock};
+use crossdock_runtime::{Clock, Handle, RealClock};
 use crossdock_sim::Dice;
 use crossdock_sim::shopify::{Faults, Pace, Product, Rate, Serving, Shop, Store, StoreOptions};
 use crossdock_sim::world::{
-    Counter, Door, Habits, Manner, MarketFront, Mishap, Open, ShopFront, Till, Visits, Warehouse,
-    WorkPace, visit,
+    Counter, Door, Habits, MarketFront, Open, ShopFront, Till, Visits, Warehouse, visit,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use super::super::client::{Client, random_key};
 use super::super::exit::{Failure, Outcome};
 use super::market::{LISTED, Stand};
-use super::{Args, mischief, supply};
+use super::set_up::{Ground, list_catalogue};
+use super::{Args, LOOK, mischief, supply};
 use crate::config::Config;
 use crate::first_key::create_key;
 use crate::serve::{Options, Server};
@@ -36,12 +34,6 @@ use crate::serve::{Options, Server};
 pub(super) const SHOP: &str = "shop";
 /// The till's channel.
 pub(super) const TILL: &str = "till";
-/// Where goods lie: name, state, latitude and longitude.
-const LOCATIONS: [(&str, &str, f64, f64); 3] = [
-    ("reno", "NV", 39.53, -119.81),
-    ("tulsa", "OK", 36.15, -95.99),
-    ("york", "PA", 39.96, -76.73),
-];
 /// Things that are sold.
 const SKUS: usize = 120;
 /// Share of the visits that go to the till.
@@ -58,8 +50,6 @@ const UNITS_MEAN: f64 = 1.25;
 const POINTS_PER_S: u32 = 1_000;
 /// How late the shop lists orders.
 const LIST_LAG: Duration = Duration::from_s(2);
-/// Things that are set up at once.
-const SET_UP_AT_ONCE: usize = 16;
 
 /// Something that is sold.
 #[derive(Debug, Clone)]
@@ -80,6 +70,7 @@ pub(super) struct Scene {
     pub warehouses: Vec<Arc<Warehouse>>,
     pub goods: Vec<Goods>,
     pub clock: Arc<dyn Clock>,
+    pub client: Client,
     stop: watch::Sender<bool>,
     visits: Vec<JoinHandle<Visits>>,
     /// Goods that come in, and trouble.
@@ -143,22 +134,6 @@ fn shop(seed: u64, clock: &Arc<dyn Clock>, secrets: &Secrets) -> (Arc<Shop>, u64
     (shop, place, products)
 }
 
-/// What happens in the warehouses, how often.
-fn manner() -> Manner {
-    let often = [
-        (Mishap::Unheard, 0.02),
-        (Mishap::Slow, 0.01),
-        (Mishap::Rejected, 0.01),
-        (Mishap::ShortPicked, 0.01),
-        (Mishap::Late, 0.02),
-        (Mishap::Parcels, 0.3),
-    ];
-    Manner {
-        pace: WorkPace::BRISK,
-        chances: often.into(),
-    }
-}
-
 fn sku(rank: usize) -> String {
     format!("SKU-{:03}", rank + 1)
 }
@@ -203,9 +178,35 @@ fn config(
     config.map_err(|mistakes| Failure::config(&mistakes))
 }
 
-async fn listener(address: &str) -> Outcome<TcpListener> {
+/// Where the server will listen.
+async fn front_door(address: &str) -> Outcome<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let failure = Failure::failed(format!("listening on {address}: {error}"));
+        failure
+            .remedy("if another demo or server runs there, --listen 127.0.0.1:0 takes a free port")
+    })
+}
+
+pub(super) async fn listener(address: &str) -> Outcome<TcpListener> {
     let bound = TcpListener::bind(address).await;
     Ok(bound.with_context(|| format!("listening on {address}"))?)
+}
+
+/// Why the server cannot write, if it cannot.
+pub(super) fn trouble(handle: &Handle) -> Option<Failure> {
+    let why = handle.trouble()?;
+    let failure = Failure::failed(format!("the server cannot write: {why}"));
+    Some(failure.remedy("if its disk is full, --data DIR keeps its data elsewhere"))
+}
+
+/// Ends once the server cannot write.
+async fn in_trouble(handle: &Handle) -> Failure {
+    loop {
+        if let Some(failure) = trouble(handle) {
+            return failure;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 impl Scene {
@@ -218,13 +219,11 @@ impl Scene {
         let serving = shop
             .serve(listener("127.0.0.1:0").await?)
             .context("the shop")?;
-        // The shop is told where its webhooks go before the server listens there.
-        let listen = listener(&args.listen)
-            .await?
-            .local_addr()
-            .context("listening")?;
+        // The shop is told where its webhooks go before anybody answers there.
+        let door_at = front_door(&args.listen).await?;
+        let listen = door_at.local_addr().context("listening")?;
         let goods = goods(args, products);
-        let stand = Stand::open(listener("127.0.0.1:0").await?, args.seed, &clock, &goods)?;
+        let stand = Stand::open(listener("127.0.0.1:0").await?, args, &clock, &goods)?;
         for (secret, name) in stand.secrets() {
             std::fs::write(folder.path().join(name), secret).context("temporary secrets")?;
         }
@@ -234,28 +233,36 @@ impl Scene {
             page: Some(page),
             ..Options::default()
         };
-        let server = Server::start(config, options).await?;
+        let server = Server::start_on(door_at, config, options).await?;
         let url = format!("http://{}", server.addr);
         let key = create_key(&server.handle, "demo", Scope::Admin, None).await?;
         let client = Client::new(&url, Some(key.clone()))?;
         let door = Door::new(&url, Secret::new(key), Arc::clone(&clock)).context("HTTP")?;
         let mut dice = Dice::new(args.seed);
-        let (warehouses, open) = warehouses(&client, &door, &clock, &secrets, &mut dice).await?;
-        fill(&client, &warehouses, &goods).await?;
-        publish(&client).await?;
-        stand.publish(&client, &goods).await?;
-        shown(&shop, place, &goods, &warehouses).await?;
+        let ground = Ground {
+            client: &client,
+            door: &door,
+            clock: &clock,
+            secret: &secrets.warehouses,
+            goods: &goods,
+        };
+        let (warehouses, open) = tokio::select! {
+            done = ground.set_up((&shop, place), &stand, &mut dice) => done?,
+            failure = in_trouble(&server.handle) => return Err(failure),
+        };
         shop.with(|store, _| store.set_faults(mischief::faults(args.seed)));
+        stand.trouble();
         let till = Arc::new(Till::new(door, TILL, skus(&goods)));
         let (stop, stopped) = watch::channel(false);
         let doing = Doing {
             args,
+            client: &client,
             goods: &goods,
             clock: &clock,
             stopped,
         };
         let visits = doing.visits(&till, &shop, &stand, &mut dice);
-        let rest = doing.rest(&shop, &warehouses, &mut dice);
+        let rest = doing.rest(&shop, &stand, &warehouses, &mut dice);
         Ok(Self {
             server,
             shop,
@@ -265,6 +272,7 @@ impl Scene {
             warehouses,
             goods,
             clock,
+            client,
             stop,
             visits,
             rest,
@@ -289,11 +297,12 @@ impl Scene {
             let _ = task.await;
         }
         self.shop.with(|store, _| {
-            // The last thing that goes wrong: what is on its way is never told.
-            store.delete_subscriptions();
             let calm = store.faults().clone().calmed();
+            // The last thing that goes wrong, which is not counted: what is on its way is never told.
+            store.delete_subscriptions();
             store.set_faults(calm);
         });
+        self.stand.calm_down();
         self.warehouses.iter().for_each(|one| one.calm_down());
         all
     }
@@ -302,6 +311,7 @@ impl Scene {
 /// What goes on in a scene until it is stopped.
 struct Doing<'a> {
     args: &'a Args,
+    client: &'a Client,
     goods: &'a [Goods],
     clock: &'a Arc<dyn Clock>,
     stopped: watch::Receiver<bool>,
@@ -344,20 +354,28 @@ impl Doing<'_> {
         tokio::spawn(visits)
     }
 
-    /// Goods come in, and things go wrong.
+    /// Goods come in, more is listed, and things go wrong.
     fn rest(
         &self,
         shop: &Arc<Shop>,
+        stand: &Stand,
         warehouses: &[Arc<Warehouse>],
         dice: &mut Dice,
     ) -> Vec<JoinHandle<()>> {
-        let (goods, warehouses) = (self.goods.to_vec(), warehouses.to_vec());
+        let (goods, all) = (self.goods.to_vec(), warehouses.to_vec());
         let (clock, stopped) = (Arc::clone(self.clock), self.stopped.clone());
         let dice = Dice::new(dice.bits());
-        let supply = supply::deliver(goods, warehouses, dice, clock, stopped);
+        let supply = supply::deliver(goods, all.clone(), dice, clock, stopped);
         let (clock, stopped) = (Arc::clone(self.clock), self.stopped.clone());
-        let mischief = mischief::make(Arc::clone(shop), self.args.time, clock, stopped);
-        vec![tokio::spawn(supply), tokio::spawn(mischief)]
+        let victims = (Arc::clone(shop), Arc::clone(&stand.market));
+        let mischief = mischief::make(victims, self.args.time, clock, stopped);
+        let (client, stopped) = (self.client.clone(), self.stopped.clone());
+        let listing = list_catalogue(client, all, stopped);
+        vec![
+            tokio::spawn(supply),
+            tokio::spawn(mischief),
+            tokio::spawn(listing),
+        ]
     }
 }
 
@@ -386,100 +404,4 @@ fn goods(args: &Args, products: Vec<Product>) -> Vec<Goods> {
             units_per_s: args.orders_per_s * UNITS_MEAN * weight(rank) / all,
         })
         .collect()
-}
-
-pub(super) async fn put(client: &Client, path: &[&str], body: &Value) -> Outcome {
-    let call = client.call(Method::PUT, path).json(body);
-    client.run(call.key(&random_key()?)).await.map(drop)
-}
-
-/// Opens the warehouses, and tells the server where they are.
-async fn warehouses(
-    client: &Client,
-    door: &Door,
-    clock: &Arc<dyn Clock>,
-    secrets: &Secrets,
-    dice: &mut Dice,
-) -> Outcome<(Vec<Arc<Warehouse>>, Vec<Open>)> {
-    let (mut warehouses, mut all_open) = (Vec::new(), Vec::new());
-    for (location, state, latitude, longitude) in LOCATIONS {
-        let secret = Secret::new(&*secrets.warehouses);
-        let (clock, chance) = (Arc::clone(clock), Dice::new(dice.bits()));
-        let warehouse = Warehouse::new(location, secret, door.clone(), clock, manner(), chance);
-        let open = warehouse
-            .open(listener("127.0.0.1:0").await?)
-            .context("a warehouse")?;
-        let facts = json!({
-            "name": location, "time_zone": "UTC", "country": "US", "state": state,
-            "latitude": latitude, "longitude": longitude,
-            "webhook_url": open.url(), "webhook_secret": "warehouses", "acknowledge_within_minutes": 60,
-        });
-        put(client, &["v1", "locations", location], &facts).await?;
-        warehouses.push(warehouse);
-        all_open.push(open);
-    }
-    Ok((warehouses, all_open))
-}
-
-/// Defines what is sold, maps the shop's listings to it, and puts goods on the shelves.
-async fn fill(client: &Client, warehouses: &[Arc<Warehouse>], goods: &[Goods]) -> Outcome {
-    for some in goods.chunks(SET_UP_AT_ONCE) {
-        let mut tasks = JoinSet::new();
-        for one in some.iter().cloned() {
-            let (client, warehouses) = (client.clone(), warehouses.to_vec());
-            tasks.spawn(async move {
-                let path = ["v1", "skus", &one.sku];
-                put(&client, &path, &json!({ "title": one.sku })).await?;
-                let listing = format!("inventory_item:{}", one.product.item);
-                let path = ["v1", "channels", SHOP, "listings", &listing];
-                put(&client, &path, &json!({ "sku": one.sku })).await?;
-                let units = supply::first_units(&one, warehouses.len());
-                for warehouse in &warehouses {
-                    warehouse.receive(&one.sku, units, "first").await;
-                }
-                Outcome::Ok(())
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.map_err(|error| Failure::failed(format!("setting up: {error}")))??;
-        }
-    }
-    Ok(())
-}
-
-/// The shop is published to from now on.
-async fn publish(client: &Client) -> Outcome {
-    let mode = json!({ "mode": "active" });
-    let path = ["v1", "channels", SHOP, "mode"];
-    client.post(&path, &mode).await.map(drop)
-}
-
-/// Waits until the shop shows what is on the shelves, and tells of what happens.
-async fn shown(
-    shop: &Arc<Shop>,
-    place: u64,
-    goods: &[Goods],
-    warehouses: &[Arc<Warehouse>],
-) -> Outcome {
-    let on_shelves = |sku: &str| -> i64 {
-        let units = warehouses
-            .iter()
-            .map(|one| one.with(|book| book.shelf.get(sku).copied()));
-        units
-            .map(|units| i64::from(units.unwrap_or_default()))
-            .sum()
-    };
-    for _ in 0..600 {
-        let is_shown = |one: &Goods| {
-            let shown = shop.with(|store, _| store.available(one.product.item, place));
-            shown == Some(on_shelves(&one.sku))
-        };
-        if goods.iter().all(is_shown) && shop.with(|store, _| store.subscribed()) > 0 {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    Err(Failure::failed(
-        "the shop does not show what there is after a minute",
-    ))
 }

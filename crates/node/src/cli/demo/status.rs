@@ -15,7 +15,7 @@ use super::super::exit::Outcome;
 use super::super::out::Out;
 use super::history::History;
 use super::market::MARKET;
-use super::scene::{SHOP, Scene};
+use super::scene::{SHOP, Scene, trouble};
 
 /// The page, which reads the document again and again.
 const PAGE: &str = include_str!("page.html");
@@ -23,8 +23,13 @@ const PAGE: &str = include_str!("page.html");
 const ROWS: usize = 8;
 /// Pause between two lines where no screen can be drawn anew.
 const LINE: Wait = Wait::from_secs(5);
-/// Puts the cursor in the upper left corner and clears what is below it (ECMA-48).
-const CLEAR: &str = "\u{1b}[H\u{1b}[J";
+/// Columns after which a list goes on in the next line.
+const COLUMNS: usize = 78;
+/// Puts the cursor in the upper left corner and clears what is below it (ECMA-48), and cuts lines that are too long for
+/// the terminal (a private mode of DEC's, which every terminal has).
+const CLEAR: &str = "\u{1b}[H\u{1b}[J\u{1b}[?7l";
+/// Lines are not cut any more.
+const WRAP: &str = "\u{1b}[?7h";
 
 /// Where the newest document is.
 #[derive(Clone)]
@@ -70,7 +75,13 @@ impl Board {
     }
 
     /// Looks at everything.
+    ///
+    /// # Errors
+    /// When the server cannot write, or its journal cannot be read.
     pub(super) async fn look(&self, scene: &Scene, history: &mut History) -> Outcome {
+        if let Some(failure) = trouble(&scene.server.handle) {
+            return Err(failure);
+        }
         let journal = scene.server.handle.journal();
         let read = tokio::task::block_in_place(|| history.read_on(&*journal));
         read?;
@@ -87,19 +98,20 @@ impl Board {
             }))
         });
         let lags = lags.collect::<Result<Vec<Value>, _>>()?;
-        let numbers = scene.numbers(history).into_iter();
         let on_shelves = |sku: &str| -> u32 {
             let books = scene.warehouses.iter();
             books
                 .map(|one| one.with(|book| book.shelf.get(sku).copied().unwrap_or(0)))
                 .sum()
         };
-        let numbers: Vec<Value> = numbers
+        let numbers: Vec<Value> = scene
+            .numbers(history)
+            .into_iter()
             .take(ROWS)
             .map(|one| {
                 json!({
-                    "sku": one.sku, "shown": one.shown, "sellable": one.should,
-                    "on_shelves": on_shelves(&one.sku),
+                    "sku": one.sku, SHOP: one.shown, MARKET: scene.stand.shown(&one.sku),
+                    "sellable": one.should, "on_shelves": on_shelves(&one.sku),
                 })
             })
             .collect();
@@ -174,7 +186,7 @@ impl Screen {
     pub(super) fn show(&mut self, document: &Value) {
         if self.is_drawn {
             self.out
-                .say(format_args!("{CLEAR}{}", drawn(document).join("\n")));
+                .say(format_args!("{CLEAR}{}{WRAP}", drawn(document).join("\n")));
             return;
         }
         if self.last.is_none_or(|last| last.elapsed() >= LINE) {
@@ -225,11 +237,8 @@ fn line(document: &Value) -> String {
 
 /// The whole screen.
 fn drawn(document: &Value) -> Vec<String> {
-    let mut lines = vec![
-        format!("Crossdock demo, {} s", number(document, "since_s")),
-        String::new(),
-    ];
-    lines.push("ORDERS".to_owned());
+    let since = number(document, "since_s");
+    let mut lines = vec![format!("Crossdock demo, {since} s"), "ORDERS".to_owned()];
     let mut channels: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for row in rows(document, "orders") {
         let count = format!("{} {}", word(row, "status"), number(row, "orders"));
@@ -238,22 +247,10 @@ fn drawn(document: &Value) -> Vec<String> {
             .or_default()
             .push(count);
     }
-    let channels = channels.iter();
-    lines.extend(channels.map(|(channel, counts)| format!("  {channel:<8}{}", counts.join("  "))));
-    lines.push(String::new());
-    lines.push(format!(
-        "{:<12}{:>8}{:>12}{:>14}",
-        "SKU", "SHOWN", "CAN BE SOLD", "ON SHELVES"
-    ));
-    for row in rows(document, "numbers") {
-        let cells = ["shown", "sellable", "on_shelves"].map(|name| row[name].to_string());
-        let [shown, sellable, shelves] = cells;
-        lines.push(format!(
-            "{:<12}{shown:>8}{sellable:>12}{shelves:>14}",
-            word(row, "sku")
-        ));
+    for (channel, counts) in channels {
+        lines.extend(listed(&format!("  {channel:<8}"), &counts));
     }
-    lines.push(String::new());
+    lines.extend(numbers_drawn(document));
     for row in rows(document, "lag") {
         lines.push(format!(
             "CHANGES SHOWN by {}: {}, half within {} ms, 99 of 100 within {} ms",
@@ -264,26 +261,62 @@ fn drawn(document: &Value) -> Vec<String> {
         ));
     }
     let hot = rows(document, "hot").iter();
-    let hot: Vec<String> = hot
-        .map(|row| {
-            format!(
-                "{} {:.2} %",
-                word(row, "sku"),
-                number(row, "busy_ppm") as f64 / 1e4
-            )
-        })
-        .collect();
-    lines.push(format!("BUSIEST: {}", hot.join("  ")));
+    let hot = hot.map(|row| {
+        let share = number(row, "busy_ppm") as f64 / 1e4;
+        format!("{} {share:.2} %", word(row, "sku"))
+    });
+    lines.extend(listed("BUSIEST: ", &hot.collect::<Vec<_>>()));
     let open = rows(document, "exceptions").iter();
-    let open: Vec<String> = open
-        .map(|row| format!("{} {}", word(row, "kind"), number(row, "count")))
-        .collect();
-    lines.push(format!("OPEN EXCEPTIONS: {}", open.join("  ")));
+    let open = open.map(|row| format!("{} {}", word(row, "kind"), number(row, "count")));
+    lines.extend(listed("OPEN EXCEPTIONS: ", &open.collect::<Vec<_>>()));
+    lines.extend(faults_drawn(document));
+    lines
+}
+
+/// What is shown, and what there is.
+fn numbers_drawn(document: &Value) -> Vec<String> {
+    let row = |sku: &str, [shop, market, sellable, shelves]: [&str; 4]| {
+        format!("{sku:<10}{shop:>12}{market:>14}{sellable:>13}{shelves:>12}")
+    };
+    let head = ["SHOP SHOWS", "AMAZON SHOWS", "CAN BE SOLD", "ON SHELVES"];
+    let mut lines = vec![String::new(), row("SKU", head)];
+    for one in rows(document, "numbers") {
+        let cells = [SHOP, MARKET, "sellable", "on_shelves"].map(|name| one[name].to_string());
+        lines.push(row(word(one, "sku"), cells.each_ref().map(String::as_str)));
+    }
+    lines
+}
+
+/// How much went wrong, and what is still to come. The page has every kind.
+fn faults_drawn(document: &Value) -> Vec<String> {
     let faults = document["faults"].as_object().into_iter().flatten();
-    let faults: Vec<String> = faults
-        .map(|(kind, times)| format!("{kind} {times}"))
-        .collect();
-    lines.push(format!("WHAT WENT WRONG: {}", faults.join("  ")));
+    let (mut times, mut missing) = (0, Vec::new());
+    for (kind, count) in faults {
+        match count.as_u64().unwrap_or_default() {
+            0 => missing.push(kind.clone()),
+            count => times += count,
+        }
+    }
+    let head = format!("WENT WRONG: {times} times, and not yet: ");
+    match missing.is_empty() {
+        true => vec![format!("WENT WRONG: {times} times, in every way")],
+        false => listed(&head, &missing),
+    }
+}
+
+/// A list that goes on in the next line where one is full.
+fn listed(head: &str, items: &[String]) -> Vec<String> {
+    let indent = " ".repeat(head.chars().count().min(COLUMNS / 4));
+    let (mut lines, mut line, mut gap) = (Vec::new(), head.to_owned(), "");
+    for item in items {
+        if !gap.is_empty() && line.chars().count() + 2 + item.chars().count() > COLUMNS {
+            lines.push(std::mem::replace(&mut line, indent.clone()));
+            gap = "";
+        }
+        line = line + gap + item;
+        gap = "  ";
+    }
+    lines.push(line);
     lines
 }
 
@@ -299,11 +332,11 @@ mod tests {
                 { "channel": "shop", "status": "shipped", "orders": 3 },
                 { "channel": "till", "status": "shipped", "orders": 2 },
             ],
-            "numbers": [{ "sku": "SKU-001", "shown": 4, "sellable": 5, "on_shelves": 6 }],
+            "numbers": [{ "sku": "SKU-001", "shop": 4, "amazon": 3, "sellable": 5, "on_shelves": 6 }],
             "lag": [{ "channel": "shop", "changes": 9, "ms_p50": 10, "ms_p99": 20 }],
             "hot": [{ "sku": "SKU-001", "busy_ppm": 12_345, "sellable": 5 }],
             "exceptions": [{ "kind": "short", "count": 1 }],
-            "faults": { "webhook_late": 2 },
+            "faults": { "webhook_late": 2, "webhook_lost": 0, "call_429": 1 },
         });
         assert_eq!(
             line(&document),
@@ -312,14 +345,26 @@ mod tests {
         let screen = drawn(&document).join("\n");
         for text in [
             "  shop    shipped 3",
-            "SKU-001            4           5             6",
+            "SKU-001              4             3            5           6",
             "half within 10 ms",
             "SKU-001 1.23 %",
             "short 1",
-            "webhook_late 2",
+            "WENT WRONG: 3 times, and not yet: webhook_lost",
         ] {
             assert!(screen.contains(text), "{text} in\n{screen}");
         }
+    }
+
+    #[test]
+    fn a_list_is_broken_where_a_line_is_full() {
+        let items: Vec<String> = (0..12).map(|one| format!("kind_{one:04} 10")).collect();
+        let lines = listed("KINDS: ", &items);
+        assert!(lines.len() > 1, "{lines:?}");
+        assert!(lines.iter().all(|line| line.len() <= COLUMNS), "{lines:?}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        let all: Vec<String> = words(&lines.join(" "));
+        assert_eq!(all[1..], words(&items.join(" ")) as Vec<String>);
+        assert_eq!(listed("NONE: ", &[]), ["NONE: "]);
     }
 
     /// The page reads every part of the document, and nothing from elsewhere.

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_logic::oversell::{Seller, oversold_units};
 use crossdock_sim::world::Missing;
 use serde::Serialize;
 
-/// Milliseconds of an hour.
-const HOUR_MS: f64 = 3_600_000.0;
+use super::predicted::Lags;
 
 /// Units by SKU.
 pub(super) type Units = BTreeMap<String, u64>;
@@ -23,11 +21,22 @@ pub(super) struct Held {
     pub wanted: Units,
 }
 
+/// A parcel, as whoever sent it has it, or whoever was told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Parcel {
+    pub order: String,
+    /// The carrier's number; nothing if none was told.
+    pub number: String,
+    pub units: Units,
+}
+
 /// What the warehouses have in their books.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shelves {
     /// Units that left, by order.
     pub left: BTreeMap<String, Units>,
+    /// The parcels that they left in.
+    pub parcels: Vec<Parcel>,
     /// Units that were asked for where there were none.
     pub missing: Vec<Missing>,
 }
@@ -46,9 +55,11 @@ pub(super) struct Journaled {
 }
 
 /// How a SKU sold out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct SoldOut {
-    pub times: u64,
+    /// How long it was in stock each time, until it was sold out.
+    pub spans_ms: Vec<u64>,
+    /// How long it was in stock in all.
     pub in_stock_ms: u64,
 }
 
@@ -61,30 +72,28 @@ pub(super) struct Number {
     pub should: i64,
 }
 
-/// How long changes took until a channel showed them, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Lag {
-    pub mean_ms: f64,
-}
-
 /// Everything that the verdict rests on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Found {
     /// Orders of shoppers, by the id that the server gives them.
     pub held: BTreeMap<String, Held>,
     pub shelves: Shelves,
+    /// Parcels that channels were told of, by their own books.
+    pub told: Vec<Parcel>,
     /// Orders of the journal.
     pub journaled: BTreeMap<String, Journaled>,
     /// Orders that were asked for and refused: the journal may know them, nobody holds them.
     pub refused: BTreeSet<String>,
+    /// Orders that were asked for and never answered: whether they are somebody's nobody can tell.
+    pub unanswered: BTreeSet<String>,
     pub sold_out: BTreeMap<String, SoldOut>,
     /// Channels that ask before they sell.
     pub asking: BTreeSet<String>,
     /// Channels that have sold already.
     pub sold_already: BTreeSet<String>,
     pub numbers: Vec<Number>,
-    /// Of each channel that is published to.
-    pub lags: BTreeMap<String, Lag>,
+    /// How long changes took until each channel showed them.
+    pub lags: BTreeMap<String, Lags>,
     pub lag_ms_p50: u64,
     pub lag_ms_p99: u64,
     /// How often each kind of fault happened.
@@ -116,11 +125,17 @@ pub(super) struct Verdict {
     pub duplicated: u64,
     /// Numbers that channels show and should not.
     pub shown_wrong: u64,
+    /// Parcels that channels were told of.
+    pub told: u64,
+    /// Parcels of which channels do not know what left.
+    pub told_wrong: u64,
     pub lag_ms_p50: u64,
     pub lag_ms_p99: u64,
     pub faults: BTreeMap<&'static str, u64>,
     /// Whether every promise held, and every kind of fault happened.
     pub proved: bool,
+    /// What keeps it from being proved, one sentence each.
+    pub not_proved: Vec<String>,
 }
 
 impl Held {
@@ -166,14 +181,18 @@ impl Found {
                 .iter()
                 .filter(|one| one.shown != one.should)
                 .count() as u64,
+            told: self.told.len() as u64,
+            told_wrong: self.told_wrong(),
             lag_ms_p50: self.lag_ms_p50,
             lag_ms_p99: self.lag_ms_p99,
             faults: self.faults.clone(),
             proved: false,
+            not_proved: Vec::new(),
         };
         let settled = verdict.shipped + verdict.cancelled + verdict.waiting;
         verdict.unsettled = verdict.orders - settled;
-        verdict.proved = verdict.broken().is_empty();
+        verdict.not_proved = verdict.broken();
+        verdict.proved = verdict.not_proved.is_empty();
         verdict
     }
 
@@ -215,72 +234,59 @@ impl Found {
 
     fn duplicated(&self) -> u64 {
         let twice = self.journaled.values().filter(|known| known.received > 1);
-        let nobodys = self.journaled.keys();
-        let nobodys = nobodys
-            .filter(|order| !self.held.contains_key(*order) && !self.refused.contains(*order));
+        let nobodys = self.journaled.keys().filter(|order| {
+            let is_known = self.held.contains_key(*order) || self.refused.contains(*order);
+            !is_known && !self.unanswered.contains(*order)
+        });
         let too_much = self.shelves.left.iter().filter(|(order, left)| {
             let held = self.held.get(*order);
-            held.is_none_or(|held| !covers(&held.ordered, left))
+            let is_too_much = held.is_none_or(|held| !covers(&held.ordered, left));
+            is_too_much && !self.unanswered.contains(*order)
         });
         (twice.count() + nobodys.count() + too_much.count()) as u64
     }
 
-    /// Units that each channel that had sold already should have oversold, if nothing was kept back (formula 4): as
-    /// often as a SKU sold out, at the rates it sold at, in the time until a sale elsewhere was shown.
-    fn predicted(&self) -> BTreeMap<String, f64> {
-        let channels: Vec<&String> = self.asking.iter().chain(&self.sold_already).collect();
-        let mut predicted: BTreeMap<String, f64> = BTreeMap::new();
-        for target in &self.sold_already {
-            let lag_h = |from: &String| match from == target {
-                true => 0.0,
-                false => (self.heard_after_ms(from) + self.lag_ms(target)) / HOUR_MS,
+    /// Parcels of which a channel does not know what left: that it was not told of, was told of twice or otherwise, or
+    /// that never left. Of an order that lost units while they left already (its buyer was too late) no parcel can be told.
+    fn told_wrong(&self) -> u64 {
+        let is_told = |order: &str| {
+            let held = self.held.get(order);
+            held.is_some_and(|held| self.sold_already.contains(&held.channel))
+        };
+        let mut sent = by_number(&self.shelves.parcels);
+        sent.retain(|(order, _), _| is_told(order));
+        let mut told = by_number(&self.told);
+        let mut wrong = 0;
+        for (parcel, left) in sent {
+            let is_right = match told.remove(&parcel) {
+                Some(told) => told == left,
+                None => self.is_overtaken(parcel.0),
             };
-            let sum = self.sold_out.iter().map(|(sku, out)| {
-                let hours = out.in_stock_ms as f64 / HOUR_MS;
-                let rate = |channel: &String| self.units_sold(channel, sku) as f64 / hours;
-                let sellers = channels.iter().map(|from| Seller {
-                    rate_per_h: rate(from),
-                    // What others show does not count here: only what this one sells meanwhile.
-                    lag_h: channels
-                        .iter()
-                        .map(|to| if *to == target { lag_h(from) } else { 0.0 })
-                        .collect(),
-                });
-                match out.times > 0 && hours > 0.0 {
-                    true => out.times as f64 * oversold_units(&sellers.collect::<Vec<_>>()),
-                    false => 0.0,
-                }
-            });
-            let units = (sum.sum::<f64>() * 100.0).round() / 100.0;
-            predicted.insert(target.clone(), units);
+            wrong += u64::from(!is_right);
         }
-        predicted
+        wrong + told.len() as u64
     }
 
-    fn units_sold(&self, channel: &str, sku: &str) -> u64 {
-        let of_channel = self.held.values().filter(|held| held.channel == channel);
-        of_channel.filter_map(|held| held.ordered.get(sku)).sum()
-    }
-
-    fn lag_ms(&self, channel: &str) -> f64 {
-        self.lags.get(channel).map_or(0.0, |lag| lag.mean_ms)
-    }
-
-    /// How long after a sale the server heard of it, on average.
-    fn heard_after_ms(&self, channel: &str) -> f64 {
-        let of_channel = self.held.iter().filter(|(_, held)| held.channel == channel);
-        let heard = of_channel.filter_map(|(order, held)| {
-            let known = self.journaled.get(order)?;
-            Some((known.received_at_ms - held.placed_at_ms).max(0))
-        });
-        let (count, sum) = heard.fold((0_u64, 0_i64), |(count, sum), ms| (count + 1, sum + ms));
-        sum as f64 / count.max(1) as f64
+    /// Whether more of an order left than is wanted of it now.
+    fn is_overtaken(&self, order: &str) -> bool {
+        let held_and_left = self.held.get(order).zip(self.shelves.left.get(order));
+        held_and_left.is_some_and(|(held, left)| !covers(&held.wanted, left))
     }
 }
 
+/// What is said of each parcel, by its order and number.
+fn by_number(parcels: &[Parcel]) -> BTreeMap<(&str, &str), Vec<&Units>> {
+    let mut found: BTreeMap<_, Vec<&Units>> = BTreeMap::new();
+    for one in parcels {
+        let number = (one.order.as_str(), one.number.as_str());
+        found.entry(number).or_default().push(&one.units);
+    }
+    found
+}
+
 impl Verdict {
-    /// What keeps it from being proved, one sentence each.
-    pub(super) fn broken(&self) -> Vec<String> {
+    /// What keeps it from being proved.
+    fn broken(&self) -> Vec<String> {
         let promises = [
             (
                 self.lost,
@@ -293,6 +299,10 @@ impl Verdict {
             ),
             (self.unsettled, "orders neither left nor wait for stock"),
             (self.shown_wrong, "numbers that channels show are wrong"),
+            (
+                self.told_wrong,
+                "parcels left otherwise than channels were told",
+            ),
         ];
         let broken = promises.iter().filter(|(count, _)| *count > 0);
         let mut broken: Vec<String> = broken
@@ -302,7 +312,13 @@ impl Verdict {
             broken.push("nothing was sent".to_owned());
         }
         let never = self.faults.iter().filter(|(_, times)| **times == 0);
-        broken.extend(never.map(|(kind, _)| format!("this never happened: {kind}")));
+        let never: Vec<&str> = never.map(|(kind, _)| *kind).collect();
+        if !never.is_empty() {
+            let kinds = never.join(", ");
+            broken.push(format!(
+                "it was too short for every fault to happen (--for 60s is long enough), as these did not: {kinds}"
+            ));
+        }
         broken
     }
 
@@ -337,6 +353,8 @@ impl Verdict {
             "numbers shown wrong at the end",
             self.shown_wrong.to_string(),
         ));
+        lines.push(row("parcels told to channels", self.told.to_string()));
+        lines.push(row("told wrong", self.told_wrong.to_string()));
         let lag = format!(
             "{} ms, 99 of 100 within {} ms",
             self.lag_ms_p50, self.lag_ms_p99
@@ -345,11 +363,13 @@ impl Verdict {
         for (kind, times) in &self.faults {
             lines.push(row(&format!("  {kind}"), times.to_string()));
         }
-        let broken = self.broken();
-        lines.push(match broken.is_empty() {
-            true => "Proved: every promise held, whatever went wrong.".to_owned(),
-            false => format!("Not proved: {}.", broken.join("; ")),
-        });
+        match self.proved {
+            true => lines.push("Proved: every promise held, whatever went wrong.".to_owned()),
+            false => {
+                lines.push("Not proved:".to_owned());
+                lines.extend(self.not_proved.iter().map(|why| format!("  {why}")));
+            }
+        }
         lines
     }
 }
@@ -384,15 +404,28 @@ mod tests {
             ]
             .into(),
             shelves: Shelves {
-                left: [(till, units(1)), (shop, units(2))].into(),
+                left: [(till.clone(), units(1)), (shop.clone(), units(2))].into(),
+                parcels: [(till, 1), (shop, 2)]
+                    .map(|(order, units)| parcel(&order, units))
+                    .into(),
                 missing: Vec::new(),
             },
+            told: vec![parcel("shop:1", 2)],
             journaled: ids.into_iter().map(|id| (id, journaled.clone())).collect(),
             asking: ["till".to_owned()].into(),
             sold_already: ["shop".to_owned()].into(),
             numbers: vec![number(3)],
             faults: [("webhook lost", 1)].into(),
             ..Found::default()
+        }
+    }
+
+    /// All parcels have one number: they are of different orders.
+    fn parcel(order: &str, count: u64) -> Parcel {
+        Parcel {
+            order: order.to_owned(),
+            number: "1Z1".to_owned(),
+            units: units(count),
         }
     }
 
@@ -408,7 +441,7 @@ mod tests {
     #[test]
     fn what_held_is_proved() {
         let verdict = found().verdict();
-        assert!(verdict.proved, "{:?}", verdict.broken());
+        assert!(verdict.proved, "{:?}", verdict.not_proved);
         assert_eq!((verdict.orders, verdict.shipped), (2, 2));
         assert_eq!(verdict.oversold_channels["shop"], 0);
     }
@@ -416,9 +449,19 @@ mod tests {
     /// What is done to the books, and what the verdict then says.
     type Case = (fn(&mut Found), &'static str);
 
+    fn check(cases: &[Case]) {
+        for (change, said) in cases {
+            let mut found = found();
+            change(&mut found);
+            let verdict = found.verdict();
+            let broken = verdict.not_proved.join("; ");
+            assert!(!verdict.proved && broken.contains(said), "{said}: {broken}");
+        }
+    }
+
     #[test]
     fn whatever_is_not_as_promised_is_found() {
-        let cases: [Case; 11] = [
+        check(&[
             (
                 |found| found.journaled.retain(|order, _| order != "shop:1"),
                 "1 orders that shoppers hold are not known",
@@ -468,25 +511,42 @@ mod tests {
                 |found| {
                     found.faults.insert("webhook lost", 0);
                 },
-                "this never happened: webhook lost",
+                "as these did not: webhook lost",
             ),
             (|found| found.held.clear(), "nothing was sent"),
-        ];
-        for (change, said) in cases {
-            let mut found = found();
-            change(&mut found);
-            let verdict = found.verdict();
-            let broken = verdict.broken().join("; ");
-            assert!(!verdict.proved && broken.contains(said), "{said}: {broken}");
-        }
+        ]);
+    }
+
+    #[test]
+    fn parcels_that_channels_do_not_know_as_they_left_are_found() {
+        check(&[
+            (|found| found.told.clear(), "1 parcels left otherwise"),
+            (
+                |found| found.told.push(parcel("shop:1", 2)),
+                "1 parcels left otherwise",
+            ),
+            (
+                |found| found.told[0].units = units(1),
+                "1 parcels left otherwise",
+            ),
+            (
+                |found| found.told[0].number.clear(),
+                "2 parcels left otherwise",
+            ),
+            (
+                |found| found.told.push(parcel("shop:8", 1)),
+                "1 parcels left otherwise",
+            ),
+        ]);
     }
 
     #[test]
     fn what_was_cancelled_refused_or_waits_is_no_fault() {
-        let cases: [fn(&mut Found); 3] = [
+        let cases: [fn(&mut Found); 5] = [
             |found| {
                 found.held.get_mut("shop:1").unwrap().wanted = units(0);
                 found.shelves.left.remove("shop:1");
+                (found.shelves.parcels, found.told) = (Vec::new(), Vec::new());
             },
             |found| {
                 found
@@ -495,40 +555,31 @@ mod tests {
                 found.refused.insert("till:2".to_owned());
             },
             |found| {
+                // The till gave up asking, and whoever stood there left.
+                let asked = "till:2".to_owned();
+                found.journaled.insert(asked.clone(), Journaled::default());
+                found.shelves.left.insert(asked.clone(), units(1));
+                found.unanswered.insert(asked);
+            },
+            |found| {
                 let known = found.journaled.get_mut("shop:1").unwrap();
                 (known.waiting, known.oversold) = (1, 1);
                 found.shelves.left.insert("shop:1".to_owned(), units(1));
+                found.shelves.parcels = vec![parcel("shop:1", 1)];
+                found.told = vec![parcel("shop:1", 1)];
+            },
+            |found| {
+                // Its buyer cancelled when it had left, and before the shop was told of it.
+                found.held.get_mut("shop:1").unwrap().wanted = units(0);
+                found.told.clear();
             },
         ];
         for (case, change) in cases.into_iter().enumerate() {
             let mut found = found();
             change(&mut found);
             let verdict = found.verdict();
-            assert!(verdict.proved, "{case}: {:?}", verdict.broken());
-            assert_eq!(verdict.oversold_channels["shop"], u64::from(case == 2));
+            assert!(verdict.proved, "{case}: {:?}", verdict.not_proved);
+            assert_eq!(verdict.oversold_channels["shop"], u64::from(case == 3));
         }
-    }
-
-    /// Formula 4's check value: two channels at 10 an hour and 10 minutes oversell 1.667 units a stock-out, half of them
-    /// on each; one of the two asks here, and 0.1 s pass until a sale is heard of.
-    #[test]
-    fn the_formulas_say_what_should_have_been_oversold() {
-        let mut found = found();
-        for held in found.held.values_mut() {
-            held.ordered = units(10);
-            held.placed_at_ms = 1_100;
-        }
-        let out = SoldOut {
-            times: 2,
-            in_stock_ms: 3_600_000,
-        };
-        found.sold_out.insert("TEE".to_owned(), out);
-        found
-            .lags
-            .insert("shop".to_owned(), Lag { mean_ms: 600_000.0 });
-        // Of two stock-outs half of 1.667 each.
-        assert_eq!(found.verdict().predicted_oversold["shop"], 1.67);
-        found.asking.clear();
-        assert_eq!(found.verdict().predicted_oversold["shop"], 0.0);
     }
 }

@@ -231,6 +231,23 @@ fn lists_lag() {
     assert_eq!(store.faults().happened(Fault::Lagged), 1);
 }
 
+/// Eight retries, and the subscription is deleted; those of other topics are not.
+#[test]
+fn who_is_never_heard_is_told_nothing_more() {
+    let (mut store, product, _) = shop(Faults::default());
+    let (subscribed, mut sent) = (store.subscribed(), 0);
+    store.never_hear("orders/create");
+    store.buy(product.variant, 1, at(0));
+    while let Some(now) = store.next_due() {
+        for message in store.take_due(now) {
+            sent += u32::from(message.topic == "orders/create");
+            store.answered(message, true, now);
+        }
+    }
+    assert_eq!((sent, store.subscribed()), (9, subscribed - 1));
+    assert_eq!(store.faults().happened(Fault::Unsubscribed), 1);
+}
+
 #[test]
 fn a_shop_that_deletes_its_subscriptions_tells_nothing_more() {
     let (mut store, product, _) = shop(Faults::default());
