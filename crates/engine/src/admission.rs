@@ -31,7 +31,11 @@ impl Door {
                 _,
                 Command::Read
                 | Command::Sku(SkuCommand::ReadHeld { .. })
-                | Command::Bucket(BucketCommand::Look { .. })
+                | Command::Bucket(
+                    BucketCommand::Look { .. }
+                    | BucketCommand::LookShown { .. }
+                    | BucketCommand::LookNumbers,
+                )
                 | Command::System(
                     SystemCommand::ReadRuleSet
                     | SystemCommand::ReadKeys
@@ -137,5 +141,7 @@ mod tests {
         }
         assert_eq!(last, 1_000);
         assert_eq!(Door::of(&Command::Read, Class::ChannelOrder), Door::Sold);
+        let look = Command::Bucket(BucketCommand::LookNumbers);
+        assert_eq!(Door::of(&look, Class::AskFirst), Door::Read);
     }
 }
