@@ -69,7 +69,7 @@ async fn variants(
     clock: &Arc<dyn Clock>,
     after: Option<&str>,
 ) -> Result<Variants, CallError> {
-    let spend = Spend::new(&link.numbers.budget, VARIANTS_POINTS, SPARE_POINTS, clock);
+    let spend = Spend::new(&link.numbers.purse, VARIANTS_POINTS, SPARE_POINTS, clock);
     let read = || async { admin.variants(after).await.map_err(AdminError::of_reading) };
     let page = patiently(&spend, &**clock, read).await?;
     spend.correct(page.points_left);
@@ -81,7 +81,7 @@ async fn places(
     admin: &Admin,
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Place>, CallError> {
-    let spend = Spend::new(&link.numbers.budget, PLACES_POINTS, SPARE_POINTS, clock);
+    let spend = Spend::new(&link.numbers.purse, PLACES_POINTS, SPARE_POINTS, clock);
     let read = || async { admin.places().await.map_err(AdminError::of_reading) };
     patiently(&spend, &**clock, read).await
 }

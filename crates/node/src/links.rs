@@ -1,7 +1,7 @@
 //! How the configured channels' APIs are called: one client and one budget for everybody who calls one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use anyhow::Context;
@@ -16,7 +16,7 @@ use crossdock_model::{ExternalId, Timestamp};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
-use crate::spend::Spend;
+use crate::spend::{Purse, Spend};
 use crate::waits::Waits;
 
 /// Points of a shop that setting numbers costs, however many.
@@ -80,7 +80,7 @@ pub struct NumbersLink {
     /// Every number is looked at that often, as far as the budget allows, whether it is still shown.
     pub recheck_every: Duration,
     /// What its calls are paid from.
-    pub budget: Arc<Mutex<Budget>>,
+    pub purse: Arc<Purse>,
     /// How many numbers are handed over at a time, where they can be.
     pub bulk: Option<BulkLink>,
 }
@@ -140,9 +140,8 @@ impl Link {
         (orders, pace): (Arc<dyn Orders>, Pace),
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let budget = Budget::new(1_000_000, 1_000_000, clock.now());
-        let budget = Arc::new(Mutex::new(budget));
-        let spend = || Spend::new(&budget, 1, 0, clock);
+        let purse = Purse::new(Budget::new(1_000_000, 1_000_000, clock.now()));
+        let spend = || Spend::new(&purse, 1, 0, clock);
         let orders = OrdersLink {
             orders,
             list: spend(),
@@ -158,7 +157,7 @@ impl Link {
                 numbers,
                 limits,
                 recheck_every,
-                budget: Arc::clone(&budget),
+                purse: Arc::clone(&purse),
                 bulk: None,
             },
             orders,
@@ -231,9 +230,8 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
     let token = secret(&publish.token, "token")?;
     let admin = Admin::new(&AdminOptions::new(&publish.url, token))?;
     let burst = publish.points_per_s.saturating_mul(BUCKET_S);
-    let budget = Budget::new(publish.points_per_s, burst, clock.now());
-    let budget = Arc::new(Mutex::new(budget));
-    let spend = |points: u32| Spend::new(&budget, points, SPARE_POINTS, clock);
+    let purse = Purse::new(Budget::new(publish.points_per_s, burst, clock.now()));
+    let spend = |points: u32| Spend::new(&purse, points, SPARE_POINTS, clock);
     Ok(Link {
         channel: id.clone(),
         shop: Some(admin.clone()),
@@ -260,7 +258,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
                 read_cost: READ_POINTS,
             },
             recheck_every: Duration::from_minutes(publish.recheck_minutes.into()),
-            budget,
+            purse,
             bulk: None,
         },
         waits: Waits::default(),
@@ -284,12 +282,11 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         Arc::new(move || clock.now())
     };
     let seller = Seller::new(account, now)?;
-    let budget = |operation: Operation| {
+    let purse = |operation: Operation| {
         let per_h = operation.per_hour().into();
-        let budget = Budget::per_hour(per_h, operation.burst(), clock.now());
-        Arc::new(Mutex::new(budget))
+        Purse::new(Budget::per_hour(per_h, operation.burst(), clock.now()))
     };
-    let spend = |operation| Spend::new(&budget(operation), 1, 0, clock);
+    let spend = |operation| Spend::new(&purse(operation), 1, 0, clock);
     Ok(Link {
         channel: id.clone(),
         shop: None,
@@ -316,7 +313,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
                 read_cost: 1,
             },
             recheck_every: Duration::from_minutes(amazon.recheck_minutes.into()),
-            budget: budget(Operation::PatchListingsItem),
+            purse: purse(Operation::PatchListingsItem),
             bulk: Some(BulkLink {
                 bulk: Arc::new(seller),
                 spend: spend(Operation::CreateFeed),

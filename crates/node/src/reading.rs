@@ -75,12 +75,13 @@ pub fn remedy(error: &CallError, link: &Link) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use crossdock_model::Timestamp;
     use crossdock_runtime::{Budget, FastClock};
 
     use super::*;
+    use crate::spend::Purse;
 
     /// What may go well the next time is tried again, so often; what will not is told at once.
     #[tokio::test]
@@ -104,7 +105,7 @@ mod tests {
         for (answers, expected, calls) in cases {
             let clock: Arc<dyn Clock> = Arc::new(FastClock::new(Timestamp::default(), 10_000));
             let budget = Budget::new(1_000, 1_000, Timestamp::default());
-            let spend = Spend::new(&Arc::new(Mutex::new(budget)), 1, 0, &clock);
+            let spend = Spend::new(&Purse::new(budget), 1, 0, &clock);
             let made = Cell::new(0_u32);
             let call = || {
                 let at = made.replace(made.get() + 1) as usize;

@@ -4,15 +4,56 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::{Budget, Clock};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// A call that has waited so long for its points has them kept for it.
 const CLAIM_AFTER: Duration = Duration::from_s(5);
 
+/// A budget that several pay from.
+#[derive(Debug)]
+pub struct Purse {
+    budget: Mutex<Budget>,
+    freed: Notify,
+}
+
+impl Purse {
+    /// To be shared.
+    #[must_use]
+    pub fn new(budget: Budget) -> Arc<Self> {
+        Arc::new(Self {
+            budget: Mutex::new(budget),
+            freed: Notify::new(),
+        })
+    }
+
+    /// What it holds.
+    pub fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends when points are there sooner than whoever asks after this was told.
+    pub fn freed(&self) -> Notified<'_> {
+        self.freed.notified()
+    }
+
+    /// The channel says how many points are left.
+    pub fn correct(&self, left: u32, now: Timestamp) {
+        self.budget().correct(left, now);
+        self.freed.notify_waiters();
+    }
+
+    /// A call is not waited for any more that had claimed its points.
+    fn unclaim(&self, points: u32) {
+        self.budget().unclaim(points);
+        self.freed.notify_waiters();
+    }
+}
+
 /// What one kind of call costs, and of what.
 #[derive(Clone)]
 pub struct Spend {
-    /// Shared with all others that spend of it.
-    pub budget: Arc<Mutex<Budget>>,
+    purse: Arc<Purse>,
     points: u32,
     spare: u32,
     clock: Arc<dyn Clock>,
@@ -21,14 +62,9 @@ pub struct Spend {
 impl Spend {
     /// Calls that cost so many points, and leave some to others.
     #[must_use]
-    pub fn new(
-        budget: &Arc<Mutex<Budget>>,
-        points: u32,
-        spare: u32,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(purse: &Arc<Purse>, points: u32, spare: u32, clock: &Arc<dyn Clock>) -> Self {
         Self {
-            budget: Arc::clone(budget),
+            purse: Arc::clone(purse),
             points,
             spare,
             clock: Arc::clone(clock),
@@ -36,7 +72,7 @@ impl Spend {
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        self.purse.budget()
     }
 
     /// Takes what a call costs, if it is there now.
@@ -61,15 +97,22 @@ impl Spend {
     /// Waits until a call may be made, and takes what it costs.
     pub async fn take(&self) {
         let mut turn = self.turn();
-        while !turn.try_take() {
-            self.clock.sleep_until(turn.ready_at()).await;
+        loop {
+            let freed = self.purse.freed();
+            if turn.try_take() {
+                return;
+            }
+            tokio::select! {
+                () = freed => {}
+                () = self.clock.sleep_until(turn.ready_at()) => {}
+            }
         }
     }
 
     /// The channel has said what is left.
     pub fn correct(&self, left: Option<u32>) {
         if let Some(left) = left {
-            self.budget().correct(left, self.clock.now());
+            self.purse.correct(left, self.clock.now());
         }
     }
 }
@@ -117,29 +160,27 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.has_claim {
-            self.spend.budget().unclaim(self.spend.points);
+            self.spend.purse.unclaim(self.spend.points);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration as Wait;
+
     use crossdock_runtime::PausedClock;
 
     use super::*;
-
-    const LIST_POINTS: u32 = 250;
-    const SPARE_POINTS: u32 = 200;
-    const SET_POINTS: u32 = 13;
 
     /// Numbers take whatever there is all the time: a list of orders has its turn, and they have theirs.
     #[test]
     fn a_call_that_costs_much_has_its_turn_beside_many_that_cost_little() {
         let paused = Arc::new(PausedClock::new(Timestamp::default()));
         let clock = Arc::clone(&paused) as Arc<dyn Clock>;
-        let budget = Arc::new(Mutex::new(Budget::new(100, 2_000, clock.now())));
-        let list = Spend::new(&budget, LIST_POINTS, SPARE_POINTS, &clock);
-        let set = Spend::new(&budget, SET_POINTS, 0, &clock);
+        let purse = Purse::new(Budget::new(100, 2_000, clock.now()));
+        let list = Spend::new(&purse, 250, 200, &clock);
+        let set = Spend::new(&purse, 13, 0, &clock);
         while set.try_take() {}
         let (mut lists, mut sets) = (0, 0);
         let mut turn = list.turn();
@@ -164,5 +205,29 @@ mod tests {
         assert!(!set.try_take());
         drop(turn);
         assert!(set.try_take());
+    }
+
+    /// Time stands still: points are there as somebody else waits for them no more, or as the channel says that more are left.
+    #[tokio::test]
+    async fn points_that_are_given_back_are_taken_at_once() {
+        for is_said in [false, true] {
+            let paused = Arc::new(PausedClock::new(Timestamp::default()));
+            let clock = Arc::clone(&paused) as Arc<dyn Clock>;
+            let purse = Purse::new(Budget::per_hour(1, 100, clock.now()));
+            assert!(purse.budget().take(50, clock.now()));
+            let mut turn = Spend::new(&purse, 80, 0, &clock).turn();
+            paused.advance(CLAIM_AFTER);
+            assert!(!turn.try_take());
+            let waits = Spend::new(&purse, 10, 0, &clock);
+            let taken = tokio::spawn(async move { waits.take().await });
+            tokio::task::yield_now().await;
+            assert!(!taken.is_finished());
+            match is_said {
+                true => Spend::new(&purse, 0, 0, &clock).correct(Some(100)),
+                false => drop(turn),
+            }
+            let taken = tokio::time::timeout(Wait::from_secs(30), taken).await;
+            assert!(matches!(taken, Ok(Ok(()))), "{taken:?}");
+        }
     }
 }

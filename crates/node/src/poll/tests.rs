@@ -24,7 +24,7 @@ use super::*;
 use crate::ingest;
 use crate::links::Pace;
 use crate::publish::Publishers;
-use crate::spend::Spend;
+use crate::spend::{Purse, Spend};
 
 /// What goes wrong with a list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -296,7 +296,7 @@ struct Scene {
     fake: Arc<Fake>,
     node: Node,
     /// What lists of orders are paid from.
-    list_budget: Arc<Mutex<Budget>>,
+    list_purse: Arc<Purse>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -320,9 +320,8 @@ impl Scene {
         let numbers = (numbers, limits, Duration::from_minutes(60));
         let orders = (Arc::clone(&fake) as Arc<dyn Orders>, pace);
         let mut link = Link::of(channel(), numbers, orders, &clock);
-        let budget = Budget::new(1_000_000, 1_000_000, clock.now());
-        let list_budget = Arc::new(Mutex::new(budget));
-        link.orders.list = Spend::new(&list_budget, 50, 10, &clock);
+        let list_purse = Purse::new(Budget::new(1_000_000, 1_000_000, clock.now()));
+        link.orders.list = Spend::new(&list_purse, 50, 10, &clock);
         let link = Arc::new(link);
         let links: Links = Arc::new(BTreeMap::from([(channel(), link)]));
         let publishers = Arc::new(Publishers::of(&links, &clock, &Arc::default()));
@@ -346,7 +345,7 @@ impl Scene {
             journal,
             fake,
             node,
-            list_budget,
+            list_purse,
             tasks,
         }
     }
@@ -600,14 +599,14 @@ async fn an_order_that_cannot_be_read_holds_raises_back_and_no_other_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_read_though_others_use_the_calls_up() {
     let scene = Scene::stocked("amazon").await;
-    let (clock, budget) = (
+    let (clock, purse) = (
         Arc::clone(&scene.fake.clock),
-        Arc::clone(&scene.list_budget),
+        Arc::clone(&scene.list_purse),
     );
-    *budget.lock().unwrap() = Budget::new(100, 1_000, clock.now());
+    *purse.budget() = Budget::new(100, 1_000, clock.now());
     let greedy = tokio::spawn(async move {
         loop {
-            while budget.lock().unwrap().take(10, clock.now()) {}
+            while purse.budget().take(10, clock.now()) {}
             clock.sleep(Duration::from_ms(10)).await;
         }
     });

@@ -128,7 +128,7 @@ impl Publisher {
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        lock(&self.link.numbers.budget)
+        self.link.numbers.purse.budget()
     }
 
     /// The same publisher, that notes there how long changes take.
@@ -157,6 +157,7 @@ impl Publisher {
         self.lose_calls().await;
         loop {
             let now = self.clock.now();
+            let freed = self.link.numbers.purse.freed();
             let picked = self.desk().pick(&mut self.budget(), now);
             if let Some(pick) = picked {
                 tokio::spawn(Arc::clone(&self).call(pick));
@@ -165,6 +166,7 @@ impl Publisher {
             let due = self.desk().next_due(&self.budget(), now);
             tokio::select! {
                 () = self.changed.notified() => {}
+                () = freed => {}
                 () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {}
             }
         }
@@ -399,7 +401,7 @@ impl Publisher {
                 points_left,
             }) => {
                 if let Some(left) = points_left {
-                    self.budget().correct(left, self.clock.now());
+                    self.link.numbers.purse.correct(left, self.clock.now());
                 }
                 answers.truncate(asked);
                 (answers, Ok(()))

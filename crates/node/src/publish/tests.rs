@@ -14,10 +14,13 @@ use crossdock_model::v1::{
     Writes,
 };
 use crossdock_model::{LocationId, SkuId};
-use crossdock_runtime::{DeskLimits, Node, Options, RealClock, Unconnected, bucket_of};
+use crossdock_runtime::{
+    DeskLimits, Node, Options, PausedClock, RealClock, Unconnected, bucket_of,
+};
 
 use super::*;
 use crate::links::{Pace, Unlisted};
+use crate::spend::{Purse, Spend};
 
 const SKUS: usize = 20;
 const LIMITS: DeskLimits = DeskLimits {
@@ -172,12 +175,21 @@ fn publishing() -> Publishing {
 struct Scene {
     journal: Arc<MemoryJournal>,
     shop: Arc<Shop>,
+    /// What calls about numbers are paid from.
+    purse: Arc<Purse>,
     node: Node,
 }
 
 impl Scene {
     async fn start(journal: Arc<MemoryJournal>, shop: Arc<Shop>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+        Self::start_at(journal, shop, Arc::new(RealClock::default())).await
+    }
+
+    async fn start_at(
+        journal: Arc<MemoryJournal>,
+        shop: Arc<Shop>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let numbers = Arc::clone(&shop) as Arc<dyn Numbers>;
         let link = Arc::new(Link::of(
             shop_id(),
@@ -185,6 +197,7 @@ impl Scene {
             (Arc::new(Unlisted), Pace::EASY),
             &clock,
         ));
+        let purse = Arc::clone(&link.numbers.purse);
         let publisher = Arc::new(Publisher::new(link, Arc::clone(&clock)));
         let publishers = Arc::new(Publishers::new([publisher]));
         let mut options = Options::new(1);
@@ -200,15 +213,20 @@ impl Scene {
         Self {
             journal,
             shop,
+            purse,
             node,
         }
     }
 
     /// A shop that shows 5 of everything, of which there are 50.
     async fn stocked() -> Self {
+        Self::stocked_at(Arc::new(RealClock::default()), publishing()).await
+    }
+
+    async fn stocked_at(clock: Arc<dyn Clock>, publishing: Publishing) -> Self {
         let shop = Arc::new(Shop::default());
         let journal = Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)));
-        let scene = Self::start(journal, shop).await;
+        let scene = Self::start_at(journal, shop, clock).await;
         for number in 0..SKUS {
             scene.shop.books().shown.insert(listing(number), 5);
             let define = SkuCommand::Define {
@@ -217,8 +235,13 @@ impl Scene {
             };
             scene.ask(sku(number), Command::Sku(define)).await;
             scene.adjust(number, 50).await;
-            scene.map(number).await;
+            scene.map(&shop_id(), number).await;
         }
+        scene.connect(shop_id(), publishing).await;
+        scene
+    }
+
+    async fn connect(&self, channel: ChannelId, publishing: Publishing) {
         let settings = ChannelSettings {
             connector: "shopify".to_owned(),
             sale: Sale::AlreadySold,
@@ -226,26 +249,25 @@ impl Scene {
         };
         let steps = [
             ChannelCommand::Connect(settings),
-            ChannelCommand::PublishAs(Box::new(publishing())),
+            ChannelCommand::PublishAs(Box::new(publishing)),
             ChannelCommand::SetMode(ChannelMode::Active),
         ];
         for step in steps {
-            let channel = EntityId::Channel(shop_id());
-            scene.ask(channel, Command::Channel(step)).await;
+            let channel = EntityId::Channel(channel.clone());
+            self.ask(channel, Command::Channel(step)).await;
         }
-        scene
     }
 
     async fn ask(&self, to: EntityId, command: Command) {
         self.node.handle().ask(to, command, by()).await.unwrap();
     }
 
-    async fn map(&self, number: usize) {
+    async fn map(&self, channel: &ChannelId, number: usize) {
         let map = BucketCommand::Map {
             listing: listing(number),
             target: single(number),
         };
-        let bucket = EntityId::Bucket(shop_id(), bucket_of(&listing(number)));
+        let bucket = EntityId::Bucket(channel.clone(), bucket_of(&listing(number)));
         self.ask(bucket, Command::Bucket(map)).await;
     }
 
@@ -325,6 +347,30 @@ async fn what_was_raised_unseen_is_found_and_lowered() {
     scene.node.stop().await;
 }
 
+/// Time stands still: what waits for points is sent as soon as another call is not waited for any more that had claimed
+/// all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_nobody_claims_any_more_are_used_at_once() {
+    let clock = Arc::new(PausedClock::new(RealClock::default().now()));
+    let scene = Scene::stocked_at(Arc::clone(&clock) as Arc<dyn Clock>, publishing()).await;
+    scene.shows(|_| 50).await;
+    let time = Arc::clone(&clock) as Arc<dyn Clock>;
+    *scene.purse.budget() = Budget::per_hour(1, 1_000, clock.now());
+    assert!(scene.purse.budget().take(1, clock.now()));
+    let mut turn = Spend::new(&scene.purse, 1_000, 0, &time).turn();
+    clock.advance(Duration::from_s(5));
+    assert!(!turn.try_take(), "one point is not there yet");
+    for number in 0..SKUS {
+        scene.adjust(number, -1).await;
+    }
+    tokio::time::sleep(Wait::from_millis(200)).await;
+    let shown: Vec<i64> = scene.shop.books().shown.values().copied().collect();
+    assert_eq!(shown, [50; SKUS]);
+    drop(turn);
+    scene.shows(|_| 49).await;
+    scene.node.stop().await;
+}
+
 /// Everything that was decided and not heard, or begun and not ended, is taken up by the next process.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_in_the_middle_loses_no_number() {
@@ -338,6 +384,7 @@ async fn a_restart_in_the_middle_loses_no_number() {
         journal,
         shop,
         node,
+        ..
     } = scene;
     // Not stopped in order: its tasks are gone with the next claim of the shards.
     drop(node);

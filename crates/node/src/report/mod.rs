@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration as Wait;
 
 use crossdock_channels::Repeat;
@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{Config, Publish};
 use crate::links::{Link, Links};
-use crate::spend::Spend;
+use crate::spend::{Purse, Spend};
 use amazon::Account;
 use shopify::{Shop, ShopOptions};
 
@@ -177,8 +177,8 @@ fn told_by(
     clock: &Arc<dyn Clock>,
 ) -> Option<Arc<dyn Told>> {
     if let (Some(admin), Some(publish)) = (&link.shop, publish) {
-        let budget = &link.numbers.budget;
-        let spend = SHOP_POINTS.map(|points| Spend::new(budget, points, SPARE_POINTS, clock));
+        let purse = &link.numbers.purse;
+        let spend = SHOP_POINTS.map(|points| Spend::new(purse, points, SPARE_POINTS, clock));
         let options = ShopOptions {
             places: places(publish),
             notify: publish.notify_buyers,
@@ -190,7 +190,7 @@ fn told_by(
     let operation = Operation::ConfirmShipment;
     let per_h = operation.per_hour().into();
     let budget = Budget::per_hour(per_h, operation.burst(), clock.now());
-    let spend = Spend::new(&Arc::new(Mutex::new(budget)), 1, 0, clock);
+    let spend = Spend::new(&Purse::new(budget), 1, 0, clock);
     Some(Arc::new(Account::new(seller, spend)))
 }
 

@@ -21,7 +21,7 @@ use crossdock_sim::shopify::{Fault, Faults, Serving, Store, StoreOptions};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::spend::Spend;
+use crate::spend::{Purse, Spend};
 
 /// How much faster than the world's the time of these tests is.
 const TIMES: u32 = 50;
@@ -36,8 +36,8 @@ where
 }
 
 fn spend(clock: &Arc<dyn Clock>) -> Spend {
-    let budget = Budget::new(1_000_000, 1_000_000, clock.now());
-    Spend::new(&Arc::new(Mutex::new(budget)), 1, 0, clock)
+    let purse = Purse::new(Budget::new(1_000_000, 1_000_000, clock.now()));
+    Spend::new(&purse, 1, 0, clock)
 }
 
 fn clock() -> Arc<dyn Clock> {
@@ -516,7 +516,7 @@ async fn a_package_is_confirmed_once_however_often_it_is_said() {
     let seller = Seller::new(account, now).unwrap();
     let per_s = Operation::ConfirmShipment.per_hour() / 3_600;
     let budget = Budget::new(per_s, Operation::ConfirmShipment.burst(), clock.now());
-    let spend = Spend::new(&Arc::new(Mutex::new(budget)), 1, 0, &clock);
+    let spend = Spend::new(&Purse::new(budget), 1, 0, &clock);
     let scene = Scene::start(Arc::new(Account::new(seller, spend)), clock).await;
     for _ in 0..4 {
         let order = market

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::links::BulkLink;
-use crate::spend::Spend;
+use crate::spend::{Purse, Spend};
 
 /// Numbers; the seller has no listing for the last one.
 const NUMBERS: usize = 31;
@@ -95,10 +95,9 @@ impl Seat {
             reads_max: 1,
             ..LIMITS
         };
-        let budget = |operation: Operation| {
+        let purse = |operation: Operation| {
             let per_h = operation.per_hour().into();
-            let budget = Budget::per_hour(per_h, operation.burst(), self.clock.now());
-            Arc::new(Mutex::new(budget))
+            Purse::new(Budget::per_hour(per_h, operation.burst(), self.clock.now()))
         };
         let numbers = Arc::new(self.seller.clone()) as Arc<dyn Numbers>;
         let numbers = (numbers, limits, Duration::from_minutes(60));
@@ -108,10 +107,10 @@ impl Seat {
             (Arc::new(Unlisted), Pace::EASY),
             &self.clock,
         );
-        link.numbers.budget = budget(Operation::PatchListingsItem);
+        link.numbers.purse = purse(Operation::PatchListingsItem);
         link.numbers.bulk = Some(BulkLink {
             bulk: Arc::new(self.seller.clone()),
-            spend: Spend::new(&budget(Operation::CreateFeed), 1, 0, &self.clock),
+            spend: Spend::new(&purse(Operation::CreateFeed), 1, 0, &self.clock),
             waiting_min: WAITING_MIN,
             look_every: Duration::from_ms(500),
             open_max,
