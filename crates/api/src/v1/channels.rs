@@ -1,8 +1,8 @@
 //! Channels: connected, let in, paused.
 
 use crossdock_model::command::ChannelCommand;
-use crossdock_model::v1::{ChannelMode, ChannelSettings, Sale, Scope};
-use crossdock_model::{Answer, ChannelId, Command, EntityId};
+use crossdock_model::v1::{Buffer, ChannelMode, ChannelSettings, Publishing, Sale, Scope};
+use crossdock_model::{Answer, ChannelId, Command, Duration, EntityId};
 use crossdock_runtime::Reply;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -66,6 +66,9 @@ pub(crate) struct ChannelDoc {
     adopt_older_than: Option<Time>,
     /// Whether its numbers can be read and set, as the settings name a place.
     publishes: bool,
+    /// What is kept back of each listing, where its numbers can be set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    buffer: Option<BufferDoc>,
     /// Its orders were read up to then, where they are read from its API.
     read_up_to: Option<Time>,
     /// SKUs of which it shows none.
@@ -74,6 +77,74 @@ pub(crate) struct ChannelDoc {
     /// Locations whose stock it does not show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused_locations: Vec<String>,
+}
+
+/// Units of each listing that are kept back.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum BufferDoc {
+    /// Always as many.
+    Fixed {
+        /// So many.
+        units: u32,
+    },
+    /// As many as others sell within the lag, but for that risk.
+    Measured {
+        /// Risk at which others sell more.
+        risk: f64,
+        /// Seconds from a sale elsewhere until the channel shows it, as they are reckoned with.
+        lag_s: f64,
+        /// Where the lag comes from: `configured`, or `measured` while that is longer.
+        lag_from: &'static str,
+        /// What was measured, if that is reckoned with.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        measured: Option<MeasuredDoc>,
+        /// Units kept back at least.
+        floor_units: u32,
+        /// Units kept back at most.
+        cap_units: u32,
+    },
+}
+
+/// What was measured of how far a channel is behind.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct MeasuredDoc {
+    /// Of a hundred changes 99 were shown within so many seconds.
+    p99_s: f64,
+    /// So many were measured.
+    changes: u64,
+}
+
+impl BufferDoc {
+    fn of(publishing: &Publishing) -> Self {
+        match publishing.buffer {
+            Buffer::Fixed { units } => Self::Fixed { units },
+            Buffer::Measured {
+                risk_ppm,
+                lag,
+                floor_units,
+                cap_units,
+            } => {
+                let measured = publishing.lag_measured.as_ref();
+                let measured = measured.filter(|measured| measured.lag > lag);
+                Self::Measured {
+                    risk: f64::from(risk_ppm) / 1_000_000.0,
+                    lag_s: seconds(publishing.lag_beside(lag)),
+                    lag_from: measured.map_or("configured", |_| "measured"),
+                    measured: measured.map(|measured| MeasuredDoc {
+                        p99_s: seconds(measured.p99),
+                        changes: measured.changes,
+                    }),
+                    floor_units,
+                    cap_units,
+                }
+            }
+        }
+    }
+}
+
+fn seconds(span: Duration) -> f64 {
+    span.as_ms() as f64 / 1_000.0
 }
 
 fn names<T: ToString>(ids: &[T]) -> Vec<String> {
@@ -176,6 +247,7 @@ pub(super) async fn doc(
         publishes: publishing
             .as_ref()
             .is_some_and(|known| !known.places.is_empty()),
+        buffer: publishing.as_deref().map(BufferDoc::of),
         read_up_to: polled.as_ref().map(|polled| Time(polled.read_up_to)),
         paused_skus: publishing
             .as_ref()
@@ -249,4 +321,58 @@ pub(super) async fn change(
     let done = asking.ask(entity, Command::Channel(command), hash).await?;
     let (document, _) = doc(asking, &channel).await?;
     Ok(Doc::of(&done, document))
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::v1::{MeasuredLag, Writes};
+    use serde_json::json;
+
+    use super::*;
+
+    /// (lag that is measured in milliseconds, lag reckoned with, where it comes from) beside five seconds.
+    #[test]
+    fn a_channel_says_what_lag_is_reckoned_with_and_why() {
+        let mut publishing = Publishing {
+            version: 1,
+            mode: ChannelMode::Active,
+            writes: Writes::Absolute,
+            places: Vec::new(),
+            buffer: Buffer::Measured {
+                risk_ppm: 1_000,
+                lag: Duration::from_s(5),
+                floor_units: 1,
+                cap_units: 9,
+            },
+            lag_measured: None,
+            unseen_for: Duration::default(),
+            unseen_risk_ppm: 0,
+            call_for: Duration::default(),
+            wrong_for: Duration::default(),
+            paused_skus: Vec::new(),
+            paused_locations: Vec::new(),
+        };
+        for (measured_ms, lag_s, from) in [
+            (None, 5.0, "configured"),
+            (Some(3_375), 5.0, "configured"),
+            (Some(7_593), 7.593, "measured"),
+        ] {
+            publishing.lag_measured = measured_ms.map(|ms| MeasuredLag {
+                lag: Duration::from_ms(ms),
+                p99: Duration::from_ms(ms - 300),
+                changes: 412,
+            });
+            let mut expected = json!({
+                "kind": "measured", "risk": 0.001, "lag_s": lag_s, "lag_from": from, "floor_units": 1, "cap_units": 9,
+            });
+            if from == "measured" {
+                expected["measured"] = json!({ "p99_s": 7.293, "changes": 412 });
+            }
+            let said = serde_json::to_value(BufferDoc::of(&publishing)).unwrap();
+            assert_eq!(said, expected);
+        }
+        publishing.buffer = Buffer::Fixed { units: 3 };
+        let said = serde_json::to_value(BufferDoc::of(&publishing)).unwrap();
+        assert_eq!(said, json!({ "kind": "fixed", "units": 3 }));
+    }
 }

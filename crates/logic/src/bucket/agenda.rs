@@ -87,6 +87,12 @@ impl Agenda {
         self.tasks.contains_key(number)
     }
 
+    /// Whether it waits for nothing but its turn: it is to be lowered, and was not refused.
+    pub fn tells_lag(&self, number: &NumberId) -> bool {
+        let rank = self.tasks.get(number).and_then(|task| task.rank);
+        rank.is_some_and(|rank| rank.urgency == Urgency::Lower && rank.refused_at.is_none())
+    }
+
     /// All of them.
     pub fn numbers(&self) -> impl Iterator<Item = &NumberId> {
         self.tasks.keys()

@@ -10,6 +10,7 @@ use crossdock_model::v1::{
 use crossdock_model::{ChannelId, Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
 
 use super::calls::{numbered, task};
+use super::changes::Changes;
 use super::numbers::parts;
 use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
@@ -143,8 +144,10 @@ impl BucketState {
         let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
         listings.iter().for_each(|listing| self.listen(id, listing));
         if was_observed && publishing.mode != ChannelMode::Observed {
-            // What others changed while it was only observed is no sale that is still to be heard of.
+            // What others changed while it was only observed is no sale that is still to be heard of, and that nothing was
+            // sent until now says nothing of the channel's pace.
             self.count_anew(&listings);
+            self.changes = Changes::default();
         }
     }
 

@@ -49,6 +49,7 @@ impl BucketState {
                     units,
                     change_from: None,
                     since: self.changes.since(number),
+                    tells_lag: false,
                 },
             });
         }

@@ -134,6 +134,7 @@ impl BucketState {
                         units,
                         change_from,
                         since: self.changes.since(number),
+                        tells_lag: self.wrong.tells_lag(number),
                     }
                 }
                 Some(Act::Nothing | Act::AwaitProof { .. }) | None => continue,

@@ -336,6 +336,7 @@ fn kept_units(
             floor_units,
             cap_units,
         } => {
+            let lag = publishing.lag_beside(*lag);
             let others = |heard: &Heard| {
                 let others = heard.rates.iter().filter(|rate| rate.channel != *channel);
                 let (milli, shape) = others.fold((0, 0), |(milli, shape): (u64, u64), rate| {
@@ -344,7 +345,7 @@ fn kept_units(
                         shape.saturating_add(rate.shape_milli),
                     )
                 });
-                buffer_units(demand((milli, shape), *lag), risk(*risk_ppm))
+                buffer_units(demand((milli, shape), lag), risk(*risk_ppm))
             };
             per_unit_units(made_of, others).clamp(*floor_units, (*cap_units).max(*floor_units))
         }

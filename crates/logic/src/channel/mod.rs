@@ -53,11 +53,16 @@ impl Decider for ChannelState {
     ) -> Result<Decision<ChannelEvent>, Rejection> {
         let connected = self.settings.is_some();
         let event = match command {
-            ChannelCommand::PublishAs(_) | ChannelCommand::Pause { .. } if !connected => {
+            ChannelCommand::PublishAs(_)
+            | ChannelCommand::Pause { .. }
+            | ChannelCommand::MeasureLag(_)
+                if !connected =>
+            {
                 return Err(Rejection::NotFound(asked.id.to_string()));
             }
             ChannelCommand::PublishAs(wanted) => return self.publish_as(wanted),
             ChannelCommand::Pause { what, paused } => return self.pause(what, *paused),
+            ChannelCommand::MeasureLag(measured) => self.measure_lag(measured.as_ref()),
             ChannelCommand::Connect(settings) => (self.settings.as_ref() != Some(settings))
                 .then(|| ChannelEvent::Connected(settings.clone())),
             ChannelCommand::SetMode(_)

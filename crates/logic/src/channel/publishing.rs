@@ -1,7 +1,7 @@
 //! What is published to a channel: set by its configuration, its mode and what is paused; told to every bucket.
 
 use crossdock_model::command::{BucketCommand, Effect, PauseTarget};
-use crossdock_model::v1::{ChannelEvent, ChannelMode, Publishing};
+use crossdock_model::v1::{Buffer, ChannelEvent, ChannelMode, MeasuredLag, Publishing};
 use crossdock_model::{Answer, Command, EntityId, Rejection};
 
 use super::ChannelState;
@@ -22,6 +22,7 @@ impl ChannelState {
         let wanted = Publishing {
             version,
             mode: self.mode,
+            lag_measured: known.and_then(|known| known.lag_measured.clone()),
             paused_skus: known.map_or_else(Vec::new, |known| known.paused_skus.clone()),
             paused_locations: known.map_or_else(Vec::new, |known| known.paused_locations.clone()),
             ..wanted.clone()
@@ -66,6 +67,24 @@ impl ChannelState {
             });
         }
         Ok(Decision::done(self.changed(wanted).into_iter().collect()))
+    }
+
+    /// Where buffers are reckoned with a lag: the one measured, while it is longer than the one configured. Other figures that
+    /// come to the same lag say nothing new.
+    pub(super) fn measure_lag(&self, measured: Option<&MeasuredLag>) -> Option<ChannelEvent> {
+        let known = self.publishing.as_deref()?;
+        let Buffer::Measured { lag, .. } = known.buffer else {
+            return None;
+        };
+        let measured = measured.filter(|measured| measured.lag > lag);
+        let lag = |measured: Option<&MeasuredLag>| measured.map(|measured| measured.lag);
+        if lag(known.lag_measured.as_ref()) == lag(measured) {
+            return None;
+        }
+        self.changed(Publishing {
+            lag_measured: measured.cloned(),
+            ..known.clone()
+        })
     }
 
     /// The event of another way to publish, under the next version.

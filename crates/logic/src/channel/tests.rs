@@ -2,8 +2,8 @@
 
 use crossdock_model::command::{BucketCommand, ChannelCommand, Effect, PauseTarget};
 use crossdock_model::v1::{
-    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, Polled, Publishing, Sale,
-    Writes,
+    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, MeasuredLag, Polled,
+    Publishing, Sale, Writes,
 };
 use crossdock_model::{
     Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
@@ -168,6 +168,7 @@ fn publishing() -> Publishing {
             locations: vec![LocationId::new("reno").unwrap()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        lag_measured: None,
         unseen_for: Duration::from_s(1),
         unseen_risk_ppm: 1_000,
         call_for: Duration::from_s(10),
@@ -315,4 +316,55 @@ fn a_channel_is_not_paused_before_it_is_published_to() {
         matches!(refused, Err(Rejection::Invalid { .. })),
         "{refused:?}"
     );
+}
+
+/// A longer lag than the configured five seconds is told to every bucket, and survives another configuration; a shorter one,
+/// and one that comes to the same, change nothing.
+#[test]
+fn a_measured_lag_is_told_while_it_is_longer_than_the_configured_one() {
+    use ChannelCommand::{Connect, MeasureLag, PublishAs};
+    let mut channel = Scene::new("channel:shop");
+    let measure = |lag_ms, changes| {
+        MeasureLag(Some(MeasuredLag {
+            lag: Duration::from_ms(lag_ms),
+            p99: Duration::from_ms(lag_ms - 9),
+            changes,
+        }))
+    };
+    let buffered = |lag_s| {
+        PublishAs(Box::new(Publishing {
+            buffer: Buffer::Measured {
+                risk_ppm: 1_000,
+                lag: Duration::from_s(lag_s),
+                floor_units: 0,
+                cap_units: 100,
+            },
+            ..publishing()
+        }))
+    };
+    let unknown = channel.ask(Command::Channel(measure(7_593, 40)));
+    assert!(matches!(unknown, Err(Rejection::NotFound(_))));
+    check(&mut channel, vec![(Connect(settings(Sale::AlreadySold)), 1)]);
+    // (step, events, milliseconds measured that all buckets are told)
+    let steps = [
+        (measure(7_593, 40), 0, None),
+        (PublishAs(Box::new(publishing())), 1, None),
+        (measure(7_593, 40), 0, None),
+        (buffered(5), 1, None),
+        (measure(3_375, 40), 0, None),
+        (measure(7_593, 40), 1, Some(7_593)),
+        (measure(7_593, 55), 0, Some(7_593)),
+        (buffered(6), 1, Some(7_593)),
+        (measure(17_083, 70), 1, Some(17_083)),
+        (measure(5_062, 90), 1, None),
+        (measure(7_593, 95), 1, Some(7_593)),
+        (MeasureLag(None), 1, None),
+        (MeasureLag(None), 0, None),
+    ];
+    for (step, events, lag_ms) in steps {
+        check(&mut channel, vec![(step.clone(), events)]);
+        let told = told(&channel).and_then(|(_, told)| told.lag_measured);
+        let told = told.map(|measured| measured.lag.as_ms());
+        assert_eq!(told, lag_ms, "{step:?}");
+    }
 }

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::v1::{
-    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget, Polled,
-    PublishedStock, Publishing, ShownLevel,
+    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget, MeasuredLag,
+    Polled, PublishedStock, Publishing, ShownLevel,
 };
 use crate::{ListingId, LocationId, SkuId, SourceId, Timestamp};
 
@@ -49,6 +49,8 @@ pub enum ChannelCommand {
     },
     /// Its orders were read so far, and all that was read is stored.
     Poll(Polled),
+    /// So far it is behind, as measured; `None`: nothing that was measured holds any more.
+    MeasureLag(Option<MeasuredLag>),
 }
 
 /// What is paused on a channel.

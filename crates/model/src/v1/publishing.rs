@@ -39,6 +39,17 @@ pub enum Buffer {
     },
 }
 
+/// How long a channel takes to show a change, as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasuredLag {
+    /// What is reckoned with.
+    pub lag: Duration,
+    /// Of a hundred changes 99 were shown within that.
+    pub p99: Duration,
+    /// So many were measured.
+    pub changes: u64,
+}
+
 /// What is published to a channel, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publishing {
@@ -48,6 +59,8 @@ pub struct Publishing {
     pub writes: Writes,
     pub places: Vec<ChannelPlace>,
     pub buffer: Buffer,
+    /// The lag as it is measured, while that is longer than the one configured for [`Buffer::Measured`].
+    pub lag_measured: Option<MeasuredLag>,
     /// The 99th percentile of the time from a sale of the channel itself to its unit being taken off our stock.
     pub unseen_for: Duration,
     /// Risk at which more than the expected unseen sales happened, in millionths.
@@ -60,6 +73,15 @@ pub struct Publishing {
     pub paused_skus: Vec<SkuId>,
     /// Counted as empty here.
     pub paused_locations: Vec<LocationId>,
+}
+
+impl Publishing {
+    /// The lag that is reckoned with: the longer one of what is configured and what is measured.
+    #[must_use]
+    pub fn lag_beside(&self, configured: Duration) -> Duration {
+        let measured = self.lag_measured.as_ref();
+        measured.map_or(configured, |measured| measured.lag.max(configured))
+    }
 }
 
 /// How far a listing is let in.

@@ -2,8 +2,8 @@
 
 use crossdock_model::answer::{NumberCall, NumberCallKind, NumberView};
 use crossdock_model::v1::{
-    Buffer, CallOutcome, ChannelMode, ChannelPlace, ListingMode, PublishedStock, Publishing,
-    SellingRate, Sold, Tracking, Writes,
+    Buffer, CallOutcome, ChannelMode, ChannelPlace, ListingMode, MeasuredLag,
+    PublishedStock, Publishing, SellingRate, Sold, Tracking, Writes,
 };
 use crossdock_model::{Duration, EntityId, SourceId};
 
@@ -28,6 +28,11 @@ pub fn publishing() -> Publishing {
             locations: vec![location("reno")],
         }],
         buffer: Buffer::Fixed { units: 2 },
+        lag_measured: Some(MeasuredLag {
+            lag: Duration::from_ms(3_375),
+            p99: Duration::from_ms(2_900),
+            changes: 412,
+        }),
         unseen_for: Duration::from_s(300),
         unseen_risk_ppm: 1_000,
         call_for: Duration::from_s(10),
@@ -65,6 +70,7 @@ pub fn number_calls() -> Vec<NumberCall> {
         units: 4,
         change_from: Some(-2),
         since: Some(at(6)),
+        tells_lag: true,
     };
     let call = |kind| NumberCall {
         listing: listing(),

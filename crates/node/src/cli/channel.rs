@@ -116,7 +116,8 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
             break;
         }
     }
-    let document = json!({ "items": numbers });
+    let known = client.get(&["v1", "channels", channel]).await?;
+    let document = json!({ "items": numbers, "buffer": known["buffer"] });
     out.show(&document, |out, document| {
         let fields = ["listing", "place", "shown", "should"];
         out.table(
@@ -125,6 +126,10 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         );
         let count = document["items"].as_array().map_or(0, Vec::len) as u64;
         out.line(format_args!("{} would change", many(count, "number")));
+        out.line(format_args!(
+            "kept back of each listing: {}",
+            kept_back(&document["buffer"])
+        ));
     });
     Ok(())
 }
@@ -138,6 +143,23 @@ async fn publish(target: &Target, channel: &str) -> Outcome {
         ));
     }
     Ok(())
+}
+
+/// What is kept back of each listing, and why so much.
+fn kept_back(buffer: &Value) -> String {
+    if buffer["kind"] != "measured" {
+        return many(buffer["units"].as_u64().unwrap_or(0), "unit");
+    }
+    let why = match &buffer["measured"] {
+        Value::Null => "as configured".to_owned(),
+        measured => format!(
+            "as measured: 99 of 100 changes were shown within {} s, of {}",
+            text(measured, "p99_s"),
+            text(measured, "changes")
+        ),
+    };
+    let [lag, floor, cap] = ["lag_s", "floor_units", "cap_units"].map(|field| text(buffer, field));
+    format!("what others sell within {lag} s, {floor} to {cap} units ({why})")
 }
 
 async fn set_mode(target: &Target, channel: &str, mode: &str) -> Outcome<Value> {
@@ -244,5 +266,24 @@ mod tests {
         assert!(finish(&json!({"adopted": [], "errors": []})).is_ok());
         let failure = finish(&json!({"adopted": [{}], "errors": [{"line": 3, "detail": "x"}]}));
         assert_eq!(failure.unwrap_err().what, "1 order could not be adopted");
+    }
+
+    #[test]
+    fn what_is_kept_back_says_where_its_lag_comes_from() {
+        let measured = |measured: Value| json!({"kind": "measured", "lag_s": 7.593, "floor_units": 0, "cap_units": 100, "measured": measured});
+        let table = [
+            (json!({"kind": "fixed", "units": 1}), "1 unit"),
+            (
+                measured(Value::Null),
+                "what others sell within 7.593 s, 0 to 100 units (as configured)",
+            ),
+            (
+                measured(json!({"p99_s": 6.1, "changes": 412})),
+                "what others sell within 7.593 s, 0 to 100 units (as measured: 99 of 100 changes were shown within 6.1 s, of 412)",
+            ),
+        ];
+        for (buffer, words) in table {
+            assert_eq!(kept_back(&buffer), words);
+        }
     }
 }

@@ -146,9 +146,9 @@ time_zone = "UTC"
 # when the shop has deleted them), and what can be sold is published to it, once `crossdock channel publish` has said so:
 # its address, an access token, and its places by their ids with the locations whose stock each sells. (`crossdock
 # channel places` lists the places; without any in here, nothing is published.) Of each listing some units are kept back:
-# always as many, or (buffer) as many as others sell until the shop shows it, but for a risk. The shop's API gives so many
-# points a second, its list of orders is so many seconds late; a number that is wrong for so many minutes becomes an
-# exception.
+# always as many, or (buffer) as many as others sell until the shop shows it, but for a risk: within lag_s seconds, or
+# longer while the shop is slower. The shop's API gives so many points a second, its list of orders is so many seconds
+# late; a number that is wrong for so many minutes becomes an exception.
 # [channels.shop.publish]
 # url = "https://example.myshopify.com"
 # token = {{ env = "SHOP_TOKEN" }}

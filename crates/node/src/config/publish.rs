@@ -63,7 +63,8 @@ pub struct Publish {
 pub struct MeasuredBuffer {
     /// Risk at which others sell more than is kept back, until the channel shows it.
     pub risk: f64,
-    /// Seconds from a sale elsewhere until the channel shows it, at the 99th percentile.
+    /// Seconds from a sale elsewhere until the channel shows it, at the 99th percentile; longer while it is measured to
+    /// take longer.
     pub lag_s: u32,
     /// Units kept back at least.
     #[serde(default)]
@@ -162,6 +163,7 @@ pub(super) fn published(
         writes,
         places,
         buffer,
+        lag_measured: None,
         unseen_for: Duration::default(),
         unseen_risk_ppm: 0,
         call_for: CALL_FOR,

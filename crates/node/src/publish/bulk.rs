@@ -23,6 +23,7 @@ struct Handed {
     call: u64,
     units: u32,
     since: Option<Timestamp>,
+    tells_lag: bool,
 }
 
 impl Publisher {
@@ -98,6 +99,7 @@ impl Publisher {
                         call: id,
                         units,
                         since,
+                        tells_lag,
                         ..
                     } => Some(Handed {
                         bucket,
@@ -105,6 +107,7 @@ impl Publisher {
                         call: id,
                         units,
                         since,
+                        tells_lag,
                     }),
                     NumberCallKind::Read => None,
                 }));
@@ -146,8 +149,7 @@ impl Publisher {
             let (listing, place) = one.number;
             let outcome = outcome(state, at);
             if let (CallOutcome::Confirmed { .. }, Some(since)) = (&outcome, one.since) {
-                self.lags
-                    .observe(&self.link.channel, self.clock.now().since(since));
+                self.note_lag(since, one.tells_lag);
             }
             ended.entry(one.bucket).or_default().push(CallEnd {
                 listing,

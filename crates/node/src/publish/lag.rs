@@ -84,7 +84,8 @@ impl Lags {
 }
 
 impl Spread {
-    fn observe(&mut self, lag: Duration) {
+    /// One more.
+    pub(super) fn observe(&mut self, lag: Duration) {
         let ms = lag.as_ms();
         #[expect(
             clippy::cast_possible_truncation,

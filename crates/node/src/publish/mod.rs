@@ -5,6 +5,7 @@
 
 mod bulk;
 mod lag;
+mod measure;
 mod recheck;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,8 @@ const CHANNEL_AWAY: &str = "channel_away";
 const AGAIN: Duration = Duration::from_ms(500);
 
 pub use lag::{Lags, Spread};
+
+use measure::Gauge;
 
 /// Who publishes to which channel.
 #[derive(Default)]
@@ -72,6 +75,7 @@ impl Publishers {
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::run)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::recheck)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::hand_over)),
+                tokio::spawn(Arc::clone(publisher).watch(Publisher::measure)),
             ]
         });
         tasks.collect()
@@ -105,6 +109,7 @@ pub struct Publisher {
     desk: Mutex<Desk>,
     changed: Notify,
     lags: Arc<Lags>,
+    gauge: Mutex<Gauge>,
     door: OnceLock<Door>,
 }
 
@@ -123,6 +128,7 @@ impl Publisher {
             desk,
             changed: Notify::new(),
             lags: Arc::default(),
+            gauge: Mutex::default(),
             door: OnceLock::new(),
         }
     }
@@ -185,13 +191,15 @@ impl Publisher {
     }
 
     async fn ask(&self, bucket: u16, command: BucketCommand) -> Result<Answer, AskError> {
+        let entity = EntityId::Bucket(self.link.channel.clone(), bucket);
+        self.ask_entity(entity, Command::Bucket(command)).await
+    }
+
+    async fn ask_entity(&self, entity: EntityId, command: Command) -> Result<Answer, AskError> {
         let Some(door) = self.door.get() else {
             return Err(AskError::ShuttingDown);
         };
-        let entity = EntityId::Bucket(self.link.channel.clone(), bucket);
-        let asked = door
-            .handle
-            .ask(entity, Command::Bucket(command), door.by.clone());
+        let asked = door.handle.ask(entity, command, door.by.clone());
         Ok(asked.await?.answer)
     }
 
@@ -226,6 +234,7 @@ impl Publisher {
                     units,
                     change_from,
                     since,
+                    tells_lag,
                 } => {
                     let begun = Begun {
                         bucket,
@@ -233,6 +242,7 @@ impl Publisher {
                         units,
                         change_from,
                         since,
+                        tells_lag,
                     };
                     calls.insert(number, begun);
                 }
@@ -300,8 +310,7 @@ impl Publisher {
         for (at, (number, begun)) in calls.into_iter().enumerate() {
             let outcome = outcome(answers.get(at), result.as_ref().err());
             if let (CallOutcome::Confirmed { .. }, Some(since)) = (&outcome, begun.since) {
-                self.lags
-                    .observe(&self.link.channel, self.clock.now().since(since));
+                self.note_lag(since, begun.tells_lag);
             }
             let (listing, place) = number.clone();
             ended.entry(begun.bucket).or_default().push(CallEnd {
@@ -450,14 +459,14 @@ impl Publisher {
     }
 
     async fn tell(&self, command: ChannelCommand) {
-        let Some(door) = self.door.get() else { return };
-        let entity = EntityId::Channel(self.link.channel.clone());
-        let told = door
-            .handle
-            .ask(entity, Command::Channel(command), door.by.clone());
-        if let Err(error) = told.await {
+        if let Err(error) = self.ask_channel(Command::Channel(command)).await {
             tracing::warn!(channel = %self.link.channel, %error, "an exception could not be noted");
         }
+    }
+
+    async fn ask_channel(&self, command: Command) -> Result<Answer, AskError> {
+        let entity = EntityId::Channel(self.link.channel.clone());
+        self.ask_entity(entity, command).await
     }
 }
 
@@ -483,4 +492,6 @@ struct Begun {
     change_from: Option<i64>,
     /// When the oldest change was made that it tells of.
     since: Option<Timestamp>,
+    /// Nothing but the channel's pace kept that waiting.
+    tells_lag: bool,
 }

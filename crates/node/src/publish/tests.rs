@@ -2,6 +2,7 @@
 
 mod feeds;
 mod gaps;
+mod slow;
 
 use std::collections::VecDeque;
 use std::time::Duration as Wait;
@@ -45,6 +46,8 @@ struct Books {
     faults: VecDeque<Fault>,
     calls: usize,
     at_ms: i64,
+    /// Setting numbers takes that long, by a clock that stands still otherwise.
+    slow: Option<(Arc<PausedClock>, Duration)>,
 }
 
 /// A shop in memory.
@@ -105,6 +108,9 @@ impl Books {
 
 impl Numbers for Shop {
     fn set(&self, numbers: Vec<NumberSet>) -> Calling<SetOutcome> {
+        if let Some((clock, takes)) = &self.books().slow {
+            clock.advance(*takes);
+        }
         let called = self.call(|books| numbers.iter().map(|number| books.set(number)).collect());
         Box::pin(std::future::ready(called))
     }
@@ -163,6 +169,7 @@ fn publishing() -> Publishing {
             locations: vec![reno()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        lag_measured: None,
         unseen_for: Duration::from_minutes(3),
         unseen_risk_ppm: 1_000,
         call_for: Duration::from_ms(200),

@@ -6,7 +6,8 @@ use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
     Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, DriftClass, Kit, ListingMode,
-    ListingTarget, PublishedStock, Publishing, SellingRate, ShownLevel, Sold, Tracking, Writes,
+    ListingTarget, MeasuredLag, PublishedStock, Publishing, SellingRate, ShownLevel, Sold, Tracking,
+    Writes,
 };
 use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, Rejection, SkuId,
@@ -42,6 +43,7 @@ fn publishing(mode: ChannelMode, writes: Writes) -> Publishing {
             locations: vec![LocationId::new("reno").unwrap()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        lag_measured: None,
         unseen_for: Duration::from_minutes(3),
         unseen_risk_ppm: 1_000,
         call_for: Duration::from_s(10),
@@ -240,8 +242,11 @@ impl Shop {
 /// Calls, whenever what they tell of has changed.
 fn timeless(mut calls: Vec<NumberCallKind>) -> Vec<NumberCallKind> {
     for kind in &mut calls {
-        if let NumberCallKind::Set { since, .. } = kind {
-            *since = None;
+        if let NumberCallKind::Set {
+            since, tells_lag, ..
+        } = kind
+        {
+            (*since, *tells_lag) = (None, false);
         }
     }
     calls
@@ -253,6 +258,7 @@ fn set(call: u64, units: u32, from: Option<i64>) -> Vec<NumberCallKind> {
         units,
         change_from: from,
         since: None,
+        tells_lag: false,
     }]
 }
 
@@ -283,6 +289,82 @@ fn a_call_is_as_old_as_the_oldest_change_it_tells_of() {
     shop.confirm(3);
     say(&mut shop, 6, 1, 50);
     assert_eq!(since(&mut shop), Some(50));
+}
+
+/// What is lowered tells how far the channel is behind; what is raised waits for more than the channel, and so does what
+/// was refused. That a number waited to be let in says nothing of it.
+#[test]
+fn only_what_is_lowered_tells_the_lag_of_a_channel() {
+    let told = |shop: &mut Shop| match shop.begin_timed()[..] {
+        [
+            NumberCallKind::Set {
+                since, tells_lag, ..
+            },
+        ] => (since.is_some(), tells_lag),
+        ref other => panic!("{other:?}"),
+    };
+    let mut shop = Shop::new(publishing(ChannelMode::Observed, Writes::CompareAndSet));
+    shop.say("A", 1, 9, &[]);
+    shop.shows(12);
+    shop.say("A", 2, 8, &[]);
+    shop.tell(BucketCommand::Publish(Box::new(Publishing {
+        version: 2,
+        ..publishing(ChannelMode::Active, Writes::CompareAndSet)
+    })));
+    assert_eq!(told(&mut shop), (false, true));
+    shop.confirm(1);
+    shop.say("A", 3, 7, &[]);
+    assert_eq!(told(&mut shop), (true, true));
+    shop.confirm(2);
+    shop.say("A", 4, 9, &[]);
+    assert_eq!(told(&mut shop), (true, false));
+    shop.confirm(3);
+    shop.say("A", 5, 6, &[]);
+    assert!(told(&mut shop).1);
+    let problem = "no such item".to_owned();
+    shop.end(4, CallOutcome::Refused { problem });
+    assert_eq!(told(&mut shop), (true, false));
+}
+
+/// Others sell 20 an hour: (lag that is measured, units kept back for a risk of 0.1 % between floor and cap), by the table of
+/// formula 5. Five seconds are configured.
+#[test]
+fn what_is_kept_back_follows_the_measured_lag() {
+    let minutes = Duration::from_minutes;
+    for (measured, floor_units, cap_units, kept) in [
+        (None, 0, 100, 1),
+        (Some(Duration::from_s(1)), 0, 100, 1),
+        (Some(minutes(10)), 0, 100, 10),
+        (Some(minutes(180)), 0, 100, 85),
+        (Some(minutes(180)), 0, 40, 40),
+        (None, 3, 100, 3),
+    ] {
+        let mut shop = Shop::new(Publishing {
+            buffer: Buffer::Measured {
+                risk_ppm: 1_000,
+                lag: Duration::from_s(5),
+                floor_units,
+                cap_units,
+            },
+            lag_measured: measured.map(|lag| MeasuredLag {
+                lag,
+                p99: lag,
+                changes: 40,
+            }),
+            ..publishing(ChannelMode::Active, Writes::CompareAndSet)
+        });
+        let rate = |channel: &str, milli_per_h| SellingRate {
+            channel: ChannelId::new(channel).unwrap(),
+            milli_per_h,
+            shape_milli: 1_000_000_000,
+        };
+        shop.say_stock(PublishedStock {
+            rates: vec![rate("shop", 900_000), rate("market", 20_000)],
+            ..Shop::stock("A", 1, 200, &[])
+        });
+        shop.shows(200);
+        assert_eq!(shop.begin(), set(1, 200 - kept, Some(200)), "{measured:?}");
+    }
 }
 
 #[test]
