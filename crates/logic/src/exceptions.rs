@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crossdock_model::Rejection;
-use crossdock_model::v1::{ExceptionClosed, ExceptionKey, ExceptionNoted, ExceptionOpened};
+use crossdock_model::command::ExceptionCommand;
+use crossdock_model::v1::{
+    ChannelEvent, ExceptionClosed, ExceptionKey, ExceptionNoted, ExceptionOpened, SystemEvent,
+};
 use serde::{Deserialize, Serialize};
 
 /// Exceptions of one entity that may be open at a time.
@@ -90,6 +93,32 @@ impl OpenExceptions {
         })
     }
 
+    /// What a command comes to; nothing when it is so already.
+    ///
+    /// # Errors
+    /// As [`Self::try_open`], [`Self::resolve`] and [`Self::note`].
+    pub fn decide(&self, command: &ExceptionCommand) -> Result<Option<ExceptionEvent>, Rejection> {
+        Ok(match command {
+            ExceptionCommand::Open {
+                kind,
+                subject,
+                cause,
+                evidence,
+            } => self
+                .try_open(kind, subject, cause, evidence)?
+                .map(ExceptionEvent::Opened),
+            ExceptionCommand::Close { kind, subject, how } => self
+                .close(kind, subject, None, how)
+                .map(ExceptionEvent::Closed),
+            ExceptionCommand::Resolve { key, how } => {
+                Some(ExceptionEvent::Closed(self.resolve(key, how)?))
+            }
+            ExceptionCommand::Note { key, text } => {
+                Some(ExceptionEvent::Noted(self.note(key, text)?))
+            }
+        })
+    }
+
     /// The event of a note on that episode.
     ///
     /// # Errors
@@ -131,6 +160,37 @@ impl OpenExceptions {
                 self.closed.remove(&name);
                 self.forgotten = self.forgotten.max(episode);
             }
+        }
+    }
+}
+
+/// What happened to an exception.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExceptionEvent {
+    /// It is open.
+    Opened(ExceptionOpened),
+    /// It is over.
+    Closed(ExceptionClosed),
+    /// A person wrote onto it.
+    Noted(ExceptionNoted),
+}
+
+impl From<ExceptionEvent> for ChannelEvent {
+    fn from(event: ExceptionEvent) -> Self {
+        match event {
+            ExceptionEvent::Opened(opened) => Self::ExceptionOpened(opened),
+            ExceptionEvent::Closed(closed) => Self::ExceptionClosed(closed),
+            ExceptionEvent::Noted(noted) => Self::ExceptionNoted(noted),
+        }
+    }
+}
+
+impl From<ExceptionEvent> for SystemEvent {
+    fn from(event: ExceptionEvent) -> Self {
+        match event {
+            ExceptionEvent::Opened(opened) => Self::ExceptionOpened(opened),
+            ExceptionEvent::Closed(closed) => Self::ExceptionClosed(closed),
+            ExceptionEvent::Noted(noted) => Self::ExceptionNoted(noted),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::answer::{EndpointView, KeyView, QuarantineView};
-use crossdock_model::command::SystemCommand;
-use crossdock_model::v1::{self, ExceptionKey, ExceptionNoted, SystemEvent};
+use crossdock_model::command::{ExceptionCommand, SystemCommand};
+use crossdock_model::v1::{self, SystemEvent};
 use crossdock_model::{Answer, CredentialId, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
-use crate::exceptions::{self, OpenExceptions};
+use crate::exceptions::{self, ExceptionEvent, OpenExceptions};
 
 /// API keys, endpoints and quarantine marks at most, each.
 const DOCUMENTS_MAX: usize = 10_000;
@@ -45,11 +45,10 @@ impl Decider for SystemState {
         if let Some(answer) = self.answer(command) {
             return Ok(Decision::unchanged(answer));
         }
-        if let SystemCommand::NoteException { key, text } = command {
-            let noted = self.note(key, text)?;
-            return Ok(Decision::done(vec![SystemEvent::ExceptionNoted(noted)]));
+        if let SystemCommand::Exception(command) = command {
+            let event = self.about_exception(command)?.map(SystemEvent::from);
+            return Ok(Decision::done(event.into_iter().collect()));
         }
-        self.check_closing(command)?;
         let change = self.change(command, asked.version);
         if change.is_some() {
             self.check(command)?;
@@ -202,9 +201,7 @@ impl SystemState {
             | SystemCommand::ReadKeys
             | SystemCommand::ReadEndpoints
             | SystemCommand::ReadQuarantine
-            | SystemCommand::OpenException { .. }
-            | SystemCommand::CloseException { .. }
-            | SystemCommand::NoteException { .. } => false,
+            | SystemCommand::Exception(_) => false,
         }
     }
 
@@ -253,15 +250,6 @@ impl SystemState {
                 false => room("endpoints", self.endpoints.len()),
             },
             SystemCommand::Quarantine { .. } => room("quarantine marks", self.quarantine.len()),
-            SystemCommand::OpenException {
-                kind,
-                subject,
-                cause,
-                evidence,
-            } => self
-                .exceptions
-                .try_open(kind, subject, cause, evidence)
-                .map(drop),
             _ => Ok(()),
         }
     }
@@ -276,7 +264,7 @@ impl SystemState {
             | SystemCommand::ReadKeys
             | SystemCommand::ReadEndpoints
             | SystemCommand::ReadQuarantine
-            | SystemCommand::NoteException { .. } => None,
+            | SystemCommand::Exception(_) => None,
             SystemCommand::SaveRuleSet { document } => {
                 let version = self.rule_set.0 + 1;
                 Some(SystemEvent::RuleSetSaved { version, document })
@@ -327,9 +315,6 @@ impl SystemState {
                 command_hash,
                 skipped,
             }),
-            SystemCommand::OpenException { .. } | SystemCommand::CloseException { .. } => {
-                self.change_exceptions(command)
-            }
         }
     }
 
@@ -340,49 +325,24 @@ impl SystemState {
         marks.find(|Mark { view, .. }| v1::quarantined(&view.entity, view.command_hash) == subject)
     }
 
-    fn check_closing(&self, command: &SystemCommand) -> Result<(), Rejection> {
-        match command {
-            SystemCommand::CloseException { kind, subject, .. }
-                if self.quarantined(kind, subject).is_some() =>
-            {
+    fn about_exception(
+        &self,
+        command: &ExceptionCommand,
+    ) -> Result<Option<ExceptionEvent>, Rejection> {
+        let (kind, subject) = command.about();
+        match (self.quarantined(kind, subject), command) {
+            (Some(_), ExceptionCommand::Close { .. } | ExceptionCommand::Resolve { .. }) => {
                 Err(Rejection::WrongState {
                     state: format!("{subject} is put aside"),
                     hint: "retry or skip it in quarantine, which closes this too".to_owned(),
                 })
             }
-            _ => Ok(()),
+            (Some(mark), ExceptionCommand::Note { key, text }) => {
+                let noted = exceptions::noted(mark.episode == key.episode, key, text)?;
+                Ok(Some(ExceptionEvent::Noted(noted)))
+            }
+            (None, _) | (Some(_), ExceptionCommand::Open { .. }) => self.exceptions.decide(command),
         }
-    }
-
-    fn note(&self, key: &ExceptionKey, text: &str) -> Result<ExceptionNoted, Rejection> {
-        match self.quarantined(&key.kind, &key.subject) {
-            Some(mark) => exceptions::noted(mark.episode == key.episode, key, text),
-            None => self.exceptions.note(key, text),
-        }
-    }
-
-    fn change_exceptions(&self, command: &SystemCommand) -> Option<SystemEvent> {
-        if let SystemCommand::OpenException {
-            kind,
-            subject,
-            cause,
-            evidence,
-        } = command
-        {
-            let opened = self.exceptions.open(kind, subject, cause, evidence);
-            return opened.map(SystemEvent::ExceptionOpened);
-        }
-        let SystemCommand::CloseException {
-            kind,
-            subject,
-            episode,
-            how,
-        } = command
-        else {
-            return None;
-        };
-        let closed = self.exceptions.close(kind, subject, *episode, how);
-        closed.map(SystemEvent::ExceptionClosed)
     }
 }
 
@@ -402,7 +362,7 @@ fn room(what: &str, len: usize) -> Result<(), Rejection> {
 
 #[cfg(test)]
 mod tests {
-    use crossdock_model::command::SystemCommand;
+    use crossdock_model::command::{ExceptionCommand, SystemCommand};
     use crossdock_model::v1::{self, ExceptionKey, Scope};
     use crossdock_model::{Answer, Command, CredentialId, Rejection};
 
@@ -517,19 +477,21 @@ mod tests {
             subject: "sku:A".to_owned(),
             episode: 1,
         };
-        let close = Command::System(SystemCommand::CloseException {
-            kind: key.kind.clone(),
-            subject: key.subject.clone(),
-            episode: Some(1),
-            how: "Looked at.".to_owned(),
-        });
-        let refused = system.ask(close);
-        assert!(
-            matches!(refused, Err(Rejection::WrongState { .. })),
-            "{refused:?}"
-        );
+        let how = "Looked at.".to_owned();
+        let resolve = ExceptionCommand::Resolve {
+            key: key.clone(),
+            how,
+        };
+        let close = ExceptionCommand::close(&key.kind, &key.subject, "Looked at.");
+        for command in [resolve, close] {
+            let refused = system.ask(Command::System(SystemCommand::Exception(command)));
+            assert!(
+                matches!(refused, Err(Rejection::WrongState { .. })),
+                "{refused:?}"
+            );
+        }
         let text = "Asked for help.".to_owned();
-        let note = SystemCommand::NoteException { key, text };
+        let note = SystemCommand::Exception(ExceptionCommand::Note { key, text });
         check(&mut system, vec![(note.clone(), 3)]);
         check(&mut system, vec![(lift(None), 4), (lift(None), 4)]);
         let over = system.ask(Command::System(note.clone()));

@@ -5,11 +5,13 @@
 )]
 
 mod channel;
+mod exception;
 mod system;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::channel::{BucketCommand, CallEnd, ChannelCommand, PauseTarget};
+pub use self::exception::ExceptionCommand;
 pub use self::system::SystemCommand;
 use crate::answer::Answer;
 pub use crate::effect::{Delivery, DeliveryKind, Effect, Notice, PlanRequest, ReportCall, Said};

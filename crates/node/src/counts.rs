@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{CountsPage, HttpSender};
-use crossdock_model::command::{SkuCommand, SystemCommand};
+use crossdock_model::command::{ExceptionCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{CountBasis, CountOutcome};
 use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, LocationId, SkuId, SourceId,
@@ -225,31 +225,19 @@ impl Counter {
     }
 
     async fn open(&self, kind: &str, subject: &str, cause: String) {
-        self.tell(SystemCommand::OpenException {
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            cause,
-            evidence: Vec::new(),
-        })
-        .await;
+        self.tell(ExceptionCommand::open(kind, subject, cause))
+            .await;
     }
 
     async fn close(&self, kind: &str, subject: &str, how: &str) {
-        self.tell(SystemCommand::CloseException {
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            episode: None,
-            how: how.to_owned(),
-        })
-        .await;
+        self.tell(ExceptionCommand::close(kind, subject, how)).await;
     }
 
-    async fn tell(&self, command: SystemCommand) {
-        let told = self.handle.ask(
-            EntityId::System(0),
-            Command::System(command),
-            self.by.clone(),
-        );
+    async fn tell(&self, command: ExceptionCommand) {
+        let command = Command::System(SystemCommand::Exception(command));
+        let told = self
+            .handle
+            .ask(EntityId::System(0), command, self.by.clone());
         if let Err(error) = told.await {
             tracing::warn!(%error, "an exception about counts could not be recorded");
         }

@@ -8,7 +8,7 @@ use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, SendError};
 use crossdock_insight::{Delivered, FeedEvent, Insight};
 use crossdock_model::answer::EndpointView;
-use crossdock_model::command::SystemCommand;
+use crossdock_model::command::{ExceptionCommand, SystemCommand};
 use crossdock_model::{Answer, Command, CredentialId, EntityId};
 use crossdock_runtime::{By, Handle};
 use serde_json::json;
@@ -174,15 +174,16 @@ impl Outgoing {
         let Ok(principal) = CredentialId::new("outgoing") else {
             return;
         };
-        let command = Command::System(SystemCommand::OpenException {
-            kind: "undelivered_event".to_owned(),
-            subject: format!("endpoint:{}", endpoint.id),
-            cause: format!(
+        let open = ExceptionCommand::open_with(
+            "undelivered_event",
+            &format!("endpoint:{}", endpoint.id),
+            format!(
                 "Endpoint {} did not take event {} after all tries: {error}.",
                 endpoint.id, event.id
             ),
-            evidence: vec![("event".to_owned(), event.id.to_string())],
-        });
+            vec![("event".to_owned(), event.id.to_string())],
+        );
+        let command = Command::System(SystemCommand::Exception(open));
         if let Err(error) = self
             .handle
             .ask(EntityId::System(0), command, By::new(principal))

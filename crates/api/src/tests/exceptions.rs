@@ -1,6 +1,6 @@
 //! Exceptions over HTTP: whoever holds them, they are noted and resolved in the same way.
 
-use crossdock_model::command::ChannelCommand;
+use crossdock_model::command::{ChannelCommand, ExceptionCommand};
 use crossdock_model::{Command, EntityId};
 use serde_json::{Value, json};
 
@@ -42,15 +42,15 @@ async fn note_and_resolve(server: &Server, kind: &str) -> (u16, Value) {
     (done.status.as_u16(), done.json()["detail"].clone())
 }
 
+fn unmapped() -> ExceptionCommand {
+    let cause = "It stands for no SKU.".to_owned();
+    ExceptionCommand::open("unmapped", "api/40001", cause)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exception_of_a_channel_is_noted_and_resolved() {
     let server = Server::start().await;
-    let unmapped = Command::Channel(ChannelCommand::OpenException {
-        kind: "unmapped".to_owned(),
-        subject: "api/40001".to_owned(),
-        cause: "It stands for no SKU.".to_owned(),
-        evidence: Vec::new(),
-    });
+    let unmapped = Command::Channel(ChannelCommand::Exception(unmapped()));
     let channel: EntityId = "channel:api".parse().unwrap();
     let by = super::By::new(super::CredentialId::new("test").unwrap());
     server.handle.ask(channel, unmapped, by).await.unwrap();
@@ -61,12 +61,7 @@ async fn an_exception_of_a_channel_is_noted_and_resolved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_resolve_gives_nothing_up() {
     let server = Server::start().await;
-    let unmapped = Command::Channel(ChannelCommand::OpenException {
-        kind: "unmapped".to_owned(),
-        subject: "api/40001".to_owned(),
-        cause: "It stands for no SKU.".to_owned(),
-        evidence: Vec::new(),
-    });
+    let unmapped = Command::Channel(ChannelCommand::Exception(unmapped()));
     let channel: EntityId = "channel:api".parse().unwrap();
     let by = super::By::new(super::CredentialId::new("test").unwrap());
     server.handle.ask(channel, unmapped, by).await.unwrap();

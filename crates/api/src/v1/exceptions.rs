@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use crossdock_insight::{ExceptionFilter, ExceptionRow};
 use crossdock_model::command::{
-    BucketCommand, ChannelCommand, OrderCommand, SkuCommand, SystemCommand,
+    BucketCommand, ChannelCommand, ExceptionCommand, OrderCommand, SkuCommand, SystemCommand,
 };
 use crossdock_model::v1::{ExceptionKey, Scope};
 use crossdock_model::{Command, EntityId};
@@ -257,19 +257,15 @@ async fn resolve(
     let command = match &entity {
         EntityId::Sku(_) => Command::Sku(SkuCommand::ResolveException { key, how }),
         EntityId::Order(_) => Command::Order(OrderCommand::ResolveException { key, how }),
-        EntityId::Channel(_) => Command::Channel(ChannelCommand::CloseException {
-            kind: key.kind,
-            subject: key.subject,
-            episode: Some(key.episode),
-            how,
-        }),
+        EntityId::Channel(_) => {
+            let resolve = ExceptionCommand::Resolve { key, how };
+            Command::Channel(ChannelCommand::Exception(resolve))
+        }
         EntityId::Bucket(..) => Command::Bucket(BucketCommand::ResolveException { key, how }),
-        EntityId::System(_) => Command::System(SystemCommand::CloseException {
-            kind: key.kind,
-            subject: key.subject,
-            episode: Some(key.episode),
-            how,
-        }),
+        EntityId::System(_) => {
+            let resolve = ExceptionCommand::Resolve { key, how };
+            Command::System(SystemCommand::Exception(resolve))
+        }
         other => return Err(no_holder(other)),
     };
     // Given up while it is open, so that a resolve that breaks off is repeated; and not before it may be closed.
@@ -311,9 +307,15 @@ async fn note(
     let command = match &entity {
         EntityId::Sku(_) => Command::Sku(SkuCommand::NoteException { key, text }),
         EntityId::Order(_) => Command::Order(OrderCommand::NoteException { key, text }),
-        EntityId::Channel(_) => Command::Channel(ChannelCommand::NoteException { key, text }),
+        EntityId::Channel(_) => {
+            let note = ExceptionCommand::Note { key, text };
+            Command::Channel(ChannelCommand::Exception(note))
+        }
         EntityId::Bucket(..) => Command::Bucket(BucketCommand::NoteException { key, text }),
-        EntityId::System(_) => Command::System(SystemCommand::NoteException { key, text }),
+        EntityId::System(_) => {
+            let note = ExceptionCommand::Note { key, text };
+            Command::System(SystemCommand::Exception(note))
+        }
         other => return Err(no_holder(other)),
     };
     let done = asking.ask(entity, command, input.hash).await?;

@@ -7,9 +7,7 @@ mod publishing;
 mod tests;
 
 use crossdock_model::command::{ChannelCommand, EffectNumber};
-use crossdock_model::v1::{
-    ChannelEvent, ChannelMode, ChannelSettings, ExceptionKey, Polled, Publishing,
-};
+use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, Polled, Publishing};
 use crossdock_model::{Answer, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -81,41 +79,9 @@ impl Decider for ChannelState {
             ChannelCommand::Poll(polled) => {
                 (self.polled.as_ref() != Some(polled)).then(|| ChannelEvent::Polled(polled.clone()))
             }
-            ChannelCommand::OpenException {
-                kind,
-                subject,
-                cause,
-                evidence,
-            } => self
-                .exceptions
-                .try_open(kind, subject, cause, evidence)?
-                .map(ChannelEvent::ExceptionOpened),
-            ChannelCommand::CloseException {
-                kind,
-                subject,
-                episode: Some(episode),
-                how,
-            } => {
-                let key = ExceptionKey {
-                    kind: kind.clone(),
-                    subject: subject.clone(),
-                    episode: *episode,
-                };
-                let closed = self.exceptions.resolve(&key, how)?;
-                Some(ChannelEvent::ExceptionClosed(closed))
+            ChannelCommand::Exception(command) => {
+                self.exceptions.decide(command)?.map(ChannelEvent::from)
             }
-            ChannelCommand::CloseException {
-                kind,
-                subject,
-                episode: None,
-                how,
-            } => self
-                .exceptions
-                .close(kind, subject, None, how)
-                .map(ChannelEvent::ExceptionClosed),
-            ChannelCommand::NoteException { key, text } => Some(ChannelEvent::ExceptionNoted(
-                self.exceptions.note(key, text)?,
-            )),
         };
         Ok(Decision::done(event.into_iter().collect()))
     }

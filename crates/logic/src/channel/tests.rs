@@ -1,9 +1,11 @@
 //! A channel: connected, let in, paused, and its exceptions.
 
-use crossdock_model::command::{BucketCommand, ChannelCommand, Effect, PauseTarget};
+use crossdock_model::command::{
+    BucketCommand, ChannelCommand, Effect, ExceptionCommand, PauseTarget,
+};
 use crossdock_model::v1::{
-    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, MeasuredLag, Polled,
-    Publishing, Sale, Writes,
+    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, ExceptionKey,
+    MeasuredLag, Polled, Publishing, Sale, Writes,
 };
 use crossdock_model::{
     Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
@@ -101,17 +103,17 @@ fn where_reading_stands_is_kept_once_and_told() {
 
 #[test]
 fn an_exception_is_open_once_and_counts_its_episodes() {
-    let open = || ChannelCommand::OpenException {
-        kind: "unmapped".to_owned(),
-        subject: "listing:42".to_owned(),
-        cause: "Nothing is mapped to this listing.".to_owned(),
-        evidence: Vec::new(),
+    use ChannelCommand::Exception;
+    let open = || {
+        let cause = "Nothing is mapped to this listing.".to_owned();
+        Exception(ExceptionCommand::open("unmapped", "listing:42", cause))
     };
-    let close = || ChannelCommand::CloseException {
-        kind: "unmapped".to_owned(),
-        subject: "listing:42".to_owned(),
-        episode: None,
-        how: "It was mapped.".to_owned(),
+    let close = || {
+        Exception(ExceptionCommand::close(
+            "unmapped",
+            "listing:42",
+            "It was mapped.",
+        ))
     };
     let mut channel = Scene::new("channel:shop");
     let steps = [
@@ -127,26 +129,27 @@ fn an_exception_is_open_once_and_counts_its_episodes() {
     };
     assert_eq!(opened.key.episode, 2);
     // Whoever settles the first one is told that it is over.
-    let late = ChannelCommand::CloseException {
-        kind: "unmapped".to_owned(),
-        subject: "listing:42".to_owned(),
-        episode: Some(1),
+    let late = Exception(ExceptionCommand::Resolve {
+        key: ExceptionKey {
+            episode: 1,
+            ..opened.key.clone()
+        },
         how: "It is not ours.".to_owned(),
-    };
+    });
     let late = channel.ask(Command::Channel(late));
     assert!(matches!(late, Err(Rejection::NotFound(_))), "{late:?}");
 }
 
 #[test]
 fn layout_is_golden() {
-    use ChannelCommand::{BeginAdoption, Connect, OpenException, SetMode};
+    use ChannelCommand::{BeginAdoption, Connect, Exception, SetMode};
     let mut channel = Scene::new("channel:shop");
-    let open = OpenException {
-        kind: "listing_unmapped".to_owned(),
-        subject: "7".to_owned(),
-        cause: "nobody mapped it".to_owned(),
-        evidence: vec![("sku".to_owned(), "A".to_owned())],
-    };
+    let open = Exception(ExceptionCommand::open_with(
+        "listing_unmapped",
+        "7",
+        "nobody mapped it".to_owned(),
+        vec![("sku".to_owned(), "A".to_owned())],
+    ));
     let older_than = Timestamp::from_ms(5);
     let steps = [
         Connect(settings(Sale::AlreadySold)),

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ExceptionCommand;
 use crate::v1::{
     CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget, MeasuredLag,
     Polled, PublishedStock, Publishing, ShownLevel,
@@ -20,26 +21,8 @@ pub enum ChannelCommand {
     BeginAdoption {
         older_than: Timestamp,
     },
-    /// Opens (or keeps open) an exception about something that is not an entity of its own: an unmapped
-    /// listing, an unreadable payload.
-    OpenException {
-        kind: String,
-        subject: String,
-        cause: String,
-        evidence: Vec<(String, String)>,
-    },
-    /// `episode`: that one alone, which must be open; else whichever is.
-    CloseException {
-        kind: String,
-        subject: String,
-        episode: Option<u32>,
-        how: String,
-    },
-    /// A person writes onto an open exception.
-    NoteException {
-        key: ExceptionKey,
-        text: String,
-    },
+    /// About something that is not an entity of its own: an unmapped listing, an unreadable payload.
+    Exception(ExceptionCommand),
     /// How its numbers are written, as the configuration says. Mode, pauses and version stay as they are.
     PublishAs(Box<Publishing>),
     /// Shows none of a SKU, or of what is at a location; `paused: false` ends that.

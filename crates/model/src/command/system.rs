@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::v1::{ExceptionKey, Scope};
+use super::ExceptionCommand;
+use crate::v1::Scope;
 use crate::{CredentialId, Timestamp};
 
 /// Commands for `system:{n}`.
@@ -49,22 +50,5 @@ pub enum SystemCommand {
         skipped: bool,
     },
     ReadQuarantine,
-    OpenException {
-        kind: String,
-        subject: String,
-        cause: String,
-        evidence: Vec<(String, String)>,
-    },
-    /// `episode`: that one alone; else whichever is open.
-    CloseException {
-        kind: String,
-        subject: String,
-        episode: Option<u32>,
-        how: String,
-    },
-    /// A person writes onto an open exception.
-    NoteException {
-        key: ExceptionKey,
-        text: String,
-    },
+    Exception(ExceptionCommand),
 }

@@ -1,7 +1,7 @@
 //! One delivery's way: worked on until it is done, parked under an open exception, or left for later.
 
 use crossdock_journal::{InboxMark, InboxRow, InboxState};
-use crossdock_model::command::ChannelCommand;
+use crossdock_model::command::{ChannelCommand, ExceptionCommand};
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityId};
 use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
@@ -205,13 +205,9 @@ impl Worker {
             ("topic".to_owned(), row.delivery.topic.clone()),
             ("delivery".to_owned(), id.delivery.clone()),
         ];
-        let command = ChannelCommand::OpenException {
-            kind: lack.kind.to_owned(),
-            subject: lack.subject.clone(),
-            cause: lack.cause.clone(),
-            evidence,
-        };
-        self.tell_channel(&id.channel, command).await;
+        let cause = lack.cause.clone();
+        let open = ExceptionCommand::open_with(lack.kind, &lack.subject, cause, evidence);
+        self.tell_channel(&id.channel, open).await;
     }
 
     pub(super) async fn close_exception(
@@ -221,23 +217,18 @@ impl Worker {
         subject: &str,
         how: &str,
     ) {
-        let command = ChannelCommand::CloseException {
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            episode: None,
-            how: how.to_owned(),
-        };
-        self.tell_channel(channel, command).await;
+        let close = ExceptionCommand::close(kind, subject, how);
+        self.tell_channel(channel, close).await;
     }
 
-    async fn tell_channel(&self, channel: &ChannelId, command: ChannelCommand) {
+    async fn tell_channel(&self, channel: &ChannelId, command: ExceptionCommand) {
         let Ok(principal) = CredentialId::new("ingest") else {
             return;
         };
         let entity = EntityId::Channel(channel.clone());
         let asked = self.handle.ask(
             entity,
-            Command::Channel(command),
+            Command::Channel(ChannelCommand::Exception(command)),
             By::new(principal).of(Class::ChannelOrder),
         );
         if let Err(error) = asked.await {

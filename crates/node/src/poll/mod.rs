@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossdock_channels::CallError;
-use crossdock_model::command::{BucketCommand, ChannelCommand};
+use crossdock_model::command::{BucketCommand, ChannelCommand, ExceptionCommand};
 use crossdock_model::v1::Polled;
 use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, ExternalId, Timestamp,
@@ -304,25 +304,26 @@ impl Poller {
     fn unreadable(&self, since: Timestamp, age: Duration, problem: &str) -> ChannelCommand {
         let channel = &self.link.channel;
         let minutes = age.as_ms() / 60_000;
-        ChannelCommand::OpenException {
-            kind: ORDERS_UNREAD.to_owned(),
-            subject: channel.to_string(),
-            cause: format!(
-                "The orders of {channel} could not be read for {minutes} minutes: what it sold and did not tell is not \
-                 known here, and numbers that must not rise before that is known stay down. It is tried again all the \
-                 time; see the channel's status page, and its secrets here. The last call: {problem}"
-            ),
-            evidence: vec![("read_up_to_ms".to_owned(), since.as_ms().to_string())],
-        }
+        let cause = format!(
+            "The orders of {channel} could not be read for {minutes} minutes: what it sold and did not tell is not known \
+             here, and numbers that must not rise before that is known stay down. It is tried again all the time; see \
+             the channel's status page, and its secrets here. The last call: {problem}"
+        );
+        ChannelCommand::Exception(ExceptionCommand::open_with(
+            ORDERS_UNREAD,
+            channel.as_str(),
+            cause,
+            vec![("read_up_to_ms".to_owned(), since.as_ms().to_string())],
+        ))
     }
 
     fn readable_again(&self) -> ChannelCommand {
-        ChannelCommand::CloseException {
-            kind: ORDERS_UNREAD.to_owned(),
-            subject: self.link.channel.to_string(),
-            episode: None,
-            how: "orders are read again".to_owned(),
-        }
+        let (channel, how) = (&self.link.channel, "orders are read again");
+        ChannelCommand::Exception(ExceptionCommand::close(
+            ORDERS_UNREAD,
+            channel.as_str(),
+            how,
+        ))
     }
 
     /// Keeps where reading stands in the channel, if that has changed, and not all the time.

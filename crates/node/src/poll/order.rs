@@ -3,7 +3,7 @@
 
 use crossdock_channels::CallError;
 use crossdock_model::answer::OrderSummary;
-use crossdock_model::command::ChannelCommand;
+use crossdock_model::command::{ChannelCommand, ExceptionCommand};
 use crossdock_model::{Answer, EntityId, ExternalId, OrderId, Timestamp};
 use crossdock_runtime::{AskError, Door};
 
@@ -136,24 +136,18 @@ impl Poller {
 
     fn unreadable_order(&self, order: &ExternalId, error: &CallError) -> ChannelCommand {
         let channel = &self.link.channel;
-        ChannelCommand::OpenException {
-            kind: UNREADABLE.to_owned(),
-            subject: format!("order:{channel}:{order}"),
-            cause: format!(
-                "{channel} lists order {order} as changed, and it cannot be read: {error}. What it says is not known \
-                 here, and numbers that must not rise before that is known stay down. It is tried again all the time."
-            ),
-            evidence: Vec::new(),
-        }
+        let cause = format!(
+            "{channel} lists order {order} as changed, and it cannot be read: {error}. What it says is not known here, \
+             and numbers that must not rise before that is known stay down. It is tried again all the time."
+        );
+        let subject = format!("order:{channel}:{order}");
+        ChannelCommand::Exception(ExceptionCommand::open(UNREADABLE, &subject, cause))
     }
 
     fn readable_order(&self, order: &ExternalId) -> ChannelCommand {
-        ChannelCommand::CloseException {
-            kind: UNREADABLE.to_owned(),
-            subject: format!("order:{}:{order}", self.link.channel),
-            episode: None,
-            how: "the order is read".to_owned(),
-        }
+        let subject = format!("order:{}:{order}", self.link.channel);
+        let how = "the order is read";
+        ChannelCommand::Exception(ExceptionCommand::close(UNREADABLE, &subject, how))
     }
 
     /// The order as it is here.

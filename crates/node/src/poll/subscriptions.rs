@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossdock_channels::shopify::TOPICS;
 use crossdock_channels::shopify::admin::{Admin, AdminError};
 use crossdock_model::Duration;
-use crossdock_model::command::ChannelCommand;
+use crossdock_model::command::{ChannelCommand, ExceptionCommand};
 
 use super::Poller;
 
@@ -77,25 +77,25 @@ impl Poller {
 
     fn lost(&self, missing: &[&str]) -> ChannelCommand {
         let channel = &self.link.channel;
-        ChannelCommand::OpenException {
-            kind: SUBSCRIPTION_LOST.to_owned(),
-            subject: channel.to_string(),
-            cause: format!(
-                "{channel} does not send webhooks of {} any more: it deletes subscriptions that are not answered for hours. \
-                 They are made again, and what happened meanwhile is read. See that webhook_url can be reached from \
-                 outside.",
-                missing.join(", ")
-            ),
-            evidence: vec![("topics".to_owned(), missing.join(" "))],
-        }
+        let cause = format!(
+            "{channel} does not send webhooks of {} any more: it deletes subscriptions that are not answered for hours. \
+             They are made again, and what happened meanwhile is read. See that webhook_url can be reached from outside.",
+            missing.join(", ")
+        );
+        ChannelCommand::Exception(ExceptionCommand::open_with(
+            SUBSCRIPTION_LOST,
+            channel.as_str(),
+            cause,
+            vec![("topics".to_owned(), missing.join(" "))],
+        ))
     }
 
     fn made_again(&self) -> ChannelCommand {
-        ChannelCommand::CloseException {
-            kind: SUBSCRIPTION_LOST.to_owned(),
-            subject: self.link.channel.to_string(),
-            episode: None,
-            how: "its webhooks are subscribed again".to_owned(),
-        }
+        let (channel, how) = (&self.link.channel, "its webhooks are subscribed again");
+        ChannelCommand::Exception(ExceptionCommand::close(
+            SUBSCRIPTION_LOST,
+            channel.as_str(),
+            how,
+        ))
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossdock_channels::{CallError, Called, NumberSet, NumberShown, SetOutcome};
 use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
-use crossdock_model::command::{BucketCommand, CallEnd, ChannelCommand};
+use crossdock_model::command::{BucketCommand, CallEnd, ChannelCommand, ExceptionCommand};
 use crossdock_model::v1::{CallOutcome, ShownLevel};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, ListingId, SourceId,
@@ -426,14 +426,9 @@ impl Publisher {
             Ok(()) => {
                 let was_away = self.desk().answered();
                 if was_away {
-                    let how = "the channel answers again".to_owned();
-                    self.tell(ChannelCommand::CloseException {
-                        kind: CHANNEL_AWAY.to_owned(),
-                        subject: self.link.channel.to_string(),
-                        episode: None,
-                        how,
-                    })
-                    .await;
+                    let (channel, how) = (&self.link.channel, "the channel answers again");
+                    let close = ExceptionCommand::close(CHANNEL_AWAY, channel.as_str(), how);
+                    self.tell(close).await;
                 }
             }
             Err(CallError::Throttled { retry_after }) => {
@@ -442,24 +437,21 @@ impl Publisher {
             }
             Err(error @ (CallError::NotDone(_) | CallError::Unknown(_))) => {
                 if self.desk().unanswered(now) {
-                    self.tell(ChannelCommand::OpenException {
-                        kind: CHANNEL_AWAY.to_owned(),
-                        subject: self.link.channel.to_string(),
-                        cause: format!(
-                            "{} does not answer: its numbers may be wrong by what was sold since. It is tried again \
-                             all the time; see its status page, and its token here. The last call: {error}",
-                            self.link.channel
-                        ),
-                        evidence: Vec::new(),
-                    })
-                    .await;
+                    let channel = &self.link.channel;
+                    let cause = format!(
+                        "{channel} does not answer: its numbers may be wrong by what was sold since. It is tried again \
+                         all the time; see its status page, and its token here. The last call: {error}"
+                    );
+                    let open = ExceptionCommand::open(CHANNEL_AWAY, channel.as_str(), cause);
+                    self.tell(open).await;
                 }
             }
         }
     }
 
-    async fn tell(&self, command: ChannelCommand) {
-        if let Err(error) = self.ask_channel(Command::Channel(command)).await {
+    async fn tell(&self, command: ExceptionCommand) {
+        let command = Command::Channel(ChannelCommand::Exception(command));
+        if let Err(error) = self.ask_channel(command).await {
             tracing::warn!(channel = %self.link.channel, %error, "an exception could not be noted");
         }
     }
