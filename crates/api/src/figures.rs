@@ -212,6 +212,7 @@ struct Looked {
     stopped: Gauge,
     endpoint_lag: Family<Labels, Gauge>,
     endpoint_failures: Family<Labels, Gauge>,
+    owed: Family<Labels, Gauge>,
 }
 
 impl Looks {
@@ -223,6 +224,11 @@ impl Looks {
             looked.open.get_or_create(&labels).set(gauge(kind.count));
             let age = (now - kind.oldest_at).max(0) / 1000;
             looked.oldest.get_or_create(&labels).set(age);
+        }
+        for owed in self.insight.reports_owed()? {
+            let labels = vec![("channel", owed.channel), ("status", owed.status)];
+            let reports = looked.owed.get_or_create_owned(&labels);
+            reports.set(gauge(owed.reports));
         }
         let lag = self.insight.lag(&*self.handle.journal())?;
         looked.lag.set(gauge(lag.records));
@@ -257,6 +263,8 @@ impl Looked {
             None,
             &self.stopped,
         )?;
+        let help = "Parcels and cancellations that a channel was not told of yet";
+        tell(e, &name("reports_owed"), help, None, &self.owed)?;
         let (help, lag) = ("Events an endpoint was not told yet", &self.endpoint_lag);
         tell(e, &name("endpoint_lag_events"), help, None, lag)?;
         let help = "Failures in a row to tell it the next one";

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::InsightError;
 
 /// Version of the folded tables.
-const FOLDED: i64 = 7;
+const FOLDED: i64 = 8;
 /// Version of the kept tables; another one means a new file.
 const KEPT: i64 = 2;
 /// What `user_version` holds.
@@ -74,6 +74,7 @@ CREATE TABLE reports (
     id TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, request INTEGER, shipment TEXT, lines TEXT NOT NULL,
     status TEXT NOT NULL, error TEXT, retry_at INTEGER, theirs TEXT, changed_at INTEGER NOT NULL,
     PRIMARY KEY (id, number)) WITHOUT ROWID;
+CREATE INDEX reports_owed ON reports (status, id) WHERE status NOT IN ('told', 'void');
 CREATE TABLE skus (sku TEXT PRIMARY KEY, title TEXT NOT NULL, tracking TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE stock (
     sku TEXT NOT NULL, location TEXT NOT NULL, on_hand INTEGER NOT NULL DEFAULT 0,

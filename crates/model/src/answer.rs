@@ -194,6 +194,8 @@ pub enum Seen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportTask {
     pub kind: ReportKind,
+    /// When the channel was first to know.
+    pub made_at: Timestamp,
     /// A call of it may have been carried out: the channel is read before another one is made.
     pub in_doubt: bool,
     /// Shipments of the channel that are known to be something else.

@@ -134,7 +134,7 @@ impl Server {
             insight: &insight,
             journal: &journal,
             telemetry: &options.telemetry,
-            registry: registry(&options.telemetry, flushes, &lags),
+            registry: registry(&options.telemetry, flushes, &callers),
             outbound: Outbound {
                 secrets: secrets.keys().cloned().collect(),
                 sender,
@@ -250,10 +250,11 @@ async fn open_journal(
 }
 
 /// Figures of the parts that the API does not know.
-fn registry(telemetry: &telemetry::Guard, flushes: Histogram, lags: &publish::Lags) -> Registry {
+fn registry(telemetry: &telemetry::Guard, flushes: Histogram, callers: &Callers) -> Registry {
     let mut registry = Registry::default();
     telemetry.register(&mut registry);
-    lags.register(&mut registry);
+    callers.lags.register(&mut registry);
+    callers.reporters.register(&mut registry);
     let help = "The flush of one commit";
     let name = "crossdock_journal_fsync";
     registry.register_with_unit(name, help, Unit::Seconds, flushes);

@@ -148,6 +148,7 @@ async fn figures_have_their_names() {
         "crossdock_insight_lag_records 0",
         "crossdock_insight_stopped_shards 0",
         "# TYPE crossdock_exceptions_open gauge",
+        "# TYPE crossdock_reports_owed gauge",
         "# TYPE crossdock_endpoint_lag_events gauge",
         "# EOF",
     ];

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-pub use counts::OrderCount;
+pub use counts::{OrderCount, OwedCount};
 pub use exceptions::{ExceptionFilter, ExceptionNote, ExceptionRow, OpenExceptions};
 pub use feed::{Delivered, FeedEvent, FeedPage};
 pub use orders::{

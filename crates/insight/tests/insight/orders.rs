@@ -620,7 +620,23 @@ fn what_the_channel_is_told_is_shown() {
             )
         });
         assert_eq!(shown, expected, "{what}");
+        let status = expected.map(|(status, _, _)| status);
+        check_owed(
+            &insight,
+            status.filter(|status| !["told", "void"].contains(status)),
+        );
     }
+}
+
+/// The shop is to know of one report that is in that state, or of none.
+#[track_caller]
+fn check_owed(insight: &Insight, status: Option<&str>) {
+    let owed = insight.reports_owed().unwrap();
+    let owed = owed
+        .iter()
+        .map(|count| (&*count.channel, &*count.status, count.reports));
+    let expected = status.map(|status| ("shop", status, 1));
+    assert_eq!(owed.collect::<Vec<_>>(), Vec::from_iter(expected));
 }
 
 #[test]

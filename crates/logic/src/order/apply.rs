@@ -68,7 +68,7 @@ impl OrderState {
             | OrderEvent::ReportBegun { .. }
             | OrderEvent::ReportFailed { .. }
             | OrderEvent::ReportRetried { .. }
-            | OrderEvent::ReportEnded { .. } => self.apply_reports(event),
+            | OrderEvent::ReportEnded { .. } => self.apply_reports(event, at),
             OrderEvent::EffectDone { effect } => self.effect_done(*effect),
             OrderEvent::TieSeen { .. }
             | OrderEvent::DestinationChanged { .. }

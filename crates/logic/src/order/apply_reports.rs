@@ -1,17 +1,17 @@
 //! How events move what an order's channel is still to be told.
 
-use crossdock_model::Effect;
 use crossdock_model::command::ReportCall;
 use crossdock_model::v1::{LineUnits, OrderEvent, ReportEnd, ReportKind, ReportNumber};
+use crossdock_model::{Effect, Timestamp};
 
 use super::apply::{Applied, illegal, require};
 use super::state::{Order, OrderState, Report, Turn};
 use crate::IllegalHistory;
 
 impl OrderState {
-    pub(super) fn apply_reports(&mut self, event: &OrderEvent) -> Applied {
+    pub(super) fn apply_reports(&mut self, event: &OrderEvent, at: Timestamp) -> Applied {
         match event {
-            OrderEvent::ReportMade { report, kind } => self.report_made(*report, kind),
+            OrderEvent::ReportMade { report, kind } => self.report_made(*report, kind, at),
             OrderEvent::ReportBegun { report } => {
                 let one = self.report_mut(*report)?;
                 one.in_doubt = true;
@@ -54,7 +54,7 @@ impl OrderState {
         report.ok_or_else(|| illegal(format!("nothing is to be told as {number}")))
     }
 
-    fn report_made(&mut self, number: ReportNumber, kind: &ReportKind) -> Applied {
+    fn report_made(&mut self, number: ReportNumber, kind: &ReportKind, at: Timestamp) -> Applied {
         let order = self.order_mut()?;
         let next = order.last_report + 1;
         require(number == next, "reports are counted one by one")?;
@@ -68,6 +68,7 @@ impl OrderState {
         }
         let report = Report {
             kind: kind.clone(),
+            made_at: at,
             attempts: 0,
             failures: 0,
             in_doubt: false,

@@ -68,6 +68,7 @@ impl Draft<'_> {
         };
         let task = ReportTask {
             kind,
+            made_at: one.made_at,
             in_doubt,
             known: order.seen.shipments.iter().cloned().collect(),
         };

@@ -350,6 +350,7 @@ pub(super) struct Sending {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Report {
     pub kind: ReportKind,
+    pub made_at: Timestamp,
     /// Calls so far: they number them.
     pub attempts: u32,
     pub failures: u32,

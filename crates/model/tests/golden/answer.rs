@@ -126,6 +126,7 @@ samples!(answers, Answer {
                 tracking: None,
                 shipped_at: at(6),
             },
+            made_at: at(7),
             in_doubt: true,
             known: vec![ShipmentId::new("S-1").expect("a shipment id")],
         })),
@@ -133,6 +134,7 @@ samples!(answers, Answer {
             kind: ReportKind::Cancelled {
                 lines: vec![line_units(1)], reason: text("short"), whole: true,
             },
+            made_at: at(8),
             in_doubt: false,
             known: Vec::new(),
         })),

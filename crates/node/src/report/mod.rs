@@ -4,6 +4,7 @@
 //! is begun: a process that dies then leaves a report in doubt, and whoever tells it next looks whether it was told.
 
 mod amazon;
+mod figures;
 mod shopify;
 #[cfg(feature = "sim")]
 #[cfg(test)]
@@ -23,12 +24,14 @@ use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, LocationId,
 };
 use crossdock_runtime::{Budget, By, Clock, Handle, ReportFuture, Reports};
+use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{Config, Publish};
 use crate::links::{Link, Links};
 use crate::spend::{Purse, Spend};
 use amazon::Account;
+use figures::Figures;
 use shopify::{Shop, ShopOptions};
 
 /// Points of a shop that a call costs at most which reads, and which changes something.
@@ -72,6 +75,7 @@ struct Door {
 #[derive(Default)]
 pub struct Reporters {
     channels: HashMap<ChannelId, Arc<Channel>>,
+    figures: Arc<Figures>,
     /// Set once the node runs: it is made before it.
     door: OnceLock<Arc<Door>>,
 }
@@ -97,8 +101,14 @@ impl Reporters {
         });
         Self {
             channels: channels.collect(),
+            figures: Arc::default(),
             door: OnceLock::new(),
         }
+    }
+
+    /// Registers what is counted of it.
+    pub fn register(&self, registry: &mut Registry) {
+        self.figures.register(registry);
     }
 
     /// Gives it the door to the node.
@@ -114,11 +124,11 @@ impl Reports for Reporters {
         let Some(channel) = self.channels.get(&call.order.channel).cloned() else {
             return Box::pin(std::future::ready(Some(Said::NotTold)));
         };
-        let door = self.door.get().cloned();
+        let (door, figures) = (self.door.get().cloned(), Arc::clone(&self.figures));
         Box::pin(async move {
             let door = door?;
             let turn = tokio::time::timeout(TURN_MAX, channel.turn()).await.ok()?;
-            let told = tell(&door, &*channel.told, call).await;
+            let told = tell(&door, &*channel.told, call, &figures).await;
             drop(turn);
             told
         })
@@ -134,7 +144,23 @@ impl Channel {
 }
 
 /// Nothing is told to a channel that is only observed: its orders ask again until it is let in.
-async fn tell(door: &Door, told: &dyn Told, call: ReportCall) -> Option<Said> {
+async fn tell(
+    door: &Door,
+    told: &dyn Told,
+    call: ReportCall,
+    figures: &Figures,
+) -> Option<Said> {
+    let channel = call.order.channel.clone();
+    let task = begin(door, told, &call).await?;
+    let (operation, made_at) = (figures::operation(&task.kind), task.made_at);
+    let said = say(door, told, call, task).await;
+    let after = door.handle.now().since(made_at);
+    figures.observe(&channel, operation, &said, after);
+    Some(said)
+}
+
+/// What there is to say, noted as begun.
+async fn begin(door: &Door, told: &dyn Told, call: &ReportCall) -> Option<ReportTask> {
     let channel = EntityId::Channel(call.order.channel.clone());
     let Ok(Answer::Channel { mode, .. }) = door.handle.read(channel).await.map(|it| it.answer)
     else {
@@ -150,18 +176,22 @@ async fn tell(door: &Door, told: &dyn Told, call: ReportCall) -> Option<Said> {
     });
     let order = EntityId::Order(call.order.clone());
     let begun = door.handle.ask(order, begin, door.by.clone()).await;
-    let Ok(Answer::Report(task)) = begun.map(|reply| reply.answer) else {
-        return None;
-    };
+    match begun.map(|reply| reply.answer) {
+        Ok(Answer::Report(task)) => Some(*task),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+async fn say(door: &Door, told: &dyn Told, call: ReportCall, task: ReportTask) -> Said {
     match told.repeat() {
         Repeat::Once if task.in_doubt => {
             let error = "the call before had no answer".to_owned();
-            return Some(Said::Unknown { error });
+            return Said::Unknown { error };
         }
         Repeat::ReadBeforeRetry if task.in_doubt => door.handle.sleep(CALL_FOR).await,
         Repeat::Once | Repeat::ReadBeforeRetry | Repeat::Keyed => {}
     }
-    Some(told.tell(call, *task).await)
+    told.tell(call, task).await
 }
 
 /// Units of lines, for people.

@@ -178,6 +178,7 @@ impl Told for Shop {
                 kind,
                 in_doubt,
                 known,
+                ..
             } = task;
             let told = match &kind {
                 ReportKind::Shipped {

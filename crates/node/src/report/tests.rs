@@ -48,6 +48,7 @@ fn clock() -> Arc<dyn Clock> {
 struct Scene {
     journal: Arc<MemoryJournal>,
     insight: Insight,
+    reporters: Arc<Reporters>,
     node: Node,
 }
 
@@ -65,6 +66,7 @@ impl Scene {
         let scene = Self {
             journal,
             insight,
+            reporters,
             node,
         };
         scene.prepare().await;
@@ -227,6 +229,16 @@ impl Scene {
         self.until(&format!("{statuses:?}"), || async { found() == statuses })
             .await;
         self.reports(external)
+    }
+
+    /// A figure of how telling went, by its name and labels.
+    fn figure(&self, name: &str) -> Option<f64> {
+        let mut registry = Registry::default();
+        self.reporters.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().parse().unwrap())
     }
 
     fn open_exceptions(&self) -> Vec<String> {
@@ -471,6 +483,12 @@ async fn an_observed_shop_is_told_once_it_is_let_in() {
         .await;
     world.scene.reports_are(&order, &["told"]).await;
     assert_eq!(world.fulfilments(&order).len(), 1);
+    let about = r#"channel="shop",operation="shipped""#;
+    let figure = |name: &str| world.scene.figure(name);
+    let told = format!("crossdock_report_calls_total{{{about},outcome=\"told\"}}");
+    assert_eq!(figure(&told), Some(1.0));
+    let since = figure(&format!("crossdock_report_lag_seconds_sum{{{about}}}"));
+    assert!(since >= Some(10.0), "from the parcel on: {since:?}");
     world.scene.node.stop().await;
 }
 
@@ -577,6 +595,12 @@ async fn what_can_be_told_once_only_is_never_told_again_by_itself() {
     scene.reports_are("1", &["left"]).await;
     assert_eq!(scene.open_exceptions(), ["unknown_outcome"]);
     assert_eq!(*blind.0.lock().unwrap(), 1);
+    for (outcome, calls) in [("in_doubt", 1.0), ("unknown", 1.0)] {
+        let about =
+            format!(r#"channel="shop",operation="shipped",outcome="{outcome}""#);
+        let found = scene.figure(&format!("crossdock_report_calls_total{{{about}}}"));
+        assert_eq!(found, Some(calls), "{outcome}");
+    }
     scene.node.stop().await;
 }
 
