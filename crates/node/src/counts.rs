@@ -254,7 +254,7 @@ mod tests {
     use crossdock_channels::warehouse::Policy;
     use crossdock_journal::MemoryJournal;
     use crossdock_model::command::LocationCommand;
-    use crossdock_model::v1::{Connector, LocationFacts, PostalAddress, Tracking};
+    use crossdock_model::v1::{LocationFacts, Tracking};
     use crossdock_runtime::{Clock, Node, Options, RealClock, Unconnected};
 
     use super::*;
@@ -325,24 +325,8 @@ mod tests {
 
     async fn define(counter: &Counter) {
         let facts = LocationFacts {
-            location: counter.location.clone(),
-            name: "Reno".to_owned(),
-            time_zone: "UTC".to_owned(),
-            address: PostalAddress {
-                country: "US".to_owned(),
-                ..PostalAddress::default()
-            },
-            coordinates: None,
-            closed_weekdays: Vec::new(),
-            closed_dates: Vec::new(),
-            cut_off_minutes: None,
-            capacity_units_per_day: None,
-            enabled: true,
-            groups: Vec::new(),
-            services: Vec::new(),
-            connector: Connector::Pull,
-            acknowledge_within_minutes: 60,
             stock_source: Some(SourceId::new("reno/counts").unwrap()),
+            ..LocationFacts::plain(counter.location.clone(), "US")
         };
         let define = Command::Location(LocationCommand::Define(Box::new(facts)));
         let location = EntityId::Location(counter.location.clone());

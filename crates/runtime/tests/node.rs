@@ -8,16 +8,13 @@ use std::sync::Arc;
 use crossdock_journal::MemoryJournal;
 use crossdock_journal::memory::Fault;
 use crossdock_model::command::{Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand};
-use crossdock_model::v1::{
-    Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
-    Payment, PostalAddress, Sale, Tracking,
-};
+use crossdock_model::v1::{LocationFacts, OrderStatus, Origin, Payment, Sale, Tracking};
 use crossdock_model::{
-    Answer, CommandKey, EntityId, HoldId, LineId, LocationId, OrderId, Rejection, SkuId, Timestamp,
+    Answer, CommandKey, EntityId, HoldId, LocationId, OrderId, Rejection, SkuId, Timestamp,
 };
 use crossdock_runtime::{AskError, Clock, Handle, Node, Options, RealClock, Reply};
 
-use support::{by, journal};
+use support::{by, facts, journal};
 
 async fn start(journal: &Arc<MemoryJournal>) -> Node {
     support::start(journal, Options::new(1)).await
@@ -29,24 +26,8 @@ fn location(name: &str) -> LocationId {
 
 async fn define(handle: &Handle, name: &str) {
     let facts = LocationFacts {
-        location: location(name),
-        name: name.to_owned(),
-        time_zone: "UTC".to_owned(),
-        address: PostalAddress {
-            country: "US".to_owned(),
-            ..PostalAddress::default()
-        },
         coordinates: Some((39_530_000, -119_810_000)),
-        closed_weekdays: Vec::new(),
-        closed_dates: Vec::new(),
-        cut_off_minutes: None,
-        capacity_units_per_day: None,
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 60,
-        stock_source: None,
+        ..LocationFacts::plain(location(name), "US")
     };
     let command = Command::Location(LocationCommand::Define(Box::new(facts)));
     handle
@@ -82,39 +63,8 @@ fn order_id(number: usize) -> OrderId {
 }
 
 fn state(lines: &[(&str, u32)], sale: Sale) -> Command {
-    let line = |(number, (name, units)): (usize, &(&str, u32))| LineFacts {
-        line: LineId::new(format!("{number}")).unwrap(),
-        title: (*name).to_owned(),
-        ordered_units: *units,
-        cancelled_units: 0,
-        parts: vec![Part {
-            sku: SkuId::new(name).unwrap(),
-            units_per_line_unit: 1,
-        }],
-        unit_price: None,
-        ships: true,
-    };
-    let facts = OrderFacts {
-        name: "#1".to_owned(),
-        placed_at: Timestamp::from_ms(1),
-        updated_at: Timestamp::from_ms(1),
-        sale,
-        lines: lines.iter().enumerate().map(line).collect(),
-        destination: Some(Destination {
-            country: "US".to_owned(),
-            ..Destination::default()
-        }),
-        service_level: None,
-        ship_by: None,
-        deliver_by: None,
-        payment: Payment::Ready,
-        cancelled: None,
-        total: None,
-        tags: Vec::new(),
-        test: false,
-    };
     Command::Order(OrderCommand::State {
-        facts: Box::new(facts),
+        facts: Box::new(facts(lines, Payment::Ready, sale)),
         origin: Origin::Api,
         settle: true,
     })

@@ -1,7 +1,7 @@
 //! Capacity by local day, and what a location may be.
 
 use crossdock_model::command::LocationCommand;
-use crossdock_model::v1::{Connector, LocationEvent, LocationFacts, PostalAddress};
+use crossdock_model::v1::{Connector, LocationEvent, LocationFacts};
 use crossdock_model::{Answer, Command, Duration, Event, LocationId, Rejection, Timestamp};
 
 use crate::testing::Scene;
@@ -11,24 +11,13 @@ const THURSDAY: Timestamp = Timestamp::from_ms(1_785_441_600_000);
 
 fn reno() -> LocationFacts {
     LocationFacts {
-        location: LocationId::new("reno").unwrap(),
         name: "Reno".to_owned(),
         time_zone: "America/Los_Angeles".to_owned(),
-        address: PostalAddress {
-            country: "US".to_owned(),
-            ..PostalAddress::default()
-        },
         coordinates: Some((39_529_600, -119_813_800)),
         closed_weekdays: vec![6, 7],
-        closed_dates: Vec::new(),
         cut_off_minutes: Some(14 * 60),
         capacity_units_per_day: Some(10),
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 60,
-        stock_source: None,
+        ..LocationFacts::plain(LocationId::new("reno").unwrap(), "US")
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{
-    Candidate, Component, Connector, Destination, Kit, LocationFacts, Plan, PostalAddress, Sale,
+    Candidate, Component, Destination, Kit, LocationFacts, Plan, Sale,
     Tracking, Verdict,
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
@@ -24,24 +24,9 @@ pub(super) fn locations() -> BTreeMap<LocationId, LocationFacts> {
     let facts = |(name, lat, lon, country): (&str, f64, f64, &str)| {
         let location = LocationId::new(name).unwrap();
         let facts = LocationFacts {
-            location: location.clone(),
-            name: name.to_owned(),
-            time_zone: "UTC".to_owned(),
-            address: PostalAddress {
-                country: country.to_owned(),
-                ..PostalAddress::default()
-            },
             coordinates: Some(((lat * 1e6) as i32, (lon * 1e6) as i32)),
-            closed_weekdays: Vec::new(),
-            closed_dates: Vec::new(),
-            cut_off_minutes: None,
-            capacity_units_per_day: None,
-            enabled: true,
-            groups: Vec::new(),
             services: vec!["standard".to_owned()],
-            connector: Connector::Pull,
-            acknowledge_within_minutes: 60,
-            stock_source: None,
+            ..LocationFacts::plain(location.clone(), country)
         };
         (location, facts)
     };

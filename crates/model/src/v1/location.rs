@@ -35,6 +35,34 @@ pub struct LocationFacts {
     pub stock_source: Option<SourceId>,
 }
 
+impl LocationFacts {
+    /// A location that is called like its id, works on all days without a limit, ships all service levels, asks for its
+    /// requests and acknowledges them within an hour.
+    #[must_use]
+    pub fn plain(location: LocationId, country: &str) -> Self {
+        Self {
+            name: location.to_string(),
+            location,
+            time_zone: "UTC".to_owned(),
+            address: PostalAddress {
+                country: country.to_owned(),
+                ..PostalAddress::default()
+            },
+            coordinates: None,
+            closed_weekdays: Vec::new(),
+            closed_dates: Vec::new(),
+            cut_off_minutes: None,
+            capacity_units_per_day: None,
+            enabled: true,
+            groups: Vec::new(),
+            services: Vec::new(),
+            connector: Connector::Pull,
+            acknowledge_within_minutes: 60,
+            stock_source: None,
+        }
+    }
+}
+
 /// A business address of our own, not a buyer's.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PostalAddress {

@@ -11,8 +11,8 @@ use crossdock_insight::{ExceptionFilter, Insight, ReportRow};
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{ChannelCommand, LocationCommand, SkuCommand};
 use crossdock_model::v1::{
-    ChannelSettings, Connector, Destination, LineFacts, LocationFacts, OrderFacts, Origin,
-    ParcelTracking, Part, Payment, PostalAddress, Sale, Tracking,
+    ChannelSettings, Destination, LineFacts, LocationFacts, OrderFacts, Origin, ParcelTracking,
+    Part, Payment, Sale, Tracking,
 };
 use crossdock_model::{LocationId, OrderId, Timestamp};
 use crossdock_runtime::{Budget, Clock, FastClock, Node, Options, Unconnected};
@@ -83,24 +83,8 @@ impl Scene {
         self.channel(ChannelCommand::SetMode(ChannelMode::Active))
             .await;
         let facts = LocationFacts {
-            location: id("reno"),
-            name: "Reno".to_owned(),
-            time_zone: "UTC".to_owned(),
-            address: PostalAddress {
-                country: "US".to_owned(),
-                ..PostalAddress::default()
-            },
-            coordinates: None,
-            closed_weekdays: Vec::new(),
-            closed_dates: Vec::new(),
-            cut_off_minutes: None,
-            capacity_units_per_day: None,
-            enabled: true,
-            groups: Vec::new(),
-            services: Vec::new(),
-            connector: Connector::Pull,
             acknowledge_within_minutes: 600,
-            stock_source: None,
+            ..LocationFacts::plain(id("reno"), "US")
         };
         let define = Command::Location(LocationCommand::Define(Box::new(facts)));
         self.ask(EntityId::Location(id("reno")), define).await;

@@ -7,8 +7,8 @@ use std::time::Duration as Wait;
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{
-    Connector, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
-    Payment, PostalAddress, Sale, Tracking,
+    Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part, Payment, Sale,
+    Tracking,
 };
 use crossdock_model::{
     Answer, CredentialId, EntityId, LineId, LocationId, SkuId, Timestamp, answer::QuarantineView,
@@ -97,24 +97,8 @@ pub fn receive(units: u32) -> Command {
 /// A location, and so many units of a SKU there.
 pub async fn stocked(handle: &Handle, number: usize, units: u32) {
     let facts = LocationFacts {
-        location: reno(),
-        name: "Reno".to_owned(),
-        time_zone: "UTC".to_owned(),
-        address: PostalAddress {
-            country: "US".to_owned(),
-            ..PostalAddress::default()
-        },
         coordinates: Some((39_530_000, -119_810_000)),
-        closed_weekdays: Vec::new(),
-        closed_dates: Vec::new(),
-        cut_off_minutes: None,
-        capacity_units_per_day: None,
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 60,
-        stock_source: None,
+        ..LocationFacts::plain(reno(), "US")
     };
     let defined = Command::Location(LocationCommand::Define(Box::new(facts)));
     for (to, command) in [
@@ -141,24 +125,35 @@ pub fn asking(number: usize) -> Command {
 }
 
 fn stated(number: usize, payment: Payment, sale: Sale) -> Command {
-    let line = LineFacts {
-        line: LineId::new("1").unwrap(),
-        title: "A".to_owned(),
-        ordered_units: 1,
+    let sku = format!("S{number}");
+    let facts = facts(&[(&sku, 1)], payment, sale);
+    Command::Order(OrderCommand::State {
+        facts: Box::new(facts),
+        origin: Origin::Api,
+        settle: sale == Sale::Asks,
+    })
+}
+
+/// An order of so many units of each of these SKUs, a line each.
+pub fn facts(lines: &[(&str, u32)], payment: Payment, sale: Sale) -> OrderFacts {
+    let line = |(number, (sku, units)): (usize, &(&str, u32))| LineFacts {
+        line: LineId::new(number.to_string()).unwrap(),
+        title: (*sku).to_owned(),
+        ordered_units: *units,
         cancelled_units: 0,
         parts: vec![Part {
-            sku: SkuId::new(format!("S{number}")).unwrap(),
+            sku: SkuId::new(sku).unwrap(),
             units_per_line_unit: 1,
         }],
         unit_price: None,
         ships: true,
     };
-    let facts = OrderFacts {
+    OrderFacts {
         name: "#1".to_owned(),
         placed_at: Timestamp::from_ms(1),
         updated_at: Timestamp::from_ms(1),
         sale,
-        lines: vec![line],
+        lines: lines.iter().enumerate().map(line).collect(),
         destination: Some(Destination {
             country: "US".to_owned(),
             ..Destination::default()
@@ -171,12 +166,7 @@ fn stated(number: usize, payment: Payment, sale: Sale) -> Command {
         total: None,
         tags: Vec::new(),
         test: false,
-    };
-    Command::Order(OrderCommand::State {
-        facts: Box::new(facts),
-        origin: Origin::Api,
-        settle: sale == Sale::Asks,
-    })
+    }
 }
 
 pub async fn status(handle: &Handle, number: usize) -> OrderStatus {

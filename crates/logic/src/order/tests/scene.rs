@@ -5,8 +5,8 @@ use crossdock_model::command::{
     DeliveryKind, LineEdit, LocationCommand, OrderCommand, Said, SkuCommand,
 };
 use crossdock_model::v1::{
-    Allocation, Connector, Destination, Fallback, LineFacts, LineUnits, LocationFacts, OrderFacts,
-    OrderStatus, Origin, Part, Payment, Plan, PostalAddress, RequestLine, Sale, Take, Tracking,
+    Allocation, Destination, Fallback, LineFacts, LineUnits, LocationFacts, OrderFacts,
+    OrderStatus, Origin, Part, Payment, Plan, RequestLine, Sale, Take, Tracking,
 };
 use crossdock_model::{
     Answer, Command, CredentialId, Effect, EntityId, Event, LineId, LocationId, Meta, Notice,
@@ -540,21 +540,8 @@ pub fn view(sku: &str, location: &str, on_hand: i64, committed: u32, tentative: 
 /// A location that works on all days but Saturdays and Sundays and acknowledges within an hour.
 pub fn place(location: &str) -> LocationFacts {
     LocationFacts {
-        location: id(location),
-        name: location.to_owned(),
-        time_zone: "UTC".to_owned(),
-        address: PostalAddress::default(),
-        coordinates: None,
         closed_weekdays: vec![6, 7],
-        closed_dates: Vec::new(),
-        cut_off_minutes: None,
-        capacity_units_per_day: None,
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 60,
-        stock_source: None,
+        ..LocationFacts::plain(id(location), "")
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crossdock_model::command::{LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Component, Connector, Destination, Kit, LineFacts, LocationFacts, OrderFacts, OrderStatus,
-    Origin, Part, Payment, PostalAddress, Sale, Tracking,
+    Component, Destination, Kit, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
+    Payment, Sale, Tracking,
 };
 use crossdock_model::{
     Answer, ChannelId, Command, CommandKey, CredentialId, EntityId, ExternalId, HoldId, IdError,
@@ -185,7 +185,7 @@ fn facts(scene: &Scene, buyer: u32, at: Timestamp) -> Result<OrderFacts, IdError
 async fn set(handle: &Handle, scene: &Scene) -> Outcome {
     for location in &scene.locations {
         let id = LocationId::new(location).map_err(anyhow::Error::from)?;
-        let define = LocationCommand::Define(Box::new(location_facts(&id)));
+        let define = LocationCommand::Define(Box::new(LocationFacts::plain(id.clone(), "US")));
         tell(handle, EntityId::Location(id), Command::Location(define)).await?;
     }
     for sku in scene.counted().into_keys() {
@@ -237,29 +237,6 @@ async fn tell(handle: &Handle, to: EntityId, command: Command) -> Outcome {
     let told = handle.ask(to.clone(), command, by).await;
     told.map_err(|error| Failure::failed(format!("cannot prepare {to}: {error}")))?;
     Ok(())
-}
-
-fn location_facts(location: &LocationId) -> LocationFacts {
-    LocationFacts {
-        location: location.clone(),
-        name: location.to_string(),
-        time_zone: "UTC".to_owned(),
-        address: PostalAddress {
-            country: "US".to_owned(),
-            ..PostalAddress::default()
-        },
-        coordinates: None,
-        closed_weekdays: Vec::new(),
-        closed_dates: Vec::new(),
-        cut_off_minutes: None,
-        capacity_units_per_day: None,
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 60,
-        stock_source: None,
-    }
 }
 
 async fn books(handle: &Handle, scene: &Scene) -> Outcome<Books> {
