@@ -120,7 +120,9 @@ async fn nothing_is_published_before_it_is_said_and_then_every_change() {
     until("the preview tells what is shown", async || {
         let (_, out, _) = world.setup.crossdock(&preview);
         let lag = "what others sell within 5.0 s, 0 to 100 units (as configured)";
-        out.contains(lag) && out.contains("3 numbers would change") && out.matches("99").count() == 3
+        out.contains(lag)
+            && out.contains("3 numbers would change")
+            && out.matches("99").count() == 3
     })
     .await;
     assert_eq!(world.shown(), [99; 3]);

@@ -25,9 +25,9 @@ pub use catch_up::{Lag, Progress, Stop};
 pub use fold::TOPICS;
 pub use query::{
     Delivered, ExceptionFilter, ExceptionNote, ExceptionRow, ExpectedRow, FeedEvent, FeedPage,
-    HoldSummary, LedgerRow, ListingRow, OpenExceptions, OrderCount, OwedCount, OrderFilter, OrderRow,
-    OrderSearch, PAGE_MAX, Page, ReportRow, RequestFilter, RequestRow, RequestSummary, RuleSetRow,
-    ShipmentRow, SkuRow, StockFilter, StockRow, StockSearch, TimelineRow, TransferRow,
+    HoldSummary, LedgerRow, ListingRow, OpenExceptions, OrderCount, OrderFilter, OrderRow,
+    OrderSearch, OwedCount, PAGE_MAX, Page, ReportRow, RequestFilter, RequestRow, RequestSummary,
+    RuleSetRow, ShipmentRow, SkuRow, StockFilter, StockRow, StockSearch, TimelineRow, TransferRow,
 };
 
 /// Connections that answer questions side by side.

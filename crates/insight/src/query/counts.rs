@@ -32,7 +32,8 @@ impl Insight {
     pub fn reports_owed(&self) -> Result<Vec<OwedCount>, InsightError> {
         let reader = self.reader();
         // Channels have no colon in their names.
-        let sql = "SELECT substr(id, 1, instr(id, ':') - 1) AS channel, status, count(*) FROM reports
+        let sql =
+            "SELECT substr(id, 1, instr(id, ':') - 1) AS channel, status, count(*) FROM reports
             WHERE status NOT IN ('told', 'void') GROUP BY channel, status ORDER BY channel, status";
         let mut statement = reader.prepare_cached(sql)?;
         let counts = statement.query_map([], |row| {

@@ -4,8 +4,8 @@ use crossdock_model::command::{
     BucketCommand, ChannelCommand, Effect, ExceptionCommand, PauseTarget,
 };
 use crossdock_model::v1::{
-    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, ExceptionKey,
-    MeasuredLag, Polled, Publishing, Sale, Writes,
+    Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, ExceptionKey, MeasuredLag,
+    Polled, Publishing, Sale, Writes,
 };
 use crossdock_model::{
     Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
@@ -347,7 +347,10 @@ fn a_measured_lag_is_told_while_it_is_longer_than_the_configured_one() {
     };
     let unknown = channel.ask(Command::Channel(measure(7_593, 40)));
     assert!(matches!(unknown, Err(Rejection::NotFound(_))));
-    check(&mut channel, vec![(Connect(settings(Sale::AlreadySold)), 1)]);
+    check(
+        &mut channel,
+        vec![(Connect(settings(Sale::AlreadySold)), 1)],
+    );
     // (step, events, milliseconds measured that all buckets are told)
     let steps = [
         (measure(7_593, 40), 0, None),

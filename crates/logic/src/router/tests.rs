@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::answer::{LocationStock, StockView};
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{
-    Candidate, Component, Destination, Kit, LocationFacts, Plan, Sale,
-    Tracking, Verdict,
+    Candidate, Component, Destination, Kit, LocationFacts, Plan, Sale, Tracking, Verdict,
 };
 use crossdock_model::{LineId, LocationId, SkuId, Timestamp};
 

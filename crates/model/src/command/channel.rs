@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ExceptionCommand;
 use crate::v1::{
-    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget, MeasuredLag,
-    Polled, PublishedStock, Publishing, ShownLevel,
+    CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget,
+    MeasuredLag, Polled, PublishedStock, Publishing, ShownLevel,
 };
 use crate::{ListingId, LocationId, SkuId, SourceId, Timestamp};
 

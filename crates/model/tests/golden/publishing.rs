@@ -2,8 +2,8 @@
 
 use crossdock_model::answer::{NumberCall, NumberCallKind, NumberView};
 use crossdock_model::v1::{
-    Buffer, CallOutcome, ChannelMode, ChannelPlace, ListingMode, MeasuredLag,
-    PublishedStock, Publishing, SellingRate, Sold, Tracking, Writes,
+    Buffer, CallOutcome, ChannelMode, ChannelPlace, ListingMode, MeasuredLag, PublishedStock,
+    Publishing, SellingRate, Sold, Tracking, Writes,
 };
 use crossdock_model::{Duration, EntityId, SourceId};
 

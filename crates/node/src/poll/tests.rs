@@ -600,10 +600,7 @@ async fn an_order_that_cannot_be_read_holds_raises_back_and_no_other_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_read_though_others_use_the_calls_up() {
     let scene = Scene::stocked("amazon").await;
-    let (clock, purse) = (
-        Arc::clone(&scene.fake.clock),
-        Arc::clone(&scene.list_purse),
-    );
+    let (clock, purse) = (Arc::clone(&scene.fake.clock), Arc::clone(&scene.list_purse));
     *purse.budget() = Budget::new(100, 1_000, clock.now());
     let greedy = tokio::spawn(async move {
         loop {

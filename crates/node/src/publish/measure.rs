@@ -126,7 +126,9 @@ impl Publisher {
             let measure = Command::Channel(ChannelCommand::MeasureLag(measured));
             match self.ask_channel(measure).await {
                 Ok(_) => told = lag,
-                Err(error) => tracing::debug!(%error, "a measured lag was not taken; it is told again"),
+                Err(error) => {
+                    tracing::debug!(%error, "a measured lag was not taken; it is told again")
+                }
             }
         }
     }

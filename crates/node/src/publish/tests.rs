@@ -192,11 +192,7 @@ impl Scene {
         Self::start_at(journal, shop, Arc::new(RealClock::default())).await
     }
 
-    async fn start_at(
-        journal: Arc<MemoryJournal>,
-        shop: Arc<Shop>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    async fn start_at(journal: Arc<MemoryJournal>, shop: Arc<Shop>, clock: Arc<dyn Clock>) -> Self {
         let numbers = Arc::clone(&shop) as Arc<dyn Numbers>;
         let link = Arc::new(Link::of(
             shop_id(),

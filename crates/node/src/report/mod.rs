@@ -144,12 +144,7 @@ impl Channel {
 }
 
 /// Nothing is told to a channel that is only observed: its orders ask again until it is let in.
-async fn tell(
-    door: &Door,
-    told: &dyn Told,
-    call: ReportCall,
-    figures: &Figures,
-) -> Option<Said> {
+async fn tell(door: &Door, told: &dyn Told, call: ReportCall, figures: &Figures) -> Option<Said> {
     let channel = call.order.channel.clone();
     let task = begin(door, told, &call).await?;
     let (operation, made_at) = (figures::operation(&task.kind), task.made_at);

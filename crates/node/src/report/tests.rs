@@ -580,8 +580,7 @@ async fn what_can_be_told_once_only_is_never_told_again_by_itself() {
     assert_eq!(scene.open_exceptions(), ["unknown_outcome"]);
     assert_eq!(*blind.0.lock().unwrap(), 1);
     for (outcome, calls) in [("in_doubt", 1.0), ("unknown", 1.0)] {
-        let about =
-            format!(r#"channel="shop",operation="shipped",outcome="{outcome}""#);
+        let about = format!(r#"channel="shop",operation="shipped",outcome="{outcome}""#);
         let found = scene.figure(&format!("crossdock_report_calls_total{{{about}}}"));
         assert_eq!(found, Some(calls), "{outcome}");
     }

@@ -1,0 +1,69 @@
+//! Numbers that stay wrong, that the channel refuses, or that nobody says what they should be.
+
+use super::*;
+
+#[test]
+fn a_number_that_stays_wrong_is_an_exception_until_it_is_right() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.shows(12);
+    let since = shop.0.now - Duration::from_ms(1);
+    assert_eq!(shop.0.deadline(), Some(since + Duration::from_minutes(10)));
+    shop.0.pass(Duration::from_minutes(10));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("listing_wrong"));
+    assert_eq!(shop.0.deadline(), None, "told once");
+    assert_eq!(shop.begin(), set(1, 10, Some(12)));
+    shop.confirm(1);
+    assert_eq!(shop.0.deadline(), Some(Timestamp::default()));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
+    assert_eq!(shop.0.deadline(), None);
+}
+
+/// More than a bucket offers at once are refused: those that can be sent come before them.
+#[test]
+fn what_the_channel_refuses_keeps_nothing_else_back() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    for number in 2..=OFFERS_MAX + 2 {
+        shop.tell(BucketCommand::Map {
+            listing: listing(&number.to_string()),
+            target: single("A", 1),
+        });
+    }
+    let offered = |shop: &Shop| -> Vec<String> {
+        let offers = shop.offers().into_iter();
+        offers.map(|offer| offer.listing.to_string()).collect()
+    };
+    let first = offered(&shop);
+    assert_eq!(first.len(), OFFERS_MAX);
+    let numbers = first.iter().map(|id| (listing(id), place()));
+    let numbers = numbers.collect();
+    shop.tell(BucketCommand::Miss { numbers });
+    let then = offered(&shop);
+    assert_eq!(then.len(), OFFERS_MAX);
+    assert!(!first.contains(&then[0]) && !first.contains(&then[1]));
+    assert!(first.contains(&then[2]), "{then:?}");
+}
+
+#[test]
+fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let [(effect, sku)] = &shop.asks()[..] else {
+        panic!("{:?}", shop.asks());
+    };
+    let refused = Command::Answered {
+        effect: *effect,
+        from: EntityId::Sku(sku.clone()),
+        result: Err(Rejection::invalid("bucket", "too many")),
+    };
+    assert_eq!(shop.0.ask(refused), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("sku_unheard"));
+    assert_eq!(shop.asks(), []);
+    let again = shop.0.deadline().unwrap();
+    assert_eq!(again, shop.0.now + Duration::from_minutes(10));
+    shop.0.now = again;
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    shop.say("A", 1, 10, &[]);
+    assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
+    assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
+}

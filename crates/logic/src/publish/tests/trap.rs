@@ -1,0 +1,183 @@
+//! Publishing to a simulated channel whose orders are heard of late.
+
+use crossdock_model::Timestamp;
+use crossdock_model::v1::{Sold, Writes};
+
+use super::Dice;
+use crate::oversell::Demand;
+use crate::publish::{Act, Slot, Statement, Want};
+
+const LAG_MS: i64 = 180_000;
+const FAST_PER_H: f64 = 200.0;
+const SLOW_PER_H: f64 = 20.0;
+const STOCK: i64 = 60;
+const ARRIVAL: i64 = 12;
+const NEVER: i64 = i64::MAX / 2;
+/// The fast channel's orders are read so often; what is read is a lag old.
+const STEP_MS: i64 = 5_000;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Arm {
+    Naive,
+    Proof,
+    ProofAndUnseen,
+}
+
+/// One SKU on two channels: a fast one that takes numbers as they are sent and whose orders are heard of after a lag,
+/// and a slow one that is always in sync.
+struct Trap {
+    dice: Dice,
+    arm: Arm,
+    slot: Slot,
+    sold: Vec<Sold>,
+    /// Sales of the fast channel that were not heard of yet.
+    unheard: Vec<i64>,
+    stock: i64,
+    known: i64,
+    shown: i64,
+    oversold: i64,
+    /// Goods arrive so often while there still are some; [`NEVER`]: not.
+    arrives_every_ms: i64,
+    arrives_at: i64,
+}
+
+impl Trap {
+    fn new(seed: u64, arm: Arm, arrives_every_ms: i64) -> Self {
+        let mut slot = Slot::default();
+        let at = Timestamp::from_ms(0);
+        slot.state(Statement { units: 0, at }, Writes::Absolute);
+        Self {
+            dice: Dice(seed),
+            arm,
+            slot,
+            sold: Vec::new(),
+            unheard: Vec::new(),
+            stock: 0,
+            known: 0,
+            shown: 0,
+            oversold: 0,
+            arrives_every_ms,
+            arrives_at: arrives_every_ms,
+        }
+    }
+
+    fn sell(&mut self) {
+        self.stock -= 1;
+        self.oversold += i64::from(self.stock < 0);
+    }
+
+    fn publish(&mut self, now_ms: i64) {
+        let now = Timestamp::from_ms(now_ms);
+        let unseen = match self.arm {
+            Arm::Naive | Arm::Proof => 0,
+            Arm::ProofAndUnseen => {
+                let hours = (LAG_MS + STEP_MS) as f64 / 3_600_000.0;
+                Demand::poisson(FAST_PER_H * hours).units_at_risk(0.001)
+            }
+        };
+        let mut sold = self.sold.clone();
+        let want = Want {
+            units: u32::try_from(self.known.max(0)).unwrap(),
+            writes: Writes::Absolute,
+            unseen,
+            sold: Some(&self.sold.clone()),
+            proof: match self.arm {
+                Arm::Naive => Timestamp::MAX,
+                Arm::Proof | Arm::ProofAndUnseen => Timestamp::from_ms(now_ms - LAG_MS),
+            },
+        };
+        self.slot.note(&want, now);
+        if let Act::Set { units, .. } = self.slot.act(&want, now) {
+            self.slot.begin(1, units, now);
+            self.slot.confirm(now);
+            self.shown = i64::from(units);
+            sold.retain(|sold| sold.at > now);
+            self.slot.note(
+                &Want {
+                    sold: Some(&sold),
+                    ..want
+                },
+                now,
+            );
+            self.sold = sold;
+        }
+    }
+
+    fn hear(&mut self, now_ms: i64) {
+        while let Some(at_ms) = self
+            .unheard
+            .first()
+            .copied()
+            .filter(|at| at + LAG_MS <= now_ms)
+        {
+            self.unheard.remove(0);
+            self.known -= 1;
+            let at = Timestamp::from_ms(at_ms);
+            self.sold.push(Sold { at, units: 1 });
+        }
+    }
+
+    /// Oversold units per stock-out, or per arrival where goods arrive all the time, over so many.
+    fn run(&mut self, times: i64) -> f64 {
+        let mut now_ms = 0;
+        let (mut fast_at, mut slow_at) = (1, 1);
+        let mut seen = 0;
+        while seen < times {
+            // Restocked once nothing is left, nothing is shown and all is heard of.
+            if self.stock <= 0 && self.known <= 0 && self.unheard.is_empty() {
+                seen += 1;
+                self.stock += STOCK;
+                self.known += STOCK;
+            }
+            now_ms += STEP_MS;
+            if self.arrives_at <= now_ms {
+                self.arrives_at = now_ms + self.arrives_every_ms;
+                seen += 1;
+                self.stock += ARRIVAL;
+                self.known += ARRIVAL;
+            }
+            while fast_at.min(slow_at) <= now_ms {
+                let at = fast_at.min(slow_at);
+                self.hear(at);
+                if fast_at <= slow_at {
+                    if self.shown > 0 {
+                        self.shown -= 1;
+                        self.sell();
+                        self.unheard.push(at);
+                    }
+                    fast_at += self.dice.gap_ms(FAST_PER_H);
+                } else {
+                    if self.known > 0 {
+                        self.known -= 1;
+                        self.sell();
+                    }
+                    slow_at += self.dice.gap_ms(SLOW_PER_H);
+                }
+                self.publish(at);
+            }
+            self.hear(now_ms);
+            self.publish(now_ms);
+        }
+        self.oversold as f64 / times as f64
+    }
+}
+
+/// In a pure sell-down every naive write is a lowering, and puts the unseen sales back on sale: proof changes nothing,
+/// room for unseen sales does.
+#[test]
+fn unseen_sales_are_not_put_back_on_sale() {
+    let [naive, proof, unseen] =
+        [Arm::Naive, Arm::Proof, Arm::ProofAndUnseen].map(|arm| Trap::new(7, arm, NEVER).run(400));
+    assert!((8.0..11.0).contains(&naive), "{naive}");
+    assert!((proof - naive).abs() < 0.5, "{proof} for {naive}");
+    assert!(unseen < 0.01, "{unseen}");
+}
+
+/// With goods arriving in the middle of a sale, a raise without proof puts unseen sales back as well.
+#[test]
+fn a_raise_waits_until_what_was_sold_is_read() {
+    let [naive, proof, unseen] = [Arm::Naive, Arm::Proof, Arm::ProofAndUnseen]
+        .map(|arm| Trap::new(7, arm, 240_000).run(400));
+    assert!(proof <= naive, "{proof} for {naive}");
+    assert!(unseen < 0.01, "{unseen}");
+}
