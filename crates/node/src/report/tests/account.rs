@@ -1,0 +1,79 @@
+//! An account on Amazon that is told: each package is confirmed once, the rest is left to people.
+
+use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
+use crossdock_sim::amazon::{self, Listing, Market};
+
+use super::*;
+
+/// An account whose answers are lost half of the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_is_confirmed_once_however_often_it_is_said() {
+    let clock = clock();
+    let options = amazon::Options {
+        payment_takes: Duration::default(),
+        faults: amazon::Faults {
+            lost_answers: 0.5,
+            silence: Duration::from_s(5),
+            ..amazon::Faults::default()
+        },
+        ..amazon::Options::default()
+    };
+    let market = Market::new(options.clone(), Arc::clone(&clock));
+    let listing = Listing {
+        title: "Tee".to_owned(),
+        price_cents: 897,
+        units: 50,
+        amazon_ships: false,
+    };
+    market.with(|account, _| account.list("TEE", listing));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
+    let account = SellerAccount {
+        token_endpoint: format!("{endpoint}/auth/o2/token"),
+        endpoint,
+        seller: options.seller,
+        marketplace: options.marketplace,
+        client_id: "app".to_owned(),
+        client_secret: Secret::new(options.client_secret),
+        refresh_token: Secret::new(options.refresh_token),
+        product_type: "PRODUCT".to_owned(),
+        call_max: CALL_MAX,
+    };
+    let now = {
+        let clock = Arc::clone(&clock);
+        Arc::new(move || clock.now())
+    };
+    let seller = Seller::new(account, now).unwrap();
+    let per_s = Operation::ConfirmShipment.per_hour() / 3_600;
+    let budget = Budget::new(per_s, Operation::ConfirmShipment.burst(), clock.now());
+    let spend = Spend::new(&Purse::new(budget), 1, 0, &clock);
+    let scene = Scene::start(Arc::new(Account::new(seller, spend)), clock).await;
+    for _ in 0..4 {
+        let order = market
+            .with(|account, now| account.buy("TEE", 3, now))
+            .unwrap();
+        let item = market.with(|account, _| {
+            let orders = account.orders();
+            orders
+                .iter()
+                .find(|one| one.id == order)
+                .unwrap()
+                .item
+                .clone()
+        });
+        scene.sold(&order, &item, 3).await;
+        scene.ships(&order, "p1", &item, 1, Some("1Z1")).await;
+        scene.ships(&order, "p2", &item, 1, Some("1Z2")).await;
+        scene.ships(&order, "p3", &item, 1, None).await;
+        scene.reports_are(&order, &["told", "told", "left"]).await;
+        market.with(|account, _| {
+            let orders = account.orders();
+            let known = orders.iter().find(|one| one.id == order).unwrap();
+            assert_eq!((known.packages(), known.shipped_units()), (2, 2));
+        });
+    }
+    assert_eq!(scene.open_exceptions(), ["ship_by_hand"; 4]);
+    assert!(market.seen().lost_answers > 0);
+    scene.node.stop().await;
+}
