@@ -1,5 +1,5 @@
 //! Who lists this SKU, and what it says for each channel: what can be sold, its last sales there, and how fast it
-//! sells.
+//! sells, also on channels that list nothing here (a till, the API).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,11 +19,14 @@ type Decided = Result<Decision<SkuEvent>, Rejection>;
 pub const SALES_MAX: usize = 32;
 /// Buckets that list one SKU at most.
 pub const LISTENERS_MAX: usize = 4_096;
+/// Channels that sell it and do not list it, told apart. Further ones are counted with one of these: what matters of them is how
+/// much they sell together.
+const SELLERS_MAX: usize = 64;
 /// What is known of a SKU that was never sold: it sells once an hour, and an hour in stock is worth as much.
 const PRIOR_PER_H: u32 = 1;
 const PRIOR_MS: u64 = 3_600_000;
 
-/// Channels that list a SKU.
+/// Channels that list a SKU, and those that only sell it, which have no buckets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Listeners(BTreeMap<ChannelId, Listener>);
 
@@ -84,19 +87,29 @@ impl Listeners {
     }
 
     pub fn unsubscribe(&mut self, channel: &ChannelId, bucket: u16) {
-        let Some(known) = self.0.get_mut(channel) else {
-            return;
-        };
-        known.buckets.remove(&bucket);
-        if known.buckets.is_empty() {
-            self.0.remove(channel);
+        if let Some(known) = self.0.get_mut(channel) {
+            known.buckets.remove(&bucket);
         }
+        if self.is_empty() {
+            self.0.clear();
+        }
+    }
+
+    /// Who sells on that channel.
+    fn seller(&mut self, channel: &ChannelId, now: Timestamp) -> Option<&mut Listener> {
+        let lists_none = |known: &&Listener| known.buckets.is_empty();
+        let is_known = self.0.contains_key(channel);
+        if is_known || self.0.values().filter(lists_none).count() < SELLERS_MAX {
+            let known = self.0.entry(channel.clone());
+            return Some(known.or_insert_with(|| Listener::new(Some(now))));
+        }
+        self.0.values_mut().find(|known| known.buckets.is_empty())
     }
 
     /// An order has so many units, or waits for them. It is one sale however often it is placed anew; what it takes
     /// beyond what it ever had is sold besides.
     pub fn sold(&mut self, order: &OrderId, units: u32, at: Timestamp, now: Timestamp) {
-        let Some(known) = self.0.get_mut(&order.channel) else {
+        let Some(known) = self.seller(&order.channel, now) else {
             return;
         };
         let sale = known.sales.iter_mut().find(|(sold, _)| sold == order);
@@ -129,8 +142,9 @@ impl Listeners {
         }
     }
 
+    /// Whether no channel lists it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.values().all(|known| known.buckets.is_empty())
     }
 }
 
@@ -149,7 +163,9 @@ impl SkuState {
     /// What is said to every channel that lists it. `view` is its stock as of now, which changed `at` that time.
     #[must_use]
     pub fn publications(&self, view: &StockView, at: Timestamp) -> Vec<Publication> {
-        let said = self.listeners.0.iter().map(|(channel, known)| Publication {
+        let listeners = self.listeners.0.iter();
+        let listeners = listeners.filter(|(_, known)| !known.buckets.is_empty());
+        let said = listeners.map(|(channel, known)| Publication {
             channel: channel.clone(),
             buckets: known.buckets.iter().copied().collect(),
             stock: self.said_to(known, view, at),

@@ -3,15 +3,23 @@
 use crossdock_model::EntityId;
 
 use super::*;
+use crate::sku::Publication;
 
-/// Units sold on the shop, as its bucket is told.
-fn sold(bench: &Bench) -> u64 {
+/// What the buckets that listen are told.
+fn said(bench: &Bench) -> Vec<Publication> {
     let EntityId::Sku(sku) = bench.entity.id() else {
         panic!("no SKU");
     };
     let view = bench.state().view(sku, bench.entity.version(), bench.now);
-    let said = bench.state().publications(&view, bench.now);
-    let stock = &said.first().expect("the bucket listens").stock;
+    bench.state().publications(&view, bench.now)
+}
+
+/// Units sold on the shop, as its bucket is told.
+fn sold(bench: &Bench) -> u64 {
+    let said = said(bench);
+    let [Publication { stock, .. }] = &said[..] else {
+        panic!("one bucket listens: {said:?}");
+    };
     let named: u64 = stock.sold.iter().map(|sold| u64::from(sold.units)).sum();
     assert_eq!(named, stock.sold_units, "few sales are all named");
     stock.sold_units
@@ -47,5 +55,57 @@ fn all_units_of_an_order_are_sold_once() {
             assert_eq!(sold(&bench), units, "step {}", number + 1);
         }
     }
+    bench.check_replay();
+}
+
+/// A till lists nothing here, and sells what the shop shows: the shop is told how fast.
+#[test]
+fn a_channel_that_lists_nothing_sells_as_fast_as_it_does() {
+    let bucket = || "bucket:shop:1".parse().unwrap();
+    let mut bench = Bench::new();
+    let rates = |bench: &Bench| -> Vec<(String, u64)> {
+        let said = said(bench);
+        let stock = &said.first().expect("the bucket listens").stock;
+        let rates = stock.rates.iter();
+        rates
+            .map(|rate| (rate.channel.to_string(), rate.milli_per_h))
+            .collect()
+    };
+    let at_till = |number: u32, units| {
+        let order = format!("till/{number}");
+        reserve(&order, 1, &[("a", units)], AlreadySold, false)
+    };
+    for command in [
+        SkuCommand::Subscribe { bucket: bucket() },
+        receive("a", 9_000),
+    ] {
+        bench.ask(command).unwrap();
+    }
+    let shop = || ("shop".to_owned(), 1_000);
+    assert_eq!(rates(&bench), [shop()]);
+    // One was expected in the first hour, and three were sold.
+    bench.ask(at_till(1, 3)).unwrap();
+    assert_eq!(rates(&bench), [shop(), ("till".to_owned(), 4_000)]);
+    bench.now = bench.now + crossdock_model::Duration::from_minutes(60);
+    bench.ask(at_till(2, 200)).unwrap();
+    let [_, (_, per_h)] = &rates(&bench)[..] else {
+        panic!("{:?}", rates(&bench));
+    };
+    assert!((100_000..=103_000).contains(per_h), "{per_h}");
+    // More channels than are told apart: none of their sales is lost.
+    let before: u64 = rates(&bench).iter().map(|(_, per_h)| per_h).sum();
+    for number in 0..100 {
+        let order = format!("till-{number}/1");
+        let sale = reserve(&order, 1, &[("a", 10)], AlreadySold, false);
+        bench.ask(sale).unwrap();
+    }
+    let all = rates(&bench);
+    assert!(all.len() <= 66, "{}", all.len());
+    let sold: u64 = all.iter().map(|(_, per_h)| per_h).sum::<u64>() - before;
+    assert!(sold >= 870_000, "{sold}");
+    bench
+        .ask(SkuCommand::Unsubscribe { bucket: bucket() })
+        .unwrap();
+    assert!(said(&bench).is_empty(), "nobody lists it");
     bench.check_replay();
 }
