@@ -1,19 +1,15 @@
 //! Work that goes on for as long as the node runs, and is begun anew when it crashes.
 
-use crossdock_model::{ChannelId, Duration};
+use crossdock_model::Duration;
 use crossdock_runtime::Clock;
 use tokio::task::JoinSet;
 
 /// Pause before work that crashed is begun anew.
 const PAUSE: Duration = Duration::from_s(1);
 
-/// Does a channel's work, over and over. It ends with the task that it is done in.
-pub(crate) async fn watch<W>(
-    channel: &ChannelId,
-    what: &str,
-    clock: &dyn Clock,
-    work: impl Fn() -> W,
-) where
+/// Does the work of a channel or a location, over and over. It ends with the task that it is done in.
+pub(crate) async fn watch<W>(of: &str, what: &str, clock: &dyn Clock, work: impl Fn() -> W)
+where
     W: Future<Output = ()> + Send + 'static,
 {
     loop {
@@ -21,7 +17,7 @@ pub(crate) async fn watch<W>(
         let mut set = JoinSet::new();
         set.spawn(work());
         if let Some(Err(crash)) = set.join_next().await {
-            tracing::error!(%channel, what, %crash, "this crashed; it begins anew");
+            tracing::error!(of, what, %crash, "this crashed; it begins anew");
         }
         clock.sleep(PAUSE).await;
     }

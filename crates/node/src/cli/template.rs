@@ -122,7 +122,7 @@ fn examples(secret: &str) -> anyhow::Result<String> {
         r#"
 # A sales channel, here with the id `shop`: its webhooks go to /webhooks/shop.
 [channels.shop]
-# Which connector: "shopify", or "api" for orders through this server's own API.
+# Which connector: "shopify", "amazon", or "api" for orders through this server's own API.
 kind = "shopify"
 # "already_sold": the buyer holds a confirmation and is never refused. "asks": it asks before it sells.
 sale = "already_sold"

@@ -64,8 +64,9 @@ pub fn start(
         by: By::new(principal.clone()).of(Class::ChannelOrder),
     });
     let pollers = pollers.map(Arc::new).flat_map(|poller| {
-        let watching = Arc::clone(&poller).watch_subscriptions();
-        [tokio::spawn(poller.watch()), tokio::spawn(watching)]
+        let reading = Arc::clone(&poller).watch("reading orders", Poller::run);
+        let watching = poller.watch("looking after subscriptions", Poller::watch_subscriptions);
+        [tokio::spawn(reading), tokio::spawn(watching)]
     });
     pollers.collect()
 }
@@ -140,10 +141,13 @@ struct Progress {
 }
 
 impl Poller {
-    /// A reader that crashes begins anew from where reading stood.
-    async fn watch(self: Arc<Self>) {
-        let work = || Arc::clone(&self).run();
-        watch(&self.link.channel, "reading orders", &*self.clock, work).await;
+    /// Work that crashes begins anew; reading does so from where it stood.
+    async fn watch<W>(self: Arc<Self>, what: &'static str, work: fn(Arc<Self>) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let work = || work(Arc::clone(&self));
+        watch(self.link.channel.as_str(), what, &*self.clock, work).await;
     }
 
     async fn run(self: Arc<Self>) {

@@ -23,10 +23,10 @@ struct Seen {
 }
 
 impl Poller {
-    /// Looks again and again, if it is said where the shop's webhooks are to go.
+    /// Looks again and again, if it is said where the shop's webhooks are to go; never ends.
     pub(super) async fn watch_subscriptions(self: Arc<Self>) {
         let (Some(admin), Some(url)) = (&self.link.shop, &self.link.webhook_url) else {
-            return;
+            return std::future::pending().await;
         };
         let mut seen = Seen {
             are_made: self.polled().await.is_some(),

@@ -156,7 +156,7 @@ impl Publisher {
         W: Future<Output = ()> + Send + 'static,
     {
         let work = || work(Arc::clone(&self));
-        watch(&self.link.channel, "publishing", &*self.clock, work).await;
+        watch(self.link.channel.as_str(), "publishing", &*self.clock, work).await;
     }
 
     async fn run(self: Arc<Self>) {
@@ -439,7 +439,7 @@ impl Publisher {
                 if self.desk().unanswered(now) {
                     let channel = &self.link.channel;
                     let cause = format!(
-                        "{channel} does not answer: its numbers may be wrong by what was sold since. It is tried again \
+                        "{channel} does not answer, or refuses the calls: its numbers may be wrong by what was sold since. It is tried again \
                          all the time; see its status page, and its token here. The last call: {error}"
                     );
                     let open = ExceptionCommand::open(CHANNEL_AWAY, channel.as_str(), cause);
