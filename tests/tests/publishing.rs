@@ -106,7 +106,7 @@ fn config(setup: &Setup, url: &str, place: u64) -> String {
         "[server]\nlisten = \"127.0.0.1:{port}\"\n[data]\ndir = {data:?}\n[telemetry]\nlog = \"warn\"\n\
          [channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ file = \"shop-secret\" }}]\n\
          [channels.shop.publish]\nurl = {url:?}\ntoken = {{ file = \"shop-token\" }}\n\
-         places = {{ {place} = [\"reno\"] }}\nbuffer = {{ risk = 0.001, lag_s = 5 }}\n\
+         places = {{ {place} = [\"reno\"] }}\nbuffer = {{ risk = 0.001, lag_s = 5, cap_units = 0 }}\n\
          [channels.api]\nkind = \"api\"\nsale = \"asks\"\n",
         port = setup.port,
         data = setup.data(),
@@ -119,7 +119,7 @@ async fn nothing_is_published_before_it_is_said_and_then_every_change() {
     let preview = ["channel", "publish", "--channel", "shop", "--preview"];
     until("the preview tells what is shown", async || {
         let (_, out, _) = world.setup.crossdock(&preview);
-        let lag = "what others sell within 5.0 s, 0 to 100 units (as configured)";
+        let lag = "what others sell within 5.0 s, 0 to 0 units (as configured)";
         out.contains(lag)
             && out.contains("3 numbers would change")
             && out.matches("99").count() == 3
