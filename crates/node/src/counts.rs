@@ -3,26 +3,32 @@
 //! A count is told to the SKU like any other: where the location names its warehouse as its source of stock truth, or
 //! nobody, the balances follow it. What was moving while it was counted is the SKU's own `drift`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{CountsPage, HttpSender};
+use crossdock_insight::{ExceptionFilter, Insight, InsightError};
 use crossdock_model::command::{ExceptionCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{CountBasis, CountOutcome};
 use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, LocationId, SkuId, SourceId,
     Timestamp,
 };
-use crossdock_runtime::{AskError, By, Handle};
+use crossdock_runtime::{AskError, By, Clock, Handle};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Counts};
+use crate::watch::watch;
 
 /// Kind of the exception about counts that cannot be read.
 const COUNTS_UNREAD: &str = "counts_unread";
 /// Kind of the exception about a count of something that is no SKU here.
 const UNCOUNTABLE: &str = "uncountable";
+/// Unknown SKUs of one reading that are told one by one; of more a person is told how many there are.
+const UNKNOWN_MAX: u32 = 100;
+/// Exceptions read at once.
+const PAGE: usize = 200;
 /// Readings in a row that fail before a person is told.
 const FAILURES_MAX: u32 = 3;
 /// Pages of one reading at most.
@@ -38,6 +44,7 @@ pub struct Counter {
     location: LocationId,
     counts: Counts,
     by: By,
+    insight: Arc<Insight>,
 }
 
 /// What one reading came to, in SKUs.
@@ -58,6 +65,7 @@ pub fn start(
     handle: &Handle,
     sender: &HttpSender,
     secrets: &Arc<BTreeMap<String, Secret>>,
+    (insight, clock): (&Arc<Insight>, &Arc<dyn Clock>),
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut tasks = Vec::new();
     for (location, counts) in &config.warehouse.counts {
@@ -75,14 +83,22 @@ pub fn start(
             location: LocationId::new(location.as_str())?,
             counts: counts.clone(),
             by: By::new(CredentialId::new("counts")?).of(Class::Location),
+            insight: Arc::clone(insight),
         };
-        tasks.push(tokio::spawn(counter.run()));
+        let clock = Arc::clone(clock);
+        tasks.push(tokio::spawn(Arc::new(counter).watch(clock)));
     }
     Ok(tasks)
 }
 
 impl Counter {
-    async fn run(self) {
+    /// Counting that crashes begins anew.
+    async fn watch(self: Arc<Self>, clock: Arc<dyn Clock>) {
+        let work = || Arc::clone(&self).run();
+        watch(self.location.as_str(), "reading counts", &*clock, work).await;
+    }
+
+    async fn run(self: Arc<Self>) {
         let every = Duration::from_minutes(self.counts.every_minutes.into());
         let mut failures = 0;
         loop {
@@ -112,6 +128,7 @@ impl Counter {
 
     async fn read(&self, began: Timestamp) -> Result<Reading, String> {
         let mut reading = Reading::default();
+        let open = self.open_unknown().await?;
         let mut cursor: Option<String> = None;
         for page in 0..PAGES_MAX {
             let id = format!("counts:{}:{}:{page}", self.location, began.as_ms());
@@ -122,22 +139,33 @@ impl Counter {
             let page: CountsPage = read.await.map_err(|error| error.to_string())?;
             for (sku, units) in page.counts {
                 let counted_at = page.counted_at.min(now);
-                self.count(sku, units, counted_at, &mut reading).await?;
+                self.count(sku, units, counted_at, (&mut reading, &open))
+                    .await?;
             }
             cursor = page.next;
             if cursor.is_none() {
+                self.note_many_unknown(reading.unknown, &open).await;
                 return Ok(reading);
             }
         }
         Err(format!("there are more than {PAGES_MAX} pages"))
     }
 
+    /// What exceptions about unknown SKUs of the location are open, by their subjects.
+    async fn open_unknown(&self) -> Result<BTreeSet<String>, String> {
+        let (insight, location) = (Arc::clone(&self.insight), self.location.clone());
+        let read = tokio::task::spawn_blocking(move || open_unknown(&insight, &location));
+        let read = read.await.map_err(|error| error.to_string())?;
+        read.map_err(|error| error.to_string())
+    }
+
+    /// Counts a SKU. `open`: what exceptions about unknown ones are open.
     async fn count(
         &self,
         sku: SkuId,
         counted: u32,
         effective_at: Timestamp,
-        reading: &mut Reading,
+        (reading, open): (&mut Reading, &BTreeSet<String>),
     ) -> Result<(), String> {
         let location = self.handle.known_location(&self.location);
         let location = location.ok_or_else(|| format!("there is no location {}", self.location))?;
@@ -173,8 +201,10 @@ impl Counter {
             }
             Err(error) => return Err(error.to_string()),
         };
-        self.close(UNCOUNTABLE, &subject, "it is counted again")
-            .await;
+        if open.contains(&subject) {
+            self.close(UNCOUNTABLE, &subject, "it is counted again")
+                .await;
+        }
         match (outcome, Some(before) == self.on_hand(&entity).await?) {
             (CountOutcome::Applied, true) => reading.as_known += 1,
             (CountOutcome::Applied, false) => reading.corrected += 1,
@@ -185,6 +215,9 @@ impl Counter {
 
     async fn note_unknown(&self, reading: &mut Reading, sku: &SkuId, counted: u32, why: &str) {
         reading.unknown += 1;
+        if reading.unknown > UNKNOWN_MAX {
+            return;
+        }
         let location = &self.location;
         let cause = format!(
             "{location} counts {counted} units of {sku}, which takes no count here: {why}. Define the SKU, or correct its \
@@ -192,6 +225,21 @@ impl Counter {
         );
         self.open(UNCOUNTABLE, &format!("{location}/{sku}"), cause)
             .await;
+    }
+
+    /// Of more unknown SKUs than are told one by one a person is told once.
+    async fn note_many_unknown(&self, unknown: u32, open: &BTreeSet<String>) {
+        let location = self.location.as_str();
+        if unknown > UNKNOWN_MAX {
+            let cause = format!(
+                "{location} counts {unknown} SKUs that take no count here, of which the first {UNKNOWN_MAX} are told one by \
+                 one. Define the SKUs, or correct their names there."
+            );
+            self.open(UNCOUNTABLE, location, cause).await;
+        } else if open.contains(location) {
+            self.close(UNCOUNTABLE, location, "they are told one by one")
+                .await;
+        }
     }
 
     /// Units of a SKU at the location; `None`: there is no such SKU, or it is put aside.
@@ -244,6 +292,32 @@ impl Counter {
     }
 }
 
+fn open_unknown(
+    insight: &Insight,
+    location: &LocationId,
+) -> Result<BTreeSet<String>, InsightError> {
+    let is_here = |subject: &String| {
+        let of = subject.split_once('/').map_or(&**subject, |(of, _)| of);
+        of == location.as_str()
+    };
+    let (mut open, mut cursor) = (BTreeSet::new(), None);
+    loop {
+        let page = insight.exceptions(&ExceptionFilter {
+            kind: Some(UNCOUNTABLE.to_owned()),
+            open: Some(true),
+            cursor,
+            limit: PAGE,
+            ..ExceptionFilter::default()
+        })?;
+        let subjects = page.rows.into_iter().map(|row| row.subject);
+        open.extend(subjects.filter(is_here));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(open);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader, Write};
@@ -252,10 +326,10 @@ mod tests {
     use crossdock_channels::Delivery;
     use crossdock_channels::standard_webhooks::verify;
     use crossdock_channels::warehouse::Policy;
-    use crossdock_journal::MemoryJournal;
+    use crossdock_journal::{Journal, MemoryJournal};
     use crossdock_model::command::LocationCommand;
     use crossdock_model::v1::{LocationFacts, Tracking};
-    use crossdock_runtime::{Clock, Node, Options, RealClock, Unconnected};
+    use crossdock_runtime::{Node, Options, RealClock, Unconnected};
 
     use super::*;
 
@@ -293,11 +367,11 @@ mod tests {
         url
     }
 
-    async fn counter(url: String) -> (Node, Counter) {
+    async fn counter(url: String) -> (Node, Counter, Arc<MemoryJournal>) {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
         let journal = Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)));
         let node = Node::start(
-            journal,
+            Arc::clone(&journal) as Arc<dyn Journal>,
             clock,
             Arc::new(Unconnected),
             Options::new(1),
@@ -319,8 +393,9 @@ mod tests {
                 net_of_allocated: false,
             },
             by: By::new(CredentialId::new("counts").unwrap()),
+            insight: Arc::new(Insight::open_in_memory().unwrap()),
         };
-        (node, counter)
+        (node, counter, journal)
     }
 
     async fn define(counter: &Counter) {
@@ -364,7 +439,7 @@ mod tests {
             ),
             page(r#"{"sku":"MUG","units":3}"#, "null"),
         ]);
-        let (node, counter) = counter(url).await;
+        let (node, counter, _) = counter(url).await;
         define(&counter).await;
         let reading = counter.read(counter.handle.now()).await;
         let expected = Reading {
@@ -378,6 +453,45 @@ mod tests {
         assert_eq!(counter.on_hand(&mug).await, Ok(Some(3)));
         let unread = counter.read(counter.handle.now()).await;
         assert!(unread.unwrap_err().contains("no answer"));
+        node.stop().await;
+    }
+
+    /// What is unknown is told one by one, up to a bound, and is over once it is counted; nothing is said of the rest.
+    #[tokio::test]
+    async fn unknown_skus_are_told_and_closed_where_they_are_open() {
+        let page = |items: &[String]| {
+            let items = items.join(",");
+            format!(
+                r#"{{"counted_at":"2099-01-01T00:00:00Z","items":[{items}],"next_cursor":null}}"#
+            )
+        };
+        let item = |sku: &str| format!(r#"{{"sku":"{sku}","units":5}}"#);
+        let many: Vec<String> = (0..=UNKNOWN_MAX).map(|n| item(&format!("N{n}"))).collect();
+        let known = ["TEE", "MUG", "N0"].map(item);
+        let (node, counter, journal) = counter(serve(vec![page(&many), page(&known)])).await;
+        define(&counter).await;
+        let open = async || {
+            counter.insight.catch_up(&*journal).unwrap();
+            counter.open_unknown().await.unwrap()
+        };
+        counter.read(counter.handle.now()).await.unwrap();
+        let told = open().await;
+        assert_eq!(told.len(), UNKNOWN_MAX as usize + 1);
+        assert!(told.contains("reno") && told.contains("reno/N0"));
+        assert!(!told.contains(&format!("reno/N{UNKNOWN_MAX}")));
+        let define = SkuCommand::Define {
+            title: "N0".to_owned(),
+            tracking: Tracking::Tracked,
+        };
+        let sku = EntityId::Sku(SkuId::new("N0").unwrap());
+        let told = counter
+            .handle
+            .ask(sku, Command::Sku(define), counter.by.clone());
+        told.await.unwrap();
+        counter.read(counter.handle.now()).await.unwrap();
+        let left = open().await;
+        assert_eq!(left.len(), UNKNOWN_MAX as usize - 1);
+        assert!(!left.contains("reno") && !left.contains("reno/N0"));
         node.stop().await;
     }
 }

@@ -124,7 +124,8 @@ impl Server {
             outgoing(&handle, &insight, &sender, &secrets).run(),
         ));
         tasks.extend(callers.start(&links, &handle, &clock)?);
-        tasks.extend(counts::start(&config, &handle, &sender, &secrets)?);
+        let on = (&insight, &clock);
+        tasks.extend(counts::start(&config, &handle, &sender, &secrets, on)?);
         let on = http::Footing {
             channels,
             ways,
