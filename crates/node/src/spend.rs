@@ -109,6 +109,11 @@ impl Spend {
         }
     }
 
+    /// Waits, and spends nothing.
+    pub async fn pause(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
     /// The channel has said what is left.
     pub fn correct(&self, left: Option<u32>) {
         if let Some(left) = left {

@@ -13,7 +13,6 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration as Wait;
 
 use crossdock_channels::Repeat;
 use crossdock_channels::amazon::Operation;
@@ -42,7 +41,7 @@ const SPARE_POINTS: u32 = 100;
 /// Reports to one channel under way at most.
 const CALLS_MAX: usize = 4;
 /// How long a report waits for its turn before its order asks again.
-const TURN_MAX: Wait = Wait::from_secs(45);
+const TURN_MAX: Duration = Duration::from_s(45);
 /// A call that was under way when its process died has surely ended after that.
 const CALL_FOR: Duration = Duration::from_s(15);
 
@@ -127,7 +126,10 @@ impl Reports for Reporters {
         let (door, figures) = (self.door.get().cloned(), Arc::clone(&self.figures));
         Box::pin(async move {
             let door = door?;
-            let turn = tokio::time::timeout(TURN_MAX, channel.turn()).await.ok()?;
+            let turn = tokio::select! {
+                turn = channel.turn() => turn,
+                () = door.handle.sleep(TURN_MAX) => return None,
+            };
             let told = tell(&door, &*channel.told, call, &figures).await;
             drop(turn);
             told

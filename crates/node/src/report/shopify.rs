@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::time::Duration as Wait;
 
 use crossdock_channels::shopify::admin::{
     Admin, AdminError, Cancel, CancelReason, FulfilmentLine, FulfilmentOrder, LineCount, Parcel,
@@ -21,7 +20,7 @@ const ROUNDS_MAX: usize = 3;
 /// Looks whether an order is cancelled, after the shop took it on.
 const LOOKS_MAX: usize = 5;
 /// Pause between two looks.
-const LOOK_AGAIN: Wait = Wait::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_s(2);
 
 /// How a shop is told.
 #[derive(Debug, Clone, Default)]
@@ -151,7 +150,7 @@ impl Shop {
             if self.read(order, true).await?.cancelled.is_some() {
                 return Ok(told);
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            self.spend[0].pause(LOOK_AGAIN).await;
         }
         Ok(Said::Failed {
             error: "the shop took it on and has not cancelled it yet".to_owned(),
