@@ -488,9 +488,4 @@ impl<T> Core<T> {
             ReplyTo::Nobody | ReplyTo::Entity(_) => true,
         });
     }
-
-    /// Ends this life: those who wait get *unknown*.
-    pub fn into_waiters(self) -> Vec<ReplyTo<T>> {
-        self.waiters
-    }
 }

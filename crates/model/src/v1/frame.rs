@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Event;
 use crate::answer::Answer;
 use crate::codec::{self, CodecError};
-use crate::{CommandKey, CredentialId, EntityId, Timestamp};
+use crate::{CommandKey, CredentialId, Timestamp};
 
 /// Trace context carried with a command, 25 bytes: trace id, span id, flags (W3C trace context).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +45,6 @@ pub struct Record {
     pub events: Vec<Event>,
     /// The answer, kept for keyed commands only.
     pub answer: Option<Answer>,
-}
-
-/// A record with the entity it belongs to, as read from the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntityRecord {
-    pub entity: EntityId,
-    pub record: Record,
 }
 
 const VERSION: u8 = 1;
