@@ -451,10 +451,8 @@ impl Store {
 
     fn tell(&mut self, topic: &str, body: &Value, now: Timestamp) {
         let event = self.next_id();
-        let told = self
-            .subscriptions
-            .iter()
-            .filter(|(_, one)| one.topic == topic);
+        let all = self.subscriptions.iter();
+        let told = all.filter(|(_, one)| one.topic == topic);
         let told: Vec<(u64, String)> = told.map(|(id, one)| (*id, one.url.clone())).collect();
         for (subscription, url) in told {
             let message = Message {
