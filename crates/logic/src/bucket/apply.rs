@@ -7,14 +7,14 @@ use crossdock_model::v1::{
     BucketEvent, CallOutcome, ChannelMode, ExceptionKey, ListingMode, ListingTarget,
     PublishedStock, Publishing, ShownLevel, Tracking, Writes,
 };
-use crossdock_model::{ChannelId, Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
+use crossdock_model::{Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
 
-use super::calls::{numbered, task};
+use super::calls::numbered;
 use super::changes::Changes;
 use super::numbers::parts;
 use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
-use super::{HEAR_AGAIN_AFTER, LISTING_WRONG, stock};
+use super::{HEAR_AGAIN_AFTER, stock};
 use crate::decider::IllegalHistory;
 use crate::publish::{Announced, Statement};
 use crate::sku::KIT_DEPTH_MAX;
@@ -75,9 +75,7 @@ impl BucketState {
                 self.ask(id, sku);
             }
             BucketEvent::Missed { listing, place } => {
-                if let Some(place) = self.place_mut(listing, place) {
-                    place.refused_at = Some(at);
-                }
+                self.apply_missed(&(listing.clone(), place.clone()), at);
             }
             BucketEvent::Drifted { listing, place, .. } => self.apply_drifted(listing, place, at),
             BucketEvent::Proved { up_to } => {
@@ -138,8 +136,19 @@ impl BucketState {
         }
     }
 
+    fn apply_missed(&mut self, number: &NumberId, at: Timestamp) {
+        match self.place_mut(&number.0, &number.1) {
+            Some(place) if place.is_leaving => self.forget_place(number),
+            Some(place) => place.refused_at = Some(at),
+            None => {}
+        }
+    }
+
     fn apply_publishing(&mut self, id: &EntityId, publishing: &Publishing) {
         let before = self.publishing.replace(Box::new(publishing.clone()));
+        if let Some(before) = &before {
+            self.change_places(before);
+        }
         let was_observed = before.is_none_or(|before| before.mode == ChannelMode::Observed);
         let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
         listings.iter().for_each(|listing| self.listen(id, listing));
@@ -196,7 +205,7 @@ impl BucketState {
     }
 
     /// It cannot be told any more, or can be again, which sales lowered these numbers.
-    fn count_anew(&mut self, listings: &[ListingId]) {
+    pub(super) fn count_anew(&mut self, listings: &[ListingId]) {
         for listing in listings {
             let known = self.listings.get_mut(listing).into_iter();
             for place in known.flat_map(|known| known.places.values_mut()) {
@@ -418,55 +427,5 @@ impl BucketState {
         });
         let skus: Vec<SkuId> = skus.map(|(sku, _)| sku.clone()).collect();
         skus.iter().for_each(|sku| self.ask(id, sku));
-    }
-
-    /// Notes which numbers of these listings are wrong.
-    fn note(&mut self, channel: &ChannelId, listings: BTreeSet<ListingId>, at: Timestamp) {
-        for listing in listings {
-            let targets = self.targets(channel, &listing);
-            let (Some(publishing), Some(known)) =
-                (&self.publishing, self.listings.get_mut(&listing))
-            else {
-                continue;
-            };
-            // Of these nothing can be told any more.
-            let is_gone = |id: &&SourceId| !targets.contains_key(*id);
-            for id in known.places.keys().filter(is_gone) {
-                let number = (listing.clone(), id.clone());
-                if self.wrong.remove(&number) {
-                    self.righted.insert(number);
-                }
-            }
-            for (id, target) in targets {
-                let place = known.places.entry(id.clone()).or_default();
-                place.slot.note(&target.want(), at);
-                let number = (listing.clone(), id);
-                let is_settled = place.slot.is_settled() || !place.is_tracked();
-                if is_settled {
-                    self.changes.shown(&number);
-                }
-                match is_settled {
-                    true if self.wrong.remove(&number) => {
-                        self.righted.insert(number);
-                    }
-                    true => {}
-                    false => {
-                        // One that was to be closed is open.
-                        place.is_told |= self.righted.remove(&number);
-                        self.wrong.set(number, task(publishing, place, &target, at));
-                    }
-                }
-            }
-        }
-        self.forget_closed();
-    }
-
-    /// Only those are to be closed that are open.
-    fn forget_closed(&mut self) {
-        let exceptions = &self.exceptions;
-        self.righted.retain(|number| {
-            let subject = super::calls::subject(number);
-            exceptions.open(LISTING_WRONG, &subject, "", &[]).is_none()
-        });
     }
 }

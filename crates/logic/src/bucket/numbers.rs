@@ -11,6 +11,7 @@ use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, SkuId, SourceId, Timestamp,
 };
 
+use super::leaving::{leaving, shown_there};
 use super::state::{BucketState, Heard, Listing};
 use crate::decider::Asked;
 use crate::oversell::{Demand, buffer_units};
@@ -71,8 +72,10 @@ impl BucketState {
         };
         let made_of = self.made_of(&known.target);
         let mut units = self.units(publishing, known, &made_of);
-        keep_back(&mut units, kept_units(publishing, channel, &made_of));
+        let kept = kept_units(publishing, channel, &made_of);
+        keep_back(&mut units, kept.saturating_add(shown_there(known)));
         units.extend(restored(publishing, known, &units));
+        units.extend(leaving(known).map(|place| (place.clone(), 0)));
         let own = per_unit(&made_of, |heard| rate(channel, heard));
         let everywhere = per_unit(&made_of, |heard| {
             let rates = heard.rates.iter().map(|rate| rate.milli_per_h);
@@ -206,7 +209,8 @@ impl BucketState {
         else {
             return None;
         };
-        let is_alone = heard.sole && heard.listings.len() == 1 && publishing.places.len() == 1;
+        let is_one_place = publishing.places.len() == 1 && leaving(known).next().is_none();
+        let is_alone = heard.sole && heard.listings.len() == 1 && is_one_place;
         let units = |sold: &Sold| Sold {
             units: sold.units / multiplier.max(&1),
             ..*sold

@@ -65,6 +65,8 @@ pub(super) struct Place {
     /// What it showed of something that is not counted here, when it was made to show none: it is shown again after.
     pub kept: Option<u32>,
     pub drifts: Drifts,
+    /// The settings name it no more: it is to show none, and is forgotten then.
+    pub is_leaving: bool,
 }
 
 impl Place {

@@ -4,6 +4,7 @@ mod bulk;
 mod drift;
 mod kept;
 mod lag;
+mod leaving;
 mod trouble;
 
 use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};

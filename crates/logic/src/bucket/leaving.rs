@@ -1,0 +1,62 @@
+//! Places that the channel's settings name no more: what they show is sold at others from now on. They are made to show
+//! none, once, and are forgotten then: whoever counts there has the place for itself.
+
+use std::collections::BTreeSet;
+
+use crossdock_model::v1::{ChannelMode, Publishing};
+use crossdock_model::{ListingId, SourceId};
+
+use super::state::{BucketState, Listing, NumberId};
+
+impl BucketState {
+    /// Follows the settings from those before. Where nothing was sent, nothing is taken back.
+    pub(super) fn change_places(&mut self, before: &Publishing) {
+        let Some(publishing) = &self.publishing else {
+            return;
+        };
+        let (were, are) = (names(before), names(publishing));
+        if were == are {
+            return;
+        }
+        let was_ours = before.mode != ChannelMode::Observed;
+        let places = self.listings.values_mut();
+        for (id, place) in places.flat_map(|known| &mut known.places) {
+            let is_left = place.is_leaving || (was_ours && were.contains(id));
+            place.is_leaving = is_left && !are.contains(id);
+        }
+        // With one place more or less it is told otherwise which sales lowered a number.
+        let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
+        self.count_anew(&listings);
+    }
+
+    /// A place shows none of a listing any more.
+    pub(super) fn forget_place(&mut self, number: &NumberId) {
+        let (listing, place) = number;
+        if let Some(known) = self.listings.get_mut(listing) {
+            known.places.remove(place);
+        }
+        if self.wrong.remove(number) {
+            self.righted.insert(number.clone());
+        }
+        self.count_anew(std::slice::from_ref(listing));
+    }
+}
+
+fn names(publishing: &Publishing) -> BTreeSet<SourceId> {
+    let places = publishing.places.iter();
+    places.map(|place| place.place.clone()).collect()
+}
+
+/// Places that are to show none of a listing.
+pub(super) fn leaving(known: &Listing) -> impl Iterator<Item = &SourceId> {
+    let places = known.places.iter().filter(|(_, place)| place.is_leaving);
+    places.map(|(id, _)| id)
+}
+
+/// Units that such places may still show: until they do not, others show as many fewer.
+pub(super) fn shown_there(known: &Listing) -> u32 {
+    let leaving = known.places.values().filter(|place| place.is_leaving);
+    let most = leaving.filter_map(|place| place.slot.most(None));
+    let units = most.fold(0, |sum: i64, units| sum.saturating_add(units.max(0)));
+    u32::try_from(units).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,87 @@
+//! Notes which numbers are wrong, and which are right again.
+
+use std::collections::BTreeSet;
+
+use crossdock_model::{ChannelId, ListingId, SourceId, Timestamp};
+
+use super::LISTING_WRONG;
+use super::calls::task;
+use super::state::{BucketState, NumberId};
+
+impl BucketState {
+    /// Notes which numbers of these listings are wrong.
+    pub(super) fn note(
+        &mut self,
+        channel: &ChannelId,
+        listings: BTreeSet<ListingId>,
+        at: Timestamp,
+    ) {
+        for listing in listings {
+            let left = self.note_listing(channel, &listing, at);
+            for number in &left {
+                self.forget_place(number);
+            }
+            if !left.is_empty() {
+                // What they showed is shown elsewhere now.
+                self.note_listing(channel, &listing, at);
+            }
+        }
+        self.forget_closed();
+    }
+
+    /// Notes which numbers of a listing are wrong. Returns those of places that it can leave now.
+    fn note_listing(
+        &mut self,
+        channel: &ChannelId,
+        listing: &ListingId,
+        at: Timestamp,
+    ) -> Vec<NumberId> {
+        let targets = self.targets(channel, listing);
+        let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get_mut(listing))
+        else {
+            return Vec::new();
+        };
+        // Of these nothing can be told any more.
+        let is_gone = |id: &&SourceId| !targets.contains_key(*id);
+        for id in known.places.keys().filter(is_gone) {
+            let number = (listing.clone(), id.clone());
+            if self.wrong.remove(&number) {
+                self.righted.insert(number);
+            }
+        }
+        let mut left = Vec::new();
+        for (id, target) in targets {
+            let place = known.places.entry(id.clone()).or_default();
+            place.slot.note(&target.want(), at);
+            let number = (listing.clone(), id);
+            let is_settled = place.slot.is_settled() || !place.is_tracked();
+            if is_settled {
+                self.changes.shown(&number);
+            }
+            if is_settled && place.is_leaving {
+                left.push(number.clone());
+            }
+            match is_settled {
+                true if self.wrong.remove(&number) => {
+                    self.righted.insert(number);
+                }
+                true => {}
+                false => {
+                    // One that was to be closed is open.
+                    place.is_told |= self.righted.remove(&number);
+                    self.wrong.set(number, task(publishing, place, &target, at));
+                }
+            }
+        }
+        left
+    }
+
+    /// Only those are to be closed that are open.
+    pub(super) fn forget_closed(&mut self) {
+        let exceptions = &self.exceptions;
+        self.righted.retain(|number| {
+            let subject = super::calls::subject(number);
+            exceptions.open(LISTING_WRONG, &subject, "", &[]).is_none()
+        });
+    }
+}
