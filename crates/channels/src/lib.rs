@@ -10,6 +10,7 @@ mod fields;
 mod inbound;
 mod orders;
 mod outbound;
+mod secure;
 mod shipping;
 pub mod shopify;
 pub mod standard_webhooks;
@@ -27,4 +28,5 @@ pub use outbound::{
     Bulk, BulkState, CallError, Called, Calling, Handing, NumberSet, NumberShown, Numbers, Repeat,
     SetOutcome,
 };
+pub use secure::keeps_secrets;
 pub use shipping::{Promise, Shipping, ShippingMethod, Within};

@@ -7,6 +7,17 @@ use std::time::Duration;
 use crossdock_model::{ListingId, SourceId, Timestamp};
 use thiserror::Error;
 
+/// Characters of a channel's own words that are kept: they are journaled, and shown to people.
+const SAID_CHARS_MAX: usize = 300;
+
+/// A channel's own words, as far as they are kept.
+pub(crate) fn said(words: &str) -> String {
+    match words.char_indices().nth(SAID_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
+    }
+}
+
 /// What it does to make the same call again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {

@@ -17,7 +17,8 @@ use super::wire::{Answer, Now, Request, Wire};
 use crate::fields::timestamp;
 use crate::inbound::Secret;
 use crate::orders::digest;
-use crate::outbound::CallError;
+use crate::outbound::{CallError, said};
+use crate::secure::keeps_secrets;
 
 /// How far back the next poll begins before where the last one ended: Amazon's lists are late, and an order they left
 /// out must be in the next. What is read twice is known by its delivery id.
@@ -54,8 +55,8 @@ pub struct SellerAccount {
 /// Why an account cannot be called at all.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SetUpError {
-    /// Not an address.
-    #[error("{0} is not a URL")]
+    /// Not an address that secrets may be sent to.
+    #[error("{0} is no URL that begins with https://")]
     Url(&'static str),
     /// TLS cannot be set up on this machine.
     #[error("calls cannot be made from this machine: {0}")]
@@ -180,13 +181,17 @@ impl Seller {
     /// # Errors
     /// [`SetUpError`].
     pub fn new(account: SellerAccount, now: Now) -> Result<Self, SetUpError> {
-        let url = |text: &str, what| Url::parse(text).map_err(|_| SetUpError::Url(what));
+        let url = |text: &str, what| match (keeps_secrets(text), Url::parse(text)) {
+            (true, Ok(url)) => Ok(url),
+            (false, _) | (_, Err(_)) => Err(SetUpError::Url(what)),
+        };
         let base = url(&account.endpoint, "endpoint")?;
         let token_endpoint = url(&account.token_endpoint, "token_endpoint")?;
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(account.call_max)
             .pool_max_idle_per_host(IDLE_MAX)
+            .no_proxy()
             .user_agent(concat!(
                 "Crossdock/",
                 env!("CARGO_PKG_VERSION"),
@@ -316,6 +321,7 @@ fn stored(order: &RawValue) -> StoredOrder {
 }
 
 pub(super) fn unreadable(error: serde_json::Error) -> CallError {
+    let error = said(&error.to_string());
     CallError::Unknown(format!("the answer is not what was asked for: {error}"))
 }
 

@@ -15,7 +15,7 @@ use super::numbers::availability;
 use super::operation::Operation;
 use super::wire::{Answer, Request, read_body, unanswered};
 use crate::inbound::Secret;
-use crate::outbound::{Bulk, BulkState, CallError, Handing};
+use crate::outbound::{Bulk, BulkState, CallError, Handing, said};
 
 /// Numbers in one feed at most.
 pub const FEED_NUMBERS_MAX: usize = 25_000;
@@ -273,7 +273,8 @@ impl Seller {
             "CANCELLED" => Ok(FeedState::Cancelled),
             "FATAL" => Ok(FeedState::Fatal { report }),
             other => Err(CallError::Unknown(format!(
-                "the feed is {other:?}, which is not known"
+                "the feed is {:?}, which is not known",
+                said(other)
             ))),
         }
     }
@@ -289,7 +290,8 @@ impl Seller {
         let place: DocumentBody = read(&body)?;
         if let Some(how) = place.compression_algorithm {
             return Err(CallError::NotDone(format!(
-                "the report of the feed is packed with {how}, which is not read here"
+                "the report of the feed is packed with {}, which is not read here",
+                said(&how)
             )));
         }
         let url = document_url(&Secret::new(place.url))?;

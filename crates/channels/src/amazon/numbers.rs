@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::client::{Seller, unreadable};
 use super::operation::Operation;
 use super::wire::{Answer, Problem, Request, problems};
-use crate::outbound::{CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
+use crate::outbound::{
+    CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome, said,
+};
 
 #[derive(Deserialize)]
 struct Submission {
@@ -104,7 +106,7 @@ impl Seller {
             "ACCEPTED" => SetOutcome::Confirmed { at: (inner.now)() },
             status => {
                 let issues = submission.issues.unwrap_or_default();
-                SetOutcome::Refused(format!("{status}: {}", problems(&issues)))
+                SetOutcome::Refused(format!("{}: {}", said(status), problems(&issues)))
             }
         })
     }

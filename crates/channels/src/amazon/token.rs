@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::wire::{Now, form, read_body};
 use crate::inbound::Secret;
-use crate::outbound::CallError;
+use crate::outbound::{CallError, said};
 
 /// A token is not used in its last minute: a call may take that long.
 const MARGIN: Duration = Duration::from_minutes(1);
@@ -136,8 +136,10 @@ fn denied(status: StatusCode, body: &[u8]) -> String {
             error,
             error_description,
         }) if status.is_client_error() => format!(
-            "Amazon answers {error} ({error_description}): check client_id, client_secret and refresh_token, and \
-             authorise the application again if the seller has withdrawn it"
+            "Amazon answers {} ({}): check client_id, client_secret and refresh_token, and \
+             authorise the application again if the seller has withdrawn it",
+            said(&error),
+            said(&error_description)
         ),
         Ok(_) | Err(_) => format!("Amazon answers with status {}", status.as_u16()),
     }

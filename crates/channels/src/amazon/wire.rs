@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::operation::Operation;
 use super::token::Tokens;
 use crate::inbound::Secret;
-use crate::outbound::CallError;
+use crate::outbound::{CallError, said};
 
 /// Bytes of an answer that are read: a page of a hundred orders has under one million.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -176,10 +176,10 @@ pub(super) struct Problem {
     message: String,
 }
 
-/// All problems in one text.
+/// All problems in one text, as far as it is kept.
 pub(super) fn problems(problems: &[Problem]) -> String {
     let one = |problem: &Problem| format!("{}: {}", problem.code, problem.message);
-    problems.iter().map(one).collect::<Vec<_>>().join("; ")
+    said(&problems.iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
 fn problem(status: StatusCode, body: &[u8]) -> String {
@@ -197,4 +197,23 @@ pub(super) fn form(pairs: &[(&str, &str)]) -> String {
     };
     url.query_pairs_mut().extend_pairs(pairs);
     url.query().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Amazon says is journaled: a sentence of it, however much it finds wrong.
+    #[test]
+    fn problems_are_kept_in_part() {
+        let one = || Problem {
+            code: "90000900".to_owned(),
+            message: "invalid".to_owned(),
+        };
+        assert_eq!(problems(&[one()]), "90000900: invalid");
+        let many: Vec<Problem> = (0..10_000).map(|_| one()).collect();
+        let told = problems(&many);
+        assert!(told.starts_with("90000900: invalid; 90000900"), "{told}");
+        assert_eq!(told.chars().count(), 301);
+    }
 }

@@ -1,12 +1,13 @@
 //! A seller's account on Amazon: how it is called, and what is published to it.
 
+use crossdock_channels::keeps_secrets;
 use crossdock_model::v1::{ChannelPlace, Publishing, Writes};
 use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SecretSource;
-use super::publish::{KeptBack, MeasuredBuffer, is_web, published, risk_ppm, spans};
+use super::publish::{KeptBack, MeasuredBuffer, published, risk_ppm, spans};
 
 /// The fulfilment channel whose number is set: what the seller ships.
 const PLACE: &str = "DEFAULT";
@@ -101,12 +102,12 @@ impl Amazon {
         let mut locations = self.locations.iter();
         let checks = [
             (
-                is_web(&self.endpoint),
+                keeps_secrets(&self.endpoint),
                 "endpoint",
                 "expected where the API of the region is, as \"https://sellingpartnerapi-eu.amazon.com\"",
             ),
             (
-                is_web(&self.token_endpoint),
+                keeps_secrets(&self.token_endpoint),
                 "token_endpoint",
                 "expected where tokens are granted, as \"https://api.amazon.com/auth/o2/token\"",
             ),

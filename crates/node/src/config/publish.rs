@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crossdock_channels::keeps_secrets;
 use crossdock_model::v1::{Buffer, ChannelMode, ChannelPlace, Publishing, Writes};
 use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
 use schemars::JsonSchema;
@@ -145,11 +146,6 @@ pub(super) fn risk_ppm(risk: f64) -> u32 {
     ((risk.clamp(0.0, 1.0) * 1_000_000.0).round() as u32).max(1)
 }
 
-/// Whether it is a web address that secrets may go to.
-pub(super) fn is_web(url: &str) -> bool {
-    url.starts_with("https://") || url.starts_with("http://127.0.0.1")
-}
-
 /// What is published, before the channel's own say.
 pub(super) fn published(
     writes: Writes,
@@ -211,12 +207,12 @@ impl Publish {
         let mut locations = self.places.values().flatten();
         let checks = [
             (
-                is_web(&self.url),
+                keeps_secrets(&self.url),
                 "url",
                 "expected where the shop is, as \"https://example.myshopify.com\"",
             ),
             (
-                self.webhook_url.as_deref().is_none_or(is_web),
+                self.webhook_url.as_deref().is_none_or(keeps_secrets),
                 "webhook_url",
                 "expected where the shop reaches this server, as \"https://orders.example.com/webhooks/shop\"",
             ),

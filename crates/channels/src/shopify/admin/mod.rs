@@ -13,7 +13,6 @@ mod reading;
 mod reply;
 mod subscriptions;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crossdock_model::Timestamp;
@@ -24,7 +23,8 @@ use thiserror::Error;
 
 use crate::fields::{MapError, Part};
 use crate::inbound::Secret;
-use crate::outbound::CallError;
+use crate::outbound::{CallError, said};
+use crate::secure::keeps_secrets;
 use reply::{Answered, Reply};
 
 pub use cancel::{Cancel, CancelReason};
@@ -101,7 +101,7 @@ impl Admin {
         let path = format!("admin/api/{API_VERSION}/graphql.json");
         let endpoint = reqwest::Url::parse(&options.shop).and_then(|shop| shop.join(&path));
         let endpoint = endpoint.map_err(|_| not_done("the shop is no URL"))?;
-        if endpoint.scheme() != "https" && !is_here(&endpoint) {
+        if !keeps_secrets(endpoint.as_str()) {
             return Err(not_done("the shop's URL must begin with https://"));
         }
         let token = HeaderValue::from_str(options.token.expose());
@@ -176,12 +176,6 @@ fn root(error: &dyn std::error::Error) -> String {
         Some(source) => root(source),
         None => error.to_string(),
     }
-}
-
-/// Whether a URL is one of this machine.
-fn is_here(url: &reqwest::Url) -> bool {
-    let address = url.host_str().and_then(|host| host.parse::<IpAddr>().ok());
-    url.scheme() == "http" && address.is_some_and(|address| address.is_loopback())
 }
 
 /// Why nothing came of an operation, or nobody knows what did.
@@ -275,9 +269,9 @@ fn user_errors(payload: &Part<'_>, name: &str) -> Result<Vec<UserError>, CallErr
         let path = error.list("field")?.into_iter();
         let field = path.map(|name| name.id()).collect::<Result<_, _>>()?;
         Ok(UserError {
-            code: error.text("code").unwrap_or_default(),
+            code: said(&error.text("code").unwrap_or_default()),
             field,
-            message: error.text("message").unwrap_or_default(),
+            message: said(&error.text("message").unwrap_or_default()),
         })
     };
     let errors = payload.list(name).map_err(unclear)?;
@@ -294,6 +288,23 @@ fn time_of(reply: &Reply) -> Result<Timestamp, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the shop says is journaled: a sentence of it, however long it is.
+    #[test]
+    fn words_of_the_shop_are_kept_in_part() {
+        let long = "é".repeat(10_000);
+        let errors = json!([{ "code": long, "field": null, "message": long }]);
+        let reply = Reply {
+            data: json!({ "operation": { "userErrors": errors } }),
+            points_left: None,
+            at: None,
+        };
+        let refused = accepted(&reply, "operation", "userErrors").map(drop);
+        let Err(AdminError::Refused(words)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(words.chars().count(), 603);
+    }
 
     /// A token is sent to nobody who cannot be trusted to keep it, and is never shown.
     #[test]

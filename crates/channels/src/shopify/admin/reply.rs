@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossdock_model::Timestamp;
 use serde_json::Value;
 
-use crate::outbound::CallError;
+use crate::outbound::{CallError, said};
 
 /// Pause when the shop does not say how long to wait.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -13,8 +13,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest such pause, whatever it says.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Characters of the shop's own words that are kept.
-const SAID_CHARS_MAX: usize = 300;
 
 /// An answer as HTTP gave it.
 #[derive(Debug, Clone, Copy)]
@@ -86,11 +84,7 @@ fn refusal(body: &Value, errors: &[Value]) -> CallError {
     let message = errors
         .iter()
         .find_map(|error| error.get("message")?.as_str());
-    let said: String = message
-        .unwrap_or("an error without a message")
-        .chars()
-        .take(SAID_CHARS_MAX)
-        .collect();
+    let said = said(message.unwrap_or("an error without a message"));
     let executed = body.get("data").is_some() && !has("ACCESS_DENIED");
     match executed || has("INTERNAL_SERVER_ERROR") {
         true => CallError::Unknown(said),
