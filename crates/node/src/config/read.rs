@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crossdock_api::in_plain_words;
+use crossdock_logic::bucket::check_publishing;
 use crossdock_model::{ChannelId, LocationId};
 use jiff::tz::TimeZone;
 use serde::de::{Deserialize, DeserializeOwned};
@@ -239,6 +240,18 @@ impl Reading<'_> {
         for (key, problem) in publish.problems() {
             self.mistake_at(&path, format!("{key}: {problem}"));
         }
+        self.check_places(name, &path, channel);
+    }
+
+    /// Whether the channel would take what is published to it.
+    fn check_places(&mut self, name: &str, path: &str, channel: &Channel) {
+        // What is no id has been told.
+        let publishing = ChannelId::checked(name).map(|id| channel.publishing(&id));
+        if let Ok(Ok(Some(publishing))) = publishing
+            && let Err(problem) = check_publishing(&publishing)
+        {
+            self.mistake_at(path, problem);
+        }
     }
 
     fn check_amazon(&mut self, name: &str, at: usize, channel: &Channel) {
@@ -256,6 +269,7 @@ impl Reading<'_> {
                 for (key, problem) in amazon.problems() {
                     self.mistake_at(&path, format!("{key}: {problem}"));
                 }
+                self.check_places(name, &path, channel);
             }
             (None, ChannelKind::Shopify | ChannelKind::Api) => {}
         }
@@ -566,6 +580,40 @@ color = "red"
         );
         assert!(found[1].starts_with("6: secret: file"), "{found:#?}");
         assert_eq!(check(text, false), Vec::<String>::new());
+    }
+
+    /// What the server would refuse when it starts is told before.
+    #[test]
+    fn a_location_sells_at_one_place() {
+        let shop = |places: &str| {
+            let text = format!(
+                "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ env = \"HOME\" }}]\n\
+                 [channels.shop.publish]\nurl = \"https://example.myshopify.com\"\ntoken = {{ env = \"HOME\" }}\n\
+                 places = {{ {places} }}\n"
+            );
+            check(&text, false)
+        };
+        let told =
+            "publish: places: each place is named once, and each location belongs to one place";
+        for twice in [
+            "8050 = [\"reno\"], 8051 = [\"reno\"]",
+            "8050 = [\"reno\", \"reno\"]",
+        ] {
+            let found = shop(twice);
+            assert!(found.len() == 1 && found[0].ends_with(told), "{found:?}");
+        }
+        for good in ["", "8050 = [\"reno\"], 8051 = [\"york\"]"] {
+            assert_eq!(shop(good), Vec::<String>::new());
+        }
+        let market = "[channels.market]\nkind = \"amazon\"\n[channels.market.amazon]\n\
+                      endpoint = \"https://sellingpartnerapi-eu.amazon.com\"\nseller = \"A1\"\nmarketplace = \"A2\"\n\
+                      client_id = \"c\"\nclient_secret = { env = \"HOME\" }\nrefresh_token = { env = \"HOME\" }\n\
+                      locations = [\"reno\", \"reno\"]\n";
+        let found = check(market, false);
+        assert!(
+            found.len() == 1 && found[0].contains("one place"),
+            "{found:?}"
+        );
     }
 
     #[test]
