@@ -6,13 +6,16 @@ use std::path::Path;
 use anyhow::Context;
 use crossdock_channels::Secret;
 use crossdock_logic::router::{CompiledRules, parse_rules};
-use crossdock_model::command::{ChannelCommand, SystemCommand};
-use crossdock_model::v1::{ChannelSettings, Sale};
+use crossdock_model::command::{ChannelCommand, ExceptionCommand, SystemCommand};
+use crossdock_model::v1::{ChannelMode, ChannelSettings, Sale};
 use crossdock_model::{Answer, ChannelId, Command, CredentialId, EntityId};
 use crossdock_runtime::{AskError, By, Handle};
 
 use crate::config::{Channel, ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
+
+/// Exception kind: a channel shows numbers of ours, and nothing says how to set them any more.
+const NOT_PUBLISHED: &str = "not_published";
 
 fn by() -> anyhow::Result<By> {
     Ok(By::new(CredentialId::new("configuration")?))
@@ -71,13 +74,49 @@ async fn publish_as(
     id: &ChannelId,
     channel: &Channel,
 ) -> anyhow::Result<()> {
-    let Some(publishing) = channel.publishing(id)? else {
-        return Ok(());
+    let tell = async |command: ChannelCommand| {
+        let told = handle.ask(entity.clone(), Command::Channel(command), by()?);
+        told.await.map(drop).map_err(anyhow::Error::from)
     };
-    let command = Command::Channel(ChannelCommand::PublishAs(Box::new(publishing)));
-    let told = handle.ask(entity, command, by()?).await;
-    told.map(drop)
-        .context(format!("publishing to channel {id}"))
+    let publishing = channel.publishing(id)?;
+    let is_left = publishing.is_none() && is_published_to(handle, &entity).await?;
+    let told = match publishing {
+        Some(publishing) => tell(ChannelCommand::PublishAs(Box::new(publishing))).await,
+        None => Ok(()),
+    };
+    told.with_context(|| format!("publishing to channel {id}"))?;
+    let exception = match is_left {
+        true => {
+            let cause = format!(
+                "Numbers were published to {id}, and its section of the configuration that says how is gone: it goes on \
+                 showing the last ones, whatever is sold. Put the section back. To end publishing, take all its places \
+                 out of it first, which sets their numbers to 0, or set the channel's mode to observed and see to the \
+                 numbers in the channel."
+            );
+            ExceptionCommand::open(NOT_PUBLISHED, id.as_str(), cause)
+        }
+        false => {
+            let how = "the configuration says how to publish, or nothing is to be";
+            ExceptionCommand::close(NOT_PUBLISHED, id.as_str(), how)
+        }
+    };
+    tell(ChannelCommand::Exception(exception))
+        .await
+        .with_context(|| format!("telling of channel {id}"))
+}
+
+/// Whether a channel shows numbers of ours, by what it was told before.
+async fn is_published_to(handle: &Handle, channel: &EntityId) -> anyhow::Result<bool> {
+    let known = handle.read(channel.clone()).await?.answer;
+    Ok(match known {
+        Answer::Channel {
+            mode, publishing, ..
+        } => {
+            let has_places = publishing.is_some_and(|known| !known.places.is_empty());
+            has_places && mode != ChannelMode::Observed
+        }
+        _ => false,
+    })
 }
 
 /// Puts the saved rule set in force; the default one holds until one is saved.
@@ -144,4 +183,76 @@ pub fn read_secrets(
     }
     anyhow::ensure!(missing.is_empty(), "{}", missing.join("; "));
     Ok(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crossdock_journal::{Journal, MemoryJournal};
+    use crossdock_model::Timestamp;
+    use crossdock_model::v1::ExceptionKey;
+    use crossdock_runtime::{Clock, Node, Options, PausedClock, Unconnected};
+
+    use super::*;
+
+    fn config(publish: &str) -> Config {
+        let text = format!(
+            "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{{ env = \"HOME\" }}]\n{publish}"
+        );
+        Config::parse(Path::new("c.toml"), &text).unwrap()
+    }
+
+    async fn node() -> Node {
+        let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
+        let journal = Arc::new(MemoryJournal::new(1, clock.now()));
+        let started = Node::start(
+            journal as Arc<dyn Journal>,
+            clock as Arc<dyn Clock>,
+            Arc::new(Unconnected),
+            Options::new(1),
+            |error| panic!("a flush failed in memory: {error}"),
+        );
+        started.await.unwrap()
+    }
+
+    /// A channel that shows our numbers is not forgotten with its section.
+    #[tokio::test]
+    async fn a_section_that_is_gone_is_an_exception_until_it_is_back() {
+        let node = node().await;
+        let handle = node.handle();
+        let published = config(
+            "[channels.shop.publish]\nurl = \"https://example.myshopify.com\"\ntoken = { env = \"HOME\" }\n\
+             places = { 8050 = [\"reno\"] }\n",
+        );
+        let shop = EntityId::Channel(ChannelId::checked("shop").unwrap());
+        let ask = async |command| {
+            let asked = handle.ask(shop.clone(), Command::Channel(command), by().unwrap());
+            asked.await.map(|reply| reply.answer)
+        };
+        let note = |episode| {
+            let key = ExceptionKey {
+                kind: NOT_PUBLISHED.to_owned(),
+                subject: "shop".to_owned(),
+                episode,
+            };
+            let text = "seen".to_owned();
+            ChannelCommand::Exception(ExceptionCommand::Note { key, text })
+        };
+        connect_channels(&handle, &published).await.unwrap();
+        connect_channels(&handle, &config("")).await.unwrap();
+        assert!(ask(note(1)).await.is_err(), "it was only observed");
+        connect_channels(&handle, &published).await.unwrap();
+        let active = ChannelCommand::SetMode(ChannelMode::Active);
+        ask(active).await.unwrap();
+        for episode in [1, 2] {
+            for _ in 0..2 {
+                connect_channels(&handle, &config("")).await.unwrap();
+            }
+            assert!(ask(note(episode)).await.is_ok(), "{episode}");
+            connect_channels(&handle, &published).await.unwrap();
+            assert!(ask(note(episode)).await.is_err(), "{episode} is over");
+        }
+        node.stop().await;
+    }
 }
