@@ -5,6 +5,7 @@
 
 mod admin;
 mod budget;
+mod catalogue;
 mod fault;
 mod graphql;
 mod http;
