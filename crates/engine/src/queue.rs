@@ -13,6 +13,9 @@ pub const OUTSIDE_QUEUE_MAX: usize = 16_384;
 pub const QUEUE_MAX: usize = 65_536;
 /// Messages handed out in one go before others get their turn.
 pub const BATCH_MAX: usize = 512;
+/// Messages whose room is given back once they are taken: most entities are asked now and then, and there are many. A
+/// busy queue keeps its room.
+const FEW: usize = 8;
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,8 +91,13 @@ impl<M> Queue<M> {
     pub fn take(&mut self, now: Timestamp) -> Taken<M> {
         let suspect = self.suspect_until.is_some_and(|until| now <= until);
         let max = if suspect { 1 } else { BATCH_MAX };
-        let count = self.items.len().min(max);
-        let batch = self.items.drain(..count).collect();
+        let batch = match self.items.len() <= max.min(FEW) {
+            true => Vec::from(std::mem::take(&mut self.items)),
+            false => {
+                let count = self.items.len().min(max);
+                self.items.drain(..count).collect()
+            }
+        };
         self.handling = UNKNOWN;
         self.woken = !self.items.is_empty();
         Taken {
@@ -153,6 +161,16 @@ mod tests {
         let mut queue = Queue::default();
         assert!(queue.take(NOW).batch.is_empty());
         queue
+    }
+
+    #[test]
+    fn an_entity_that_is_asked_now_and_then_holds_no_room() {
+        let mut queue = looked_into();
+        for count in [1, FEW, FEW + 1, 3] {
+            (0..count).for_each(|message| drop(queue.push(message, QUEUE_MAX)));
+            assert_eq!(queue.take(NOW).batch, Vec::from_iter(0..count));
+            assert_eq!(queue.items.capacity() == 0, count <= FEW, "{count}");
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Things by id, each with the time at which it was noted last. At most so many are kept, oldest given up first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept<K: Ord, V> {
-    known: BTreeMap<K, (Timestamp, V)>,
+    /// Boxed: most entities remember one or two, and a map has room for eleven.
+    known: BTreeMap<K, Box<(Timestamp, V)>>,
     /// Oldest first. An entry that was noted again is listed again; its old listing says nothing any more.
     times: VecDeque<(Timestamp, K)>,
 }
@@ -24,13 +25,13 @@ impl<K: Ord, V> Default for Kept<K, V> {
 
 impl<K: Ord + Clone, V> Kept<K, V> {
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.known.get(key).map(|(_, value)| value)
+        self.known.get(key).map(|known| &known.1)
     }
 
     /// Notes it, and gives up what is too much, oldest first.
     pub fn note(&mut self, key: K, value: V, at: Timestamp, max: usize) -> Vec<(Timestamp, K)> {
         self.times.push_back((at, key.clone()));
-        self.known.insert(key, (at, value));
+        self.known.insert(key, Box::new((at, value)));
         let mut given_up = Vec::new();
         while self.times.len() > max {
             given_up.extend(self.drop_oldest());
@@ -49,7 +50,7 @@ impl<K: Ord + Clone, V> Kept<K, V> {
 
     fn drop_oldest(&mut self) -> Option<(Timestamp, K)> {
         let (at, key) = self.times.pop_front()?;
-        let known = self.known.get(&key).is_some_and(|(noted, _)| *noted == at);
+        let known = self.known.get(&key).is_some_and(|known| known.0 == at);
         known.then(|| {
             self.known.remove(&key);
             (at, key)

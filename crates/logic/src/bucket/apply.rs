@@ -1,6 +1,6 @@
 //! How events change a bucket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crossdock_model::command::{Effect, EffectNumber, SkuCommand};
 use crossdock_model::v1::{
@@ -8,6 +8,7 @@ use crossdock_model::v1::{
     PublishedStock, Publishing, ShownLevel, Tracking, Writes,
 };
 use crossdock_model::{Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
+use litemap::LiteMap;
 
 use super::calls::numbered;
 use super::changes::Changes;
@@ -120,7 +121,8 @@ impl BucketState {
         listing: &ListingId,
         place: &SourceId,
     ) -> Option<&mut Place> {
-        self.listings.get_mut(listing)?.places.get_mut(place)
+        let place = self.listings.get_mut(listing)?.places.get_mut(place);
+        place.map(|place| &mut **place)
     }
 
     /// An exception about a number that is wrong was opened, or closed.
@@ -161,29 +163,29 @@ impl BucketState {
     }
 
     fn apply_mapped(&mut self, id: &EntityId, listing: &ListingId, target: &ListingTarget) {
-        let beside = self.beside(listing);
-        match self.listings.get_mut(listing) {
-            Some(known) => known.target = target.clone(),
-            None => {
-                let known = Listing {
-                    target: target.clone(),
-                    mode: LIVE,
-                    places: BTreeMap::new(),
-                };
-                self.listings.insert(listing.clone(), known);
+        let known = Listing {
+            target: target.clone(),
+            mode: LIVE,
+            places: LiteMap::with_capacity(1),
+        };
+        if let Some(before) = self.listings.insert(listing.clone(), known) {
+            if let Some(known) = self.listings.get_mut(listing) {
+                known.mode = before.mode;
+                known.places = before.places;
             }
+            let beside = self.beside(listing);
+            self.stop_listening(listing);
+            self.count_anew(&beside);
         }
-        self.stop_listening(listing);
         self.listen(id, listing);
-        self.count_anew(&beside);
         self.count_anew(&self.beside(listing));
     }
 
     fn apply_unmapped(&mut self, listing: &ListingId) {
         let beside = self.beside(listing);
         if let Some(known) = self.listings.remove(listing) {
-            for place in known.places.into_keys() {
-                let number = (listing.clone(), place);
+            for place in known.places.keys() {
+                let number = (listing.clone(), place.clone());
                 if self.wrong.remove(&number) {
                     self.righted.insert(number);
                 }
@@ -199,7 +201,7 @@ impl BucketState {
         let shared = self
             .skus
             .values()
-            .filter(|heard| heard.listings.contains(listing));
+            .filter(|heard| heard.is_part_of(listing));
         let all: BTreeSet<&ListingId> = shared.flat_map(|heard| &heard.listings).collect();
         all.into_iter().cloned().collect()
     }
@@ -208,7 +210,7 @@ impl BucketState {
     pub(super) fn count_anew(&mut self, listings: &[ListingId]) {
         for listing in listings {
             let known = self.listings.get_mut(listing).into_iter();
-            for place in known.flat_map(|known| known.places.values_mut()) {
+            for (_, place) in known.flat_map(|known| known.places.iter_mut()) {
                 place.slot.begin_anew();
             }
         }
@@ -281,12 +283,12 @@ impl BucketState {
         let listings = heard.listings.clone();
         let is_kit = matches!(stock.tracking, Tracking::Kit(_));
         if has_company {
-            self.count_anew(&Vec::from_iter(listings.iter().cloned()));
+            self.count_anew(&listings);
         }
         for listing in listings {
             let own = self.own_units(&listing, sold);
             let places = self.listings.get_mut(&listing).into_iter();
-            for (id, place) in places.flat_map(|known| &mut known.places) {
+            for (id, place) in places.flat_map(|known| known.places.iter_mut()) {
                 self.changes
                     .changed((listing.clone(), id.clone()), stock.at);
                 place.slot.explain(own, now);
@@ -369,7 +371,7 @@ impl BucketState {
             }
             let is_new = !self.skus.contains_key(&sku);
             let heard = self.skus.entry(sku.clone()).or_default();
-            heard.listings.insert(listing.clone());
+            heard.join(listing);
             if let Some(Tracking::Kit(kit)) = heard.stock.as_ref().map(|stock| &stock.tracking)
                 && depth < KIT_DEPTH_MAX
             {
@@ -387,7 +389,7 @@ impl BucketState {
 
     fn stop_listening(&mut self, listing: &ListingId) {
         self.skus.retain(|_, heard| {
-            heard.listings.remove(listing);
+            heard.leave(listing);
             !heard.listings.is_empty()
         });
         let skus = &self.skus;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossdock_model::command::EffectNumber;
 use crossdock_model::v1::{ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold};
 use crossdock_model::{Answer, ListingId, SkuId, SourceId, Timestamp};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Agenda;
@@ -49,7 +50,7 @@ pub(super) struct Listing {
     pub target: ListingTarget,
     pub mode: ListingMode,
     /// What it shows, by the channel's places.
-    pub places: BTreeMap<SourceId, Place>,
+    pub places: LiteMap<SourceId, Box<Place>>,
 }
 
 /// A listing at a place.
@@ -116,8 +117,28 @@ pub(super) struct Heard {
     pub aside: bool,
     /// The proof after which it was asked last.
     pub proof: Timestamp,
-    /// The listings that are made of it.
-    pub listings: BTreeSet<ListingId>,
+    /// The listings that are made of it, in order.
+    pub listings: Vec<ListingId>,
+}
+
+impl Heard {
+    pub fn is_part_of(&self, listing: &ListingId) -> bool {
+        self.listings.binary_search(listing).is_ok()
+    }
+
+    pub fn join(&mut self, listing: &ListingId) {
+        if let Err(at) = self.listings.binary_search(listing) {
+            // Nearly always it is the only one.
+            self.listings.reserve_exact(1);
+            self.listings.insert(at, listing.clone());
+        }
+    }
+
+    pub fn leave(&mut self, listing: &ListingId) {
+        if let Ok(at) = self.listings.binary_search(listing) {
+            self.listings.remove(at);
+        }
+    }
 }
 
 impl BucketState {
@@ -134,6 +155,6 @@ impl BucketState {
     }
 
     pub(super) fn place(&self, (listing, place): &NumberId) -> Option<&Place> {
-        self.listings.get(listing)?.places.get(place)
+        self.listings.get(listing)?.places.get(place).map(|place| &**place)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crossdock_model::v1::{ChannelPlace, Kit, ListingTarget, Tracking};
 use crossdock_model::{LocationId, SkuId};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::sku::{KIT_DEPTH_MAX, Shelved, kit_ats};
@@ -16,7 +17,7 @@ pub struct Announced {
     /// How its stock is kept.
     pub tracking: Tracking,
     /// Units available to sell, at each location where its stock is known.
-    pub ats: BTreeMap<LocationId, u32>,
+    pub ats: LiteMap<LocationId, u32>,
 }
 
 impl Shelved for Announced {

@@ -88,9 +88,6 @@ impl SkuState {
     }
 
     fn place(&mut self, location: &LocationId) -> &mut Place {
-        if !self.places.contains_key(location) {
-            self.places.insert(location.clone(), Place::default());
-        }
         self.places.entry(location.clone()).or_default()
     }
 

@@ -34,7 +34,8 @@ impl Draft<'_> {
         let unknown = Place::default();
         let state = self.state;
         for location in self.touched() {
-            let place = state.places.get(&location).unwrap_or(&unknown);
+            let place = state.places.get(&location);
+            let place = place.map_or(&unknown, |place| &**place);
             if self.sums(&location).covered() {
                 let how = "every committed unit is on hand again";
                 self.close_exception(SHORT, &location, place.short, how);

@@ -1,11 +1,12 @@
 //! Who lists this SKU, and what it says for each channel: what can be sold, its last sales there, and how fast it
 //! sells, also on channels that list nothing here (a till, the API).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{PublishedStock, SellingRate, SkuEvent, Sold};
 use crossdock_model::{Answer, ChannelId, EntityId, OrderId, Rejection, Timestamp};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
@@ -28,7 +29,7 @@ const PRIOR_MS: u64 = 3_600_000;
 
 /// Channels that list a SKU, and those that only sell it, which have no buckets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Listeners(BTreeMap<ChannelId, Listener>);
+pub(super) struct Listeners(LiteMap<ChannelId, Box<Listener>>);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Listener {
@@ -82,7 +83,7 @@ impl Listeners {
         in_stock_since: Option<Timestamp>,
     ) {
         let known = self.0.entry(channel.clone());
-        let known = known.or_insert_with(|| Listener::new(in_stock_since));
+        let known = known.or_insert_with(|| Box::new(Listener::new(in_stock_since)));
         known.buckets.insert(bucket);
     }
 
@@ -135,7 +136,7 @@ impl Listeners {
 
     /// It came into stock, or went out of it.
     pub fn stocked(&mut self, is_in_stock: bool, now: Timestamp) {
-        for known in self.0.values_mut() {
+        for (_, known) in self.0.iter_mut() {
             if known.in_stock_since.is_some() != is_in_stock {
                 known.count(0, is_in_stock, now);
             }
@@ -264,7 +265,7 @@ impl Draft<'_> {
         }
         let version = self.version + u64::from(is_new);
         let mut known = match listeners.0.get(channel) {
-            Some(known) => known.clone(),
+            Some(known) => (**known).clone(),
             None => Listener::new(None),
         };
         known.buckets.insert(number);

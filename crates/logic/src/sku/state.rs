@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::v1::{AttemptId, Condition, CountBasis, Sale, Take, Tracking};
 use crossdock_model::{HoldId, LocationId, OrderId, SourceId, Timestamp, TransferId};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::ASKS_UNTIL_NEXT;
@@ -18,7 +19,7 @@ use super::movements::Movements;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SkuState {
     pub(super) master: Option<Master>,
-    pub(super) places: BTreeMap<LocationId, Place>,
+    pub(super) places: LiteMap<LocationId, Box<Place>>,
     pub(super) transfers: BTreeMap<TransferId, Transfer>,
     pub(super) reservations: BTreeMap<AttemptId, Reservation>,
     pub(super) holds: BTreeMap<HoldId, Hold>,

@@ -105,7 +105,7 @@ impl Draft<'_> {
             || !state.holds.is_empty()
             || !state.queue.entries.is_empty()
             || !state.line.orders.is_empty();
-        let stocked = |place: &Place| place.sums.on_hand != 0 || place.in_transit != 0;
+        let stocked = |place: &Box<Place>| place.sums.on_hand != 0 || place.in_transit != 0;
         let kit = matches!(tracking, Tracking::Kit(_));
         promised || (kit && state.places.values().any(stocked))
     }

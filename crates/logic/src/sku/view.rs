@@ -23,7 +23,8 @@ impl Draft<'_> {
         let owed = self.share_out(None, Sums::free);
         let unknown = Place::default();
         let locations = self.locations().map(|location| {
-            let place = self.state.places.get(location).unwrap_or(&unknown);
+            let place = self.state.places.get(location);
+            let place = place.map_or(&unknown, |place| &**place);
             let owed = owed.get(location).copied().unwrap_or(0);
             self.location_stock(location, place, owed)
         });
