@@ -198,10 +198,7 @@ impl BucketState {
 
     /// Listings that share a SKU with this one, and itself.
     pub(super) fn beside(&self, listing: &ListingId) -> Vec<ListingId> {
-        let shared = self
-            .skus
-            .values()
-            .filter(|heard| heard.is_part_of(listing));
+        let shared = self.skus.values().filter(|heard| heard.is_part_of(listing));
         let all: BTreeSet<&ListingId> = shared.flat_map(|heard| &heard.listings).collect();
         all.into_iter().cloned().collect()
     }

@@ -22,7 +22,7 @@ pub struct BucketState {
     /// Nothing is published to a channel without.
     pub(super) publishing: Option<Box<Publishing>>,
     /// The SKUs it listens to, all that its listings are made of.
-    pub(super) skus: BTreeMap<SkuId, Heard>,
+    pub(super) skus: BTreeMap<SkuId, Box<Heard>>,
     /// Numbers that are not as they should be.
     pub(super) wrong: Agenda,
     /// Numbers about which an exception is open though they are right again.
@@ -155,6 +155,10 @@ impl BucketState {
     }
 
     pub(super) fn place(&self, (listing, place): &NumberId) -> Option<&Place> {
-        self.listings.get(listing)?.places.get(place).map(|place| &**place)
+        self.listings
+            .get(listing)?
+            .places
+            .get(place)
+            .map(|place| &**place)
     }
 }

@@ -98,13 +98,14 @@ impl Listeners {
 
     /// Who sells on that channel.
     fn seller(&mut self, channel: &ChannelId, now: Timestamp) -> Option<&mut Listener> {
-        let lists_none = |known: &&Listener| known.buckets.is_empty();
+        let lists_none = |known: &&Box<Listener>| known.buckets.is_empty();
         let is_known = self.0.contains_key(channel);
         if is_known || self.0.values().filter(lists_none).count() < SELLERS_MAX {
             let known = self.0.entry(channel.clone());
-            return Some(known.or_insert_with(|| Listener::new(Some(now))));
+            return Some(known.or_insert_with(|| Box::new(Listener::new(Some(now)))));
         }
-        self.0.values_mut().find(|known| known.buckets.is_empty())
+        let mut known = self.0.iter_mut().map(|(_, known)| &mut **known);
+        known.find(|known| known.buckets.is_empty())
     }
 
     /// An order has so many units, or waits for them. It is one sale however often it is placed anew; what it takes
