@@ -72,7 +72,7 @@ pub struct Data {
     /// File with the master key of personal data; made when absent. Default: `master.key` in `dir`.
     /// Keep a copy elsewhere: without it, personal data in backups cannot be read.
     pub master_key_file: Option<PathBuf>,
-    /// Live entities kept in memory at most, about 8 KB each.
+    /// Live entities kept in memory at most, about 13 KB each.
     pub live_entities_max: usize,
     /// Days for which keys of commands are remembered.
     pub dedup_days: u64,
