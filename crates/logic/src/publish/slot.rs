@@ -198,12 +198,14 @@ impl Slot {
     /// sales that we heard of should have been stated long ago.
     #[must_use]
     pub fn doubt_due(&self) -> Option<Timestamp> {
+        // Also of a number that is to be read: where writes replace, a lost raise is sent again, read or not.
         let doubt = self.doubt.filter(|doubt| !doubt.is_due);
+        let doubt = doubt.map(|doubt| doubt.until);
         let unstated = (self.gap < 0).then_some(self.heard_at + STATED_WITHIN);
-        let due = doubt.map(|doubt| doubt.until).into_iter().chain(unstated);
-        let due = due.chain(self.verify_at);
+        let unread = unstated.into_iter().chain(self.verify_at);
+        let unread = unread.filter(|_| !self.is_stale);
         let handed = self.handed.map(|handed| handed.until);
-        due.filter(|_| !self.is_stale).chain(handed).min()
+        unread.chain(doubt).chain(handed).min()
     }
 
     /// What the channel shows if all its sales are known, and at most shows if not. `None`: nothing is known.

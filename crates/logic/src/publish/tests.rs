@@ -276,6 +276,36 @@ fn what_overwrites_a_lost_call_is_sent_twice() {
     }
 }
 
+/// A lost raise may be shown already, so that nothing is sent at once. That it may not be is looked after when the call
+/// has surely ended, though nobody asks.
+#[test]
+fn a_lost_raise_is_sent_again_once_it_has_surely_ended() {
+    let wanted = Want {
+        units: 20,
+        writes: Writes::Absolute,
+        unseen: 0,
+        sold: Some(&[]),
+        proof: ms(0),
+    };
+    let mut slot = Slot::default();
+    slot.state(shows(10, 10), Writes::Absolute);
+    slot.begin(1, 20, ms(20));
+    slot.lose(ms(50));
+    slot.note(&wanted, ms(21));
+    assert_eq!(slot.act(&wanted, ms(21)), Act::Nothing);
+    assert_eq!(slot.doubt_due(), Some(ms(50)));
+    slot.end_doubt(ms(50));
+    let again = Act::Set {
+        units: 20,
+        change_from: None,
+    };
+    assert_eq!((slot.doubt_due(), slot.act(&wanted, ms(50))), (None, again));
+    slot.begin(2, 20, ms(50));
+    slot.confirm(ms(51));
+    slot.note(&wanted, ms(51));
+    assert_eq!((slot.doubt_due(), slot.wrong_since()), (None, None));
+}
+
 /// Where it cannot be told which number the shop's own sales lowered, what fell stays down until they are read.
 #[test]
 fn what_cannot_be_attributed_is_raised_with_proof() {
