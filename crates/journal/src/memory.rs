@@ -3,10 +3,11 @@
 //! Everything a process could lose is kept in one value behind one lock, so a test can end a "process" and
 //! start the next one on the same journal. Personal data is kept as it is: nothing here outlives the test.
 
+mod hold;
 mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossdock_model::{EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
@@ -18,6 +19,7 @@ use crate::{
     Inserted, Journal, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq,
     ShardState, ShardWrite, StoredFrame, VaultEntry, VaultWrite,
 };
+pub use hold::Hold;
 use vault::Vault;
 
 /// Layout version that [`MemoryJournal`] reports.
@@ -43,6 +45,7 @@ pub enum Fault {
 pub struct MemoryJournal {
     meta: Meta,
     state: Mutex<State>,
+    released: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +62,9 @@ struct State {
     failed: bool,
     commits: u64,
     flush: Duration,
+    is_held: bool,
+    /// Commits that are held now.
+    held: usize,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +88,7 @@ impl MemoryJournal {
                 created_at,
             },
             state: Mutex::default(),
+            released: Condvar::new(),
         }
     }
 
@@ -142,7 +149,7 @@ impl Journal for MemoryJournal {
     fn commit(&self, batch: &Batch) -> Result<CommitOutcome, JournalError> {
         let flush = self.lock().flush;
         std::thread::sleep(flush);
-        let mut state = self.lock();
+        let mut state = self.pass();
         state.refuse_after_failure()?;
         check_batch(batch)?;
         match state.next_fault() {

@@ -368,6 +368,12 @@ impl Handle {
         self.0.directory.len()
     }
 
+    /// Steps that wait for the committer, by which callers from outside are let in or shed.
+    #[must_use]
+    pub fn waiting_steps(&self) -> usize {
+        self.0.commits.steps_waiting()
+    }
+
     /// The busiest SKUs, and those that were a short while ago.
     #[must_use]
     pub fn hot_skus(&self) -> Vec<HotSku> {

@@ -24,6 +24,7 @@ mod router;
 mod shared;
 mod takeover;
 mod telling;
+pub mod testing;
 mod timers;
 mod turns;
 mod vault;

@@ -10,7 +10,9 @@ use crossdock_journal::memory::Fault;
 use crossdock_model::command::{Command, OrderCommand};
 use crossdock_model::{Class, EntityId, Rejection, Timestamp};
 use crossdock_runtime::{AskError, Door, Options, Personal, Reply, VaultEntry};
-use support::{adjust, ask, by, define, journal, order, sku, sold, start, until};
+use support::{
+    adjust, ask, by, define, is_requested, journal, order, sku, sold, start, stocked, until,
+};
 
 /// A delta of 13 crashes the actor.
 fn crashing() -> Options {
@@ -63,9 +65,11 @@ async fn an_entity_that_is_put_aside_answers_and_is_left_alone() {
     assert!(matches!(last, AskError::Quarantined { .. }), "{last:?}");
     let crashes = handle.metrics().crashes.get();
 
-    let order: EntityId = "order:shop:1".parse().unwrap();
-    ask(&handle, order, sold(0)).await.unwrap();
-    tokio::time::sleep(Wait::from_millis(200)).await;
+    ask(&handle, order(1), sold(0)).await.unwrap();
+    // Another that came later has gone its whole way meanwhile.
+    stocked(&handle, 1, 5).await;
+    ask(&handle, order(2), sold(1)).await.unwrap();
+    is_requested(&handle, 2).await;
     assert_eq!(handle.metrics().crashes.get(), crashes);
     node.stop().await;
 }
@@ -76,12 +80,10 @@ async fn a_poison_command_stays_aside_after_a_restart() {
     let node = start(&journal, crashing()).await;
     let handle = node.handle();
     let rejected = |asked: &Result<Reply, AskError>| matches!(asked, Err(AskError::Rejected(_)));
-    let mut tries = 0;
-    while !rejected(&ask(&handle, sku(0), adjust(13)).await) {
-        tries += 1;
-        assert!(tries < 100);
-        tokio::time::sleep(Wait::from_millis(10)).await;
-    }
+    until("it is put aside", async || {
+        rejected(&ask(&handle, sku(0), adjust(13)).await)
+    })
+    .await;
     node.stop().await;
 
     let node = start(&journal, crashing()).await;
@@ -104,12 +106,11 @@ async fn work_resumes_after_a_full_disk_that_nobody_retries() {
     let refused = ask(&handle, sku(0), Command::Read).await.unwrap_err();
     assert!(matches!(refused, AskError::Unavailable(_)), "{refused:?}");
     assert!(handle.trouble().is_some());
-    let mut tries = 0;
-    while let Err(AskError::Unavailable(_)) = ask(&handle, sku(0), Command::Read).await {
-        tries += 1;
-        assert!(tries < 100, "work does not resume");
-        tokio::time::sleep(Wait::from_millis(50)).await;
-    }
+    until("work resumes", async || {
+        let asked = ask(&handle, sku(0), Command::Read).await;
+        !matches!(asked, Err(AskError::Unavailable(_)))
+    })
+    .await;
     assert!(handle.trouble().is_some(), "nothing has been written yet");
     ask(&handle, sku(0), define(0)).await.unwrap();
     assert_eq!(handle.trouble(), None);
@@ -128,12 +129,10 @@ async fn a_shard_that_was_taken_is_left_alone() {
     assert!(!matches!(lost, AskError::Rejected(_)), "{lost:?}");
     let refused = ask(&handle, order, Command::Read).await.unwrap_err();
     assert!(matches!(refused, AskError::Unavailable(_)), "{refused:?}");
-    let mut tries = 0;
-    while handle.live_entities() > before + 1 {
-        tries += 1;
-        assert!(tries < 100, "its entity is brought to life again and again");
-        tokio::time::sleep(Wait::from_millis(20)).await;
-    }
+    until("its entity is not brought to life any more", async || {
+        handle.live_entities() <= before + 1
+    })
+    .await;
     node.stop().await;
 }
 
@@ -154,7 +153,11 @@ async fn no_caller_is_left_waiting_when_the_committer_ends() {
             })
         });
         let callers: Vec<_> = callers.collect();
-        tokio::time::sleep(Wait::from_millis(100)).await;
+        let commits = journal.commits();
+        until("they are in the midst of it", async || {
+            journal.commits() >= commits + 3
+        })
+        .await;
         match fails {
             true => journal.inject(Fault::Unknown { written: false }),
             false => node.stop().await,
@@ -171,14 +174,14 @@ async fn commands_are_shed_when_the_disk_does_not_follow() {
     let mut options = Options::new(1);
     options.steps_max = 50;
     let node = start(&journal, options).await;
-    journal.set_flush(Wait::from_millis(50));
-    let callers = (0..500).map(|number| {
-        let handle = node.handle();
+    let handle = node.handle();
+    let call = |number: usize| {
+        let handle = handle.clone();
         tokio::spawn(async move {
             let (mut done, mut shed) = (0, 0);
             for round in 0..10 {
                 let command = define(number * 10 + round);
-                match ask(&handle, sku(number % 20), command).await {
+                match ask(&handle, sku(number % 100), command).await {
                     Ok(_) => done += 1,
                     Err(AskError::Overloaded { .. }) => shed += 1,
                     Err(other) => panic!("{other}"),
@@ -187,9 +190,25 @@ async fn commands_are_shed_when_the_disk_does_not_follow() {
             }
             (done, shed)
         })
-    });
+    };
+    let some_are_shed = async || handle.metrics().shed.get() > 0;
+    for number in 0..100 {
+        ask(&handle, sku(number), define(0)).await.unwrap();
+    }
+    // With one at the disk nothing leaves the queue, nor is any other entity brought to life.
+    let hold = journal.hold();
+    let mut callers = vec![call(0)];
+    until("a flush is under way", async || journal.held() == 1).await;
+    callers.extend((1..100).map(call));
+    until("there is no more room", async || {
+        handle.waiting_steps() >= 50 || some_are_shed().await
+    })
+    .await;
+    callers.extend((100..500).map(call));
+    until("some are shed", some_are_shed).await;
+    drop(hold);
     let (mut done, mut shed) = (0, 0);
-    for caller in callers.collect::<Vec<_>>() {
+    for caller in callers {
         let (more_done, more_shed) = caller.await.unwrap();
         done += more_done;
         shed += more_shed;
@@ -209,18 +228,28 @@ async fn what_is_sold_already_is_shed_last() {
     for number in 0..101 {
         ask(&handle, sku(number), define(0)).await.unwrap();
     }
-    journal.set_flush(Wait::from_secs(5));
+    let mut waiting = Vec::new();
+    let ask_for = |number: usize, class| {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            let by = by().of(class);
+            handle.ask(sku(number), define(1), by).await
+        })
+    };
+    // With that one at the disk nothing leaves the queue, so that it fills one by one.
+    let hold = journal.hold();
+    waiting.push(ask_for(0, Class::ChannelOrder));
+    until("a flush is under way", async || journal.held() == 1).await;
     let classes = [Class::Import, Class::AskFirst, Class::ChannelOrder];
     let mut taken_in = Vec::new();
-    let mut waiting = Vec::new();
     for class in classes {
-        for number in 1..=101 {
-            let (handle, entity) = (handle.clone(), sku(waiting.len()));
-            let asked =
-                tokio::spawn(
-                    async move { handle.ask(entity, define(number), by().of(class)).await },
-                );
-            tokio::time::sleep(Wait::from_millis(1)).await;
+        loop {
+            let steps = handle.waiting_steps();
+            let asked = ask_for(waiting.len(), class);
+            until("it is taken in or shed", async || {
+                asked.is_finished() || handle.waiting_steps() > steps
+            })
+            .await;
             if asked.is_finished() {
                 let shed = asked.await.unwrap();
                 assert!(matches!(shed, Err(AskError::Overloaded { .. })), "{shed:?}");
@@ -231,7 +260,7 @@ async fn what_is_sold_already_is_shed_last() {
         taken_in.push(waiting.len());
     }
     assert!(taken_in.is_sorted() && taken_in[0] < taken_in[1] && taken_in[1] < taken_in[2]);
-    journal.set_flush(Wait::ZERO);
+    drop(hold);
     for asked in waiting {
         asked.await.unwrap().unwrap();
     }

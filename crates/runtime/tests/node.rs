@@ -10,11 +10,12 @@ use crossdock_journal::memory::Fault;
 use crossdock_model::command::{Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand};
 use crossdock_model::v1::{LocationFacts, OrderStatus, Origin, Payment, Sale, Tracking};
 use crossdock_model::{
-    Answer, CommandKey, EntityId, HoldId, LocationId, OrderId, Rejection, SkuId, Timestamp,
+    Answer, CommandKey, Duration, EntityId, HoldId, LocationId, OrderId, Rejection, SkuId,
+    Timestamp,
 };
-use crossdock_runtime::{AskError, Clock, Handle, Node, Options, RealClock, Reply};
+use crossdock_runtime::{AskError, Clock, Handle, Node, Options, PausedClock, RealClock, Reply};
 
-use support::{by, facts, journal};
+use support::{by, facts, in_time, journal};
 
 async fn start(journal: &Arc<MemoryJournal>) -> Node {
     support::start(journal, Options::new(1)).await
@@ -70,18 +71,22 @@ fn state(lines: &[(&str, u32)], sale: Sale) -> Command {
     })
 }
 
+/// What an order comes to, however often it is to be asked again.
 async fn place(handle: &Handle, number: usize, command: Command) -> Result<Reply, AskError> {
-    loop {
-        let asked = handle
-            .ask(EntityId::Order(order_id(number)), command.clone(), by())
-            .await;
-        match asked {
-            Err(AskError::Rejected(Rejection::Busy { .. }) | AskError::Overloaded { .. }) => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let placed = async {
+        loop {
+            let asked = handle
+                .ask(EntityId::Order(order_id(number)), command.clone(), by())
+                .await;
+            match asked {
+                Err(AskError::Rejected(Rejection::Busy { .. }) | AskError::Overloaded { .. }) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+                asked => return asked,
             }
-            asked => return asked,
         }
-    }
+    };
+    in_time(&format!("order {number} is answered"), placed).await
 }
 
 async fn status(handle: &Handle, number: usize) -> OrderStatus {
@@ -97,16 +102,10 @@ async fn status(handle: &Handle, number: usize) -> OrderStatus {
 }
 
 async fn until(handle: &Handle, number: usize, wanted: OrderStatus) {
-    for _ in 0..500 {
-        if status(handle, number).await == wanted {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!(
-        "order {number} is {:?}, not {wanted:?}",
-        status(handle, number).await
-    );
+    support::until(&format!("order {number} is {wanted:?}"), async || {
+        status(handle, number).await == wanted
+    })
+    .await;
 }
 
 /// Units (on hand, committed, held, tentative) of a SKU at reno.
@@ -246,12 +245,10 @@ async fn a_full_disk_acknowledges_nothing_and_work_resumes() {
         matches!(lost, AskError::Unknown | AskError::Unavailable(_)),
         "{lost:?}"
     );
-    let mut tries = 0;
-    while handle.ask(sku("A"), receive(), by()).await.is_err() {
-        tries += 1;
-        assert!(tries < 100, "work does not resume");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    support::until("work resumes", async || {
+        handle.ask(sku("A"), receive(), by()).await.is_ok()
+    })
+    .await;
     assert_eq!(
         units(&handle, "A").await.0,
         4,
@@ -282,14 +279,11 @@ async fn a_poison_command_is_put_aside_and_its_entity_works_on() {
     for _ in 0..3 {
         assert_eq!(adjust(13).await.unwrap_err(), AskError::Unknown);
     }
-    let mut refused = adjust(13).await.unwrap_err();
-    for _ in 0..100 {
-        if refused != AskError::Unknown {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        refused = adjust(13).await.unwrap_err();
-    }
+    support::until("it is put aside", async || {
+        adjust(13).await.unwrap_err() != AskError::Unknown
+    })
+    .await;
+    let refused = adjust(13).await.unwrap_err();
     assert!(
         matches!(refused, AskError::Rejected(Rejection::Invalid { .. })),
         "{refused:?}"
@@ -311,8 +305,9 @@ async fn a_poison_command_is_put_aside_and_its_entity_works_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_hold_is_free_at_that_instant() {
-    let journal = journal();
-    let node = start(&journal).await;
+    let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1)));
+    let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+    let node = support::start_at(&journal(), Options::new(1), given).await;
     let handle = node.handle();
     stock(&handle, "A", 1).await;
     let hold = |name: &str, expires_at| {
@@ -326,11 +321,12 @@ async fn an_expired_hold_is_free_at_that_instant() {
         };
         handle.ask(sku("A"), Command::Sku(command), by())
     };
-    let soon = handle.now() + crossdock_model::Duration::from_ms(80);
+    let instant = Duration::from_ms(1);
+    let soon = handle.now() + instant + instant;
     hold("h1", soon).await.unwrap();
-    assert!(hold("h2", Timestamp::MAX).await.is_err());
-    while handle.now() < soon {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    for name in ["h2", "just before"] {
+        assert!(hold(name, Timestamp::MAX).await.is_err(), "{name}");
+        clock.advance(instant);
     }
     hold("h3", Timestamp::MAX).await.unwrap();
     node.stop().await;
@@ -358,7 +354,7 @@ async fn a_delivery_whose_connector_panicked_is_tried_again() {
     let connector = Arc::new(PanicsOnce::default());
     let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
     let mut options = Options::new(1);
-    options.limits.resend_after = crossdock_model::Duration::from_ms(100);
+    options.limits.resend_after = Duration::from_ms(100);
     let given: Arc<dyn crossdock_runtime::Connector> = Arc::clone(&connector) as _;
     let node = Node::start(journal(), clock, given, options, |_| {})
         .await
@@ -369,11 +365,9 @@ async fn a_delivery_whose_connector_panicked_is_tried_again() {
     place(&handle, 1, state(&[("A", 1)], Sale::AlreadySold))
         .await
         .unwrap();
-    for _ in 0..500 {
-        if connector.0.load(std::sync::atomic::Ordering::SeqCst) > 1 {
-            return node.stop().await;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("the delivery was not tried again");
+    support::until("the delivery is tried again", async || {
+        connector.0.load(std::sync::atomic::Ordering::SeqCst) > 1
+    })
+    .await;
+    node.stop().await;
 }

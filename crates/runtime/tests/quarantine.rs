@@ -11,8 +11,8 @@ use crossdock_model::v1::OrderStatus;
 use crossdock_model::{Duration, EntityId, Rejection};
 use crossdock_runtime::{AskError, Handle, Options};
 use support::{
-    adjust, ask, asking, define, journal, marks, on_hand, order, receive, sku, sold, start, status,
-    stocked, until,
+    adjust, ask, asking, define, is_requested, journal, marks, on_hand, order, receive, sku, sold,
+    start, status, stocked, until,
 };
 
 /// Writes a checkpoint's body as a failing disk might; the body that was there.
@@ -120,6 +120,13 @@ async fn bring_down(handle: &Handle, number: usize) {
     panic!("it was not put aside");
 }
 
+/// An order of something else, which came later, has gone its whole way.
+async fn another_goes_through(handle: &Handle) {
+    stocked(handle, 9, 5).await;
+    ask(handle, order(9), sold(9)).await.unwrap();
+    is_requested(handle, 9).await;
+}
+
 /// They go on by themselves once it works again.
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_wait_for_a_sku_that_is_put_aside() {
@@ -130,11 +137,10 @@ async fn orders_wait_for_a_sku_that_is_put_aside() {
     bring_down(&handle, 0).await;
     assert_eq!(handle.metrics().crashes.get(), 3);
     ask(&handle, order(1), sold(0)).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    another_goes_through(&handle).await;
     assert_eq!(status(&handle, 1).await, OrderStatus::Received);
     handle.lift_quarantine(&sku(0), None);
-    let requested = async || status(&handle, 1).await == OrderStatus::Requested;
-    until("the order goes on", requested).await;
+    is_requested(&handle, 1).await;
     assert_eq!(on_hand(&handle, 0).await, 5);
     node.stop().await;
 }
@@ -155,8 +161,7 @@ async fn an_order_that_asks_for_a_sku_that_is_put_aside_is_answered_busy() {
         ask(&handle, order(1), asking(0)).await.is_ok()
     })
     .await;
-    let requested = async || status(&handle, 1).await == OrderStatus::Requested;
-    until("it is requested", requested).await;
+    is_requested(&handle, 1).await;
     node.stop().await;
 }
 
@@ -192,7 +197,7 @@ async fn an_order_whose_command_is_skipped_goes_on_without() {
     until("it is put aside", async || marks(&handle).await.len() == 1).await;
     let mark = marks(&handle).await.remove(0);
     assert_eq!(mark.entity, "sku:S7");
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    another_goes_through(&handle).await;
     let crashes = handle.metrics().crashes.get();
     assert_ne!(status(&handle, 1).await, OrderStatus::Backordered);
 

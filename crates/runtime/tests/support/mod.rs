@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test target uses some")]
 
 use std::sync::Arc;
-use std::time::Duration as Wait;
 
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{Command, LocationCommand, OrderCommand, SkuCommand, SystemCommand};
@@ -13,6 +12,7 @@ use crossdock_model::v1::{
 use crossdock_model::{
     Answer, CredentialId, EntityId, LineId, LocationId, SkuId, Timestamp, answer::QuarantineView,
 };
+pub use crossdock_runtime::testing::{in_time, until};
 use crossdock_runtime::{
     AskError, By, Clock, Handle, Node, Options, RealClock, Reply, Unconnected,
 };
@@ -41,22 +41,9 @@ pub async fn start_at(
         .unwrap()
 }
 
-/// An answer within ten seconds, whatever it says.
+/// An answer, whatever it says.
 pub async fn ask(handle: &Handle, to: EntityId, command: Command) -> Result<Reply, AskError> {
-    tokio::time::timeout(Wait::from_secs(10), handle.ask(to, command, by()))
-        .await
-        .unwrap()
-}
-
-/// Waits up to ten seconds for what must come about by itself.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    for _ in 0..1_000 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Wait::from_millis(10)).await;
-    }
-    panic!("{what}");
+    in_time("it is answered", handle.ask(to, command, by())).await
 }
 
 pub fn sku(number: usize) -> EntityId {
@@ -174,6 +161,14 @@ pub async fn status(handle: &Handle, number: usize) -> OrderStatus {
         Answer::Order(summary) => summary.status,
         other => panic!("{other:?}"),
     }
+}
+
+/// Waits until an order's location is to send it.
+pub async fn is_requested(handle: &Handle, number: usize) {
+    until(&format!("order {number} is requested"), async || {
+        status(handle, number).await == OrderStatus::Requested
+    })
+    .await;
 }
 
 /// Units on hand of a SKU at its one location.
