@@ -16,7 +16,7 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{LocationId, SkuId};
 use crossdock_runtime::{
-    DeskLimits, Node, Options, PausedClock, RealClock, Unconnected, bucket_of,
+    DeskLimits, Node, Options, PausedClock, RealClock, Unconnected, bucket_of, testing,
 };
 
 use super::*;
@@ -24,6 +24,8 @@ use crate::links::{Pace, Unlisted};
 use crate::spend::{Purse, Spend};
 
 const SKUS: usize = 20;
+/// How often it is looked whether orders are to be read.
+const PAUSE: Wait = Wait::from_millis(10);
 const LIMITS: DeskLimits = DeskLimits {
     batch_max: 5,
     calls_max: 2,
@@ -289,13 +291,8 @@ impl Scene {
         let shop = Arc::clone(&self.shop);
         let wanted: BTreeMap<ListingId, i64> = (0..SKUS).map(|n| (listing(n), units(n))).collect();
         async move {
-            for _ in 0..1_000 {
-                if shop.books().shown == wanted {
-                    return;
-                }
-                tokio::time::sleep(Wait::from_millis(10)).await;
-            }
-            panic!("the shop shows {:?}", shop.books().shown);
+            let is_so = testing::comes_true(async || shop.books().shown == wanted).await;
+            assert!(is_so, "the shop shows {:?}", shop.books().shown);
         }
     }
 }
@@ -432,6 +429,20 @@ async fn a_sku_that_cannot_be_read_is_shown_as_none() {
     let scene = Scene::start(journal, shop).await;
     scene.shows(|number| if number == 3 { 0 } else { 50 }).await;
     scene.node.stop().await;
+}
+
+/// The channel's orders are read up to now whenever a bucket waits for it.
+async fn read_orders(link: Arc<Link>, handle: Handle) {
+    loop {
+        let up_to = handle.now();
+        let waits = link.waits.all().into_iter();
+        for (bucket, _) in waits.filter(|(_, until)| *until <= up_to) {
+            let bucket = EntityId::Bucket(shop_id(), bucket);
+            let prove = Command::Bucket(BucketCommand::Prove { up_to });
+            let _ = handle.ask(bucket, prove, by()).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// A record that follows no other.

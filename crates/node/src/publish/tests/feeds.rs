@@ -13,25 +13,27 @@ use crate::spend::{Purse, Spend};
 /// Numbers; the seller has no listing for the last one.
 const NUMBERS: usize = 31;
 const UNLISTED: usize = NUMBERS - 1;
-/// So many wait before a feed is begun.
-const WAITING_MIN: usize = 20;
+/// So many wait before a feed is begun: all of them.
+const WAITING_MIN: usize = NUMBERS;
 /// When a feed is worked on by itself.
 const FEED_TAKES: Duration = Duration::from_days(1);
 /// Units there are of each, before a test sells some.
 const UNITS: u32 = 50;
-const BOUND: Wait = Wait::from_secs(60);
-const PAUSE: Wait = Wait::from_millis(20);
 
 struct Seat {
     market: Arc<Market>,
     seller: Seller,
     journal: Arc<MemoryJournal>,
     clock: Arc<dyn Clock>,
+    /// The same, to leap ahead with.
+    time: Arc<PausedClock>,
 }
 
 /// One process.
 struct Process {
     node: Node,
+    /// What numbers that are sent by themselves are paid from.
+    singles: Arc<Purse>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -44,7 +46,9 @@ impl Drop for Process {
 impl Seat {
     /// A seller whose listings show 5 each.
     async fn new(fatal_feeds: f64) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
+        let time = Arc::new(PausedClock::new(RealClock::default().now()));
+        testing::flow(&time);
+        let clock = Arc::clone(&time) as Arc<dyn Clock>;
         let options = amazon::Options {
             feed_takes: FEED_TAKES,
             faults: amazon::Faults {
@@ -86,10 +90,11 @@ impl Seat {
             seller: Seller::new(account, now).unwrap(),
             journal: Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1))),
             clock,
+            time,
         }
     }
 
-    fn link(&self, open_max: Duration) -> Link {
+    fn link(&self) -> Link {
         let limits = DeskLimits {
             batch_max: 1,
             reads_max: 1,
@@ -113,15 +118,16 @@ impl Seat {
             spend: Spend::new(&purse(Operation::CreateFeed), 1, 0, &self.clock),
             waiting_min: WAITING_MIN,
             look_every: Duration::from_ms(500),
-            open_max,
-            rest: Duration::from_days(1),
+            open_max: OPEN_MAX,
+            rest: OPEN_MAX,
         });
         link
     }
 
-    async fn start(&self, owner: u128, open_max: Duration) -> Process {
-        let link = Arc::new(self.link(open_max));
-        let publisher = Arc::new(Publisher::new(link, Arc::clone(&self.clock)));
+    async fn start(&self, owner: u128) -> Process {
+        let link = Arc::new(self.link());
+        let singles = Arc::clone(&link.numbers.purse);
+        let publisher = Arc::new(Publisher::new(Arc::clone(&link), Arc::clone(&self.clock)));
         let publishers = Arc::new(Publishers::new([publisher]));
         let mut options = Options::new(owner);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
@@ -130,13 +136,19 @@ impl Seat {
         let node = Node::start(journal, clock, Arc::new(Unconnected), options, |_| {});
         let node = node.await.unwrap();
         let mut tasks = publishers.start(&node.handle(), &CredentialId::new("publisher").unwrap());
-        tasks.push(tokio::spawn(read_orders(node.handle())));
-        Process { node, tasks }
+        tasks.push(tokio::spawn(read_orders(link, node.handle())));
+        Process {
+            node,
+            singles,
+            tasks,
+        }
     }
 
-    /// Everything is to show 50; a feed is begun with it and lies there.
-    async fn handed_over(&self, open_max: Duration) -> Process {
-        let process = self.start(1, open_max).await;
+    /// Everything is to show 50; a feed is begun with it and lies there. Nothing can be sent by itself before that.
+    async fn handed_over(&self) -> Process {
+        let process = self.start(1).await;
+        let burst = Operation::PatchListingsItem.burst();
+        process.singles.budget().claim(burst);
         for number in 0..NUMBERS {
             process.set_up(number).await;
         }
@@ -165,16 +177,18 @@ impl Seat {
             process.ask(channel, Command::Channel(step)).await;
         }
         self.until("a feed is begun", || self.feeds() == 1).await;
+        process.singles.budget().unclaim(burst);
+        process.singles.correct(burst, self.clock.now());
         process
     }
 
-    async fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
-        let started = std::time::Instant::now();
-        while !is_so() {
-            let shown: Vec<_> = (0..NUMBERS).map(|number| self.shown(number)).collect();
-            assert!(started.elapsed() < BOUND, "{what}: {shown:?}");
-            tokio::time::sleep(PAUSE).await;
-        }
+    async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let is_so = testing::comes_true(async || is_so()).await;
+        let shown = || {
+            let shown = (0..NUMBERS).map(|number| self.shown(number));
+            shown.collect::<Vec<_>>()
+        };
+        assert!(is_so, "{what}: {:?}", shown());
     }
 
     fn feeds(&self) -> usize {
@@ -263,12 +277,10 @@ impl Process {
 
     /// Waits until nothing is to be done about any number that the seller has.
     async fn settled(&self) {
-        let started = std::time::Instant::now();
         for number in 0..UNLISTED {
-            while self.number(number).await.wrong_since.is_some() {
-                assert!(started.elapsed() < BOUND, "{:?}", self.number(number).await);
-                tokio::time::sleep(PAUSE).await;
-            }
+            let is_right = async || self.number(number).await.wrong_since.is_none();
+            let is_so = testing::comes_true(is_right).await;
+            assert!(is_so, "{:?}", self.number(number).await);
         }
     }
 }
@@ -281,32 +293,16 @@ fn bucket(number: usize) -> EntityId {
     EntityId::Bucket(shop_id(), bucket_of(&listing(number)))
 }
 
-/// All orders are read up to now, all the time.
-async fn read_orders(handle: Handle) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        for number in 0..NUMBERS {
-            let up_to = handle.now();
-            let prove = Command::Bucket(BucketCommand::Prove { up_to });
-            let _ = handle.ask(bucket(number), prove, by()).await;
-        }
-    }
-}
-
-const LONG: Duration = Duration::from_days(1);
+/// For how long a feed may be open at most: longer than any test lasts, but where one lets that time pass.
+const OPEN_MAX: Duration = Duration::from_days(2);
 
 /// One feed sets what one by one would be patches; of what it refuses the bucket knows that it is not set.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_raises_go_by_one_feed() {
     let seat = Seat::new(0.0).await;
-    let process = seat.handed_over(LONG).await;
+    let process = seat.handed_over().await;
     seat.work_on_feeds();
-    assert!(
-        (0..UNLISTED)
-            .filter(|one| seat.shown(*one) == Some(UNITS))
-            .count()
-            >= WAITING_MIN
-    );
+    assert!(seat.shows(0, UNITS), "the feed held all of them");
     process.settled().await;
     assert!(seat.shows(0, UNITS));
     assert_eq!(seat.feeds(), 1);
@@ -318,7 +314,7 @@ async fn many_raises_go_by_one_feed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_lowered_while_a_feed_is_open_is_sent_again() {
     let seat = Seat::new(0.0).await;
-    let process = seat.handed_over(LONG).await;
+    let process = seat.handed_over().await;
     let lowered = seat.in_feed(&process).await;
     process.adjust(lowered, -48).await;
     seat.until("it is lowered at once", || seat.shown(lowered) == Some(2))
@@ -337,7 +333,7 @@ async fn a_number_lowered_while_a_feed_is_open_is_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_feed_that_was_given_up_held_is_sent_again() {
     let seat = Seat::new(1.0).await;
-    let process = seat.handed_over(LONG).await;
+    let process = seat.handed_over().await;
     process.adjust(3, -48).await;
     seat.work_on_feeds();
     seat.until("they are sent one by one", || seat.shows(3, 2))
@@ -350,16 +346,17 @@ async fn what_a_feed_that_was_given_up_held_is_sent_again() {
 /// have ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_while_a_feed_is_open_loses_no_number() {
-    let open_max = Duration::from_s(10);
     let seat = Seat::new(0.0).await;
-    let process = seat.handed_over(open_max).await;
+    let process = seat.handed_over().await;
     let lowered = seat.in_feed(&process).await;
     drop(process);
-    let process = seat.start(2, open_max).await;
+    let process = seat.start(2).await;
     process.adjust(lowered, -48).await;
     seat.until("it is lowered at once", || seat.shown(lowered) == Some(2))
         .await;
     seat.work_on_feeds();
+    assert_eq!(seat.shown(lowered), Some(UNITS), "the feed overwrote it");
+    seat.time.advance(OPEN_MAX);
     seat.until("it is sent again", || {
         seat.work_on_feeds();
         seat.shows(lowered, 2)
