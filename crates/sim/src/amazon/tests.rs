@@ -18,8 +18,10 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Longer than the machine takes for a call, shorter than a test may last.
-const CALL_MAX: Wait = Wait::from_secs(2);
+/// Longer than any machine takes for a call.
+const CALL_MAX: Wait = Wait::from_secs(20);
+/// Where answers are lost, and waited for in vain.
+const LOST_MAX: Wait = Wait::from_secs(2);
 
 /// An account that is served, a client that calls it, and the clock of both.
 struct Scene {
@@ -39,7 +41,10 @@ fn account(endpoint: &str, options: &Options) -> SellerAccount {
         client_secret: Secret::new(options.client_secret.clone()),
         refresh_token: Secret::new(options.refresh_token.clone()),
         product_type: "PRODUCT".to_owned(),
-        call_max: CALL_MAX,
+        call_max: match options.faults.lost_answers > 0.0 {
+            true => LOST_MAX,
+            false => CALL_MAX,
+        },
     }
 }
 
@@ -605,10 +610,8 @@ async fn what_has_no_answer_is_unknown() {
 #[tokio::test]
 async fn what_nobody_took_was_not_done() {
     let scene = Scene::plain().await;
-    let away = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut account = account(&scene.endpoint, &Options::default());
-    account.endpoint = format!("http://{}", away.local_addr().unwrap());
-    drop(away);
+    "http://127.0.0.1:1".clone_into(&mut account.endpoint);
     let refused = client(account, &scene.clock).get_feed("feed-1").await;
     assert_eq!(refused, Err(CallError::NotDone("no connection".to_owned())));
     assert_eq!(scene.market.seen().tokens, 1);
@@ -683,7 +686,10 @@ async fn what_was_done_and_not_answered_is_done_once() {
 /// Only once it was done, and to no other operation.
 #[tokio::test]
 async fn what_is_to_go_wrong_does_so_once() {
-    let scene = Scene::plain().await;
+    let mut scene = Scene::plain().await;
+    let mut hasty = account(&scene.endpoint, &Options::default());
+    hasty.call_max = LOST_MAX;
+    scene.seller = client(hasty, &scene.clock);
     let id = scene.buy("TEE", 1).unwrap().parse().unwrap();
     for operation in ["patchListingsItem", "confirmShipment", "createFeed"] {
         scene.market.surely(Fault::LostAnswer, operation);

@@ -10,10 +10,12 @@ use crossdock_channels::{
 };
 use crossdock_model::{ListingId, SourceId, Timestamp};
 use crossdock_runtime::PausedClock;
+use crossdock_runtime::testing::in_time;
 use tokio::net::TcpListener;
 
 use super::*;
 
+const TOKEN: &str = "shpat_t0ken";
 const NOW: Timestamp = Timestamp::from_ms(1_793_629_800_000);
 
 struct World {
@@ -25,9 +27,14 @@ struct World {
     place: u64,
 }
 
-fn admin(url: &str, token: &str) -> Admin {
+/// Longer than any machine takes for a call.
+const CALL_MAX: Duration = Duration::from_secs(20);
+/// Where answers are waited for in vain.
+const SILENT_MAX: Duration = Duration::from_secs(1);
+
+fn admin(url: &str, token: &str, call_max: Duration) -> Admin {
     let mut options = AdminOptions::new(url, Secret::new(token));
-    options.call_max = Duration::from_millis(400);
+    options.call_max = call_max;
     Admin::new(&options).unwrap()
 }
 
@@ -49,13 +56,13 @@ async fn world(faults: Faults, rate: Rate) -> World {
     let shop = Shop::new(
         store,
         clock.clone(),
-        Secret::new("shpat_t0ken"),
+        Secret::new(TOKEN),
         Secret::new("hush"),
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let serving = shop.serve(listener).unwrap();
     World {
-        admin: admin(serving.url(), "shpat_t0ken"),
+        admin: admin(serving.url(), TOKEN, CALL_MAX),
         shop,
         clock,
         serving,
@@ -85,6 +92,12 @@ impl World {
 
     async fn set(&self, numbers: Vec<NumberSet>) -> Result<Vec<SetOutcome>, CallError> {
         Ok(self.admin.set(numbers).await?.answers)
+    }
+
+    /// As [`World::set`], by a client that waits no longer than a moment.
+    async fn set_hastily(&self, numbers: Vec<NumberSet>) -> Result<Vec<SetOutcome>, CallError> {
+        let hasty = admin(self.serving.url(), TOKEN, SILENT_MAX);
+        Ok(hasty.set(numbers).await?.answers)
     }
 
     fn shown(&self) -> Vec<i64> {
@@ -201,7 +214,7 @@ async fn a_call_that_was_carried_out_and_not_answered_is_repeated_by_its_key() {
         let world = world(Faults::default(), Rate::STANDARD).await;
         let call = || vec![world.number(0, 4, 10, "1")];
         world.go_wrong(fault);
-        let lost = world.set(call()).await;
+        let lost = world.set_hastily(call()).await;
         assert!(
             matches!(lost, Err(CallError::Unknown(_))),
             "{fault:?}: {lost:?}"
@@ -232,15 +245,17 @@ async fn what_was_surely_not_done_is_said_to_be_so() {
     }
     for fault in [Fault::Unavailable, Fault::Silent] {
         world.go_wrong(fault);
-        let failed = world.set(call()).await;
+        let failed = world.set_hastily(call()).await;
         assert!(matches!(failed, Err(CallError::Unknown(_))), "{failed:?}");
     }
-    let stranger = admin(world.serving.url(), "shpat_other").set(call()).await;
+    let stranger = admin(world.serving.url(), "shpat_other", CALL_MAX);
+    let stranger = stranger.set(call()).await;
     let Err(CallError::NotDone(said)) = stranger else {
         panic!("{stranger:?}")
     };
     assert!(said.contains("token") && !said.contains("shpat"), "{said}");
-    let nobody = admin("http://127.0.0.1:1", "shpat_t0ken").set(call()).await;
+    let nobody = admin("http://127.0.0.1:1", TOKEN, CALL_MAX);
+    let nobody = nobody.set(call()).await;
     assert!(matches!(nobody, Err(CallError::NotDone(_))), "{nobody:?}");
     assert_eq!(world.shown()[0], 10);
 }
@@ -292,7 +307,7 @@ async fn outcomes_are_true_whatever_goes_wrong() {
                 world.number(at, units, before[at] + off, &step.to_string())
             };
             let call = vec![number(0, &mut dice), number(1, &mut dice)];
-            let outcomes = world.set(call.clone()).await;
+            let outcomes = world.set_hastily(call.clone()).await;
             let after = world.shown();
             let sent: Vec<i64> = call.iter().map(|number| number.units.into()).collect();
             let (is_sent, is_same) = (after[..2] == sent[..], after == before);
@@ -325,7 +340,7 @@ async fn webhooks_are_signed() {
         store.buy(world.products[0].variant, 2, now)
     });
     world.clock.advance(crossdock_model::Duration::from_s(1));
-    let (headers, body) = received.recv().await.unwrap();
+    let (headers, body) = in_time("it is told", received.recv()).await.unwrap();
     let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         (name.to_string(), value.to_str().unwrap().to_owned())
     };
