@@ -192,19 +192,16 @@ async fn an_import_goes_on_without_its_caller() {
     let gone = tokio::time::timeout(std::time::Duration::from_millis(1), gone).await;
     assert!(gone.is_err(), "it was too quick to be left");
     let id = begun.json()["import"].as_str().unwrap().to_owned();
-    loop {
-        let now = server.get(&format!("/v1/imports/{id}")).await.json();
+    let is_done = |now: &Value| {
         assert_eq!(
             (&now["lines"], &now["bad"]),
             (&500.into(), &0.into()),
             "{now}"
         );
-        if now["state"] == "done" {
-            assert_eq!(now["imported"], 500, "{now}");
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+        now["state"] == "done"
+    };
+    let done = server.shows(&format!("/v1/imports/{id}"), is_done).await;
+    assert_eq!(done["imported"], 500, "{done}");
     // A repeat finds the one that was left, and waits for its end.
     let found = server
         .import("skus", "gone", "text/csv", &other)

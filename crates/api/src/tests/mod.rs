@@ -28,6 +28,7 @@ use crossdock_insight::Insight;
 use crossdock_journal::{InboxId, InboxInsert, InboxMark, InboxState, Journal, MemoryJournal};
 use crossdock_model::v1::Scope;
 use crossdock_model::{ChannelId, Command, CredentialId, EntityId, Timestamp};
+use crossdock_runtime::testing::until;
 use crossdock_runtime::{By, Handle, Node, Options, RealClock, Unconnected};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -244,39 +245,37 @@ impl Server {
 
     /// Commits so far, once none has come for longer than any waits for company.
     async fn settled_commits(&self) -> u64 {
-        loop {
+        until("no commit comes any more", async || {
             let before = self.journal.commits();
             tokio::time::sleep(Duration::from_millis(400)).await;
-            if self.journal.commits() == before {
-                return before;
-            }
-        }
+            self.journal.commits() == before
+        })
+        .await;
+        self.journal.commits()
+    }
+
+    /// What is shown there once it is so.
+    async fn shows(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        until(&format!("{path} shows it"), async || {
+            self.catch_up();
+            is_so(&self.get(path).await.json())
+        })
+        .await;
+        self.get(path).await.json()
     }
 
     /// Stock once so many units are committed: an order's word reaches the SKU just after the caller.
     async fn committed(&self, sku: &str, units: u32) -> Value {
-        loop {
-            let stock = self.get(&format!("/v1/stock/{sku}")).await.json();
-            if stock["locations"][0]["committed"] == units {
-                return stock;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let path = format!("/v1/stock/{sku}");
+        let is_so = |stock: &Value| stock["locations"][0]["committed"] == units;
+        self.shows(&path, is_so).await
     }
 
     /// An order once a location is asked to send it, just after it was reserved.
     async fn requested(&self, order: &str) -> Value {
-        loop {
-            self.catch_up();
-            let shown = self.get(&format!("/v1/orders/{order}")).await.json();
-            if shown["requests"]
-                .as_array()
-                .is_some_and(|all| !all.is_empty())
-            {
-                return shown;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let requests = |shown: &Value| shown["requests"].as_array().map_or(0, Vec::len);
+        let path = format!("/v1/orders/{order}");
+        self.shows(&path, |shown| requests(shown) > 0).await
     }
 
     /// A delivery of that channel that waits for what it is parked on.

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::http::Method;
 use axum::routing::get;
 use axum::{Router, middleware};
 use crossdock_model::v1::TraceContext;
+use crossdock_runtime::testing::comes_true;
 use serde_json::json;
 
 use super::Server;
@@ -153,14 +153,12 @@ async fn figures_have_their_names() {
         "# EOF",
     ];
     // Who is hot is looked at once a second.
-    let mut figures = String::new();
-    for _ in 0..50 {
-        figures = server.anonymous(Method::GET, "/metrics").send().await.text;
-        if expected.iter().all(|expected| figures.contains(expected)) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    comes_true(async || {
+        let figures = server.anonymous(Method::GET, "/metrics").send().await.text;
+        expected.iter().all(|expected| figures.contains(expected))
+    })
+    .await;
+    let figures = server.anonymous(Method::GET, "/metrics").send().await.text;
     for expected in expected {
         assert!(
             figures.contains(expected),

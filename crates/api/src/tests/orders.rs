@@ -287,14 +287,9 @@ async fn orders_are_changed_after_they_were_placed() {
         let returned = server.post("/v1/orders/api:2/returns", key, &back).await;
         assert_eq!(returned.status, StatusCode::OK, "{}", returned.text);
     }
-    loop {
-        let stock = server.get("/v1/stock/A-1").await.json();
-        if stock["locations"][0]["unavailable"] == 1 {
-            assert_eq!(stock["locations"][0]["on_hand"], 8, "{stock}");
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let is_back = |stock: &Value| stock["locations"][0]["unavailable"] == 1;
+    let stock = server.shows("/v1/stock/A-1", is_back).await;
+    assert_eq!(stock["locations"][0]["on_hand"], 8, "{stock}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use crossdock_model::Command;
 use crossdock_model::command::SkuCommand;
 use crossdock_runtime::Options;
+use crossdock_runtime::testing::until;
 use serde_json::{Value, json};
 
 use super::Server;
@@ -17,13 +18,8 @@ pub(super) async fn with_a_command_aside() -> Server {
     });
     let server = Server::start_with(options).await;
     server.stocked("A-1", 2).await;
-    for _ in 0..100 {
-        if adjust(&server, 13).await == 422 {
-            return server;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("it was not put aside");
+    until("it is put aside", async || adjust(&server, 13).await == 422).await;
+    server
 }
 
 /// Under a key of its own each time: the status.
@@ -50,9 +46,10 @@ async fn a_retried_command_comes_again() {
     assert_eq!(server.get("/v1/quarantine/sku:A-1").await.status, 404);
     assert_ne!(adjust(&server, 13).await, 422);
     // The caller is let go a moment before the crash is counted.
-    while server.handle.metrics().crashes.get() == crashes {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("the crash is counted", async || {
+        server.handle.metrics().crashes.get() > crashes
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

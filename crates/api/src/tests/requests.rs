@@ -20,18 +20,9 @@ impl Server {
 
     /// What reno has to do once it is that many requests.
     async fn to_do(&self, requests: usize) -> Value {
-        loop {
-            self.catch_up();
-            let path = "/v1/fulfilment-requests?location=reno&status=open&limit=200";
-            let found = self.get(path).await.json();
-            if found["items"]
-                .as_array()
-                .is_some_and(|items| items.len() >= requests)
-            {
-                return found;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let path = "/v1/fulfilment-requests?location=reno&status=open&limit=200";
+        let count = |found: &Value| found["items"].as_array().map_or(0, Vec::len);
+        self.shows(path, |found| count(found) >= requests).await
     }
 }
 
@@ -46,21 +37,7 @@ async fn locations_see_and_ship_their_work() {
     });
     server.post("/v1/orders", "o", &order).await;
     let open = "location=reno&status=open";
-    let mut found = json!(null);
-    for _ in 0..200 {
-        server.catch_up();
-        found = server
-            .get(&format!("/v1/fulfilment-requests?{open}"))
-            .await
-            .json();
-        if found["items"]
-            .as_array()
-            .is_some_and(|items| !items.is_empty())
-        {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let found = server.to_do(1).await;
     assert_eq!(found["items"][0]["order"], "api:1", "{found}");
     assert_eq!(found["items"][0]["lines"][0]["units"], 2);
     let csv = server
