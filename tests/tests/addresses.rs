@@ -21,14 +21,7 @@ fn order(minute: u32, street: &str) -> Value {
 
 async fn deliver(server: &Door, topic: &str, event: &str, order: &Value) {
     assert_eq!(shop::deliver(server, topic, event, order).await, Some(200));
-    worked_off(server).await;
-}
-
-async fn worked_off(server: &Door) {
-    support::until("the inbox is worked off", async || {
-        support::metric(server, "crossdock_deliveries_open").await == 0.0
-    })
-    .await;
+    support::worked_off(server).await;
 }
 
 /// The street that the order shows, and those that locations are asked to send to.

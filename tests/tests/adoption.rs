@@ -42,7 +42,11 @@ async fn open_orders_are_reserved_and_sent_only_when_released() {
         shop::deliver(&server, "orders/updated", "event-2", &again).await,
         Some(200)
     );
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    support::worked_off(&server).await;
+    for number in 1..=3 {
+        let order = server.get(&format!("/v1/orders/shop:{number}")).await;
+        assert_eq!(order["status"], "reserved", "{order}");
+    }
     assert_eq!(
         warehouse.calls().len(),
         0,

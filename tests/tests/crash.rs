@@ -75,9 +75,9 @@ async fn the_control_without_syncing_loses() {
     let acknowledged = world.shop_orders.lock().unwrap().clone();
     let mut lost = Vec::new();
     for order in acknowledged {
-        // A delivery that was kept may not have been worked on yet.
+        is_worked_on(&server, &order).await;
         let path = format!("/v1/orders/{order}");
-        if !exists_soon(&server, &path).await {
+        if server.call("GET", &path, None).await.0 != 200 {
             lost.push(format!("order {order} is missing"));
         }
     }
@@ -88,14 +88,16 @@ async fn the_control_without_syncing_loses() {
     );
 }
 
-async fn exists_soon(server: &Server, path: &str) -> bool {
-    for _ in 0..5 {
-        if server.call("GET", path, None).await.0 == 200 {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    false
+/// Waits until the delivery that stated an order, if it was kept, has come to its end: the order is there then, if it is
+/// anywhere.
+async fn is_worked_on(server: &Server, order: &str) {
+    let event = order.replace("shop:", "event-");
+    support::until(&format!("{order} is worked on"), async || {
+        let kept = support::delivery(server, "orders/create", &event).await;
+        kept.is_none_or(|kept| kept["state"] != "open")
+    })
+    .await;
+    support::folded(server).await;
 }
 
 /// What was done and acknowledged so far.

@@ -130,7 +130,8 @@ async fn a_removed_endpoint_is_told_nothing() {
     let (status, _) = server.call("DELETE", "/v1/endpoints/erp", None).await;
     assert_eq!(status, 200);
     stock(&server, None, &[("B", 1)]).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    // An endpoint begins at the end of what is folded.
+    support::folded(&server).await;
     server.done("PUT", "/v1/endpoints/erp", wanted).await;
     stock(&server, None, &[("C", 1)]).await;
     support::until("it is told again", async || told("C")).await;

@@ -73,7 +73,7 @@ impl World {
     async fn shows(&self, units: [i64; 3]) {
         let started = std::time::Instant::now();
         while self.shown() != units {
-            if started.elapsed() > std::time::Duration::from_secs(20) {
+            if started.elapsed() > support::WAIT_MAX {
                 let numbers = self.server.get("/v1/channels/shop/numbers").await;
                 let log = self.setup.log_text();
                 panic!("{:?} instead of {units:?}; {numbers}; {log}", self.shown());

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use support::{Server, Setup, shop, stock};
+use support::{Server, Setup, shop, stock, worked_off};
 
 /// A server with so many units of A.
 async fn started(units: u32) -> (Setup, Server) {
@@ -219,10 +219,7 @@ async fn deliver(server: &Server, topic: &str, event: &str, body: &Value) {
 
 /// A delivery as the server keeps it.
 async fn delivery(server: &Server, topic: &str, event: &str) -> Value {
-    let name = format!("{topic}/{event}").replace('/', "%2F");
-    server
-        .get(&format!("/v1/channels/shop/deliveries/{name}"))
-        .await
+    support::delivery(server, topic, event).await.unwrap()
 }
 
 /// Two listings of one order are missing: each exception ends when its listing is there.
@@ -393,14 +390,15 @@ async fn an_exception_that_was_resolved_does_not_come_back() {
     assert_eq!(resolved["dropped"], 1);
     server.kill();
     server = setup.start().await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(open(&server).await, Vec::<String>::new());
     let kept = delivery(&server, "orders/create", "event-50").await;
     assert_eq!(kept["state"], "dropped");
 
     let again = shop::order(51, &[("NEVER", 1)]);
     deliver(&server, "orders/create", "event-51", &again).await;
-    let second = open_exceptions(&server).await.remove(0);
+    let open_now = open_exceptions(&server).await;
+    assert_eq!(open_now.len(), 1, "{open_now:?}");
+    let second = &open_now[0];
     assert_eq!(
         (&second["kind"], &second["episode"]),
         (&json!("unmapped"), &json!(2))
@@ -616,19 +614,12 @@ async fn another_body_under_the_same_id_is_worked_on_beside_an_exception() {
     assert_eq!(stored(&server).await, 2);
 }
 
-/// Waits until every delivery is done or parked.
-async fn worked_off(server: &Server) {
-    support::until("every delivery is worked off", async || {
-        support::metric(server, "crossdock_deliveries_open").await == 0.0
-    })
-    .await;
-}
-
+/// Exceptions that are open once all is worked on that was delivered.
 async fn open_exceptions(server: &Server) -> Vec<Value> {
     let mut all = Vec::new();
     let mut path = "/v1/exceptions?state=open&limit=200".to_owned();
-    // The read models follow the journal within moments.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    worked_off(server).await;
+    support::folded(server).await;
     loop {
         let page = server.get(&path).await;
         all.extend(page["items"].as_array().unwrap().iter().cloned());

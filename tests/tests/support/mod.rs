@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub const SECRET: &str = "secret-of-the-tests";
 /// Of locations and endpoints.
 pub const WMS_SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=";
-const WAIT_MAX: Duration = Duration::from_secs(60);
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// The binary, built once.
@@ -319,6 +319,31 @@ pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     }
 }
 
+/// Waits until every delivery is done or parked.
+pub async fn worked_off(server: &Door) {
+    until("every delivery is worked off", async || {
+        metric(server, "crossdock_deliveries_open").await == 0.0
+    })
+    .await;
+}
+
+/// Waits until the read models show all that is in the journal.
+pub async fn folded(server: &Door) {
+    until("the read models have caught up", async || {
+        metric(server, "crossdock_insight_lag_records").await == 0.0
+    })
+    .await;
+}
+
+/// A delivery of the shop as the server keeps it; none, if it does not.
+pub async fn delivery(server: &Door, topic: &str, event: &str) -> Option<Value> {
+    let name = format!("{topic}/{event}").replace('/', "%2F");
+    let path = format!("/v1/channels/shop/deliveries/{name}");
+    let (status, kept) = server.call("GET", &path, None).await;
+    assert!([200, 404].contains(&status), "{status}: {kept}");
+    (status == 200).then_some(kept)
+}
+
 /// An order once it has one of these states.
 pub async fn settled(server: &Door, order: &str, states: &[&str]) -> Value {
     let path = format!("/v1/orders/{order}");
@@ -370,10 +395,20 @@ pub async fn stock(server: &Door, webhook: Option<&str>, skus: &[(&str, u32)]) {
     }
 }
 
+/// A port that nobody listens on, and that no other test is given. The system gives those out of this range to nobody by
+/// itself: it is still free when a server takes it, and when the next one takes it again.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    const PORTS: std::ops::Range<u16> = 10_000..32_000;
+    /// Tests of one process at most, so that those of the next one begin elsewhere.
+    const STRIDE: u32 = 64;
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let count = u64::from(PORTS.end - PORTS.start);
+    let first = u64::from(std::process::id().wrapping_mul(STRIDE));
+    loop {
+        let offset = (first + NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = PORTS.start + u16::try_from(offset).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
