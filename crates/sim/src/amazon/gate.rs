@@ -179,8 +179,10 @@ impl Gate {
             let message = "You exceeded your quota for the requested resource.";
             return Err(refused(429, "QuotaExceeded", message));
         }
-        if self.dice.happens(self.options.faults.server_errors) {
+        let by_chance = self.dice.happens(self.options.faults.server_errors);
+        if by_chance | self.due.remove(&(Fault::ServerError, operation)) {
             self.seen.server_errors += 1;
+            self.note(Fault::ServerError, operation);
             let status = if self.dice.happens(0.5) { 500 } else { 503 };
             return Err(refused(
                 status,

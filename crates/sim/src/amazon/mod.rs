@@ -80,6 +80,8 @@ impl Default for Options {
 pub enum Fault {
     /// It is refused as one too many, and not done.
     TooMany,
+    /// It is not done, and answered with 500 or 503.
+    ServerError,
     /// It is done, and no answer comes.
     LostAnswer,
 }

@@ -720,6 +720,10 @@ async fn what_is_to_go_wrong_does_so_once() {
         let lost = scene.market.happened(Fault::LostAnswer, operation);
         assert_eq!(lost, times, "{operation}");
     }
+    scene.market.surely(Fault::ServerError, "patchListingsItem");
+    let failed = scene.set("TEE", 3).await;
+    assert!(matches!(failed, Err(CallError::Unknown(_))), "{failed:?}");
+    assert_eq!(scene.shown("TEE"), Some(5));
     scene.market.surely(Fault::TooMany, "patchListingsItem");
     let refused = scene.set("TEE", 2).await;
     assert!(

@@ -43,6 +43,7 @@ impl Scene {
             lag_ms_p50: lags.quantile_ms(0.5),
             lag_ms_p99: lags.quantile_ms(0.99),
             faults: self.faults(),
+            is_broken_off: false,
         })
     }
 

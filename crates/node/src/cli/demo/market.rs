@@ -40,7 +40,7 @@ const LOST_TOKENS: f64 = 0.03;
 const FEED_TAKES: Duration = Duration::from_s(10);
 
 /// What is made to happen to calls of which operations, and what that is called.
-pub(super) const TROUBLES: [(Fault, &str, &str); 4] = [
+pub(super) const TROUBLES: [(Fault, &str, &str); 5] = [
     (
         Fault::LostAnswer,
         "createFeed",
@@ -57,6 +57,7 @@ pub(super) const TROUBLES: [(Fault, &str, &str); 4] = [
         "amazon_number_unanswered_after_commit",
     ),
     (Fault::TooMany, "patchListingsItem", "amazon_call_429"),
+    (Fault::ServerError, "patchListingsItem", "amazon_call_5xx"),
 ];
 
 /// The account on the network, until this is dropped.
@@ -242,13 +243,17 @@ impl Stand {
     /// How often each kind of fault happened.
     pub(super) fn faults(&self) -> Vec<(&'static str, u64)> {
         let seen = self.market.seen();
-        let by_chance = [
-            ("amazon_token_refused", seen.denied),
-            ("amazon_call_5xx", seen.server_errors),
-        ];
-        let made =
-            TROUBLES.map(|(fault, operation, name)| (name, self.market.happened(fault, operation)));
-        by_chance.into_iter().chain(made).collect()
+        // What went wrong by chance went wrong with other operations too.
+        let made = TROUBLES.map(|(fault, operation, name)| {
+            let times = match fault {
+                Fault::ServerError => seen.server_errors,
+                Fault::TooMany => seen.throttled,
+                Fault::LostAnswer => self.market.happened(fault, operation),
+            };
+            (name, times)
+        });
+        let tokens = ("amazon_token_refused", seen.denied);
+        made.into_iter().chain([tokens]).collect()
     }
 }
 

@@ -22,6 +22,8 @@ enum Trouble {
     Shop(Fault),
     /// To the next call of that operation of the seller's account.
     Market(amazon::Fault, &'static str),
+    /// No token of the seller's account is good any more.
+    Tokens,
     /// The shop never hears that its next webhook of that topic was taken, and deletes the subscription in the end.
     NeverHeard(&'static str),
 }
@@ -69,7 +71,7 @@ pub(super) async fn make(
 ) {
     let market = TROUBLES.map(|(fault, operation, _)| Trouble::Market(fault, operation));
     // What takes long comes first.
-    let first = [Trouble::NeverHeard("orders/updated")];
+    let first = [Trouble::NeverHeard("orders/updated"), Trouble::Tokens];
     let kinds = first
         .into_iter()
         .chain(market)
@@ -86,6 +88,7 @@ pub(super) async fn make(
         match kind {
             Trouble::Shop(fault) => shop.with(|store, _| store.surely(*fault)),
             Trouble::Market(fault, operation) => account.surely(*fault, operation),
+            Trouble::Tokens => account.revoke_tokens(),
             Trouble::NeverHeard(topic) => shop.with(|store, _| store.never_hear(topic)),
         }
     }

@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// Visits of shoppers in a second
     #[arg(long, value_name = "RATE", default_value_t = 50.0, value_parser = rate)]
     orders_per_s: f64,
-    /// How late Amazon lists orders. Really it is two minutes: with `2m`, `--for 60s` takes some five minutes
+    /// How late Amazon lists orders. Really it is two minutes: `2m` needs `--for 5m`, and minutes more until all is counted
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = lag)]
     amazon_lag: Wait,
     /// Where the server listens, and shows the status page
@@ -133,7 +133,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     out.say("shoppers have left; what is under way comes to its end …");
     let visits = scene.calm_down().await;
     let settle_max = SETTLE_MAX + args.amazon_lag * SETTLE_LAGS;
-    let found = settle(&scene, &mut history, &board, settle_max, out).await?;
+    let found = settle(&scene, &mut history, &board, settle_max).await?;
     scene.server.stop().await;
     let verdict = found.verdict();
     for wrong in found.wrong_numbers() {
@@ -180,7 +180,6 @@ async fn settle(
     history: &mut History,
     board: &Board,
     settle_max: Wait,
-    out: Out,
 ) -> Outcome<Found> {
     let began = Instant::now();
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
@@ -188,7 +187,6 @@ async fn settle(
         tokio::select! {
             pressed = &mut interrupted => {
                 pressed.context("Ctrl-C")?;
-                out.say("broken off: what is under way still counts as not done");
                 break;
             }
             () = tokio::time::sleep(LOOK) => {}
@@ -205,7 +203,11 @@ async fn settle(
         }
     }
     board.look(scene, history).await?;
-    scene.gather(history).await
+    let found = scene.gather(history).await?;
+    Ok(Found {
+        is_broken_off: true,
+        ..found
+    })
 }
 
 fn is_settled(verdict: &Verdict) -> bool {
@@ -233,14 +235,19 @@ async fn deliver_what_is_waited_for(scene: &Scene, history: &History, look: u64)
 }
 
 fn finish(out: Out, verdict: &Verdict) -> Outcome {
-    if out.is_json() {
-        out.line(serde_json::to_string(verdict).map_err(anyhow::Error::from)?);
-    } else {
-        verdict.lines().iter().for_each(|line| out.line(line));
-    }
+    let why = match out.is_json() {
+        true => {
+            out.line(serde_json::to_string(verdict).map_err(anyhow::Error::from)?);
+            verdict.not_proved.join("; ")
+        }
+        false => {
+            verdict.lines().iter().for_each(|line| out.line(line));
+            "not proved".to_owned()
+        }
+    };
     match verdict.proved {
         true => Ok(()),
-        false => Err(Failure::failed(verdict.not_proved.join("; ")).told()),
+        false => Err(Failure::failed(why).told()),
     }
 }
 

@@ -23,6 +23,8 @@ const PAGE: &str = include_str!("page.html");
 const ROWS: usize = 8;
 /// Pause between two lines where no screen can be drawn anew.
 const LINE: Wait = Wait::from_secs(5);
+/// Kinds of faults that are named which did not happen yet.
+const NAMED_MAX: usize = 4;
 /// Columns after which a list goes on in the next line.
 const COLUMNS: usize = 78;
 /// Puts the cursor in the upper left corner and clears what is below it (ECMA-48), and cuts lines that are too long for
@@ -279,7 +281,7 @@ fn numbers_drawn(document: &Value) -> Vec<String> {
         format!("{sku:<10}{shop:>12}{market:>14}{sellable:>13}{shelves:>12}")
     };
     let head = ["SHOP SHOWS", "AMAZON SHOWS", "CAN BE SOLD", "ON SHELVES"];
-    let mut lines = vec![String::new(), row("SKU", head)];
+    let mut lines = vec![row("SKU", head)];
     for one in rows(document, "numbers") {
         let cells = [SHOP, MARKET, "sellable", "on_shelves"].map(|name| one[name].to_string());
         lines.push(row(word(one, "sku"), cells.each_ref().map(String::as_str)));
@@ -287,20 +289,22 @@ fn numbers_drawn(document: &Value) -> Vec<String> {
     lines
 }
 
-/// How much went wrong, and what is still to come. The page has every kind.
+/// How much went wrong, and what is still to come, once that is little. The page has every kind.
 fn faults_drawn(document: &Value) -> Vec<String> {
     let faults = document["faults"].as_object().into_iter().flatten();
-    let (mut times, mut missing) = (0, Vec::new());
+    let (mut times, mut kinds, mut missing) = (0, 0, Vec::new());
     for (kind, count) in faults {
+        kinds += 1;
         match count.as_u64().unwrap_or_default() {
             0 => missing.push(kind.clone()),
             count => times += count,
         }
     }
-    let head = format!("WENT WRONG: {times} times, and not yet: ");
-    match missing.is_empty() {
-        true => vec![format!("WENT WRONG: {times} times, in every way")],
-        false => listed(&head, &missing),
+    let happened = kinds - missing.len();
+    let head = format!("WENT WRONG: {times} times, in {happened} of {kinds} ways");
+    match missing.len() {
+        1..=NAMED_MAX => listed(&format!("{head}, not yet "), &missing),
+        _ => vec![head],
     }
 }
 
@@ -349,7 +353,7 @@ mod tests {
             "half within 10 ms",
             "SKU-001 1.23 %",
             "short 1",
-            "WENT WRONG: 3 times, and not yet: webhook_lost",
+            "WENT WRONG: 3 times, in 2 of 3 ways, not yet webhook_lost",
         ] {
             assert!(screen.contains(text), "{text} in\n{screen}");
         }

@@ -98,6 +98,8 @@ pub(super) struct Found {
     pub lag_ms_p99: u64,
     /// How often each kind of fault happened.
     pub faults: BTreeMap<&'static str, u64>,
+    /// Whether nobody waited until what was under way had ended.
+    pub is_broken_off: bool,
 }
 
 /// What came of it.
@@ -191,7 +193,9 @@ impl Found {
         };
         let settled = verdict.shipped + verdict.cancelled + verdict.waiting;
         verdict.unsettled = verdict.orders - settled;
-        verdict.not_proved = verdict.broken();
+        let broken_off = "it was broken off: what was still under way counts as not done";
+        let broken_off = self.is_broken_off.then(|| broken_off.to_owned());
+        verdict.not_proved = broken_off.into_iter().chain(verdict.broken()).collect();
         verdict.proved = verdict.not_proved.is_empty();
         verdict
     }
@@ -316,7 +320,7 @@ impl Verdict {
         if !never.is_empty() {
             let kinds = never.join(", ");
             broken.push(format!(
-                "it was too short for every fault to happen (--for 60s is long enough), as these did not: {kinds}"
+                "it was too short for every fault to happen: in a longer run these do too: {kinds}"
             ));
         }
         broken
@@ -324,7 +328,7 @@ impl Verdict {
 
     /// The verdict for people.
     pub(super) fn lines(&self) -> Vec<String> {
-        let row = |name: &str, value: String| format!("{name:<34}{value}");
+        let row = |name: &str, value: String| format!("{name:<42}{value}");
         let mut lines = vec![
             row("orders", self.orders.to_string()),
             row("shipped in full", self.shipped.to_string()),
@@ -511,9 +515,10 @@ mod tests {
                 |found| {
                     found.faults.insert("webhook lost", 0);
                 },
-                "as these did not: webhook lost",
+                "in a longer run these do too: webhook lost",
             ),
             (|found| found.held.clear(), "nothing was sent"),
+            (|found| found.is_broken_off = true, "it was broken off"),
         ]);
     }
 
