@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use crossdock_channels::{Delivery, Verified, VerifyError, shopify};
+use crossdock_channels::{Delivery, Verified, VerifyError, amazon, shopify};
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{ChannelId, Timestamp};
 use crossdock_runtime::{InboxId, InboxInsert};
@@ -54,7 +54,8 @@ pub(crate) async fn take(
 fn known_topic(kind: ConnectorKind, headers: &[(String, String)]) -> &'static str {
     let known: &[&str] = match kind {
         ConnectorKind::Shopify => &shopify::TOPICS,
-        ConnectorKind::Amazon | ConnectorKind::Api => &[],
+        ConnectorKind::Amazon => return amazon::NOTIFICATION,
+        ConnectorKind::Api => &[],
     };
     let mut named = headers
         .iter()
@@ -125,12 +126,20 @@ fn verified(
     let delivery = Delivery { headers, body };
     let checked = match auth.kind {
         ConnectorKind::Shopify => shopify::verify(&auth.secrets, &delivery),
+        // Without a secret nobody is believed, and nothing is taken.
+        ConnectorKind::Amazon if !auth.secrets.is_empty() => {
+            amazon::verify(&auth.secrets, &delivery)
+        }
         ConnectorKind::Amazon | ConnectorKind::Api => {
             return Err(ApiError::not_found("webhooks of this channel"));
         }
     };
     checked.map_err(|error| match error {
-        VerifyError::MissingSignature | VerifyError::BadSignature | VerifyError::Stale => {
+        VerifyError::MissingSignature
+        | VerifyError::BadSignature
+        | VerifyError::Stale
+        | VerifyError::MissingKey
+        | VerifyError::BadKey => {
             ApiError::new(StatusCode::UNAUTHORIZED, "bad_signature", error.to_string())
         }
         VerifyError::MissingTopic => {

@@ -81,6 +81,12 @@ pub enum VerifyError {
     /// The signed time is too far from now.
     #[error("the signed time is more than five minutes from now: check both clocks")]
     Stale,
+    /// No header with the key.
+    #[error("the header x-crossdock-key is missing")]
+    MissingKey,
+    /// The key is none of the live secrets.
+    #[error("x-crossdock-key is none of the channel's webhook_secrets")]
+    BadKey,
 }
 
 /// What a payload says, before the listing map.

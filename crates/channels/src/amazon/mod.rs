@@ -1,6 +1,7 @@
 //! Amazon's Selling Partner API: orders are polled, notifications say what to read again, one call sets one number.
 //!
-//! Nothing that Amazon sends is signed: what counts is read from Amazon itself, over TLS. Sources: the models of Orders
+//! Nothing that Amazon sends is signed: what counts is read from Amazon itself, over TLS, and whoever passes notifications on
+//! shows a key. Sources: the models of Orders
 //! 2026-01-01, Listings Items 2021-08-01, Feeds 2021-06-30 and `confirmShipment` of Orders v0,
 //! <https://github.com/amzn/selling-partner-api-models>; <https://developer-docs.amazon.com/sp-api>.
 
@@ -14,6 +15,7 @@ mod order;
 mod package;
 mod reading;
 mod token;
+mod verify;
 mod wire;
 
 pub use client::{
@@ -23,6 +25,7 @@ pub use feed::{FEED_NUMBERS_MAX, FeedReport, FeedState, UploadPlace, listings_fe
 pub use map::{NOTIFICATION, ORDER, delivery_id, map};
 pub use operation::Operation;
 pub use package::{Package, package_reference};
+pub use verify::verify;
 pub use wire::Now;
 
 #[cfg(test)]

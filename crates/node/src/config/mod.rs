@@ -203,7 +203,8 @@ pub struct Channel {
     /// Whether a listing that is not mapped stands for the SKU of the same text.
     #[serde(default = "yes")]
     pub map_by_sku: bool,
-    /// Secrets that sign its webhooks; two while one is being replaced.
+    /// Secrets that sign its webhooks, or (Amazon) that whoever passes notifications on shows as `x-crossdock-key`; two while
+    /// one is being replaced.
     #[serde(default, deserialize_with = "secret::list")]
     pub webhook_secrets: Vec<SecretSource>,
     /// Whose days are counted in what its ways of sending promise, `America/New_York`.
