@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 use tracing_subscriber::filter::EnvFilter;
 
-use super::{Channel, ChannelKind, Config, Mistake, SecretSource};
+use super::{Channel, ChannelKind, Config, Mistake, SaleSetting, SecretSource};
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
@@ -256,6 +256,10 @@ impl Reading<'_> {
 
     fn check_amazon(&mut self, name: &str, at: usize, channel: &Channel) {
         let path = format!("channels.{name}.amazon");
+        if channel.kind == ChannelKind::Amazon && channel.sale == SaleSetting::Asks {
+            let what = "Amazon tells of what it has sold and never asks: write \"already_sold\", or leave it out";
+            self.mistake_at(&format!("channels.{name}.sale"), what);
+        }
         match (&channel.amazon, channel.kind) {
             (None, ChannelKind::Amazon) => {
                 let what =
@@ -626,6 +630,27 @@ color = "red"
             let found = check(&format!("\n[channels.\"{name}\"]\nkind = \"api\"\n"), false);
             let is_told = |told: &String| told.starts_with("2: channel") && told.contains(problem);
             assert!(found.len() == 1 && is_told(&found[0]), "{name}: {found:?}");
+        }
+    }
+
+    /// Sold is sold: an order of Amazon is never refused for want of stock.
+    #[test]
+    fn amazon_never_asks() {
+        let account = "[channels.market.amazon]\nendpoint = \"https://a.example\"\nseller = \"S\"\n\
+                       marketplace = \"M\"\nclient_id = \"C\"\nclient_secret = { env = \"A\" }\n\
+                       refresh_token = { env = \"B\" }\nlocations = [\"reno\"]\n";
+        for (sale, told) in [
+            ("", None),
+            ("sale = \"already_sold\"", None),
+            (
+                "sale = \"asks\"",
+                Some("3: sale: Amazon tells of what it has sold"),
+            ),
+        ] {
+            let text = format!("[channels.market]\nkind = \"amazon\"\n{sale}\n{account}");
+            let found = check(&text, false);
+            let is_told = |start: &str| found.len() == 1 && found[0].starts_with(start);
+            assert!(told.map_or(found.is_empty(), is_told), "{sale}: {found:?}");
         }
     }
 
