@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_model::{ListingId, SourceId, Timestamp};
+use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Seller, Taken, unreadable};
+use super::client::{Seller, Taken, unreadable, written};
 use super::numbers::availability;
 use super::operation::Operation;
 use super::wire::{Answer, Request, read_body, unanswered};
@@ -24,6 +24,11 @@ pub const FEED_NUMBERS_MAX: usize = 25_000;
 const LISTINGS: &str = "JSON_LISTINGS_FEED";
 /// Type of its document.
 const JSON: &str = "application/json; charset=UTF-8";
+/// How a feed's state is called while it is not worked on yet, and while it is.
+const IN_QUEUE: &str = "IN_QUEUE";
+const IN_PROGRESS: &str = "IN_PROGRESS";
+/// By so much Amazon's clock may be behind ours.
+const SKEW: Duration = Duration::from_minutes(10);
 const FEEDS: [&str; 3] = ["feeds", "2021-06-30", "feeds"];
 const DOCUMENTS: [&str; 3] = ["feeds", "2021-06-30", "documents"];
 
@@ -83,6 +88,13 @@ struct CreatedBody {
 struct FeedBody {
     processing_status: String,
     result_feed_document_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListBody {
+    feeds: Vec<FeedBody>,
+    next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +175,11 @@ impl Bulk for Seller {
             }
         })
     }
+
+    fn is_open(&self, since: Timestamp) -> Handing<bool> {
+        let seller = self.clone();
+        Box::pin(async move { seller.has_open_feeds(since - SKEW).await })
+    }
 }
 
 /// What a report says of each number. One that does not speak of all says nothing certain of any.
@@ -200,7 +217,7 @@ impl Seller {
         }
         let inner = self.inner();
         let document = listings_feed(&inner.seller, &inner.product_type, numbers);
-        let place = self.create_feed_document().await?;
+        let place = self.create_feed_document().await.map_err(undone)?;
         if let Taken::Refused(problem) = self.upload(&place, document).await? {
             return Err(CallError::NotDone(problem));
         }
@@ -229,7 +246,7 @@ impl Seller {
         let url = document_url(&place.url)?;
         let request = self.inner().wire.http.put(url).header("content-type", JSON);
         let answer = request.body(body).send().await;
-        let status = answer.map_err(|error| not_begun(&error))?.status();
+        let status = answer.map_err(|error| undone(unanswered(&error)))?.status();
         Ok(match status.is_success() {
             true => Taken::Done,
             false => Taken::Refused(format!(
@@ -268,7 +285,7 @@ impl Seller {
             result_feed_document_id: report,
         } = read(&body)?;
         match processing_status.as_str() {
-            "IN_QUEUE" | "IN_PROGRESS" => Ok(FeedState::Open),
+            IN_QUEUE | IN_PROGRESS => Ok(FeedState::Open),
             "DONE" => Ok(FeedState::Done { report }),
             "CANCELLED" => Ok(FeedState::Cancelled),
             "FATAL" => Ok(FeedState::Fatal { report }),
@@ -277,6 +294,29 @@ impl Seller {
                 said(other)
             ))),
         }
+    }
+
+    /// Whether feeds that set numbers were begun since then and have not ended. Reads only.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn has_open_feeds(&self, since: Timestamp) -> Result<bool, CallError> {
+        let query = vec![
+            ("feedTypes", LISTINGS.to_owned()),
+            ("marketplaceIds", self.inner().marketplace.clone()),
+            ("processingStatuses", format!("{IN_QUEUE},{IN_PROGRESS}")),
+            ("createdSince", written(since)),
+        ];
+        let request = Request {
+            operation: Operation::GetFeeds,
+            method: Method::GET,
+            path: &FEEDS,
+            query,
+            body: None,
+        };
+        let list = self.ask(&request).await?;
+        let ListBody { feeds, next_token } = read(&list)?;
+        Ok(!feeds.is_empty() || next_token.is_some())
     }
 
     /// What became of a feed's messages. Reads only.
@@ -317,14 +357,18 @@ impl Seller {
             Some(_) => Method::POST,
             None => Method::GET,
         };
-        let request = Request {
+        self.ask(&Request {
             operation,
             method,
             path,
             query: Vec::new(),
             body,
-        };
-        match self.inner().wire.call(&request).await? {
+        })
+        .await
+    }
+
+    async fn ask(&self, request: &Request<'_>) -> Result<Vec<u8>, CallError> {
+        match self.inner().wire.call(request).await? {
             Answer::Done(body) => Ok(body),
             Answer::Refused { problem, .. } => Err(CallError::NotDone(problem)),
         }
@@ -341,8 +385,8 @@ fn document_url(url: &Secret) -> Result<Url, CallError> {
 }
 
 /// A document by itself does nothing: the feed on it has not begun.
-fn not_begun(error: &reqwest::Error) -> CallError {
-    CallError::NotDone(match unanswered(error) {
+fn undone(error: CallError) -> CallError {
+    CallError::NotDone(match error {
         CallError::Unknown(what) | CallError::NotDone(what) => what,
         throttled @ CallError::Throttled { .. } => throttled.to_string(),
     })

@@ -21,13 +21,15 @@ pub enum Operation {
     CreateFeed,
     /// How far a feed is.
     GetFeed,
+    /// Feeds that were begun.
+    GetFeeds,
     /// Where a feed's report is.
     GetFeedDocument,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SearchOrders,
         Self::GetOrder,
         Self::ConfirmShipment,
@@ -36,6 +38,7 @@ impl Operation {
         Self::CreateFeedDocument,
         Self::CreateFeed,
         Self::GetFeed,
+        Self::GetFeeds,
         Self::GetFeedDocument,
     ];
 
@@ -51,6 +54,7 @@ impl Operation {
             Self::CreateFeedDocument => ("createFeedDocument", 1_800, 15),
             Self::CreateFeed => ("createFeed", 29, 15),
             Self::GetFeed => ("getFeed", 7_200, 15),
+            Self::GetFeeds => ("getFeeds", 79, 10),
             Self::GetFeedDocument => ("getFeedDocument", 79, 10),
         }
     }

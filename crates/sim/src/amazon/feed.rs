@@ -6,8 +6,15 @@ use crossdock_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::account::{Account, Due};
+use super::body::{read, written};
 use super::confirm::number;
 use super::http::{Reply, refused};
+use super::search::Query;
+
+/// Type of a feed that sets numbers.
+const LISTINGS: &str = "JSON_LISTINGS_FEED";
+/// Feeds of a page, unless another number is asked for.
+const PAGE_FEEDS: usize = 10;
 
 /// Documents and feeds.
 #[derive(Debug, Default)]
@@ -21,7 +28,20 @@ pub(super) struct Feeds {
 #[derive(Debug)]
 struct Feed {
     document: String,
+    created_at: Timestamp,
     state: Worked,
+}
+
+impl Feed {
+    fn body(&self, id: &str) -> Value {
+        let created_at = written(self.created_at);
+        let mut body = json!({ "feedId": id, "feedType": LISTINGS, "createdTime": created_at });
+        body["processingStatus"] = self.state.name().into();
+        if let Worked::Done { report } = &self.state {
+            body["resultFeedDocumentId"] = report.as_str().into();
+        }
+        body
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +49,16 @@ enum Worked {
     NotYet,
     Done { report: String },
     Fatal,
+}
+
+impl Worked {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::NotYet => "IN_QUEUE",
+            Self::Done { .. } => "DONE",
+            Self::Fatal => "FATAL",
+        }
+    }
 }
 
 impl Feeds {
@@ -69,14 +99,16 @@ impl Account {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         let (kind, document) = (text("feedType"), text("inputFeedDocumentId"));
         let document = document.unwrap_or_default().to_owned();
-        if kind != Some("JSON_LISTINGS_FEED") || self.feeds.document(&document).is_none() {
+        if kind != Some(LISTINGS) || self.feeds.document(&document).is_none() {
             return refused(400, "InvalidInput", "the type or the document is not known");
         }
         let feed = self.feeds.name("feed");
-        let state = Worked::NotYet;
-        self.feeds
-            .feeds
-            .insert(feed.clone(), Feed { document, state });
+        let begun = Feed {
+            document,
+            created_at: now,
+            state: Worked::NotYet,
+        };
+        self.feeds.feeds.insert(feed.clone(), begun);
         self.plan(now + self.options.feed_takes, Due::Feed(feed.clone()));
         (202, json!({ "feedId": feed }))
     }
@@ -86,14 +118,29 @@ impl Account {
         let Some(feed) = self.feeds.feeds.get(id) else {
             return refused(404, "NotFound", "the feed is not known");
         };
-        let mut body = json!({ "feedId": id, "feedType": "JSON_LISTINGS_FEED" });
-        match &feed.state {
-            Worked::NotYet => body["processingStatus"] = "IN_QUEUE".into(),
-            Worked::Done { report } => {
-                body["processingStatus"] = "DONE".into();
-                body["resultFeedDocumentId"] = report.as_str().into();
-            }
-            Worked::Fatal => body["processingStatus"] = "FATAL".into(),
+        (200, feed.body(id))
+    }
+
+    /// The first page of the feeds that are asked for; there are no others.
+    pub(super) fn get_feeds(&mut self, query: &Query, now: Timestamp) -> Reply {
+        self.settle(now);
+        let names = |list: &str, name: &str| list.split(',').any(|one| one == name);
+        let Some(kinds) = query.get("feedTypes") else {
+            return refused(400, "InvalidInput", "feedTypes is required here");
+        };
+        let statuses = query.get("processingStatuses");
+        let since = query.get("createdSince").and_then(|text| read(text));
+        let asked_for = self.feeds.feeds.iter().filter(|(_, feed)| {
+            names(kinds, LISTINGS)
+                && statuses.is_none_or(|statuses| names(statuses, feed.state.name()))
+                && since.is_none_or(|since| feed.created_at >= since)
+        });
+        let mut feeds: Vec<Value> = asked_for.map(|(id, feed)| feed.body(id)).collect();
+        let size = query.get("pageSize").and_then(|size| size.parse().ok());
+        let rest = feeds.split_off(size.unwrap_or(PAGE_FEEDS).min(feeds.len()));
+        let mut body = json!({ "feeds": feeds });
+        if !rest.is_empty() {
+            body["nextToken"] = "feeds-2".into();
         }
         (200, body)
     }

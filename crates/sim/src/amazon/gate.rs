@@ -9,7 +9,7 @@ use super::{Fault, Options};
 use crate::Dice;
 
 /// Operations, calls a second, and calls at once after a rest.
-const PLANS: [(&str, f64, f64); 9] = [
+const PLANS: [(&str, f64, f64); 10] = [
     ("searchOrders", 0.0056, 20.0),
     ("getOrder", 0.5, 30.0),
     ("confirmShipment", 2.0, 10.0),
@@ -18,6 +18,7 @@ const PLANS: [(&str, f64, f64); 9] = [
     ("createFeedDocument", 0.5, 15.0),
     ("createFeed", 0.0083, 15.0),
     ("getFeed", 2.0, 15.0),
+    ("getFeeds", 0.0222, 10.0),
     ("getFeedDocument", 0.0222, 10.0),
 ];
 

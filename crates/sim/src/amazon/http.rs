@@ -17,8 +17,7 @@ use tokio::net::TcpListener;
 
 use super::account::Account;
 use super::gate::{Gate, Seen};
-use super::search;
-use super::{Fault, Faults, Options};
+use super::{Fault, Faults, Options, search};
 
 /// Bytes of a body at most: a full feed has about five million.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -165,7 +164,7 @@ fn router(market: Arc<Market>) -> Router {
         )
         .route("/feeds/2021-06-30/documents", post(create_document))
         .route("/feeds/2021-06-30/documents/{document}", get(get_document))
-        .route("/feeds/2021-06-30/feeds", post(create_feed))
+        .route("/feeds/2021-06-30/feeds", post(create_feed).get(get_feeds))
         .route("/feeds/2021-06-30/feeds/{feed}", get(get_feed))
         .route("/documents/{document}", put(upload).get(download))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -252,6 +251,15 @@ async fn create_feed(State(market): Shared, headers: HeaderMap, body: Bytes) -> 
 async fn get_feed(State(market): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let act = |account: &mut Account, now| account.get_feed(&id, now);
     market.call("getFeed", &headers, act).await
+}
+
+async fn get_feeds(
+    State(market): Shared,
+    Query(query): Query<search::Query>,
+    headers: HeaderMap,
+) -> Response {
+    let act = |account: &mut Account, now| account.get_feeds(&query, now);
+    market.call("getFeeds", &headers, act).await
 }
 
 /// Whoever has the address of a document may put and get it.

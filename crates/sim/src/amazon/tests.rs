@@ -426,7 +426,12 @@ async fn a_feed_says_of_each_number_whether_it_was_set() {
     let feed = scene.seller.hand_over(numbers).await.unwrap();
     let look = |count| scene.seller.look(feed.clone(), count);
     assert_eq!(look(2).await, Ok(BulkState::Open));
+    let begun_at = scene.clock.now();
+    assert_eq!(scene.seller.is_open(begun_at).await, Ok(true));
+    let later = begun_at + Duration::from_minutes(11);
+    assert_eq!(scene.seller.is_open(later).await, Ok(false), "begun before");
     scene.pass(3);
+    assert_eq!(scene.seller.is_open(begun_at).await, Ok(false));
     let problem = "4000001: The SKU or its attributes are invalid".to_owned();
     let done = BulkState::Done {
         at: scene.clock.now(),
