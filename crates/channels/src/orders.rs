@@ -51,6 +51,8 @@ pub struct OrdersListed {
     pub is_last: bool,
     /// Up to when orders were looked at, by the channel's clock, if it says.
     pub looked_until: Option<Timestamp>,
+    /// Whether all orders up to then are in it; else the last of them may be missing, as the list is late.
+    pub is_whole: bool,
     /// What is left of the channel's budget, if it says.
     pub points_left: Option<u32>,
 }

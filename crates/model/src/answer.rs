@@ -177,6 +177,8 @@ pub enum Answer {
     Seen(Seen),
     /// What a channel is to be told.
     Report(Box<ReportTask>),
+    /// When the first of the numbers was handed over that the channel may yet set; `None`: there are none.
+    InBulk(Option<Timestamp>),
 }
 
 /// How what a channel says it shows fits what is known.

@@ -17,7 +17,7 @@ use crossdock_runtime::{Budget, Clock, DeskLimits};
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
 use crate::spend::{Purse, Spend};
-use crate::waits::Waits;
+use crate::waits::{Reached, Waits};
 
 /// Points of a shop that setting numbers costs, however many.
 const SET_POINTS: u32 = 13;
@@ -40,6 +40,9 @@ const CALLS_MAX: usize = 4;
 const FEED_WAITING_MIN: usize = 1_000;
 /// How often it is looked how far a feed is.
 const FEED_LOOK_EVERY: Duration = Duration::from_s(15);
+/// How often it is looked whether feeds have ended of which this process knows nothing: Amazon lists them 80 times an hour,
+/// and one whose beginning had no answer is listed by then.
+const FEED_LIST_EVERY: Duration = Duration::from_minutes(1);
 /// A feed has surely ended after that.
 const FEED_OPEN_MAX: Duration = Duration::from_minutes(120);
 /// Pause after a feed that was given up.
@@ -58,6 +61,8 @@ pub struct Pace {
     pub late: Duration,
     /// After so long without a read somebody has to look.
     pub unread_after: Duration,
+    /// Where writes replace numbers, which leave room for some unread sales: after so long without a read there must be more.
+    pub behind_after: Option<Duration>,
 }
 
 #[cfg(test)]
@@ -68,6 +73,7 @@ impl Pace {
         pause: Duration::from_s(1),
         late: Duration::from_ms(0),
         unread_after: Duration::from_minutes(5),
+        behind_after: None,
     };
 }
 
@@ -95,6 +101,10 @@ pub struct BulkLink {
     pub waiting_min: usize,
     /// How often it is looked how far they are.
     pub look_every: Duration,
+    /// As a rule they are set within that.
+    pub set_within: Duration,
+    /// How often it is looked whether any are still to be set that nobody knows by name: what was begun is listed by then.
+    pub list_every: Duration,
     /// They have surely been set after that, or never will be.
     pub open_max: Duration,
     /// Pause after they were given up.
@@ -129,6 +139,17 @@ pub struct Link {
     pub orders: OrdersLink,
     /// What waits until its orders are read.
     pub waits: Waits,
+    /// How far they are read.
+    pub reached: Reached,
+}
+
+impl Link {
+    /// Ends once numbers may be written: where they leave room for what is not read, it must be known how much.
+    pub async fn may_write(&self) {
+        if self.orders.pace.behind_after.is_some() {
+            self.reached.told().await;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +183,7 @@ impl Link {
             },
             orders,
             waits: Waits::default(),
+            reached: Reached::default(),
         }
     }
 }
@@ -182,6 +204,7 @@ impl Orders for Unlisted {
             cursor,
             is_last: true,
             looked_until: None,
+            is_whole: false,
             points_left: None,
         };
         Box::pin(std::future::ready(Ok(page)))
@@ -246,6 +269,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
                 pause: Duration::from_s(2),
                 late: Duration::from_s(publish.list_lag_s.into()),
                 unread_after: Duration::from_minutes(5),
+                behind_after: None,
             },
         },
         numbers: NumbersLink {
@@ -262,6 +286,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
             bulk: None,
         },
         waits: Waits::default(),
+        reached: Reached::default(),
     })
 }
 
@@ -301,6 +326,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
                 pause: Duration::from_s(5),
                 late: Duration::from_s(amazon.list_lag_s.into()),
                 unread_after: Duration::from_minutes(15),
+                behind_after: Some(amazon.behind_after()),
             },
         },
         numbers: NumbersLink {
@@ -319,10 +345,13 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
                 spend: spend(Operation::CreateFeed),
                 waiting_min: FEED_WAITING_MIN,
                 look_every: FEED_LOOK_EVERY,
+                set_within: Duration::from_minutes(amazon.feed_minutes.into()),
+                list_every: FEED_LIST_EVERY,
                 open_max: FEED_OPEN_MAX,
                 rest: FEED_REST,
             }),
         },
         waits: Waits::default(),
+        reached: Reached::default(),
     })
 }

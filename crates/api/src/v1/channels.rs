@@ -69,7 +69,8 @@ pub(crate) struct ChannelDoc {
     /// What is kept back of each listing, where its numbers can be set.
     #[serde(skip_serializing_if = "Option::is_none")]
     buffer: Option<BufferDoc>,
-    /// Its orders were read up to then, where they are read from its API.
+    /// Its orders were read up to then, where they are read from its API, and what they sold is taken off stock or waits for
+    /// a person.
     read_up_to: Option<Time>,
     /// SKUs of which it shows none.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -26,6 +26,7 @@ impl Orders for Seller {
                         cursor: text(&cursor.anew()),
                         is_last: false,
                         looked_until: None,
+                        is_whole: false,
                         points_left: None,
                     });
                 }
@@ -34,6 +35,8 @@ impl Orders for Seller {
                 cursor: text(&cursor.behind(&page)),
                 is_last: page.next.is_none(),
                 looked_until: cursor.before.or(page.updated_before),
+                // Amazon leaves out the last minutes by itself.
+                is_whole: true,
                 orders: page.orders.into_iter().filter_map(listed).collect(),
                 points_left: None,
             })

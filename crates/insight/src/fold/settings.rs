@@ -48,6 +48,8 @@ impl Folding<'_> {
             | BucketEvent::DoubtEnded { .. }
             | BucketEvent::BegunInBulk(_)
             | BucketEvent::EndedInBulk(_)
+            | BucketEvent::FellBehind { .. }
+            | BucketEvent::LostInBulk { .. }
             | BucketEvent::Ended { .. } => {}
             BucketEvent::Unmapped { listing } => {
                 let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";

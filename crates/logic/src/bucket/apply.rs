@@ -103,6 +103,8 @@ impl BucketState {
             }
             BucketEvent::BegunInBulk(begun) => self.apply_begun_in_bulk(begun, at),
             BucketEvent::EndedInBulk(ended) => self.apply_ended_in_bulk(ended, at),
+            BucketEvent::FellBehind { by } => self.behind = *by,
+            BucketEvent::LostInBulk { begun_before } => self.apply_lost_in_bulk(*begun_before, at),
             BucketEvent::ExceptionOpened(opened) => {
                 self.exceptions.apply_opened(opened);
                 self.tell_of(&opened.key, true);
@@ -251,6 +253,10 @@ impl BucketState {
             self.end_ask(effect);
         }
         self.unheard.remove(&stock.sku);
+        let behind = match id {
+            EntityId::Bucket(channel, _) => Some(channel).filter(|_| self.behind.is_some()),
+            _ => None,
+        };
         let Some(heard) = self.skus.get_mut(&stock.sku) else {
             return;
         };
@@ -273,7 +279,7 @@ impl BucketState {
             heard.sold.clone_from(&stock.sold);
             heard.sold_units = stock.sold_units;
             heard.sole = stock.sole;
-            heard.rates.clone_from(&stock.rates);
+            stock::take_rates(heard, stock, behind);
         }
         let proof = asked.map(|(_, proof)| proof);
         heard.proof = heard.proof.max(proof.unwrap_or_default());

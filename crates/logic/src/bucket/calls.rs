@@ -323,7 +323,7 @@ fn is_published(publishing: &Publishing) -> bool {
 }
 
 /// What is to be done about a number. A channel that is only observed is only asked what it shows.
-fn act(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Act {
+pub(super) fn act(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Act {
     match place.slot.act(&target.want(), now) {
         _ if !place.is_tracked() => Act::Nothing,
         Act::Set { .. } if !is_published(publishing) => Act::Nothing,

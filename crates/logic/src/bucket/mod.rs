@@ -92,9 +92,14 @@ impl Decider for BucketState {
             BucketCommand::End { calls } => self.end(calls),
             BucketCommand::Miss { numbers } => self.miss(numbers),
             BucketCommand::Lose => Ok(self.lose()),
-            BucketCommand::BeginInBulk { numbers_max, until } => {
-                self.begin_in_bulk(asked, *numbers_max, *until)
-            }
+            BucketCommand::BeginInBulk {
+                numbers_max,
+                until,
+                set_within,
+            } => self.begin_in_bulk(asked, *numbers_max, (*until, *set_within)),
+            BucketCommand::LookInBulk => Ok(Decision::unchanged(self.look_in_bulk())),
+            BucketCommand::LoseInBulk { begun_before } => Ok(self.lose_in_bulk(*begun_before)),
+            BucketCommand::FallBehind { by } => Ok(self.fall_behind(*by)),
             BucketCommand::MapNew { listing, target } => self.map_new(listing, target),
             BucketCommand::ResolveException { key, how } => self.resolve(key, how),
             BucketCommand::NoteException { key, text } => {

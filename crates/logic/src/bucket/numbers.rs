@@ -27,6 +27,7 @@ pub(super) struct Target {
     pub units: u32,
     writes: Writes,
     unseen: u32,
+    behind: Option<u32>,
     sold: Option<Vec<Sold>>,
     proof: Timestamp,
     /// How fast it sells on the channel, in thousandths of a unit of the listing per hour.
@@ -46,7 +47,7 @@ impl Target {
 
     /// Units that may have been sold on the channel and are not known of yet.
     pub fn unseen(&self) -> u32 {
-        self.unseen
+        self.behind.unwrap_or(0).max(self.unseen)
     }
 
     pub fn want(&self) -> Want<'_> {
@@ -54,6 +55,7 @@ impl Target {
             units: self.units,
             writes: self.writes,
             unseen: self.unseen,
+            behind: self.behind,
             sold: self.sold.as_deref(),
             proof: self.proof,
         }
@@ -66,6 +68,16 @@ impl BucketState {
         &self,
         channel: &ChannelId,
         listing: &ListingId,
+    ) -> BTreeMap<SourceId, Target> {
+        self.targets_in(channel, listing, Duration::default())
+    }
+
+    /// The same of numbers that are set so much later: room is left for what is sold until then.
+    pub(super) fn targets_in(
+        &self,
+        channel: &ChannelId,
+        listing: &ListingId,
+        later: Duration,
     ) -> BTreeMap<SourceId, Target> {
         let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get(listing)) else {
             return BTreeMap::new();
@@ -81,18 +93,24 @@ impl BucketState {
             let rates = heard.rates.iter().map(|rate| rate.milli_per_h);
             rates.fold(0, u64::saturating_add)
         });
-        let unseen = match publishing.writes {
+        let unseen_in = |span: Duration| match publishing.writes {
             Writes::CompareAndSet => 0,
             Writes::Absolute => per_unit_units(&made_of, |heard| {
-                let demand = demand(rate_of(channel, heard), publishing.unseen_for);
-                buffer_units(demand, risk(publishing.unseen_risk_ppm))
+                let span = Duration::from_ms(span.as_ms().saturating_add(later.as_ms()));
+                buffer_units(
+                    demand(rate_of(channel, heard), span),
+                    risk(publishing.unseen_risk_ppm),
+                )
             }),
         };
+        let unseen = unseen_in(publishing.unseen_for);
+        let behind = self.behind.map(unseen_in);
         let proof = made_of.iter().map(|(_, heard, _)| heard.proof).min();
         let target = |units| Target {
             units,
             writes: publishing.writes,
             unseen,
+            behind,
             sold: self.sold(publishing, known, &made_of),
             proof: proof.unwrap_or_default(),
             milli_per_h: own,

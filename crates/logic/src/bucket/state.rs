@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::EffectNumber;
 use crossdock_model::v1::{ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold};
-use crossdock_model::{Answer, ListingId, SkuId, SourceId, Timestamp};
+use crossdock_model::{Answer, Duration, ListingId, SkuId, SourceId, Timestamp};
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub struct BucketState {
     pub(super) righted: BTreeSet<NumberId>,
     /// All orders of the channel up to then were taken off.
     pub(super) proof: Timestamp,
+    /// Of sales of the channel in the last so long nothing may be known here, as its orders are not read.
+    pub(super) behind: Option<Duration>,
     /// Number of the last call.
     pub(super) calls: u64,
     pub(super) pending: Pending,

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::command::{EffectNumber, Notice, SkuCommand};
-use crossdock_model::v1::{BucketEvent, PublishedStock, Publishing};
-use crossdock_model::{Answer, ChannelId, Command, EntityId, Rejection, SkuId, Timestamp};
+use crossdock_model::v1::{BucketEvent, PublishedStock, Publishing, SellingRate, Writes};
+use crossdock_model::{
+    Answer, ChannelId, Command, Duration, EntityId, Rejection, SkuId, Timestamp,
+};
 
 use super::state::{BucketState, Heard};
 use super::{PLACES_MAX, SKU_UNHEARD};
@@ -99,6 +101,14 @@ impl BucketState {
         [unheard].into_iter().chain(opened).collect()
     }
 
+    /// On a channel that compares it says itself that more was sold than is known.
+    pub(super) fn fall_behind(&self, by: Option<Duration>) -> Decision<BucketEvent> {
+        let writes = self.publishing.as_ref().map(|known| known.writes);
+        let is_news = writes != Some(Writes::CompareAndSet) && by != self.behind;
+        let event = BucketEvent::FellBehind { by };
+        Decision::done(is_news.then_some(event).into_iter().collect())
+    }
+
     pub(super) fn prove(&self, up_to: Timestamp) -> Decision<BucketEvent> {
         let is_news = self.publishing.is_some() && up_to > self.proof;
         let event = BucketEvent::Proved { up_to };
@@ -155,4 +165,22 @@ pub(super) fn news(heard: &Heard, stock: &PublishedStock) -> u64 {
         Some(_) => stock.sold_units.saturating_sub(heard.sold_units),
         None => 0,
     }
+}
+
+/// Takes over how fast a SKU sells. On a channel whose orders are not read it seems to sell less than it does.
+pub(super) fn take_rates(heard: &mut Heard, stock: &PublishedStock, behind: Option<&ChannelId>) {
+    let faster = |rate: &SellingRate| {
+        let known = heard
+            .rates
+            .iter()
+            .find(|known| known.channel == rate.channel);
+        let known = known.filter(|known| known.milli_per_h > rate.milli_per_h);
+        known
+            .filter(|known| Some(&known.channel) == behind)
+            .cloned()
+    };
+    let rates = stock.rates.iter();
+    heard.rates = rates
+        .map(|rate| faster(rate).unwrap_or_else(|| rate.clone()))
+        .collect();
 }

@@ -30,7 +30,9 @@ pub(super) fn touched(state: &BucketState, event: &BucketEvent) -> BTreeSet<List
             let number = numbered(key).into_iter();
             number.map(|(listing, _)| listing).collect()
         }
-        BucketEvent::PublishingSet(_) => state.listings.keys().cloned().collect(),
+        BucketEvent::PublishingSet(_)
+        | BucketEvent::FellBehind { .. }
+        | BucketEvent::LostInBulk { .. } => state.listings.keys().cloned().collect(),
         BucketEvent::Stocked { stock, .. } => {
             let heard = state.skus.get(&stock.sku).into_iter();
             heard

@@ -3,16 +3,18 @@
 //! An exception may be opened before the channel is connected: what came too early must be seen, not lost.
 
 mod publishing;
+mod reading;
 #[cfg(test)]
 mod tests;
 
 use crossdock_model::command::{ChannelCommand, EffectNumber};
-use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, Polled, Publishing};
+use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, Publishing};
 use crossdock_model::{Answer, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
 use crate::exceptions::OpenExceptions;
+use reading::Reading;
 
 /// State of a channel. A new one is observed: orders come in, nothing is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub struct ChannelState {
     adopt_older_than: Option<Timestamp>,
     exceptions: OpenExceptions,
     publishing: Option<Box<Publishing>>,
-    polled: Option<Polled>,
+    reading: Option<Reading>,
     pending: Pending,
 }
 
@@ -34,7 +36,7 @@ impl Default for ChannelState {
             adopt_older_than: None,
             exceptions: OpenExceptions::default(),
             publishing: None,
-            polled: None,
+            reading: None,
             pending: Pending::default(),
         }
     }
@@ -76,9 +78,7 @@ impl Decider for ChannelState {
             .then_some(ChannelEvent::AdoptionBegan {
                 older_than: *older_than,
             }),
-            ChannelCommand::Poll(polled) => {
-                (self.polled.as_ref() != Some(polled)).then(|| ChannelEvent::Polled(polled.clone()))
-            }
+            ChannelCommand::Poll(polled) => return self.poll(polled),
             ChannelCommand::Exception(command) => {
                 self.exceptions.decide(command)?.map(ChannelEvent::from)
             }
@@ -95,7 +95,7 @@ impl Decider for ChannelState {
             mode: self.mode,
             adopt_older_than: self.adopt_older_than,
             publishing: self.publishing.clone(),
-            polled: self.polled.clone(),
+            polled: self.reading.as_ref().map(Reading::whole),
         })
     }
 
@@ -134,7 +134,7 @@ impl Decider for ChannelState {
                 self.publishing = Some(Box::new(publishing.clone()));
                 self.tell_buckets(id);
             }
-            ChannelEvent::Polled(polled) => self.polled = Some(polled.clone()),
+            ChannelEvent::Polled(polled) => self.reading.get_or_insert_default().go_on(polled),
             ChannelEvent::BucketTold { effect } => drop(self.pending.end(*effect)),
         }
         Ok(())

@@ -11,6 +11,7 @@ use crossdock_model::{
     Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
 };
 
+use super::reading::AWAITED_MAX;
 use crate::testing::Scene;
 
 fn settings(sale: Sale) -> ChannelSettings {
@@ -82,6 +83,14 @@ fn where_reading_stands_is_kept_once_and_told() {
     let polled = |cursor: &str| Polled {
         cursor: cursor.to_owned(),
         read_up_to: Timestamp::from_ms(5),
+        awaited: Vec::new(),
+        placed: Vec::new(),
+    };
+    let waits = |name: &str, what: &str| (name.to_owned(), what.to_owned());
+    let waiting = |awaited: &[(String, String)], placed: &[&str]| Polled {
+        awaited: awaited.to_vec(),
+        placed: placed.iter().map(ToString::to_string).collect(),
+        ..polled("2")
     };
     let early = channel.ask(Command::Channel(Poll(polled("1"))));
     assert!(matches!(early, Err(Rejection::NotFound(_))), "{early:?}");
@@ -92,13 +101,28 @@ fn where_reading_stands_is_kept_once_and_told() {
             (Poll(polled("1")), 1),
             (Poll(polled("1")), 0),
             (Poll(polled("2")), 1),
+            (Poll(waiting(&[waits("a", "1"), waits("b", "1")], &[])), 1),
+            (Poll(waiting(&[waits("b", "1")], &["c"])), 0),
+            (
+                Poll(waiting(&[waits("b", "2"), waits("c", "1")], &["a"])),
+                1,
+            ),
         ],
     );
     let read = channel.ask(Command::Read);
     let Ok(Answer::Channel { polled: known, .. }) = read else {
         panic!("{read:?}");
     };
-    assert_eq!(known, Some(polled("2")));
+    let whole = waiting(&[waits("b", "2"), waits("c", "1")], &[]);
+    assert_eq!(known, Some(whole));
+    let many: Vec<_> = (0..=AWAITED_MAX)
+        .map(|n| waits(&n.to_string(), "1"))
+        .collect();
+    let refused = channel.ask(Command::Channel(Poll(waiting(&many, &[]))));
+    assert!(
+        matches!(refused, Err(Rejection::Limit { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Flight {
     pub begun_at: Timestamp,
     /// Units heard of and not stated that it was compared with.
     absorbed: i64,
+    /// As the slot's.
+    left: Option<u32>,
 }
 
 /// A call of which nobody knows what became.
@@ -58,6 +60,8 @@ pub struct Want<'a> {
     pub writes: Writes,
     /// Units that may have been sold there unseen, on a channel whose writes replace its number.
     pub unseen: u32,
+    /// The same of all the time since its orders were last read, while that is longer ago than `unseen` allows for.
+    pub behind: Option<u32>,
     /// Sales of the channel itself that `units` has been lowered by. `None`: it cannot be told which of the channel's
     /// numbers they lowered. On a channel that compares they were [`Slot::explain`]ed.
     pub sold: Option<&'a [Sold]>,
@@ -129,6 +133,8 @@ pub struct Slot {
     wrong_since: Option<Timestamp>,
     /// What was shown before the last call that was carried out.
     before: Option<i64>,
+    /// Where writes replace the number: units that what is shown leaves for unseen sales. `None`: it was not looked at yet.
+    left: Option<u32>,
 }
 
 impl Slot {
@@ -246,7 +252,7 @@ impl Slot {
         want.units.saturating_sub(match want.writes {
             Writes::CompareAndSet if want.sold.is_none() => 0,
             Writes::CompareAndSet => self.unexplained(),
-            Writes::Absolute => want.unseen,
+            Writes::Absolute => self.room(want),
         })
     }
 
@@ -282,6 +288,7 @@ impl Slot {
             units,
             begun_at: at,
             absorbed: -self.gap.min(0),
+            left: None,
         });
     }
 
@@ -296,6 +303,7 @@ impl Slot {
             units: i64::from(flight.units),
             at,
         });
+        self.left = flight.left;
         self.gap += flight.absorbed;
         (self.is_stale, self.is_refuted) = (false, false);
         self.overtake();
@@ -404,7 +412,7 @@ impl Slot {
                 _ => self.gap.min((self.gap + fall).max(0)),
             };
         }
-        self.shown = Some(statement);
+        (self.shown, self.left) = (Some(statement), None);
     }
 
     /// What was shown before. A lost call was carried out if that makes the smaller fall of it: then it is lost no more.
@@ -451,13 +459,14 @@ impl Slot {
     /// What fell up to now means nothing for what is sold from now on: another thing is counted, or it begins to be
     /// published. It has to be asked for.
     pub fn begin_anew(&mut self) {
-        self.gap = 0;
+        (self.gap, self.left) = (0, None);
         (self.is_stale, self.is_refuted) = (true, false);
         self.wrong_since = None;
     }
 
     /// Notes since when the number is wrong. One of which falls and sales do not match is not right yet.
     pub fn note(&mut self, want: &Want<'_>, at: Timestamp) {
+        self.leave(want);
         let sold = want.sold.filter(|_| want.writes == Writes::Absolute);
         let right = self.doubt.is_none()
             && self.handed.is_none()

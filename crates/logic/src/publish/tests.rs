@@ -40,6 +40,7 @@ fn want(units: u32, sold: &[Sold]) -> Want<'_> {
         units,
         writes: Writes::CompareAndSet,
         unseen: 0,
+        behind: None,
         sold: Some(sold),
         proof: ms(0),
     }
@@ -284,6 +285,7 @@ fn a_lost_raise_is_sent_again_once_it_has_surely_ended() {
         units: 20,
         writes: Writes::Absolute,
         unseen: 0,
+        behind: None,
         sold: Some(&[]),
         proof: ms(0),
     };

@@ -11,7 +11,7 @@ use crate::v1::{
     CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget,
     MeasuredLag, Polled, PublishedStock, Publishing, ShownLevel,
 };
-use crate::{ListingId, LocationId, SkuId, SourceId, Timestamp};
+use crate::{Duration, ListingId, LocationId, SkuId, SourceId, Timestamp};
 
 /// Commands for `channel:{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,10 +113,22 @@ pub enum BucketCommand {
         text: String,
     },
     /// One call is to be made for many numbers, which the channel sets later, at `until` at the latest: for so many at most
-    /// of which less is shown than could be sold, or nobody knows what. Answered with them, as `Calls`; they end as others do.
+    /// of which less is shown than could be sold, or nobody knows what. As a rule it has set them within `set_within`, and
+    /// room is left for what is sold until then. Answered with them, as `Calls`; they end as others do.
     BeginInBulk {
         numbers_max: usize,
         until: Timestamp,
+        set_within: Duration,
+    },
+    /// A read: when the first of the numbers was handed over that the channel may yet set, as `InBulk`.
+    LookInBulk,
+    /// Numbers handed over before that time will not be set any more; nobody knows which of them were.
+    LoseInBulk {
+        begun_before: Timestamp,
+    },
+    /// The channel's orders are not read, so that sales of the last so long may not be known; `None`: they are read again.
+    FallBehind {
+        by: Option<Duration>,
     },
     /// As `Map`, for a listing that stands for nothing yet: one that stands for something else is refused.
     MapNew {

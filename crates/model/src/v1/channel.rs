@@ -6,7 +6,7 @@ use super::{
     CallOutcome, Component, DriftClass, ExceptionClosed, ExceptionNoted, ExceptionOpened,
     ListingMode, PublishedStock, Publishing, Sale,
 };
-use crate::{ListingId, OrderId, SkuId, SourceId, Timestamp};
+use crate::{Duration, ListingId, OrderId, SkuId, SourceId, Timestamp};
 
 /// How far a channel is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,13 +49,17 @@ pub enum ChannelEvent {
     Polled(Polled),
 }
 
-/// How far a channel's orders were read.
+/// How far a channel's orders were read since it was last told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Polled {
     /// Where reading goes on: a text of whoever reads.
     pub cursor: String,
-    /// Orders that changed up to then were read.
+    /// Orders that changed up to then were read, and what they sold is taken off stock or waits for a person.
     pub read_up_to: Timestamp,
+    /// What was read and is not placed yet, by its name, as another text of whoever reads.
+    pub awaited: Vec<(String, String)>,
+    /// Names of what is awaited no more.
+    pub placed: Vec<String>,
 }
 
 /// What one unit of a listing is.
@@ -147,6 +151,15 @@ pub enum BucketEvent {
     BegunInBulk(BegunInBulk),
     /// The channel says what became of it.
     EndedInBulk(EndedInBulk),
+    /// Of the channel's sales in the last so long nothing may be known, as its orders are not read; `None`: they are read
+    /// again.
+    FellBehind {
+        by: Option<Duration>,
+    },
+    /// Every number handed over before that time was set or never will be, and nobody knows which.
+    LostInBulk {
+        begun_before: Timestamp,
+    },
 }
 
 /// A number that is handed over among many.

@@ -139,4 +139,5 @@ samples!(answers, Answer {
             known: Vec::new(),
         })),
     ],
+    InBulk => [Answer::InBulk(Some(at(7))), Answer::InBulk(None)],
 });

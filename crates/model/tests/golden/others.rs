@@ -6,7 +6,7 @@ use crossdock_model::v1::{
     OrderEvent, Polled, PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent,
     SystemEvent,
 };
-use crossdock_model::{CredentialId, ListingId, SourceId};
+use crossdock_model::{CredentialId, Duration, ListingId, SourceId};
 
 use crate::publishing::{place, published_stock, publishing};
 use crate::sample::{
@@ -30,6 +30,8 @@ pub fn polled() -> Polled {
     Polled {
         cursor: text("{\"after\":5}"),
         read_up_to: at(6),
+        awaited: vec![(text("order:5"), text("{}"))],
+        placed: vec![text("order:4")],
     }
 }
 
@@ -114,6 +116,11 @@ samples!(bucket_events, BucketEvent {
             outcome: CallOutcome::NotDone,
         }),
     ],
+    FellBehind => [
+        BucketEvent::FellBehind { by: Some(Duration::from_minutes(9)) },
+        BucketEvent::FellBehind { by: None },
+    ],
+    LostInBulk => [BucketEvent::LostInBulk { begun_before: at(9) }],
 });
 
 pub fn shown_level() -> ShownLevel {

@@ -95,9 +95,11 @@ fn toml_value(value: &Value) -> anyhow::Result<Option<String>> {
 
 const AMAZON: &str = r#"# A seller's account on Amazon, a channel of the kind "amazon": its orders are read, and what can be sold at these
 # locations is published to it, once `crossdock channel publish` has said so. Room is left for what Amazon may have sold
-# within some minutes and not told yet, but for a risk. The rest as above.
+# within some minutes and not told yet, but for a risk, and in a feed for what it sells until that is worked on. Its
+# notifications are taken at /webhooks/market from whoever shows one of the secrets as x-crossdock-key. The rest as above.
 # [channels.market]
 # kind = "amazon"
+# webhook_secrets = [{ env = "AMAZON_NOTIFICATION_KEY" }]
 # [channels.market.amazon]
 # endpoint = "https://sellingpartnerapi-eu.amazon.com"
 # token_endpoint = "https://api.amazon.com/auth/o2/token"
@@ -111,6 +113,7 @@ const AMAZON: &str = r#"# A seller's account on Amazon, a channel of the kind "a
 # buffer_units = 0
 # unseen_minutes = 5
 # unseen_risk = 0.001
+# feed_minutes = 15
 # list_lag_s = 120
 # wrong_minutes = 30
 # recheck_minutes = 60

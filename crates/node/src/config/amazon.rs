@@ -11,6 +11,8 @@ use super::publish::{KeptBack, MeasuredBuffer, published, risk_ppm, spans};
 
 /// The fulfilment channel whose number is set: what the seller ships.
 const PLACE: &str = "DEFAULT";
+/// Seconds by which a read may be late without anything being lowered for it.
+const READ_SLACK_S: u64 = 30;
 
 /// A seller's account on one marketplace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +50,10 @@ pub struct Amazon {
     /// Risk at which more was sold in that time than room is left for.
     #[serde(default = "risk")]
     pub unseen_risk: f64,
+    /// Minutes from handing over a feed until Amazon has set its numbers, at the 99th percentile: they leave room for what
+    /// is sold until then.
+    #[serde(default = "feed")]
+    pub feed_minutes: u32,
     /// Seconds by which Amazon's lists of orders are late.
     #[serde(default = "list_lag")]
     pub list_lag_s: u32,
@@ -76,6 +82,10 @@ fn risk() -> f64 {
     0.001
 }
 
+fn feed() -> u32 {
+    15
+}
+
 fn list_lag() -> u32 {
     120
 }
@@ -89,6 +99,11 @@ fn recheck() -> u32 {
 }
 
 impl Amazon {
+    /// After so long without a read more may be sold unseen than there is room for as a rule. A read may be a little late.
+    pub(crate) fn behind_after(&self) -> Duration {
+        Duration::from_s(u64::from(self.unseen_minutes) * 60 + READ_SLACK_S)
+    }
+
     fn kept_back(&self) -> KeptBack<'_> {
         KeptBack {
             units: self.buffer_units,
@@ -132,6 +147,11 @@ impl Amazon {
                 (1..=60).contains(&self.unseen_minutes),
                 "unseen_minutes",
                 "expected 1 to 60 minutes",
+            ),
+            (
+                (1..=120).contains(&self.feed_minutes),
+                "feed_minutes",
+                "expected 1 to 120 minutes",
             ),
             (
                 self.unseen_risk > 0.0 && self.unseen_risk < 1.0,

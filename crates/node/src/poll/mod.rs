@@ -5,6 +5,7 @@
 //! that wait are told so: that is the proof which raising needs. An order that cannot be placed, as nobody has said what
 //! its lines are, holds the proof back.
 
+mod behind;
 mod open;
 mod order;
 mod round;
@@ -65,8 +66,17 @@ pub fn start(
     });
     let pollers = pollers.map(Arc::new).flat_map(|poller| {
         let reading = Arc::clone(&poller).watch("reading orders", Poller::run);
-        let watching = poller.watch("looking after subscriptions", Poller::watch_subscriptions);
-        [tokio::spawn(reading), tokio::spawn(watching)]
+        let watching =
+            Arc::clone(&poller).watch("looking after subscriptions", Poller::watch_subscriptions);
+        let telling = poller.watch(
+            "telling how far reading is behind",
+            Poller::tell_how_far_behind,
+        );
+        [
+            tokio::spawn(reading),
+            tokio::spawn(watching),
+            tokio::spawn(telling),
+        ]
     });
     pollers.collect()
 }
@@ -112,8 +122,8 @@ struct Poller {
 /// What a reader remembers as long as it runs.
 struct Progress {
     standing: Standing,
-    /// What is kept in the channel, and since when.
-    kept: Option<String>,
+    /// What is kept in the channel, and since when. `None`: it has to be asked.
+    kept: Option<Standing>,
     kept_at: Timestamp,
     /// Orders that are placed, by the time of the state that is: they need not be looked at again while they are listed.
     placed: BTreeMap<ExternalId, Timestamp>,
@@ -130,6 +140,8 @@ struct Progress {
     next_look: Timestamp,
     /// What is waited for was looked at up to this one, if not to the end.
     looked: Option<String>,
+    /// What that look began with, as long as it finds nothing that is still worked on.
+    settles: Option<Timestamp>,
     look_pause: Duration,
     /// The next read, while it is due and waits for what it costs.
     turn: Option<Turn>,
@@ -182,17 +194,17 @@ impl Poller {
     /// From where reading stood.
     async fn begin(&self) -> Progress {
         let now = self.clock.now();
-        let kept = self.polled().await.map(|polled| polled.cursor);
-        let standing = kept.as_deref().and_then(Standing::read);
-        let anew = || Standing::at(self.link.orders.orders.since(now));
-        let standing = standing.unwrap_or_else(anew);
+        let kept = self.kept().await;
+        let anew = || Standing::at(self.link.orders.orders.since(now), now);
+        let standing = kept.clone().unwrap_or_else(anew);
+        self.link.reached.set(standing.settled);
         let unread = standing.awaited.values();
         let unread = unread.filter(|awaited| awaited.heard == Heard::Unread);
         let unread = unread.filter_map(|awaited| awaited.order.clone());
         let failing = unread.map(|order| (order, Failing::default())).collect();
         Progress {
             standing,
-            kept,
+            kept: Some(kept.unwrap_or_default()),
             kept_at: Timestamp::default(),
             placed: BTreeMap::new(),
             failing,
@@ -203,12 +215,19 @@ impl Poller {
             last_read: now,
             next_look: now,
             looked: None,
+            settles: None,
             look_pause: LOOK_MIN,
             turn: None,
             failures: 0,
             problem: None,
             is_told: None,
         }
+    }
+
+    /// What the channel has kept of it.
+    async fn kept(&self) -> Option<Standing> {
+        let polled = self.polled().await;
+        polled.as_ref().map(Standing::read)
     }
 
     /// What the channel has kept, once it is connected.
@@ -254,9 +273,7 @@ impl Poller {
 
     fn next_of_rest(&self, progress: &Progress) -> Timestamp {
         let look = (!progress.standing.awaited.is_empty()).then_some(progress.next_look);
-        let text = progress.standing.text();
-        let keep = text.filter(|text| progress.kept.as_ref() != Some(text));
-        let keep = keep.map(|_| progress.kept_at + KEEP_PAUSE);
+        let keep = is_worth_keeping(progress).then_some(progress.kept_at + KEEP_PAUSE);
         let rest = look.into_iter().chain(keep).min();
         rest.unwrap_or(Timestamp::MAX).min(next_again(progress))
     }
@@ -333,19 +350,17 @@ impl Poller {
     /// Keeps where reading stands in the channel, if that has changed, and not all the time.
     async fn keep(&self, progress: &mut Progress) {
         let now = self.clock.now();
-        let Some(text) = progress.standing.text() else {
-            return;
-        };
-        if progress.kept.as_ref() == Some(&text) || now < progress.kept_at + KEEP_PAUSE {
+        if !is_worth_keeping(progress) || now < progress.kept_at + KEEP_PAUSE {
             return;
         }
         progress.kept_at = now;
-        let polled = Polled {
-            cursor: text.clone(),
-            read_up_to: progress.read_up_to,
+        let kept = match progress.kept.take() {
+            Some(kept) => kept,
+            None => self.kept().await.unwrap_or_default(),
         };
+        let polled = progress.standing.since(&kept);
         if self.tell(ChannelCommand::Poll(polled)).await {
-            progress.kept = Some(text);
+            progress.kept = Some(progress.standing.clone());
         }
     }
 
@@ -377,6 +392,12 @@ impl Poller {
         }
         told.is_ok()
     }
+}
+
+/// Whether the channel has kept something else, or may have.
+fn is_worth_keeping(progress: &Progress) -> bool {
+    let kept = progress.kept.as_ref();
+    kept.is_none_or(|kept| progress.standing.differs(kept))
 }
 
 /// When an order that could not be read is tried again.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crossdock_channels::{Listed, Told};
-use crossdock_journal::{InboxId, InboxInsert, InboxState};
+use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState};
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::{Duration, ExternalId, Timestamp};
 use crossdock_runtime::AskError;
@@ -21,6 +21,20 @@ const FAILED_MAX: u32 = 3;
 /// Orders at which it is looked at once whether they are placed.
 const LOOKS_MAX: usize = 100;
 
+/// A delivery that was tried so often is stuck.
+const TRIES_MAX: u32 = 10;
+
+/// How far an order is that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placing {
+    /// Taken off stock, waiting for it, or over.
+    Placed,
+    /// It is being told to its order.
+    WorkedOn,
+    /// Somebody has to see to it, or its order cannot get on: what it takes is not known for long.
+    Stuck,
+}
+
 /// What a round has found so far.
 #[derive(Default)]
 struct Round {
@@ -34,26 +48,31 @@ impl Poller {
     /// Reads what changed since the last round. What the first page costs is taken.
     pub(super) async fn read(&self, progress: &mut Progress) -> Result<(), Unread> {
         let link = &self.link.orders;
-        let mut looked_until = self.clock.now();
+        let late = link.pace.late;
+        let mut read_up_to = self.clock.now() - late;
         let mut round = Round::default();
         loop {
             let cursor = progress.standing.cursor.clone();
             let page = link.orders.changed(cursor).await?;
             link.list.correct(page.points_left);
-            looked_until = looked_until.min(page.looked_until.unwrap_or(Timestamp::MAX));
+            let looked_until = page.looked_until.unwrap_or(Timestamp::MAX);
+            read_up_to = read_up_to.min(match page.is_whole {
+                true => looked_until,
+                false => looked_until - late,
+            });
             for order in page.orders {
                 self.take(progress, &mut round, order).await?;
             }
             // All of the page is stored: only now it is behind us.
             progress.standing.cursor = page.cursor;
-            self.keep(progress).await;
             if page.is_last {
                 break;
             }
+            self.keep(progress).await;
             link.list.take().await;
         }
         progress.placed = round.placed;
-        progress.read_up_to = looked_until - link.pace.late;
+        progress.read_up_to = read_up_to;
         progress.look_pause = LOOK_MIN;
         self.look(progress).await;
         Ok(())
@@ -167,6 +186,9 @@ impl Poller {
     /// Looks what of all that was read is placed, some of it at a time.
     pub(super) async fn look(&self, progress: &mut Progress) {
         let from = progress.looked.take();
+        if from.is_none() {
+            progress.settles = Some(progress.read_up_to);
+        }
         let from = from.map_or(Bound::Unbounded, Bound::Excluded);
         let rest = progress.standing.awaited.range((from, Bound::Unbounded));
         let rest = rest.take(LOOKS_MAX);
@@ -176,8 +198,13 @@ impl Poller {
         let last = some.last().map(|(name, _)| name.clone());
         progress.looked = last.filter(|_| some.len() == LOOKS_MAX);
         for (name, awaited) in some {
-            if !self.is_settled(&awaited).await.unwrap_or(false) {
-                continue;
+            match self.placing(&awaited).await.unwrap_or(Placing::WorkedOn) {
+                Placing::Placed => {}
+                Placing::Stuck => continue,
+                Placing::WorkedOn => {
+                    progress.settles = None;
+                    continue;
+                }
             }
             progress.standing.awaited.remove(&name);
             let is_whole = awaited.heard == Heard::Whole;
@@ -189,38 +216,50 @@ impl Poller {
         if progress.looked.is_none() {
             progress.next_look = progress.next_look + progress.look_pause;
             progress.look_pause = Duration::from_ms(progress.look_pause.as_ms() * 2).min(LOOK_MAX);
+            let standing = &mut progress.standing;
+            standing.settled = standing.settled.max(progress.settles.unwrap_or_default());
+            self.link.reached.set(standing.settled);
         }
         if progress.standing.awaited.is_empty() {
             progress.proven = progress.proven.max(progress.read_up_to);
         }
     }
 
-    /// Whether an order is placed, with what was read of it; or somebody gave up what was read.
-    async fn is_settled(&self, awaited: &Awaited) -> Result<bool, AskError> {
+    /// How far an order is, with what was read of it.
+    async fn placing(&self, awaited: &Awaited) -> Result<Placing, AskError> {
         if awaited.heard == Heard::Unread {
-            return Ok(false);
+            return Ok(Placing::Stuck);
         }
         let known = match &awaited.order {
             Some(order) => self.known(order).await?,
             None => None,
         };
         let is_heard = |known: &OrderSummary| known.updated_at >= awaited.updated_at;
-        if known.as_ref().is_some_and(is_heard) || self.is_worked_off(awaited).await? {
-            return Ok(known.is_none_or(|known| known.placed));
-        }
-        Ok(false)
+        let row = match known.as_ref().is_some_and(is_heard) {
+            true => None,
+            false => self.inbox_row(awaited).await?,
+        };
+        Ok(match row {
+            Some(row) if row.state == InboxState::Open && row.attempts < TRIES_MAX => {
+                Placing::WorkedOn
+            }
+            Some(row) if row.state != InboxState::Done => Placing::Stuck,
+            // Nobody works on what was stored any more: it is in the order, or somebody gave it up.
+            Some(_) | None if known.as_ref().is_none_or(|known| known.placed) => Placing::Placed,
+            Some(_) | None => Placing::Stuck,
+        })
     }
 
-    /// Whether nobody works on what was stored any more.
-    async fn is_worked_off(&self, awaited: &Awaited) -> Result<bool, AskError> {
+    /// What was read, as it is stored.
+    async fn inbox_row(&self, awaited: &Awaited) -> Result<Option<InboxRow>, AskError> {
         let Some(delivery) = awaited.delivery.clone() else {
-            return Ok(true);
+            return Ok(None);
         };
         let channel = self.link.channel.clone();
         let id = InboxId { channel, delivery };
         let row = self
             .handle
             .journal_read(move |journal| journal.inbox_row(&id));
-        Ok(row.await?.is_none_or(|row| row.state == InboxState::Done))
+        row.await
     }
 }

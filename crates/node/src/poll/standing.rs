@@ -1,13 +1,16 @@
-//! Where the reading of a channel's orders stands: kept in the channel as a text that only this knows.
+//! Where the reading of a channel's orders stands: kept in the channel, as texts that only this knows.
 
 use std::collections::BTreeMap;
 
-use crossdock_model::{ExternalId, Timestamp};
+use crossdock_model::v1::Polled;
+use crossdock_model::{Duration, ExternalId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Orders that were read and are not placed that are kept by name. Beyond that the place from which all is read again
 /// after a restart stays where it is.
 const AWAITED_MAX: usize = 1_000;
+/// If nothing else has changed, it is kept that often how far orders are settled.
+const SETTLED_EVERY: Duration = Duration::from_minutes(5);
 
 /// How much of an order's state of some time was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,32 +38,63 @@ pub struct Awaited {
 }
 
 /// Where reading stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The channel's own cursor.
     pub cursor: String,
     /// What was read and is not placed, by what names it: nothing is proven while there is any.
     pub awaited: BTreeMap<String, Awaited>,
+    /// Orders that changed up to then were read, and what they sold is taken off stock or waits for a person.
+    pub settled: Timestamp,
 }
 
 impl Standing {
-    /// Nothing read yet.
-    pub fn at(cursor: String) -> Self {
+    /// Nothing read yet of what changes from then on.
+    pub fn at(cursor: String, now: Timestamp) -> Self {
         Self {
             cursor,
             awaited: BTreeMap::new(),
+            settled: now,
         }
     }
 
-    /// As it was kept.
-    pub fn read(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+    /// As it was kept. What something else has written there is passed over.
+    pub fn read(kept: &Polled) -> Self {
+        let awaited = kept.awaited.iter();
+        let awaited = awaited.filter_map(|(name, text)| {
+            let awaited = serde_json::from_str(text).ok()?;
+            Some((name.clone(), awaited))
+        });
+        Self {
+            cursor: kept.cursor.clone(),
+            awaited: awaited.collect(),
+            settled: kept.read_up_to,
+        }
     }
 
-    /// As it is kept; `None`: there is too much of it.
-    pub fn text(&self) -> Option<String> {
-        let text = serde_json::to_string(self).ok();
-        text.filter(|_| self.awaited.len() <= AWAITED_MAX)
+    /// Whether something has changed that is worth keeping.
+    pub fn differs(&self, kept: &Self) -> bool {
+        let is_kept = self.awaited.len() <= AWAITED_MAX;
+        let is_old = self.settled >= kept.settled + SETTLED_EVERY;
+        is_kept && (is_old || self.cursor != kept.cursor || self.awaited != kept.awaited)
+    }
+
+    /// What has changed since it was kept.
+    pub fn since(&self, kept: &Self) -> Polled {
+        let awaited = self.awaited.iter();
+        let awaited = awaited.filter(|(name, one)| kept.awaited.get(*name) != Some(*one));
+        let texts = awaited.filter_map(|(name, one)| {
+            let text = serde_json::to_string(one).ok()?;
+            Some((name.clone(), text))
+        });
+        let placed = kept.awaited.keys();
+        let placed = placed.filter(|name| !self.awaited.contains_key(*name));
+        Polled {
+            cursor: self.cursor.clone(),
+            read_up_to: self.settled,
+            awaited: texts.collect(),
+            placed: placed.cloned().collect(),
+        }
     }
 
     /// What is waited for of an order.
@@ -96,9 +130,15 @@ mod tests {
         }
     }
 
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(ms)
+    }
+
+    /// What is told is what has changed, and all of it together is what there is.
     #[test]
-    fn what_is_kept_is_what_was_there_unless_it_is_too_much() {
-        let mut standing = Standing::at("page 7".to_owned());
+    fn what_is_kept_is_what_has_changed() {
+        let kept = Standing::at("page 7".to_owned(), at(5));
+        let mut standing = kept.clone();
         standing.wait_for(awaited(1));
         standing.wait_for(awaited(1));
         standing.wait_for(Awaited {
@@ -106,12 +146,36 @@ mod tests {
             ..awaited(1)
         });
         assert_eq!(standing.awaited.len(), 2);
-        let text = standing.text().unwrap();
-        assert_eq!(Standing::read(&text), Some(standing.clone()));
+        let told = standing.since(&kept);
+        assert_eq!(Standing::read(&told), standing);
+        let mut later = standing.clone();
+        later.wait_for(awaited(2));
+        later.awaited.remove("order:1");
+        let told = later.since(&standing);
+        let awaited: Vec<&str> = told.awaited.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(
+            (awaited, told.placed),
+            (vec!["order:2"], vec!["order:1".to_owned()])
+        );
+        let other = ("order:9".to_owned(), "something else".to_owned());
+        let mut told = standing.since(&kept);
+        told.awaited.push(other);
+        assert_eq!(Standing::read(&told), standing);
+    }
+
+    /// Of time alone it is kept now and then, and too much is not kept at all.
+    #[test]
+    fn it_is_kept_when_it_differs() {
+        let kept = Standing::at("page 7".to_owned(), at(5));
+        let mut standing = kept.clone();
+        for (later, differs) in [(0, false), (299_999, false), (300_000, true)] {
+            standing.settled = at(5 + later);
+            assert_eq!(standing.differs(&kept), differs, "{later}");
+        }
         for order in 0..=1_000 {
+            assert!(standing.differs(&kept));
             standing.wait_for(awaited(order));
         }
-        assert_eq!(standing.text(), None);
-        assert_eq!(Standing::read("something else"), None);
+        assert!(!standing.differs(&kept));
     }
 }

@@ -1,7 +1,8 @@
 //! Hands over many numbers at a time where a channel takes them so, once more wait than can be sent one by one soon.
 //!
 //! Only what nobody oversells by while it waits; what must be lower goes by itself, before, meanwhile and after. The buckets
-//! hold what was handed over until they are told what became of it, or its time is up: also if this process is gone.
+//! hold what was handed over until they are told what became of it, or its time is up: also if this process is gone. The
+//! next one knows no name for it, and asks the channel whether anything is still to be set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ impl Publisher {
         let Some(link) = &self.link.numbers.bulk else {
             return std::future::pending().await;
         };
+        self.link.may_write().await;
+        self.end_unnamed(link).await;
         loop {
             let now = self.clock.now();
             let is_due = self.desk().may_wait(now) >= link.waiting_min && link.spend.try_take();
@@ -46,7 +49,7 @@ impl Publisher {
     /// From its beginning to its end. Returns for how long nothing is to be handed over after that.
     async fn hand_over_once(&self, link: &BulkLink) -> Duration {
         let until = self.clock.now() + link.open_max;
-        let handed = self.begin_in_bulk(link.bulk.numbers_max(), until).await;
+        let handed = self.begin_in_bulk(link, until).await;
         if handed.is_empty() {
             return link.look_every;
         }
@@ -61,9 +64,9 @@ impl Publisher {
                 self.await_end(link, &name, handed.len(), until).await
             }
             Err(CallError::Unknown(problem)) => {
-                // It may be open: its numbers, and all others, wait until it has surely ended.
                 tracing::warn!(%channel, problem, "nobody knows whether numbers were handed over");
-                return link.open_max;
+                self.end_unnamed(link).await;
+                return link.rest;
             }
             Err(error @ (CallError::NotDone(_) | CallError::Throttled { .. })) => {
                 tracing::warn!(%channel, %error, "numbers could not be handed over");
@@ -81,7 +84,46 @@ impl Publisher {
         }
     }
 
-    async fn begin_in_bulk(&self, numbers_max: usize, until: Timestamp) -> Vec<Handed> {
+    /// Ends what is handed over and has no name here, once the channel says that nothing is to be set any more. All others
+    /// wait until then.
+    async fn end_unnamed(&self, link: &BulkLink) {
+        let Some(first) = self.first_in_bulk().await else {
+            return;
+        };
+        let begun_before = self.clock.now() + Duration::from_ms(1);
+        loop {
+            self.clock.sleep(link.list_every).await;
+            match link.bulk.is_open(first).await {
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(error) => tracing::debug!(%error, "whether numbers are to be set is not known"),
+            }
+            if self.clock.now() >= begun_before + link.open_max {
+                // The time of each is up, as its bucket knows.
+                return;
+            }
+        }
+        tracing::info!(channel = %self.link.channel, "nothing handed over before is to be set any more");
+        for bucket in 0..BUCKETS {
+            let lose = BucketCommand::LoseInBulk { begun_before };
+            self.ask_surely(bucket, lose).await;
+        }
+    }
+
+    /// When the first of what is not ended was handed over.
+    async fn first_in_bulk(&self) -> Option<Timestamp> {
+        let mut first = None;
+        for bucket in 0..BUCKETS {
+            let answer = self.ask_surely(bucket, BucketCommand::LookInBulk).await;
+            if let Some(Answer::InBulk(Some(at))) = answer {
+                first = Some(first.map_or(at, |first: Timestamp| first.min(at)));
+            }
+        }
+        first
+    }
+
+    async fn begin_in_bulk(&self, link: &BulkLink, until: Timestamp) -> Vec<Handed> {
+        let numbers_max = link.bulk.numbers_max();
         let mut handed = Vec::new();
         for bucket in 0..BUCKETS {
             loop {
@@ -89,6 +131,7 @@ impl Publisher {
                 let begin = BucketCommand::BeginInBulk {
                     numbers_max: asked,
                     until,
+                    set_within: link.set_within,
                 };
                 let Ok(Answer::Calls(calls)) = self.ask(bucket, begin).await else {
                     break;

@@ -161,6 +161,7 @@ impl Publisher {
 
     async fn run(self: Arc<Self>) {
         self.lose_calls().await;
+        self.link.may_write().await;
         loop {
             let now = self.clock.now();
             let freed = self.link.numbers.purse.freed();
@@ -181,11 +182,17 @@ impl Publisher {
     /// Calls that another process began are of unknown outcome.
     async fn lose_calls(&self) {
         for bucket in 0..BUCKETS {
-            while let Err(error) = self.ask(bucket, BucketCommand::Lose).await {
-                if matches!(error, AskError::Rejected(_) | AskError::Quarantined { .. }) {
-                    break;
-                }
-                self.clock.sleep(AGAIN).await;
+            self.ask_surely(bucket, BucketCommand::Lose).await;
+        }
+    }
+
+    /// Asks until there is an answer; `None`: the bucket is put aside, or refuses.
+    async fn ask_surely(&self, bucket: u16, command: BucketCommand) -> Option<Answer> {
+        loop {
+            match self.ask(bucket, command.clone()).await {
+                Ok(answer) => return Some(answer),
+                Err(AskError::Rejected(_) | AskError::Quarantined { .. }) => return None,
+                Err(_) => self.clock.sleep(AGAIN).await,
             }
         }
     }

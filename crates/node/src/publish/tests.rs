@@ -186,6 +186,7 @@ struct Scene {
     shop: Arc<Shop>,
     /// What calls about numbers are paid from.
     purse: Arc<Purse>,
+    link: Arc<Link>,
     node: Node,
 }
 
@@ -195,15 +196,24 @@ impl Scene {
     }
 
     async fn start_at(journal: Arc<MemoryJournal>, shop: Arc<Shop>, clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(journal, shop, clock, Pace::EASY).await
+    }
+
+    async fn start_with(
+        journal: Arc<MemoryJournal>,
+        shop: Arc<Shop>,
+        clock: Arc<dyn Clock>,
+        pace: Pace,
+    ) -> Self {
         let numbers = Arc::clone(&shop) as Arc<dyn Numbers>;
         let link = Arc::new(Link::of(
             shop_id(),
             (numbers, LIMITS, Duration::from_ms(640)),
-            (Arc::new(Unlisted), Pace::EASY),
+            (Arc::new(Unlisted), pace),
             &clock,
         ));
         let purse = Arc::clone(&link.numbers.purse);
-        let publisher = Arc::new(Publisher::new(link, Arc::clone(&clock)));
+        let publisher = Arc::new(Publisher::new(Arc::clone(&link), Arc::clone(&clock)));
         let publishers = Arc::new(Publishers::new([publisher]));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
@@ -219,6 +229,7 @@ impl Scene {
             journal,
             shop,
             purse,
+            link,
             node,
         }
     }
@@ -229,9 +240,13 @@ impl Scene {
     }
 
     async fn stocked_at(clock: Arc<dyn Clock>, publishing: Publishing) -> Self {
+        Self::stocked_with(clock, publishing, Pace::EASY).await
+    }
+
+    async fn stocked_with(clock: Arc<dyn Clock>, publishing: Publishing, pace: Pace) -> Self {
         let shop = Arc::new(Shop::default());
         let journal = Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)));
-        let scene = Self::start_at(journal, shop, clock).await;
+        let scene = Self::start_with(journal, shop, clock, pace).await;
         for number in 0..SKUS {
             scene.shop.books().shown.insert(listing(number), 5);
             let define = SkuCommand::Define {
@@ -307,6 +322,23 @@ async fn what_can_be_sold_is_shown_and_follows_every_change() {
         }
     }
     scene.shows(|_| 48).await;
+    scene.node.stop().await;
+}
+
+/// Nobody has told the buckets yet how long orders were not read: a write could leave too little room.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_before_it_is_known_how_far_reading_is_behind() {
+    let pace = Pace {
+        behind_after: Some(Duration::from_minutes(5)),
+        ..Pace::EASY
+    };
+    let clock = Arc::new(RealClock::default());
+    let scene = Scene::stocked_with(clock, publishing(), pace).await;
+    tokio::time::sleep(Wait::from_millis(500)).await;
+    let shown: Vec<i64> = scene.shop.books().shown.values().copied().collect();
+    assert_eq!(shown, [5; SKUS]);
+    scene.link.reached.tell();
+    scene.shows(|_| 50).await;
     scene.node.stop().await;
 }
 

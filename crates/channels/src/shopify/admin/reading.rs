@@ -63,6 +63,7 @@ impl Orders for Admin {
                 cursor: next.text(),
                 is_last: next.after.is_none(),
                 looked_until: page.at,
+                is_whole: false,
                 points_left: page.points_left,
             })
         })

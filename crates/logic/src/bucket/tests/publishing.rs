@@ -1,5 +1,6 @@
 //! A bucket whose channel is published to.
 
+mod behind;
 mod bulk;
 mod drift;
 mod kept;

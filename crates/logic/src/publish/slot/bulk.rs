@@ -17,9 +17,12 @@ pub struct Handed {
     pub units: u32,
     /// When it has surely been set, or never will be.
     pub until: Timestamp,
-    begun_at: Timestamp,
+    /// When it was handed over.
+    pub begun_at: Timestamp,
     /// Another call was carried out since.
     pub(super) is_overtaken: bool,
+    /// As the slot's.
+    pub(super) left: Option<u32>,
 }
 
 impl Slot {
@@ -37,6 +40,7 @@ impl Slot {
             until,
             begun_at: at,
             is_overtaken: false,
+            left: None,
         });
     }
 
@@ -55,6 +59,7 @@ impl Slot {
             units: i64::from(handed.units),
             at,
         });
+        self.left = handed.left;
         (self.is_stale, self.is_refuted) = (false, false);
     }
 

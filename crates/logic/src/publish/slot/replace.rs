@@ -1,6 +1,11 @@
 //! What is sent to a channel whose writes replace its number.
+//!
+//! Its own sales lower what it shows, whether we have heard of them or not; only a write can put them back. So a write
+//! leaves room for all that may be unseen by then. While its orders cannot be read that is more and more, but what is shown
+//! needs no other number for that alone: it stays right until the stock is another than it was when that was written.
 
 use crossdock_model::Timestamp;
+use crossdock_model::v1::Writes;
 
 use super::{Act, Handed, Slot, Want, proven};
 
@@ -9,57 +14,95 @@ impl Slot {
         if let Some(handed) = self.handed {
             return self.replace_beside(handed, want);
         }
-        let units = self.should(want);
-        let set = Act::Set {
-            units,
-            change_from: None,
-        };
+        let (should, sent) = (i64::from(self.should(want)), sent(want));
+        let since = self.wrong_since.unwrap_or(now);
         let Some(most) = self.most(want.sold) else {
             // Nothing is known to be lower than none.
-            return match units {
-                0 => set,
-                _ => proven(want, self.wrong_since.unwrap_or(now), set),
+            return match sent {
+                0 => set(sent),
+                _ => proven(want, since, set(sent)),
             };
         };
         if self.is_in_doubt(now) {
             // What comes too late must be overwritten; not by more than may be shown already.
-            let units = u32::try_from(most.max(0)).unwrap_or(u32::MAX).min(units);
-            return Act::Set {
-                units,
-                change_from: None,
-            };
+            return set(u32::try_from(most.max(0)).unwrap_or(u32::MAX).min(sent));
         }
-        let wanted = i64::from(units);
         // Sent and taken since a call was lost: sent again once that has surely ended, not over and over until then.
         let is_sent = self.doubt.is_some_and(|doubt| doubt.is_overwritten)
-            && self.believed(want.sold) == Some(wanted);
-        match () {
-            () if wanted == most || is_sent => Act::Nothing,
-            () if is_lower(units, most, want) => set,
-            () => proven(want, self.wrong_since.unwrap_or(now), set),
+            && self.believed(want.sold) == Some(sent.into());
+        if should == most || is_sent {
+            return Act::Nothing;
+        }
+        if is_lower(should, most, want) {
+            return set(sent);
+        }
+        match proven(want, since, set(sent)) {
+            // As long as reading is behind it can be raised no further.
+            Act::Set { .. } if should > most && i64::from(sent) <= most => Act::Nothing,
+            act => act,
         }
     }
 
     /// What is to be done before it is known what became of it: only what may be shown already and is too much is sent.
     fn replace_beside(&self, handed: Handed, want: &Want<'_>) -> Act {
-        let units = self.should(want);
         let shown = self.most_beside_bulk(want.sold);
         let most = match shown {
             Some(shown) if handed.is_overtaken => shown,
             shown => shown.unwrap_or_default().max(handed.units.into()),
         };
-        match is_lower(units, most, want) {
-            true => Act::Set {
-                units,
-                change_from: None,
-            },
+        match is_lower(self.should(want).into(), most, want) {
+            true => set(sent(want)),
             false => Act::Nothing,
         }
     }
+
+    /// Units that what should be shown leaves for unseen sales: those that what is shown leaves, if these are enough and
+    /// no more than may be needed.
+    pub(super) fn room(&self, want: &Want<'_>) -> u32 {
+        let left = match self.handed {
+            Some(handed) if !handed.is_overtaken => handed.left,
+            Some(_) | None => self.left,
+        };
+        match want.behind {
+            Some(behind) => left
+                .unwrap_or(0)
+                .clamp(want.unseen, behind.max(want.unseen)),
+            None => want.unseen,
+        }
+    }
+
+    /// Notes how much what was sent or stated since the last time leaves.
+    pub(super) fn leave(&mut self, want: &Want<'_>) {
+        if want.writes != Writes::Absolute {
+            return;
+        }
+        let left = |units: i64| u32::try_from(i64::from(want.units) - units).unwrap_or(0);
+        if let Some(flight) = &mut self.flight {
+            flight.left.get_or_insert(left(flight.units.into()));
+        }
+        if let Some(handed) = &mut self.handed {
+            handed.left.get_or_insert(left(handed.units.into()));
+        }
+        self.left = self.left.or(self.believed(want.sold).map(left));
+    }
 }
 
-/// Whether sending `units` surely raises nothing: between what may be shown and that less the unseen sales, it could.
-fn is_lower(units: u32, most: i64, want: &Want<'_>) -> bool {
-    let wanted = i64::from(units);
-    wanted < most && (units == 0 || wanted + i64::from(want.unseen) <= most)
+/// What a write sets.
+fn sent(want: &Want<'_>) -> u32 {
+    let unseen = want.behind.unwrap_or(0).max(want.unseen);
+    want.units.saturating_sub(unseen)
+}
+
+fn set(units: u32) -> Act {
+    Act::Set {
+        units,
+        change_from: None,
+    }
+}
+
+/// Whether what should be shown is surely less than what is: between what may be shown and that less the unseen sales, a
+/// write could raise it. While reading is behind no proof comes, and it is written all the same.
+fn is_lower(should: i64, most: i64, want: &Want<'_>) -> bool {
+    let is_sure = should == 0 || want.behind.is_some() || should + i64::from(want.unseen) <= most;
+    should < most && is_sure
 }

@@ -49,6 +49,7 @@ impl Channel {
             units: self.stock,
             writes: Writes::Absolute,
             unseen: 0,
+            behind: None,
             sold: None,
             proof: self.now(),
         }

@@ -25,8 +25,8 @@ struct Seat {
     seller: Seller,
     journal: Arc<MemoryJournal>,
     clock: Arc<dyn Clock>,
-    /// The same, to leap ahead with.
-    time: Arc<PausedClock>,
+    /// What a feed leaves room for.
+    set_within: Duration,
 }
 
 /// One process.
@@ -90,7 +90,7 @@ impl Seat {
             seller: Seller::new(account, now).unwrap(),
             journal: Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1))),
             clock,
-            time,
+            set_within: Duration::default(),
         }
     }
 
@@ -118,6 +118,8 @@ impl Seat {
             spend: Spend::new(&purse(Operation::CreateFeed), 1, 0, &self.clock),
             waiting_min: WAITING_MIN,
             look_every: Duration::from_ms(500),
+            set_within: self.set_within,
+            list_every: Duration::from_s(2),
             open_max: OPEN_MAX,
             rest: OPEN_MAX,
         });
@@ -149,6 +151,14 @@ impl Seat {
         let process = self.start(1).await;
         let burst = Operation::PatchListingsItem.burst();
         process.singles.budget().claim(burst);
+        self.set_up(&process).await;
+        self.until("a feed is begun", || self.feeds() == 1).await;
+        process.singles.budget().unclaim(burst);
+        process.singles.correct(burst, self.clock.now());
+        process
+    }
+
+    async fn set_up(&self, process: &Process) {
         for number in 0..NUMBERS {
             process.set_up(number).await;
         }
@@ -176,10 +186,6 @@ impl Seat {
             let channel = EntityId::Channel(shop_id());
             process.ask(channel, Command::Channel(step)).await;
         }
-        self.until("a feed is begun", || self.feeds() == 1).await;
-        process.singles.budget().unclaim(burst);
-        process.singles.correct(burst, self.clock.now());
-        process
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
@@ -204,7 +210,12 @@ impl Seat {
 
     /// A number that lies in the feed, and is not shown yet.
     async fn in_feed(&self, process: &Process) -> usize {
-        let most = Some(i64::from(UNITS));
+        self.in_feed_with(process, UNITS).await
+    }
+
+    /// The same of a number that it sets to that.
+    async fn in_feed_with(&self, process: &Process, units: u32) -> usize {
+        let most = Some(i64::from(units));
         for number in 0..UNLISTED {
             if process.number(number).await.shown == most && self.shown(number) == Some(5) {
                 return number;
@@ -277,8 +288,16 @@ impl Process {
 
     /// Waits until nothing is to be done about any number that the seller has.
     async fn settled(&self) {
+        self.settled_while(|| ()).await;
+    }
+
+    /// The same, while that goes on.
+    async fn settled_while(&self, goes_on: impl Fn()) {
         for number in 0..UNLISTED {
-            let is_right = async || self.number(number).await.wrong_since.is_none();
+            let is_right = async || {
+                goes_on();
+                self.number(number).await.wrong_since.is_none()
+            };
             let is_so = testing::comes_true(is_right).await;
             assert!(is_so, "{:?}", self.number(number).await);
         }
@@ -342,8 +361,21 @@ async fn what_a_feed_that_was_given_up_held_is_sent_again() {
     assert_eq!(seat.feeds(), 1);
 }
 
-/// The next process knows of no feed, but of the numbers that are in one: they are lowered, and sent again once it must
-/// have ended.
+/// It is set minutes later: sales until then have room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_leaves_room_for_what_is_sold_until_it_is_worked_on() {
+    let mut seat = Seat::new(0.0).await;
+    seat.set_within = Duration::from_minutes(15);
+    let process = seat.handed_over().await;
+    // Of what sells once an hour, as far as is known, at most four are sold in that time.
+    seat.in_feed_with(&process, UNITS - 4).await;
+    seat.work_on_feeds();
+    process.settled().await;
+    assert!(seat.shows(0, UNITS));
+}
+
+/// The next process knows of no feed, but of the numbers that are in one: they are lowered at once, and all of them sent
+/// again as soon as Amazon says that no feed is open, long before it must have ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_while_a_feed_is_open_loses_no_number() {
     let seat = Seat::new(0.0).await;
@@ -354,13 +386,39 @@ async fn a_restart_while_a_feed_is_open_loses_no_number() {
     process.adjust(lowered, -48).await;
     seat.until("it is lowered at once", || seat.shown(lowered) == Some(2))
         .await;
-    seat.work_on_feeds();
-    assert_eq!(seat.shown(lowered), Some(UNITS), "the feed overwrote it");
-    seat.time.advance(OPEN_MAX);
-    seat.until("it is sent again", || {
-        seat.work_on_feeds();
-        seat.shows(lowered, 2)
-    })
-    .await;
-    process.settled().await;
+    assert!(process.number(lowered).await.wrong_since.is_some());
+    let overwritten = seat.market.with(|account, now| {
+        account.settle(now + FEED_TAKES + FEED_TAKES);
+        account.shown(listing(lowered).as_str(), now)
+    });
+    assert_eq!(overwritten, Some(UNITS), "the feed overwrote it");
+    // All that is sent again may go in a feed once more.
+    process.settled_while(|| seat.work_on_feeds()).await;
+    assert!(seat.shows(lowered, 2));
+}
+
+/// The process ends after its buckets have begun, and before there is a feed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_before_a_feed_is_begun_sends_its_numbers() {
+    let seat = Seat::new(0.0).await;
+    // Without its account nothing gets through, and the seller's calls say so at once.
+    seat.market.set_faults(amazon::Faults {
+        server_errors: 1.0,
+        ..amazon::Faults::default()
+    });
+    let process = seat.start(1).await;
+    seat.set_up(&process).await;
+    for number in 0..NUMBERS {
+        let begin = BucketCommand::BeginInBulk {
+            numbers_max: crossdock_runtime::CALLS_MAX,
+            until: process.node.handle().now() + OPEN_MAX,
+            set_within: Duration::default(),
+        };
+        process.ask(bucket(number), Command::Bucket(begin)).await;
+    }
+    drop(process);
+    seat.market.set_faults(amazon::Faults::default());
+    let process = seat.start(2).await;
+    process.settled_while(|| seat.work_on_feeds()).await;
+    assert!(seat.shows(0, UNITS));
 }

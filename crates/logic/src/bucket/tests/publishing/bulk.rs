@@ -1,8 +1,10 @@
 //! A number that is handed over among many.
 
 use super::*;
+use crate::oversell::Demand;
 
 const OPEN_FOR: Duration = Duration::from_minutes(120);
+const SET_WITHIN: Duration = Duration::from_minutes(15);
 
 impl Shop {
     /// A channel whose writes replace its number, which shows 10 of 40 and may be raised.
@@ -26,6 +28,7 @@ impl Shop {
         let begin = BucketCommand::BeginInBulk {
             numbers_max: 5,
             until: self.0.now + OPEN_FOR,
+            set_within: SET_WITHIN,
         };
         match self.0.ask(Command::Bucket(begin)) {
             Ok(Answer::Calls(calls)) => timeless(calls.into_iter().map(|call| call.kind).collect()),
@@ -184,4 +187,61 @@ fn what_is_not_heard_of_any_more_ends_by_its_time() {
     assert_eq!(shop.offered(), None);
     shop.end(1, CallOutcome::Unknown);
     assert_eq!(shop.offered(), None, "it is too late to say so");
+}
+
+/// What is set minutes later leaves room for what is sold until then; once it is set, the rest is sent by itself.
+#[test]
+fn what_is_handed_over_leaves_room_for_what_is_sold_until_it_is_set() {
+    let mut shop = Shop::active(Writes::Absolute);
+    let rate = |version, units| PublishedStock {
+        rates: vec![SellingRate {
+            channel: ChannelId::new("shop").unwrap(),
+            milli_per_h: 60_000,
+            shape_milli: 100_000,
+        }],
+        ..Shop::stock("A", version, units, &[])
+    };
+    shop.shows(10);
+    for _ in 0..2 {
+        shop.say_stock(rate(2, 200));
+        let up_to = shop.0.now;
+        shop.tell(BucketCommand::Prove { up_to });
+    }
+    shop.say_stock(rate(2, 200));
+    let unseen = |minutes: f64| Demand::gamma_poisson(minutes, 100.0).units_at_risk(0.001);
+    let (now, later) = (unseen(3.0), unseen(18.0));
+    assert!(later > now + 10, "{now} {later}");
+    assert_eq!(shop.begin_in_bulk(), set(1, 200 - later, None));
+    shop.say_stock(rate(3, 199));
+    assert_eq!(shop.begin(), [], "there is room for it");
+    shop.pass(15);
+    shop.confirm(1);
+    shop.tell(BucketCommand::Prove { up_to: shop.0.now });
+    shop.say_stock(rate(3, 199));
+    assert_eq!(shop.begin_in_bulk(), [], "it would change next to nothing");
+    assert_eq!(shop.begin(), set(2, 199 - now, None));
+    shop.confirm(2);
+    assert_eq!(shop.offered(), None);
+}
+
+/// What another process handed over has no name here: once the channel works on nothing any more, it is sent again.
+#[test]
+fn what_was_handed_over_before_is_lost_in_one_go() {
+    let mut shop = Shop::raisable();
+    let look = |shop: &mut Shop| shop.0.ask(Command::Bucket(BucketCommand::LookInBulk));
+    assert_eq!(look(&mut shop), Ok(Answer::InBulk(None)));
+    let begun_at = shop.0.now;
+    shop.begin_in_bulk();
+    assert_eq!(look(&mut shop), Ok(Answer::InBulk(Some(begun_at))));
+    shop.pass(3);
+    let lose = |begun_before| BucketCommand::LoseInBulk { begun_before };
+    let before = shop.0.version();
+    shop.tell(lose(begun_at));
+    assert_eq!(shop.0.version(), before, "it was begun later");
+    assert_eq!(shop.begin(), []);
+    shop.tell(lose(begun_at + Duration::from_ms(1)));
+    assert_eq!(look(&mut shop), Ok(Answer::InBulk(None)));
+    assert_eq!(shop.begin(), set(2, 40, None));
+    shop.confirm(2);
+    assert_eq!((shop.offered(), shop.0.deadline()), (None, None));
 }
