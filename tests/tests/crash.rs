@@ -67,7 +67,8 @@ async fn the_control_without_syncing_loses() {
     setup.preload = Some(disk::Shim::build(setup.dir.path()));
     let world = Arc::new(World::default());
     let mut server = setup.start().await;
-    stock(&server, None, &[("A", 1_000_000), ("B", 1_000_000)]).await;
+    let units = [("A", 1_000_000), ("B", 1_000_000), ("SCARCE", 100)];
+    stock(&server, None, &units).await;
     let load = load(&server, &world, 50).await;
     server.kill();
     ended(load).await;
