@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// Visits of shoppers in a second
     #[arg(long, value_name = "RATE", default_value_t = 50.0, value_parser = rate)]
     orders_per_s: f64,
-    /// How late Amazon lists orders. Really it is two minutes: `2m` needs `--for 5m`, and minutes more until all is counted
+    /// How late Amazon lists orders. Really it is two minutes: with `2m` it takes many minutes more until all is counted
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = lag)]
     amazon_lag: Wait,
     /// Where the server listens, and shows the status page
