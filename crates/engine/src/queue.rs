@@ -167,7 +167,9 @@ mod tests {
     fn an_entity_that_is_asked_now_and_then_holds_no_room() {
         let mut queue = looked_into();
         for count in [1, FEW, FEW + 1, 3] {
-            (0..count).for_each(|message| drop(queue.push(message, QUEUE_MAX)));
+            for message in 0..count {
+                queue.push(message, QUEUE_MAX);
+            }
             assert_eq!(queue.take(NOW).batch, Vec::from_iter(0..count));
             assert_eq!(queue.items.capacity() == 0, count <= FEW, "{count}");
         }

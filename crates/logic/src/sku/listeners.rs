@@ -98,9 +98,9 @@ impl Listeners {
 
     /// Who sells on that channel.
     fn seller(&mut self, channel: &ChannelId, now: Timestamp) -> Option<&mut Listener> {
-        let lists_none = |known: &&Box<Listener>| known.buckets.is_empty();
+        let listing_none = self.0.values().filter(|known| known.buckets.is_empty());
         let is_known = self.0.contains_key(channel);
-        if is_known || self.0.values().filter(lists_none).count() < SELLERS_MAX {
+        if is_known || listing_none.count() < SELLERS_MAX {
             let known = self.0.entry(channel.clone());
             return Some(known.or_insert_with(|| Box::new(Listener::new(Some(now)))));
         }

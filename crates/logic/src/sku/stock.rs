@@ -105,9 +105,9 @@ impl Draft<'_> {
             || !state.holds.is_empty()
             || !state.queue.entries.is_empty()
             || !state.line.orders.is_empty();
-        let stocked = |place: &Box<Place>| place.sums.on_hand != 0 || place.in_transit != 0;
+        let stocked = |place: &Place| place.sums.on_hand != 0 || place.in_transit != 0;
         let kit = matches!(tracking, Tracking::Kit(_));
-        promised || (kit && state.places.values().any(stocked))
+        promised || (kit && state.places.values().any(|place| stocked(place)))
     }
 
     fn count(mut self, command: &SkuCommand) -> Decided {
