@@ -154,34 +154,21 @@ impl World {
         self.until_right(SETTING_UP).await;
     }
 
-    /// Waits until every shop shows all there is of each inventory item: what orders name is counted as nothing else.
+    /// Waits until every shop shows all there is.
     async fn until_right(&self, most: Wait) {
         let until = Instant::now() + most;
         for number in 0..self.shops.len() {
-            while self.is_wrong(number).await {
+            let path = format!("/v1/channels/shop{number}/numbers?wrong=true");
+            loop {
+                let page: serde_json::Value =
+                    serde_json::from_str(&self.server.text(&path).await).unwrap();
+                if page["items"].as_array().is_some_and(Vec::is_empty)
+                    && page["next_cursor"].is_null()
+                {
+                    break;
+                }
                 assert!(Instant::now() < until, "shop{number} does not come right");
                 tokio::time::sleep(LOOK_PAUSE).await;
-            }
-        }
-    }
-
-    async fn is_wrong(&self, shop: usize) -> bool {
-        let mut cursor = String::new();
-        loop {
-            let path = format!("/v1/channels/shop{shop}/numbers?wrong=true{cursor}");
-            let page: serde_json::Value =
-                serde_json::from_str(&self.server.text(&path).await).unwrap();
-            let items = page["items"].as_array().unwrap();
-            let is_counted = |item: &serde_json::Value| {
-                let listing = item["listing"].as_str();
-                listing.is_some_and(|listing| listing.starts_with("inventory_item:"))
-            };
-            if items.iter().any(is_counted) {
-                return true;
-            }
-            match &page["next_cursor"] {
-                serde_json::Value::Null => return false,
-                next => cursor = format!("&cursor={}", next.to_string().trim_matches('"')),
             }
         }
     }

@@ -229,6 +229,18 @@ async fn what_the_shop_sells_is_mapped_and_then_published() {
         [&mug, &none, &twin].map(|one| world.shown(one)),
         [Some(99); 3]
     );
+    let numbers = server.get("/v1/channels/shop/numbers").await;
+    let named = numbers["items"].as_array().unwrap().iter();
+    let named = named.map(|number| number["listing"].as_str().unwrap());
+    assert!(
+        named
+            .clone()
+            .all(|listing| listing.starts_with("inventory_item:"))
+    );
+    assert!(
+        named.count() > 0,
+        "variants are what orders name, and no numbers"
+    );
 }
 
 /// A shop that cannot be read says so at once, and what to look at.

@@ -345,6 +345,7 @@ mod tests {
                 floor_units: 1,
                 cap_units: 9,
             },
+            counted: String::new(),
             lag_measured: None,
             unseen_for: Duration::default(),
             unseen_risk_ppm: 0,

@@ -15,5 +15,8 @@ pub use templates::{TemplateLine, TemplateOptions, headers, template};
 pub use topics::{READ, TOPICS, map};
 pub use verify::{sign, verify};
 
+/// How listings are called that the shop counts; others are variants, which its orders name.
+pub const COUNTED: &str = "inventory_item:";
+
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use crossdock_model::{Duration, ExternalId, ListingId, Timestamp};
 use serde_json::Value;
 
-use super::{order, refund};
+use super::{COUNTED, order, refund};
 use crate::fields::{MapError, Part};
 use crate::inbound::{Inbound, StockLevel};
 
@@ -122,7 +122,7 @@ fn edit(edit: &Part<'_>) -> Result<Inbound, MapError> {
 fn stock_level(root: &Part<'_>) -> Result<Inbound, MapError> {
     let item = root.need("inventory_item_id")?;
     Ok(Inbound::StockLevel(StockLevel {
-        listing: ListingId::new(format!("inventory_item:{}", item.id()?))
+        listing: ListingId::new(format!("{COUNTED}{}", item.id()?))
             .map_err(|e| item.wrong(e.to_string()))?,
         place: root.need("location_id")?.id()?,
         available: root

@@ -150,12 +150,16 @@ impl BucketState {
 
     fn apply_publishing(&mut self, id: &EntityId, publishing: &Publishing) {
         let before = self.publishing.replace(Box::new(publishing.clone()));
+        let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
         if let Some(before) = &before {
             self.change_places(before);
+            if before.counted != publishing.counted {
+                let uncounted = listings.iter().filter(|one| !publishing.counts(one));
+                uncounted.for_each(|listing| self.stop_listening(listing));
+            }
         }
-        let was_observed = before.is_none_or(|before| before.mode == ChannelMode::Observed);
-        let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
         listings.iter().for_each(|listing| self.listen(id, listing));
+        let was_observed = before.is_none_or(|before| before.mode == ChannelMode::Observed);
         if was_observed && publishing.mode != ChannelMode::Observed {
             // What others changed while it was only observed is no sale that is still to be heard of, and that nothing was
             // sent until now says nothing of the channel's pace.
@@ -165,19 +169,21 @@ impl BucketState {
     }
 
     fn apply_mapped(&mut self, id: &EntityId, listing: &ListingId, target: &ListingTarget) {
-        let known = Listing {
-            target: target.clone(),
-            mode: LIVE,
-            places: LiteMap::with_capacity(1),
-        };
-        if let Some(before) = self.listings.insert(listing.clone(), known) {
-            if let Some(known) = self.listings.get_mut(listing) {
-                known.mode = before.mode;
-                known.places = before.places;
+        match self.listings.get_mut(listing) {
+            Some(known) => {
+                known.target = target.clone();
+                let beside = self.beside(listing);
+                self.stop_listening(listing);
+                self.count_anew(&beside);
             }
-            let beside = self.beside(listing);
-            self.stop_listening(listing);
-            self.count_anew(&beside);
+            None => {
+                let known = Listing {
+                    target: target.clone(),
+                    mode: LIVE,
+                    places: LiteMap::with_capacity(1),
+                };
+                self.listings.insert(listing.clone(), known);
+            }
         }
         self.listen(id, listing);
         self.count_anew(&self.beside(listing));
@@ -360,7 +366,9 @@ impl BucketState {
 
     /// Listens to everything that a listing is made of, as far as that is known.
     fn listen(&mut self, id: &EntityId, listing: &ListingId) {
-        let (Some(known), true) = (self.listings.get(listing), self.publishing.is_some()) else {
+        let publishing = self.publishing.as_ref();
+        let is_counted = publishing.is_some_and(|publishing| publishing.counts(listing));
+        let (Some(known), true) = (self.listings.get(listing), is_counted) else {
             return;
         };
         let mut open: Vec<(SkuId, usize)> = parts(&known.target)

@@ -82,6 +82,9 @@ impl BucketState {
         let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get(listing)) else {
             return BTreeMap::new();
         };
+        if !publishing.counts(listing) {
+            return BTreeMap::new();
+        }
         let made_of = self.made_of(&known.target);
         let mut units = self.units(publishing, known, &made_of);
         let kept = kept_units(publishing, channel, &made_of);

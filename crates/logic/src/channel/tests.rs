@@ -195,6 +195,7 @@ fn publishing() -> Publishing {
             locations: vec![LocationId::new("reno").unwrap()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        counted: String::new(),
         lag_measured: None,
         unseen_for: Duration::from_s(1),
         unseen_risk_ppm: 1_000,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelMode, Tracking};
-use crate::{ChannelId, Duration, LocationId, SkuId, SourceId, Timestamp};
+use crate::{ChannelId, Duration, ListingId, LocationId, SkuId, SourceId, Timestamp};
 
 /// How a channel takes the number of units it is to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +58,8 @@ pub struct Publishing {
     pub mode: ChannelMode,
     pub writes: Writes,
     pub places: Vec<ChannelPlace>,
+    /// The channel counts listings whose ids begin so; others are only what its orders name. Empty: it counts all.
+    pub counted: String,
     pub buffer: Buffer,
     /// The lag as it is measured, while that is longer than the one configured for [`Buffer::Measured`].
     pub lag_measured: Option<MeasuredLag>,
@@ -76,6 +78,12 @@ pub struct Publishing {
 }
 
 impl Publishing {
+    /// Whether the channel counts a listing.
+    #[must_use]
+    pub fn counts(&self, listing: &ListingId) -> bool {
+        listing.as_str().starts_with(&self.counted)
+    }
+
     /// The lag that is reckoned with: the longer one of what is configured and what is measured.
     #[must_use]
     pub fn lag_beside(&self, configured: Duration) -> Duration {

@@ -27,6 +27,7 @@ pub fn publishing() -> Publishing {
             place: place(),
             locations: vec![location("reno")],
         }],
+        counted: "item:".to_owned(),
         buffer: Buffer::Fixed { units: 2 },
         lag_measured: Some(MeasuredLag {
             lag: Duration::from_ms(3_375),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_channels::keeps_secrets;
+use crossdock_channels::{keeps_secrets, shopify};
 use crossdock_model::v1::{Buffer, ChannelMode, ChannelPlace, Publishing, Writes};
 use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
 use schemars::JsonSchema;
@@ -159,6 +159,7 @@ pub(super) fn published(
         writes,
         places,
         buffer,
+        counted: String::new(),
         lag_measured: None,
         unseen_for: Duration::default(),
         unseen_risk_ppm: 0,
@@ -262,11 +263,10 @@ impl Publish {
         let places = self.places.iter().map(place);
         let wrong_for = Duration::from_minutes(self.wrong_minutes.into());
         let buffer = self.kept_back().buffer();
-        Ok(published(
-            Writes::CompareAndSet,
-            places.collect::<anyhow::Result<_>>()?,
-            buffer,
-            wrong_for,
-        ))
+        let places = places.collect::<anyhow::Result<_>>()?;
+        Ok(Publishing {
+            counted: shopify::COUNTED.to_owned(),
+            ..published(Writes::CompareAndSet, places, buffer, wrong_for)
+        })
     }
 }

@@ -296,6 +296,7 @@ fn publishing(writes: Writes) -> Publishing {
             locations: vec![reno()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        counted: String::new(),
         lag_measured: None,
         unseen_for: Duration::from_ms(1),
         unseen_risk_ppm: 999_999,

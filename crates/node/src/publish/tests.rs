@@ -171,6 +171,7 @@ fn publishing() -> Publishing {
             locations: vec![reno()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        counted: String::new(),
         lag_measured: None,
         unseen_for: Duration::from_minutes(3),
         unseen_risk_ppm: 1_000,

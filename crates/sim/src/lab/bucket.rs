@@ -66,6 +66,7 @@ impl Bucket {
                 locations: vec![location()?],
             }],
             buffer: terms.buffer.clone(),
+            counted: String::new(),
             lag_measured: None,
             unseen_for: terms.unseen_for,
             unseen_risk_ppm: terms.unseen_risk_ppm,

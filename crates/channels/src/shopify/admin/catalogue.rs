@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Admin, AdminError, next_page, payload};
 use crate::catalogue::{Place, Variant, Variants};
 use crate::fields::{MapError, Part};
+use crate::shopify::COUNTED;
 
 /// Pages of locations that are read.
 const PLACE_PAGES_MAX: usize = 10;
@@ -71,7 +72,7 @@ impl Admin {
 fn variant(node: &Part<'_>) -> Result<Variant, MapError> {
     let id = node.need("id")?;
     let item = node.need("inventoryItem")?;
-    let counted_as = format!("inventory_item:{}", item.need("id")?.id()?);
+    let counted_as = format!("{COUNTED}{}", item.need("id")?.id()?);
     Ok(Variant {
         sold_as: id.typed()?,
         counted_as: ListingId::new(counted_as).map_err(|e| item.wrong(e.to_string()))?,

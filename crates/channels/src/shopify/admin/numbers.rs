@@ -9,6 +9,7 @@ use super::gid::{gid, is_id, uuid};
 use super::{Admin, Reply, payload, time_of, unclear, user_errors, words};
 use crate::fields::{MapError, Part};
 use crate::outbound::{CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
+use crate::shopify::COUNTED;
 
 /// Numbers in one call at most, as the API takes no longer list.
 pub const NUMBERS_MAX: usize = 250;
@@ -120,7 +121,7 @@ struct Number<'a> {
 
 impl<'a> Number<'a> {
     fn of(listing: &'a ListingId, place: &'a SourceId) -> Option<Self> {
-        let item = listing.as_str().strip_prefix("inventory_item:")?;
+        let item = listing.as_str().strip_prefix(COUNTED)?;
         let (_, place) = place.as_str().rsplit_once('/')?;
         (is_id(item) && is_id(place)).then_some(Self { item, place })
     }

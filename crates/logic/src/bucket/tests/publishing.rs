@@ -8,6 +8,8 @@ mod lag;
 mod leaving;
 mod trouble;
 
+use std::collections::BTreeSet;
+
 use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
@@ -49,6 +51,7 @@ fn publishing(mode: ChannelMode, writes: Writes) -> Publishing {
             locations: vec![LocationId::new("reno").unwrap()],
         }],
         buffer: Buffer::Fixed { units: 0 },
+        counted: String::new(),
         lag_measured: None,
         unseen_for: Duration::from_minutes(3),
         unseen_risk_ppm: 1_000,
@@ -332,6 +335,46 @@ fn a_sale_of_the_channel_itself_costs_no_call() {
     assert_eq!(shop.offered(), None);
     shop.shows(9);
     assert_eq!(shop.offered(), None);
+}
+
+/// What only orders name is no number: no SKU is asked for it, nothing of it is offered or late, and the listing that is
+/// counted is alone.
+#[test]
+fn what_only_orders_name_is_no_number() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    let mut settings = publishing(ChannelMode::Active, Writes::CompareAndSet);
+    let mut count = |shop: &mut Shop, counted: &str| {
+        settings.version += 1;
+        settings.counted = counted.to_owned();
+        shop.tell(BucketCommand::Publish(Box::new(settings.clone())));
+    };
+    let offered = |shop: &Shop| -> BTreeSet<String> {
+        let offers = shop.offers().into_iter();
+        offers.map(|offer| offer.listing.to_string()).collect()
+    };
+    count(&mut shop, "1");
+    for (id, sku) in [("v1", "A"), ("v2", "B")] {
+        shop.tell(BucketCommand::Map {
+            listing: listing(id),
+            target: single(sku, 1),
+        });
+    }
+    assert_eq!(shop.asks(), []);
+    shop.shows(10);
+    assert_eq!((offered(&shop), shop.0.deadline()), (BTreeSet::new(), None));
+    shop.shows(4);
+    assert!(
+        shop.unproven().is_some(),
+        "a sale of the shop's own, or drift"
+    );
+    count(&mut shop, "");
+    assert_eq!(shop.asks().len(), 1);
+    shop.say("B", 1, 5, &[]);
+    // The first one waits for orders to be read before it rises.
+    assert_eq!(offered(&shop), ["v1", "v2"].map(String::from).into());
+    count(&mut shop, "1");
+    shop.reads(10);
+    assert_eq!((offered(&shop), shop.0.deadline()), (BTreeSet::new(), None));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use crossdock_channels::Secret;
+use crossdock_channels::{Secret, shopify};
 use crossdock_runtime::Clock;
 use crossdock_sim::Dice;
 use crossdock_sim::shopify::Shop;
@@ -111,7 +111,7 @@ async fn fill(client: &Client, warehouses: &[Arc<Warehouse>], goods: &[Goods]) -
             tasks.spawn(async move {
                 let path = ["v1", "skus", &one.sku];
                 put(&client, &path, &json!({ "title": one.sku })).await?;
-                let listing = format!("inventory_item:{}", one.product.item);
+                let listing = format!("{}{}", shopify::COUNTED, one.product.item);
                 let path = ["v1", "channels", SHOP, "listings", &listing];
                 put(&client, &path, &json!({ "sku": one.sku })).await?;
                 let units = supply::first_units(&one, warehouses.len());
