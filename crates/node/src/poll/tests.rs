@@ -1,5 +1,7 @@
 //! A node that reads the orders of a channel which tells it nothing by itself.
 
+mod fake;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration as Wait;
@@ -11,8 +13,8 @@ use crossdock_channels::{
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{LocationCommand, SkuCommand};
 use crossdock_model::v1::{
-    Buffer, ChannelMode, ChannelPlace, ChannelSettings, Connector, ListingTarget, LocationFacts,
-    PostalAddress, Publishing, Sale, Tracking, Writes,
+    Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, LocationFacts, Publishing,
+    Sale, Tracking, Writes,
 };
 use crossdock_model::{ChannelId, ListingId, LocationId, OrderId, SkuId, SourceId};
 use crossdock_runtime::{
@@ -21,6 +23,7 @@ use crossdock_runtime::{
 };
 use serde_json::{Value, json};
 
+use self::fake::{Fake, Fault};
 use super::*;
 use crate::ingest;
 use crate::links::Pace;
@@ -28,214 +31,6 @@ use crate::publish::Publishers;
 use crate::spend::{Purse, Spend};
 
 const LONG: Duration = Duration::from_minutes(60);
-
-/// What goes wrong with a list.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Fault {
-    Away,
-    Throttled,
-    Crash,
-}
-
-#[derive(Default)]
-struct Books {
-    shown: BTreeMap<ListingId, u32>,
-    /// Orders with the time and the body of their newest state.
-    orders: Vec<(ExternalId, Timestamp, Value)>,
-    faults: VecDeque<Fault>,
-    /// Orders that the channel lists and does not give out.
-    broken: BTreeSet<ExternalId>,
-    lists: usize,
-    reads: usize,
-}
-
-/// A channel in memory. A shop's list names orders, a market's states them.
-struct Fake {
-    connector: &'static str,
-    clock: Arc<dyn Clock>,
-    /// The same, to leap ahead with.
-    time: Arc<PausedClock>,
-    books: Mutex<Books>,
-    /// After so long without a read its buckets are told.
-    behind_after: Option<Duration>,
-    /// By so much its lists are late, and say so.
-    list_lag: Option<Duration>,
-}
-
-impl Fake {
-    fn new(connector: &'static str) -> Self {
-        let time = Arc::new(PausedClock::new(RealClock::default().now()));
-        testing::flow(&time);
-        Self {
-            connector,
-            clock: Arc::clone(&time) as Arc<dyn Clock>,
-            time,
-            books: Mutex::default(),
-            behind_after: None,
-            list_lag: None,
-        }
-    }
-
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_shop(&self) -> bool {
-        self.connector == "shopify"
-    }
-
-    fn told(&self, at: Timestamp, body: &Value) -> Told {
-        let topic = match self.is_shop() {
-            true => shopify::READ,
-            false => amazon::ORDER,
-        };
-        let body = body.to_string().into_bytes();
-        Told {
-            delivery_id: format!("{}/{}", at.as_ms(), body.len()),
-            topic,
-            body,
-        }
-    }
-
-    /// An order that the channel sold, its units taken off what it shows.
-    fn sell(&self, id: &str, sku: &str, units: u32) {
-        self.sell_at(self.clock.now(), id, sku, units);
-    }
-
-    /// An order that changed at that time, by the channel's clock.
-    fn sell_at(&self, now: Timestamp, id: &str, sku: &str, units: u32) {
-        let at = jiff::Timestamp::from_millisecond(now.as_ms())
-            .unwrap()
-            .to_string();
-        let body = match self.is_shop() {
-            true => json!({
-                "id": id, "name": id, "created_at": at, "updated_at": at, "currency": "USD",
-                "financial_status": "paid", "total_price": "1.00",
-                "shipping_address": { "country_code": "US" },
-                "line_items": [{
-                    "id": 1, "variant_id": sku, "sku": sku, "title": sku, "quantity": units,
-                    "current_quantity": units, "price": "1.00", "requires_shipping": true,
-                }],
-            }),
-            false => json!({
-                "orderId": id, "createdTime": at, "lastUpdatedTime": at,
-                "fulfillment": { "fulfilledBy": "MERCHANT", "fulfillmentStatus": "PENDING" },
-                "orderItems": [{
-                    "orderItemId": "1", "quantityOrdered": units,
-                    "product": { "sellerSku": sku, "title": sku },
-                }],
-            }),
-        };
-        let mut books = self.books();
-        if let Some(shown) = books.shown.get_mut(&listing(sku)) {
-            *shown = shown.saturating_sub(units);
-        }
-        books.orders.push((ExternalId::new(id).unwrap(), now, body));
-    }
-}
-
-impl Orders for Fake {
-    fn since(&self, at: Timestamp) -> String {
-        at.as_ms().to_string()
-    }
-
-    /// One order a page, so that cursors stand in the middle of lists.
-    fn changed(&self, cursor: String) -> Reading<OrdersListed> {
-        let fault = {
-            let mut books = self.books();
-            books.lists += 1;
-            books.faults.pop_front()
-        };
-        let error = match fault {
-            Some(Fault::Crash) => panic!("a list that crashes its reader"),
-            Some(Fault::Away) => Some(CallError::Unknown("no answer".to_owned())),
-            Some(Fault::Throttled) => Some(CallError::Throttled {
-                retry_after: Wait::from_millis(5),
-            }),
-            None => None,
-        };
-        if let Some(error) = error {
-            return Box::pin(std::future::ready(Err(error)));
-        }
-        let books = self.books();
-        let (since, skipped) = cursor.split_once('+').unwrap_or((&cursor, "0"));
-        let (since, skipped): (i64, usize) = (since.parse().unwrap(), skipped.parse().unwrap());
-        let changed = books.orders.iter().filter(|(_, at, _)| at.as_ms() >= since);
-        let changed: Vec<_> = changed.skip(skipped).collect();
-        let page = changed
-            .first()
-            .map(|(order, at, body)| match self.is_shop() {
-                true => Listed::Named {
-                    order: order.clone(),
-                    updated_at: *at,
-                },
-                false => Listed::Stated {
-                    order: Some((order.clone(), *at)),
-                    told: self.told(*at, body),
-                },
-            });
-        let is_last = changed.len() < 2;
-        let listed = OrdersListed {
-            orders: page.into_iter().collect(),
-            cursor: match is_last {
-                true => since.to_string(),
-                false => format!("{since}+{}", skipped + 1),
-            },
-            is_last,
-            looked_until: self.list_lag.map(|lag| self.clock.now() - lag),
-            is_whole: true,
-            points_left: None,
-        };
-        Box::pin(std::future::ready(Ok(listed)))
-    }
-
-    fn order(&self, order: ExternalId) -> Reading<OrderRead> {
-        let mut books = self.books();
-        books.reads += 1;
-        if books.broken.contains(&order) {
-            let refused = CallError::NotDone("the order is broken".to_owned());
-            return Box::pin(std::future::ready(Err(refused)));
-        }
-        let found = books.orders.iter().find(|(id, _, _)| *id == order);
-        let read = OrderRead {
-            told: found.map(|(_, at, body)| self.told(*at, body)),
-            points_left: None,
-        };
-        Box::pin(std::future::ready(Ok(read)))
-    }
-}
-
-impl Numbers for Fake {
-    fn set(&self, numbers: Vec<NumberSet>) -> Calling<SetOutcome> {
-        let mut books = self.books();
-        let at = self.clock.now();
-        let set = |number: &NumberSet| {
-            books.shown.insert(number.listing.clone(), number.units);
-            SetOutcome::Confirmed { at }
-        };
-        let answers = numbers.iter().map(set).collect();
-        Box::pin(std::future::ready(Ok(Called {
-            answers,
-            points_left: None,
-        })))
-    }
-
-    fn read(&self, numbers: Vec<(ListingId, SourceId)>) -> Calling<Option<NumberShown>> {
-        let books = self.books();
-        let at = self.clock.now();
-        let read = numbers.iter().map(|(listing, _)| {
-            let units = books.shown.get(listing)?;
-            Some(NumberShown {
-                units: Some((*units).into()),
-                at,
-            })
-        });
-        Box::pin(std::future::ready(Ok(Called {
-            answers: read.collect(),
-            points_left: None,
-        })))
-    }
-}
 
 fn channel() -> ChannelId {
     ChannelId::new("market").unwrap()
@@ -258,32 +53,6 @@ fn order(id: &str) -> EntityId {
         channel: channel(),
         external: ExternalId::new(id).unwrap(),
     })
-}
-
-fn location_facts() -> LocationFacts {
-    LocationFacts {
-        location: reno(),
-        name: "Reno".to_owned(),
-        time_zone: "UTC".to_owned(),
-        address: PostalAddress {
-            country: "US".to_owned(),
-            state: Some("NV".to_owned()),
-            city: None,
-            postal_code: None,
-            street: None,
-        },
-        coordinates: None,
-        closed_weekdays: Vec::new(),
-        closed_dates: Vec::new(),
-        cut_off_minutes: None,
-        capacity_units_per_day: None,
-        enabled: true,
-        groups: Vec::new(),
-        services: Vec::new(),
-        connector: Connector::Pull,
-        acknowledge_within_minutes: 60,
-        stock_source: None,
-    }
 }
 
 fn publishing(writes: Writes) -> Publishing {
@@ -387,7 +156,10 @@ impl Scene {
         let (connector, fake) = (fake.connector, Arc::new(fake));
         fake.books().shown = ["A", "B"].map(|id| (listing(id), 10)).into();
         let scene = Self::start(journal, fake).await;
-        let define = Command::Location(LocationCommand::Define(Box::new(location_facts())));
+        let define = Command::Location(LocationCommand::Define(Box::new(LocationFacts::plain(
+            reno(),
+            "US",
+        ))));
         scene.ask(EntityId::Location(reno()), define).await;
         let settings = ChannelSettings {
             connector: connector.to_owned(),

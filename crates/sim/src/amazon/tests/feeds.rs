@@ -1,0 +1,102 @@
+//! Many numbers in one document, which the account works on later.
+
+use super::*;
+
+/// A feed is worked on minutes later, over what was set meanwhile.
+#[tokio::test]
+async fn a_feed_sets_its_numbers_when_it_is_worked_on() {
+    let scene = Scene::plain().await;
+    let number = |sku: &str, units| {
+        (
+            sku.parse().unwrap(),
+            "amazon/DEFAULT".parse().unwrap(),
+            units,
+        )
+    };
+    let numbers = [number("TEE", 7), number("UNHEARD", 1)];
+    let feed = scene.seller.set_by_feed(&numbers).await.unwrap();
+    assert_eq!(scene.seller.get_feed(&feed).await, Ok(FeedState::Open));
+    scene.set("TEE", 0).await.unwrap();
+    assert_eq!(scene.shown("TEE"), Some(0));
+    scene.pass(3);
+    assert_eq!(
+        scene.shown("TEE"),
+        Some(7),
+        "what was lowered meanwhile is to be sent again"
+    );
+    let Ok(FeedState::Done {
+        report: Some(report),
+    }) = scene.seller.get_feed(&feed).await
+    else {
+        panic!("it is done");
+    };
+    let problem = "4000001: The SKU or its attributes are invalid".to_owned();
+    let expected = FeedReport {
+        accepted: 1,
+        refused: vec![(2, problem)],
+    };
+    assert_eq!(scene.seller.feed_report(&report).await, Ok(expected));
+}
+
+/// The seller has no listing for the first number.
+#[tokio::test]
+async fn a_feed_says_of_each_number_whether_it_was_set() {
+    let scene = Scene::plain().await;
+    let number = |sku: &str, units| {
+        (
+            sku.parse().unwrap(),
+            "amazon/DEFAULT".parse().unwrap(),
+            units,
+        )
+    };
+    let numbers = vec![number("UNHEARD", 1), number("TEE", 7)];
+    let feed = scene.seller.hand_over(numbers).await.unwrap();
+    let look = |count| scene.seller.look(feed.clone(), count);
+    assert_eq!(look(2).await, Ok(BulkState::Open));
+    let begun_at = scene.clock.now();
+    assert_eq!(scene.seller.is_open(begun_at).await, Ok(true));
+    let later = begun_at + Duration::from_minutes(11);
+    assert_eq!(scene.seller.is_open(later).await, Ok(false), "begun before");
+    scene.pass(3);
+    assert_eq!(scene.seller.is_open(begun_at).await, Ok(false));
+    let problem = "4000001: The SKU or its attributes are invalid".to_owned();
+    let done = BulkState::Done {
+        at: scene.clock.now(),
+        refused: [(0, problem)].into(),
+    };
+    assert_eq!(look(2).await, Ok(done));
+    let lost = look(3).await;
+    assert!(
+        matches!(lost, Ok(BulkState::Lost(_))),
+        "the report says nothing of the third: {lost:?}"
+    );
+}
+
+#[tokio::test]
+async fn of_a_feed_that_was_given_up_nobody_knows_what_was_set() {
+    let options = Options {
+        faults: Faults {
+            fatal_feeds: 1.0,
+            ..Faults::default()
+        },
+        ..Options::default()
+    };
+    let scene = Scene::new(options).await;
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    let feed = scene.seller.hand_over(vec![number]).await.unwrap();
+    scene.pass(3);
+    let state = scene.seller.look(feed, 1).await;
+    assert!(matches!(state, Ok(BulkState::Lost(_))), "{state:?}");
+}
+
+/// As many numbers as a feed may have go in one document; one more is not sent.
+#[tokio::test]
+async fn a_feed_has_a_limit() {
+    let scene = Scene::plain().await;
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    let mut numbers = vec![number; FEED_NUMBERS_MAX];
+    assert!(scene.seller.set_by_feed(&numbers).await.is_ok());
+    numbers.push(numbers[0].clone());
+    let refused = scene.seller.set_by_feed(&numbers).await;
+    assert!(matches!(refused, Err(CallError::NotDone(_))), "{refused:?}");
+}
