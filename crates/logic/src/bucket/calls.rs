@@ -337,12 +337,12 @@ fn call_due(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
     flight.map(|flight| flight.begun_at + publishing.call_for)
 }
 
-/// When a person is told that it is wrong.
+/// When a person is told that it is wrong. One that was handed over among many is being set: it has as long from then on.
 fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
-    // One that was handed over among many is being set.
-    let is_untold = is_published(publishing) && !place.is_told && place.slot.handed().is_none();
-    let since = place.slot.wrong_since().filter(|_| is_untold);
-    since.map(|since| since + publishing.wrong_for)
+    let is_untold = is_published(publishing) && !place.is_told;
+    let since = place.slot.wrong_since().filter(|_| is_untold)?;
+    let handed_at = place.slot.handed().map(|handed| handed.begun_at);
+    Some(handed_at.map_or(since, |at| at.max(since)) + publishing.wrong_for)
 }
 
 /// What there is to do about a number that is wrong, as of `now`: each change of it comes with an event.

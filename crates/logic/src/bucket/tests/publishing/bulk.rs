@@ -5,6 +5,8 @@ use crate::oversell::Demand;
 
 const OPEN_FOR: Duration = Duration::from_minutes(120);
 const SET_WITHIN: Duration = Duration::from_minutes(15);
+/// As in [`publishing`].
+const WRONG_FOR: Duration = Duration::from_minutes(10);
 
 impl Shop {
     /// A channel whose writes replace its number, which shows 10 of 40 and may be raised.
@@ -53,7 +55,7 @@ fn a_raise_is_handed_over_and_settled_when_it_is_set() {
     assert_eq!(shop.begin_in_bulk(), set(1, 40, None));
     assert_eq!(shop.begin_in_bulk(), [], "it is under way");
     assert_eq!(shop.offered(), None);
-    assert_eq!(shop.0.deadline(), Some(shop.0.now + OPEN_FOR));
+    assert_eq!(shop.0.deadline(), Some(shop.0.now + WRONG_FOR));
     shop.pass(5);
     shop.confirm(1);
     assert_eq!((shop.offered(), shop.0.deadline()), (None, None));
@@ -171,7 +173,28 @@ fn what_was_not_set_is_sent_again() {
     }
 }
 
-/// Nobody hears of it: it ends by its time, and not as an exception before. Another process tells nothing of it.
+/// It was wrong for long when it was handed over, and has as long again; then somebody is told, whatever is still open.
+#[test]
+fn what_lies_too_long_is_an_exception_until_it_is_set() {
+    let mut shop = Shop::raisable();
+    let is_told = |shop: &Shop| format!("{:?}", shop.0.events).contains("listing_wrong");
+    shop.pass(9);
+    shop.begin_in_bulk();
+    shop.pass(9);
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(!is_told(&shop), "it is being set");
+    shop.pass(1);
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(is_told(&shop));
+    let ends_at = shop.0.now + OPEN_FOR - WRONG_FOR;
+    assert_eq!(shop.0.deadline(), Some(ends_at), "told once");
+    shop.confirm(1);
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
+    assert_eq!(shop.0.deadline(), None);
+}
+
+/// Nobody hears of it: it ends by its time, as an exception or not. Another process tells nothing of it.
 #[test]
 fn what_is_not_heard_of_any_more_ends_by_its_time() {
     let mut shop = Shop::raisable();
