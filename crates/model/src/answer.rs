@@ -236,13 +236,14 @@ pub enum NumberCallKind {
     Read,
     /// To show so many. `call` is the number of the call in its bucket: with the bucket it is the call's key. `since`:
     /// when the oldest change of stock was made that it tells of. `tells_lag`: nothing but the channel's pace kept it
-    /// waiting, as what must be lower waits for nothing else.
+    /// waiting, as what must be lower waits for nothing else. `until`: its bucket takes it for ended from then on.
     Set {
         call: u64,
         units: u32,
         change_from: Option<i64>,
         since: Option<Timestamp>,
         tells_lag: bool,
+        until: Timestamp,
     },
 }
 

@@ -47,8 +47,8 @@ const FEED_LIST_EVERY: Duration = Duration::from_minutes(1);
 const FEED_OPEN_MAX: Duration = Duration::from_minutes(120);
 /// Pause after a feed that was given up.
 const FEED_REST: Duration = Duration::from_minutes(30);
-/// Time for a call to Amazon.
-const CALL_MAX: Wait = Wait::from_secs(10);
+/// Time for a call.
+const CALL_MAX: Duration = Duration::from_s(10);
 
 /// How often a channel's orders are read.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +83,8 @@ pub struct NumbersLink {
     pub numbers: Arc<dyn Numbers>,
     /// How it is written to.
     pub limits: DeskLimits,
+    /// A call about numbers has surely ended after that.
+    pub call_max: Duration,
     /// Every number is looked at that often, as far as the budget allows, whether it is still shown.
     pub recheck_every: Duration,
     /// What its calls are paid from.
@@ -177,6 +179,7 @@ impl Link {
             numbers: NumbersLink {
                 numbers,
                 limits,
+                call_max: Duration::default(),
                 recheck_every,
                 purse: Arc::clone(&purse),
                 bulk: None,
@@ -251,7 +254,9 @@ fn secret(source: &SecretSource, setting: &'static str) -> anyhow::Result<Secret
 
 fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow::Result<Link> {
     let token = secret(&publish.token, "token")?;
-    let admin = Admin::new(&AdminOptions::new(&publish.url, token))?;
+    let mut options = AdminOptions::new(&publish.url, token);
+    options.call_max = Wait::from_millis(CALL_MAX.as_ms());
+    let admin = Admin::new(&options)?;
     let burst = publish.points_per_s.saturating_mul(BUCKET_S);
     let purse = Purse::new(Budget::new(publish.points_per_s, burst, clock.now()));
     let spend = |points: u32| Spend::new(&purse, points, SPARE_POINTS, clock);
@@ -281,6 +286,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
                 reads_max: READS_MAX,
                 read_cost: READ_POINTS,
             },
+            call_max: CALL_MAX,
             recheck_every: Duration::from_minutes(publish.recheck_minutes.into()),
             purse,
             bulk: None,
@@ -300,7 +306,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         client_secret: secret(&amazon.client_secret, "client_secret")?,
         refresh_token: secret(&amazon.refresh_token, "refresh_token")?,
         product_type: amazon.product_type.clone(),
-        call_max: CALL_MAX,
+        call_max: Wait::from_millis(CALL_MAX.as_ms()),
     };
     let now = {
         let clock = Arc::clone(clock);
@@ -338,6 +344,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
                 reads_max: 1,
                 read_cost: 1,
             },
+            call_max: CALL_MAX,
             recheck_every: Duration::from_minutes(amazon.recheck_minutes.into()),
             purse: purse(Operation::PatchListingsItem),
             bulk: Some(BulkLink {

@@ -48,6 +48,7 @@ impl BucketState {
                     change_from: None,
                     since: self.changes.since(number),
                     tells_lag: false,
+                    until,
                 },
             });
         }

@@ -117,6 +117,8 @@ impl BucketState {
             return Err(Rejection::NotFound(asked.id.to_string()));
         };
         check_count(numbers.len())?;
+        let call_for = self.publishing.as_ref().map(|known| known.call_for);
+        let until = asked.now + call_for.unwrap_or_default();
         let (mut events, mut calls) = (Vec::new(), Vec::new());
         for number in numbers {
             let kind = match self.act(channel, number, asked.now) {
@@ -135,6 +137,7 @@ impl BucketState {
                         change_from,
                         since: self.changes.since(number),
                         tells_lag: self.wrong.tells_lag(number),
+                        until,
                     }
                 }
                 Some(Act::Nothing | Act::AwaitProof { .. }) | None => continue,

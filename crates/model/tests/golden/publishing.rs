@@ -72,6 +72,7 @@ pub fn number_calls() -> Vec<NumberCall> {
         change_from: Some(-2),
         since: Some(at(6)),
         tells_lag: true,
+        until: at(7),
     };
     let call = |kind| NumberCall {
         listing: listing(),

@@ -2,19 +2,20 @@
 
 mod feeds;
 mod gaps;
+mod late;
 mod slow;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration as Wait;
 
-use crossdock_channels::{Calling, Numbers};
+use crossdock_channels::{Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
 use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardWrite};
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{
     Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, Publishing, Sale, Tracking,
     Writes,
 };
-use crossdock_model::{LocationId, SkuId};
+use crossdock_model::{ListingId, LocationId, SkuId, SourceId};
 use crossdock_runtime::{
     DeskLimits, Node, Options, PausedClock, RealClock, Unconnected, bucket_of, testing,
 };
@@ -47,6 +48,8 @@ struct Books {
     shown: BTreeMap<ListingId, i64>,
     faults: VecDeque<Fault>,
     calls: usize,
+    /// Names of the numbers that it was told, the last one last.
+    keys: Vec<String>,
     at_ms: i64,
     /// Setting numbers takes that long, by a clock that stands still otherwise.
     slow: Option<(Arc<PausedClock>, Duration)>,
@@ -94,6 +97,7 @@ impl Books {
 
     fn set(&mut self, number: &NumberSet) -> SetOutcome {
         let at = self.tick();
+        self.keys.push(number.key.clone());
         let shown = self.shown.get_mut(&number.listing);
         match shown {
             None => SetOutcome::Refused("no such item".to_owned()),
@@ -188,6 +192,7 @@ struct Scene {
     /// What calls about numbers are paid from.
     purse: Arc<Purse>,
     link: Arc<Link>,
+    publisher: Arc<Publisher>,
     node: Node,
 }
 
@@ -197,25 +202,27 @@ impl Scene {
     }
 
     async fn start_at(journal: Arc<MemoryJournal>, shop: Arc<Shop>, clock: Arc<dyn Clock>) -> Self {
-        Self::start_with(journal, shop, clock, Pace::EASY).await
+        Self::start_with(journal, shop, clock, |_| ()).await
     }
 
     async fn start_with(
         journal: Arc<MemoryJournal>,
         shop: Arc<Shop>,
         clock: Arc<dyn Clock>,
-        pace: Pace,
+        adjust: impl FnOnce(&mut Link),
     ) -> Self {
         let numbers = Arc::clone(&shop) as Arc<dyn Numbers>;
-        let link = Arc::new(Link::of(
+        let mut link = Link::of(
             shop_id(),
             (numbers, LIMITS, Duration::from_ms(640)),
-            (Arc::new(Unlisted), pace),
+            (Arc::new(Unlisted), Pace::EASY),
             &clock,
-        ));
+        );
+        adjust(&mut link);
+        let link = Arc::new(link);
         let purse = Arc::clone(&link.numbers.purse);
         let publisher = Arc::new(Publisher::new(Arc::clone(&link), Arc::clone(&clock)));
-        let publishers = Arc::new(Publishers::new([publisher]));
+        let publishers = Arc::new(Publishers::new([Arc::clone(&publisher)]));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
         options.crash_on = Some(|_, command| {
@@ -231,6 +238,7 @@ impl Scene {
             shop,
             purse,
             link,
+            publisher,
             node,
         }
     }
@@ -241,13 +249,17 @@ impl Scene {
     }
 
     async fn stocked_at(clock: Arc<dyn Clock>, publishing: Publishing) -> Self {
-        Self::stocked_with(clock, publishing, Pace::EASY).await
+        Self::stocked_with(clock, publishing, |_| ()).await
     }
 
-    async fn stocked_with(clock: Arc<dyn Clock>, publishing: Publishing, pace: Pace) -> Self {
+    async fn stocked_with(
+        clock: Arc<dyn Clock>,
+        publishing: Publishing,
+        adjust: impl FnOnce(&mut Link),
+    ) -> Self {
         let shop = Arc::new(Shop::default());
         let journal = Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1)));
-        let scene = Self::start_with(journal, shop, clock, pace).await;
+        let scene = Self::start_with(journal, shop, clock, adjust).await;
         for number in 0..SKUS {
             scene.shop.books().shown.insert(listing(number), 5);
             let define = SkuCommand::Define {
@@ -301,6 +313,48 @@ impl Scene {
         self.ask(sku(number), Command::Sku(adjust)).await;
     }
 
+    /// Waits until what a channel should show of each is known, and is that.
+    async fn should_show(&self, channel: &ChannelId, units: impl Fn(u32) -> bool) {
+        for number in 0..SKUS {
+            let bucket = EntityId::Bucket(channel.clone(), bucket_of(&listing(number)));
+            let is_so = async || {
+                let look = Command::Bucket(BucketCommand::LookNumbers);
+                let looked = self.node.handle().ask(bucket.clone(), look, by()).await;
+                let Answer::Numbers(views) = looked.unwrap().answer else {
+                    return false;
+                };
+                let mut views = views.iter();
+                views.any(|view| view.listing == listing(number) && view.should.is_some_and(&units))
+            };
+            testing::until(&format!("{channel} hears of {number}"), is_so).await;
+        }
+    }
+
+    /// Another channel lists everything, and has heard of it.
+    async fn list_elsewhere(&self) {
+        let other = ChannelId::new("other").unwrap();
+        let place = ChannelPlace {
+            place: SourceId::new("other/1").unwrap(),
+            locations: vec![reno()],
+        };
+        let beside = Publishing {
+            places: vec![place],
+            ..publishing()
+        };
+        self.connect(other.clone(), beside).await;
+        for number in 0..SKUS {
+            self.map(&other, number).await;
+        }
+        self.should_show(&other, |_| true).await;
+    }
+
+    /// Waits until so many of each are to be shown, and until what began after that has been done: what could be sent has
+    /// had its turn.
+    async fn turns_come(&self, units: u32) {
+        self.should_show(&shop_id(), |should| should == units).await;
+        self.list_elsewhere().await;
+    }
+
     /// Waits until the shop shows so many of each.
     #[track_caller]
     fn shows(&self, units: impl Fn(usize) -> i64 + Copy) -> impl Future<Output = ()> {
@@ -329,13 +383,12 @@ async fn what_can_be_sold_is_shown_and_follows_every_change() {
 /// Nobody has told the buckets yet how long orders were not read: a write could leave too little room.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_before_it_is_known_how_far_reading_is_behind() {
-    let pace = Pace {
-        behind_after: Some(Duration::from_minutes(5)),
-        ..Pace::EASY
-    };
     let clock = Arc::new(RealClock::default());
-    let scene = Scene::stocked_with(clock, publishing(), pace).await;
-    tokio::time::sleep(Wait::from_millis(500)).await;
+    let scene = Scene::stocked_with(clock, publishing(), |link| {
+        link.orders.pace.behind_after = Some(Duration::from_minutes(5));
+    })
+    .await;
+    scene.turns_come(50).await;
     let shown: Vec<i64> = scene.shop.books().shown.values().copied().collect();
     assert_eq!(shown, [5; SKUS]);
     scene.link.reached.tell();
@@ -396,7 +449,7 @@ async fn points_that_nobody_claims_any_more_are_used_at_once() {
     for number in 0..SKUS {
         scene.adjust(number, -1).await;
     }
-    tokio::time::sleep(Wait::from_millis(200)).await;
+    scene.turns_come(49).await;
     let shown: Vec<i64> = scene.shop.books().shown.values().copied().collect();
     assert_eq!(shown, [50; SKUS]);
     drop(turn);

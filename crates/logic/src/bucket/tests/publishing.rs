@@ -248,14 +248,17 @@ impl Shop {
     }
 }
 
-/// Calls, whenever what they tell of has changed.
+/// Calls, whenever what they tell of has changed, and whenever they end.
 fn timeless(mut calls: Vec<NumberCallKind>) -> Vec<NumberCallKind> {
     for kind in &mut calls {
         if let NumberCallKind::Set {
-            since, tells_lag, ..
+            since,
+            tells_lag,
+            until,
+            ..
         } = kind
         {
-            (*since, *tells_lag) = (None, false);
+            (*since, *tells_lag, *until) = (None, false, Timestamp::default());
         }
     }
     calls
@@ -268,6 +271,7 @@ fn set(call: u64, units: u32, from: Option<i64>) -> Vec<NumberCallKind> {
         change_from: from,
         since: None,
         tells_lag: false,
+        until: Timestamp::default(),
     }]
 }
 

@@ -36,29 +36,6 @@ impl Scene {
         panic!("{:?}", self.lag().await);
     }
 
-    /// Waits until a channel has heard of every SKU.
-    async fn has_heard(&self, channel: &ChannelId) {
-        for number in 0..SKUS {
-            let bucket = EntityId::Bucket(channel.clone(), bucket_of(&listing(number)));
-            let is_told = async || {
-                let look = Command::Bucket(BucketCommand::LookNumbers);
-                let looked = self.node.handle().ask(bucket.clone(), look, by()).await;
-                let Answer::Numbers(views) = looked.unwrap().answer else {
-                    return false;
-                };
-                let mut views = views.iter();
-                views.any(|view| view.listing == listing(number) && view.should.is_some())
-            };
-            for _ in 0..TICKS_MAX {
-                if is_told().await {
-                    break;
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-            assert!(is_told().await, "{number}");
-        }
-    }
-
     async fn sell_one_of_each(&self) {
         for number in 0..SKUS {
             self.adjust(number, -1).await;
@@ -81,20 +58,7 @@ async fn a_slow_channel_keeps_more_back_until_it_is_fast_again() {
         ..publishing()
     };
     let scene = Scene::stocked_at(Arc::clone(&clock) as Arc<dyn Clock>, buffered).await;
-    let other = ChannelId::new("other").unwrap();
-    let place = ChannelPlace {
-        place: SourceId::new("other/1").unwrap(),
-        locations: vec![reno()],
-    };
-    let beside = Publishing {
-        places: vec![place],
-        ..publishing()
-    };
-    scene.connect(other.clone(), beside).await;
-    for number in 0..SKUS {
-        scene.map(&other, number).await;
-    }
-    scene.has_heard(&other).await;
+    scene.list_elsewhere().await;
     scene.shows(|_| 50).await;
     scene.shop.books().slow = Some((Arc::clone(&clock), SLOW));
     scene.sell_one_of_each().await;
