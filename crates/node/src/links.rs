@@ -33,6 +33,8 @@ const ORDER_POINTS: u32 = 300;
 const SPARE_POINTS: u32 = 200;
 /// Seconds of points that a shop's bucket holds.
 const BUCKET_S: u32 = 20;
+/// Orders of a channel that are read and not placed at most, but for the last page of them.
+const UNPLACED_MAX: usize = 10_000;
 /// Calls about numbers to one channel under way at most.
 const CALLS_MAX: usize = 4;
 /// Numbers of a seller that wait before a feed is made of them: one by one they would take three minutes, about as long as a
@@ -57,6 +59,8 @@ pub struct Pace {
     pub every: Duration,
     /// Shortest pause, when something does.
     pub pause: Duration,
+    /// With so many orders that are read and not placed, no more are read.
+    pub unplaced_max: usize,
     /// How late the channel's lists are: a sale may be missing from them for so long.
     pub late: Duration,
     /// After so long without a read somebody has to look.
@@ -71,6 +75,7 @@ impl Pace {
     pub const EASY: Self = Self {
         every: Duration::from_minutes(1),
         pause: Duration::from_s(1),
+        unplaced_max: UNPLACED_MAX,
         late: Duration::from_ms(0),
         unread_after: Duration::from_minutes(5),
         behind_after: None,
@@ -272,6 +277,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
             pace: Pace {
                 every: Duration::from_s(30),
                 pause: Duration::from_s(2),
+                unplaced_max: UNPLACED_MAX,
                 late: Duration::from_s(publish.list_lag_s.into()),
                 unread_after: Duration::from_minutes(5),
                 behind_after: None,
@@ -330,6 +336,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
             pace: Pace {
                 every: Duration::from_minutes(3),
                 pause: Duration::from_s(5),
+                unplaced_max: UNPLACED_MAX,
                 late: Duration::from_s(amazon.list_lag_s.into()),
                 unread_after: Duration::from_minutes(15),
                 behind_after: Some(amazon.behind_after()),

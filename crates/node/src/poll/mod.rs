@@ -88,6 +88,8 @@ enum Unread {
     Call(CallError),
     /// What was read could not be stored.
     Ask(AskError),
+    /// So many orders are read and not placed that no more are read.
+    Full(usize),
 }
 
 impl From<CallError> for Unread {
@@ -107,6 +109,10 @@ impl fmt::Display for Unread {
         match self {
             Self::Call(error) => error.fmt(f),
             Self::Ask(error) => error.fmt(f),
+            Self::Full(orders) => write!(
+                f,
+                "not made, as {orders} orders that were read are not placed: map their listings, or see their exceptions"
+            ),
         }
     }
 }
@@ -257,9 +263,19 @@ impl Poller {
         None
     }
 
+    /// Why no more may be read now: what is read has to be placed first.
+    fn full(&self, progress: &Progress) -> Option<Unread> {
+        let unplaced = progress.standing.awaited.len();
+        (unplaced >= self.link.orders.pace.unplaced_max).then_some(Unread::Full(unplaced))
+    }
+
     /// When orders are due to be read next: sooner if that lets a number go on.
     fn next_read(&self, progress: &Progress) -> Timestamp {
         let pace = self.link.orders.pace;
+        if self.full(progress).is_some() {
+            // What is found to be placed makes room.
+            return Timestamp::MAX;
+        }
         if progress.failures > 0 {
             return progress.next_read;
         }
@@ -302,18 +318,21 @@ impl Poller {
                     let ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                     Duration::from_ms(ms).max(AGAIN_MIN)
                 }
+                Unread::Full(_) => Duration::default(),
                 Unread::Call(_) | Unread::Ask(_) => jittered(progress.failures),
             };
         progress.problem = Some(error.to_string());
     }
 
-    /// Tells when orders have not been read for too long, because that fails or its turn does not come.
+    /// Tells when orders have not been read for too long, because that fails, its turn does not come, or too many of them are
+    /// not placed.
     async fn tell_when_late(&self, progress: &mut Progress) {
-        let is_due = progress.failures > 0 || progress.turn.is_some();
+        let full = self.full(progress).map(|full| full.to_string());
+        let is_due = progress.failures > 0 || progress.turn.is_some() || full.is_some();
         let unread_for = self.clock.now().since(progress.last_read);
         let is_late = is_due && unread_for >= self.link.orders.pace.unread_after;
         if is_late && progress.is_told != Some(true) {
-            let problem = progress.problem.as_deref();
+            let problem = full.as_deref().or(progress.problem.as_deref());
             let problem = problem.unwrap_or("not made, as others use the channel's calls up");
             let told = self.unreadable(progress.last_read, unread_for, problem);
             if self.tell(told).await {

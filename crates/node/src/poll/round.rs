@@ -69,6 +69,9 @@ impl Poller {
                 break;
             }
             self.keep(progress).await;
+            if let Some(full) = self.full(progress) {
+                return Err(full);
+            }
             link.list.take().await;
         }
         progress.placed = round.placed;

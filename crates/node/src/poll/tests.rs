@@ -93,6 +93,7 @@ impl Scene {
         let pace = Pace {
             every: fake.list_lag.map_or(Duration::from_ms(300), |_| LONG),
             pause: Duration::from_ms(20),
+            unplaced_max: fake.unplaced_max,
             late: fake.list_lag.unwrap_or(Duration::from_ms(20)),
             unread_after: Duration::from_ms(0),
             behind_after: fake.behind_after,
@@ -394,6 +395,46 @@ async fn an_order_that_cannot_be_read_holds_raises_back_and_no_other_order() {
     scene.fake.books().broken.clear();
     scene.shows("A", 12).await;
     let over = async || scene.told().contains("the order is read");
+    scene.until("it is taken back", over).await;
+    scene.end().await;
+}
+
+/// Nobody says what the first ones hold: those after them are read once somebody does, and none of them is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_read_than_can_wait_to_be_placed() {
+    let fake = Fake {
+        unplaced_max: 2,
+        ..Fake::new("amazon")
+    };
+    let scene = Scene::stocked_with(fake, publishing(Writes::Absolute)).await;
+    for (id, name) in [
+        ("1", "who knows"),
+        ("2", "who knows"),
+        ("3", "A"),
+        ("4", "B"),
+    ] {
+        scene.fake.sell(id, name, 1);
+    }
+    let told = async || {
+        scene
+            .told()
+            .contains("2 orders that were read are not placed")
+    };
+    scene.until("it is told", told).await;
+    let waits = |standing: &Standing| standing.awaited.keys().eq(["order:1", "order:2"]);
+    scene.kept("they wait", waits).await;
+    let (lists, since) = (scene.fake.books().lists, scene.fake.clock.now());
+    let looked_again = async || {
+        scene.fake.time.advance(Duration::from_ms(100));
+        scene.fake.clock.now() > since + LOOK_MAX + LOOK_MAX
+    };
+    scene.until("it is looked again", looked_again).await;
+    assert_eq!(scene.fake.books().lists, lists, "nothing more is read");
+    assert!(scene.node.handle().read(order("3")).await.is_err());
+    scene.map("who knows", "B").await;
+    scene.is_known("4").await;
+    scene.is_known("3").await;
+    let over = async || scene.told().contains("orders are read again");
     scene.until("it is taken back", over).await;
     scene.end().await;
 }

@@ -33,6 +33,8 @@ pub(super) struct Fake {
     pub behind_after: Option<Duration>,
     /// By so much its lists are late, and say so.
     pub list_lag: Option<Duration>,
+    /// With so many orders that are not placed no more are read.
+    pub unplaced_max: usize,
 }
 
 impl Fake {
@@ -46,6 +48,7 @@ impl Fake {
             books: Mutex::default(),
             behind_after: None,
             list_lag: None,
+            unplaced_max: 10_000,
         }
     }
 
