@@ -1,6 +1,7 @@
 //! A node that reads the orders of a channel which tells it nothing by itself.
 
 mod fake;
+mod subscriptions;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

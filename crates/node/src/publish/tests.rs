@@ -3,6 +3,8 @@
 mod feeds;
 mod gaps;
 mod late;
+mod operations;
+mod seat;
 mod slow;
 
 use std::collections::{BTreeMap, VecDeque};

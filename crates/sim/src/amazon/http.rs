@@ -77,7 +77,8 @@ impl Market {
         lock(&self.gate).set_faults(faults);
     }
 
-    /// It happens to the next call of an operation, as the API names it: `createFeed`.
+    /// It happens to the next call of an operation, as the API names it: `createFeed`. A document that is put in its place
+    /// is an `upload`, of which answers can be lost.
     pub fn surely(&self, fault: Fault, operation: &'static str) {
         lock(&self.gate).surely(fault, operation);
     }
@@ -264,7 +265,12 @@ async fn get_feeds(
 
 /// Whoever has the address of a document may put and get it.
 async fn upload(State(market): Shared, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    match market.with(|account, _| account.feeds.put(&id, body.to_vec())) {
+    let is_put = market.with(|account, _| account.feeds.put(&id, body.to_vec()));
+    if lock(&market.gate).loses("upload", is_put) {
+        market.clock.sleep(market.silence).await;
+        return StatusCode::GATEWAY_TIMEOUT;
+    }
+    match is_put {
         true => StatusCode::OK,
         false => StatusCode::NOT_FOUND,
     }

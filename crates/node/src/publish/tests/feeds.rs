@@ -1,324 +1,14 @@
-//! Many numbers of a seller are handed over in feeds, which are worked on when the test says so.
+//! Many numbers of a seller are handed over in feeds.
 
-use crossdock_channels::Secret;
-use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
-use crossdock_model::answer::NumberView;
-use crossdock_sim::amazon::{self, Listing, Market};
-use tokio::net::TcpListener;
+use crossdock_sim::amazon::{Fault, Faults};
 
+use super::seat::{FEED_TAKES, NUMBERS, OPEN_MAX, Seat, UNITS, UNLISTED, bucket};
 use super::*;
-use crate::links::BulkLink;
-use crate::spend::{Purse, Spend};
-
-/// Numbers; the seller has no listing for the last one.
-const NUMBERS: usize = 31;
-const UNLISTED: usize = NUMBERS - 1;
-/// So many wait before a feed is begun: all of them.
-const WAITING_MIN: usize = NUMBERS;
-/// When a feed is worked on by itself.
-const FEED_TAKES: Duration = Duration::from_days(1);
-/// Units there are of each, before a test sells some.
-const UNITS: u32 = 50;
-
-struct Seat {
-    market: Arc<Market>,
-    seller: Seller,
-    journal: Arc<MemoryJournal>,
-    clock: Arc<dyn Clock>,
-    /// What a feed leaves room for.
-    set_within: Duration,
-}
-
-/// One process.
-struct Process {
-    node: Node,
-    /// What numbers that are sent by themselves are paid from.
-    singles: Arc<Purse>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-impl Seat {
-    /// A seller whose listings show 5 each.
-    async fn new(fatal_feeds: f64) -> Self {
-        let time = Arc::new(PausedClock::new(RealClock::default().now()));
-        testing::flow(&time);
-        let clock = Arc::clone(&time) as Arc<dyn Clock>;
-        let options = amazon::Options {
-            feed_takes: FEED_TAKES,
-            faults: amazon::Faults {
-                fatal_feeds,
-                ..amazon::Faults::default()
-            },
-            ..amazon::Options::default()
-        };
-        let market = Market::new(options.clone(), Arc::clone(&clock));
-        for number in 0..UNLISTED {
-            let listed = Listing {
-                title: number.to_string(),
-                price_cents: 100,
-                units: 5,
-                amazon_ships: false,
-            };
-            market.with(|account, _| account.list(listing(number).as_str(), listed));
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
-        let account = SellerAccount {
-            token_endpoint: format!("{endpoint}/auth/o2/token"),
-            endpoint,
-            seller: options.seller,
-            marketplace: options.marketplace,
-            client_id: "app".to_owned(),
-            client_secret: Secret::new(options.client_secret),
-            refresh_token: Secret::new(options.refresh_token),
-            product_type: "PRODUCT".to_owned(),
-            call_max: Wait::from_secs(10),
-        };
-        let now = {
-            let clock = Arc::clone(&clock);
-            Arc::new(move || clock.now())
-        };
-        Self {
-            market,
-            seller: Seller::new(account, now).unwrap(),
-            journal: Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1))),
-            clock,
-            set_within: Duration::default(),
-        }
-    }
-
-    fn link(&self) -> Link {
-        let limits = DeskLimits {
-            batch_max: 1,
-            reads_max: 1,
-            ..LIMITS
-        };
-        let purse = |operation: Operation| {
-            let per_h = operation.per_hour().into();
-            Purse::new(Budget::per_hour(per_h, operation.burst(), self.clock.now()))
-        };
-        let numbers = Arc::new(self.seller.clone()) as Arc<dyn Numbers>;
-        let numbers = (numbers, limits, Duration::from_minutes(60));
-        let mut link = Link::of(
-            shop_id(),
-            numbers,
-            (Arc::new(Unlisted), Pace::EASY),
-            &self.clock,
-        );
-        link.numbers.purse = purse(Operation::PatchListingsItem);
-        link.numbers.bulk = Some(BulkLink {
-            bulk: Arc::new(self.seller.clone()),
-            spend: Spend::new(&purse(Operation::CreateFeed), 1, 0, &self.clock),
-            waiting_min: WAITING_MIN,
-            look_every: Duration::from_ms(500),
-            set_within: self.set_within,
-            list_every: Duration::from_s(2),
-            open_max: OPEN_MAX,
-            rest: OPEN_MAX,
-        });
-        link
-    }
-
-    async fn start(&self, owner: u128) -> Process {
-        let link = Arc::new(self.link());
-        let singles = Arc::clone(&link.numbers.purse);
-        let publisher = Arc::new(Publisher::new(Arc::clone(&link), Arc::clone(&self.clock)));
-        let publishers = Arc::new(Publishers::new([publisher]));
-        let mut options = Options::new(owner);
-        options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
-        let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
-        let clock = Arc::clone(&self.clock);
-        let node = Node::start(journal, clock, Arc::new(Unconnected), options, |_| {});
-        let node = node.await.unwrap();
-        let mut tasks = publishers.start(&node.handle(), &CredentialId::new("publisher").unwrap());
-        tasks.push(tokio::spawn(read_orders(link, node.handle())));
-        Process {
-            node,
-            singles,
-            tasks,
-        }
-    }
-
-    /// Everything is to show 50; a feed is begun with it and lies there. Nothing can be sent by itself before that.
-    async fn handed_over(&self) -> Process {
-        let process = self.start(1).await;
-        let burst = Operation::PatchListingsItem.burst();
-        process.singles.budget().claim(burst);
-        self.set_up(&process).await;
-        self.until("a feed is begun", || self.feeds() == 1).await;
-        process.singles.budget().unclaim(burst);
-        process.singles.correct(burst, self.clock.now());
-        process
-    }
-
-    async fn set_up(&self, process: &Process) {
-        for number in 0..NUMBERS {
-            process.set_up(number).await;
-        }
-        let publishing = Publishing {
-            writes: Writes::Absolute,
-            places: vec![ChannelPlace {
-                place: place(),
-                locations: vec![reno()],
-            }],
-            unseen_for: Duration::default(),
-            call_for: Duration::from_s(15),
-            ..publishing()
-        };
-        let settings = ChannelSettings {
-            connector: "amazon".to_owned(),
-            sale: Sale::AlreadySold,
-            map_by_sku: true,
-        };
-        let steps = [
-            ChannelCommand::Connect(settings),
-            ChannelCommand::PublishAs(Box::new(publishing)),
-            ChannelCommand::SetMode(ChannelMode::Active),
-        ];
-        for step in steps {
-            let channel = EntityId::Channel(shop_id());
-            process.ask(channel, Command::Channel(step)).await;
-        }
-    }
-
-    async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let is_so = testing::comes_true(async || is_so()).await;
-        let shown = || {
-            let shown = (0..NUMBERS).map(|number| self.shown(number));
-            shown.collect::<Vec<_>>()
-        };
-        assert!(is_so, "{what}: {:?}", shown());
-    }
-
-    fn feeds(&self) -> usize {
-        self.market.with(|account, _| account.feeds_begun())
-    }
-
-    /// What is shown of a listing now.
-    fn shown(&self, number: usize) -> Option<u32> {
-        let listing = listing(number);
-        self.market
-            .with(|account, now| account.shown(listing.as_str(), now))
-    }
-
-    /// A number that lies in the feed, and is not shown yet.
-    async fn in_feed(&self, process: &Process) -> usize {
-        self.in_feed_with(process, UNITS).await
-    }
-
-    /// The same of a number that it sets to that.
-    async fn in_feed_with(&self, process: &Process, units: u32) -> usize {
-        let most = Some(i64::from(units));
-        for number in 0..UNLISTED {
-            if process.number(number).await.shown == most && self.shown(number) == Some(5) {
-                return number;
-            }
-        }
-        panic!("the feed has none of them");
-    }
-
-    /// All feeds are worked on now.
-    fn work_on_feeds(&self) {
-        self.market.with(|account, now| {
-            account.settle(now + FEED_TAKES + FEED_TAKES);
-        });
-    }
-
-    /// Whether every listing shows 50, but the one of that number, which shows so many.
-    fn shows(&self, number: usize, units: u32) -> bool {
-        let should = |one| if one == number { units } else { UNITS };
-        (0..UNLISTED).all(|one| self.shown(one) == Some(should(one)))
-    }
-}
-
-impl Process {
-    async fn ask(&self, to: EntityId, command: Command) -> Answer {
-        let asked = self.node.handle().ask(to, command, by()).await;
-        asked.unwrap().answer
-    }
-
-    async fn adjust(&self, number: usize, delta: i64) {
-        let adjust = SkuCommand::Adjust {
-            location: reno(),
-            delta,
-            reason: "sold elsewhere".to_owned(),
-        };
-        self.ask(sku(number), Command::Sku(adjust)).await;
-    }
-
-    async fn set_up(&self, number: usize) {
-        let define = SkuCommand::Define {
-            title: number.to_string(),
-            tracking: Tracking::Tracked,
-        };
-        self.ask(sku(number), Command::Sku(define)).await;
-        self.adjust(number, UNITS.into()).await;
-        let map = BucketCommand::Map {
-            listing: listing(number),
-            target: single(number),
-        };
-        self.ask(bucket(number), Command::Bucket(map)).await;
-        let show = BucketCommand::Show {
-            listing: listing(number),
-            level: ShownLevel {
-                place: place(),
-                units: Some(5),
-                at: self.node.handle().now(),
-            },
-            asked_at: None,
-        };
-        self.ask(bucket(number), Command::Bucket(show)).await;
-    }
-
-    async fn number(&self, number: usize) -> NumberView {
-        let look = Command::Bucket(BucketCommand::LookNumbers);
-        let Answer::Numbers(views) = self.ask(bucket(number), look).await else {
-            panic!("a bucket says its numbers");
-        };
-        let mut views = views.into_iter();
-        views.find(|view| view.listing == listing(number)).unwrap()
-    }
-
-    /// Waits until nothing is to be done about any number that the seller has.
-    async fn settled(&self) {
-        self.settled_while(|| ()).await;
-    }
-
-    /// The same, while that goes on.
-    async fn settled_while(&self, goes_on: impl Fn()) {
-        for number in 0..UNLISTED {
-            let is_right = async || {
-                goes_on();
-                self.number(number).await.wrong_since.is_none()
-            };
-            let is_so = testing::comes_true(is_right).await;
-            assert!(is_so, "{:?}", self.number(number).await);
-        }
-    }
-}
-
-fn place() -> SourceId {
-    SourceId::new("shop/DEFAULT").unwrap()
-}
-
-fn bucket(number: usize) -> EntityId {
-    EntityId::Bucket(shop_id(), bucket_of(&listing(number)))
-}
-
-/// For how long a feed may be open at most: longer than any test lasts, but where one lets that time pass.
-const OPEN_MAX: Duration = Duration::from_days(2);
 
 /// One feed sets what one by one would be patches; of what it refuses the bucket knows that it is not set.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_raises_go_by_one_feed() {
-    let seat = Seat::new(0.0).await;
+    let seat = Seat::new(Faults::default()).await;
     let process = seat.handed_over().await;
     seat.work_on_feeds();
     assert!(seat.shows(0, UNITS), "the feed held all of them");
@@ -332,7 +22,7 @@ async fn many_raises_go_by_one_feed() {
 /// What is lowered while a feed is open is lowered at once, and again after the feed has overwritten it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_lowered_while_a_feed_is_open_is_sent_again() {
-    let seat = Seat::new(0.0).await;
+    let seat = Seat::new(Faults::default()).await;
     let process = seat.handed_over().await;
     let lowered = seat.in_feed(&process).await;
     process.adjust(lowered, -48).await;
@@ -351,7 +41,11 @@ async fn a_number_lowered_while_a_feed_is_open_is_sent_again() {
 /// Nobody knows which numbers of a feed that was given up were set: they are sent one by one, as others are.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_feed_that_was_given_up_held_is_sent_again() {
-    let seat = Seat::new(1.0).await;
+    let faults = Faults {
+        fatal_feeds: 1.0,
+        ..Faults::default()
+    };
+    let seat = Seat::new(faults).await;
     let process = seat.handed_over().await;
     process.adjust(3, -48).await;
     seat.work_on_feeds();
@@ -364,7 +58,7 @@ async fn what_a_feed_that_was_given_up_held_is_sent_again() {
 /// It is set minutes later: sales until then have room.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_leaves_room_for_what_is_sold_until_it_is_worked_on() {
-    let mut seat = Seat::new(0.0).await;
+    let mut seat = Seat::new(Faults::default()).await;
     seat.set_within = Duration::from_minutes(15);
     let process = seat.handed_over().await;
     // Of what sells once an hour, as far as is known, at most four are sold in that time.
@@ -378,7 +72,7 @@ async fn a_feed_leaves_room_for_what_is_sold_until_it_is_worked_on() {
 /// again as soon as Amazon says that no feed is open, long before it must have ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_while_a_feed_is_open_loses_no_number() {
-    let seat = Seat::new(0.0).await;
+    let seat = Seat::new(Faults::default()).await;
     let process = seat.handed_over().await;
     let lowered = seat.in_feed(&process).await;
     drop(process);
@@ -400,11 +94,11 @@ async fn a_restart_while_a_feed_is_open_loses_no_number() {
 /// The process ends after its buckets have begun, and before there is a feed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_before_a_feed_is_begun_sends_its_numbers() {
-    let seat = Seat::new(0.0).await;
+    let seat = Seat::new(Faults::default()).await;
     // Without its account nothing gets through, and the seller's calls say so at once.
-    seat.market.set_faults(amazon::Faults {
+    seat.market.set_faults(Faults {
         server_errors: 1.0,
-        ..amazon::Faults::default()
+        ..Faults::default()
     });
     let process = seat.start(1).await;
     seat.set_up(&process).await;
@@ -417,8 +111,28 @@ async fn a_restart_before_a_feed_is_begun_sends_its_numbers() {
         process.ask(bucket(number), Command::Bucket(begin)).await;
     }
     drop(process);
-    seat.market.set_faults(amazon::Faults::default());
+    seat.market.set_faults(Faults::default());
     let process = seat.start(2).await;
     process.settled_while(|| seat.work_on_feeds()).await;
     assert!(seat.shows(0, UNITS));
+}
+
+/// Nothing was begun: no number waits for what became of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_not_made_leaves_nothing_handed_over() {
+    const DOCUMENT: &str = "createFeedDocument";
+    let seat = Seat::new(Faults::default()).await;
+    seat.market.surely(Fault::ServerError, DOCUMENT);
+    let process = seat.start_with_feeds_only(1).await;
+    seat.set_up(&process).await;
+    let is_refused = || seat.market.happened(Fault::ServerError, DOCUMENT) == 1;
+    seat.until("it is refused", is_refused).await;
+    for number in 0..NUMBERS {
+        let is_free = async || {
+            let look = Command::Bucket(BucketCommand::LookInBulk);
+            process.ask(bucket(number), look).await == Answer::InBulk(None)
+        };
+        testing::until("nothing is handed over", is_free).await;
+    }
+    assert_eq!(seat.feeds(), 0);
 }
