@@ -137,9 +137,18 @@ async fn every_topic_is_subscribed_once() {
 /// Changes that are made at a shop, and where it is tested that an answer to one is lost, and that the process ends before it
 /// comes.
 const CHANGES: [(&str, &str); 5] = [
-    ("fulfillmentCreate", "report/tests/shop.rs, tests/reporting.rs"),
-    ("fulfillmentOrderMove", "report/tests/shop.rs, tests/reporting.rs"),
-    ("inventorySetQuantities", "publish/tests.rs, publish/tests/gaps.rs"),
+    (
+        "fulfillmentCreate",
+        "report/tests/shop.rs, tests/reporting.rs",
+    ),
+    (
+        "fulfillmentOrderMove",
+        "report/tests/shop.rs, tests/reporting.rs",
+    ),
+    (
+        "inventorySetQuantities",
+        "publish/tests.rs, publish/tests/gaps.rs",
+    ),
     ("orderCancel", "report/tests/shop.rs, tests/reporting.rs"),
     (CREATE, "here"),
 ];
