@@ -25,7 +25,7 @@ pub use types::{
     ShardState, ShardWrite, StoredFrame, VaultEntry, VaultWrite,
 };
 
-use crossdock_model::{EntityId, ShardId, Timestamp};
+use crossdock_model::{ChannelId, EntityId, ShardId, Timestamp};
 
 /// A durable log with checkpoints, an inbox and a vault.
 ///
@@ -152,9 +152,16 @@ pub trait Journal: Send + Sync {
         limit: usize,
     ) -> Result<Vec<EntityId>, JournalError>;
 
-    /// Inbox rows of a shard in a state, up to about `bytes_max` bytes of bodies (at least one). Rows are found by
-    /// state, never by "after a cursor": those with the fewest attempts come first, the oldest of them before
-    /// others, so that who tries a page and marks it has the next page next.
+    /// The channels that have inbox rows in a state, by name.
+    ///
+    /// # Errors
+    /// [`JournalError`] when storage fails.
+    fn inbox_channels(&self, state: InboxState) -> Result<Vec<ChannelId>, JournalError>;
+
+    /// Inbox rows of a channel and shard in a state, up to about `bytes_max` bytes of bodies (at least one). Rows are
+    /// found by state, never by "after a cursor": those with the fewest attempts come first, the oldest of them
+    /// before others, so that who tries a page and marks it has the next page next. One channel's rows hide no
+    /// other's, however many they are.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails.
@@ -162,6 +169,7 @@ pub trait Journal: Send + Sync {
         &self,
         shard: ShardId,
         state: InboxState,
+        channel: &ChannelId,
         limit: usize,
         bytes_max: usize,
     ) -> Result<Vec<InboxRow>, JournalError>;

@@ -6,11 +6,11 @@
 mod hold;
 mod vault;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossdock_model::{EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
+use crossdock_model::{ChannelId, EntityId, SHARD_COUNT, SHARD_HASH, ShardId, Timestamp};
 
 use crate::crypto;
 use crate::types::{INBOX_RETENTION, check_batch, day_of};
@@ -275,14 +275,25 @@ impl Journal for MemoryJournal {
         Ok(named.into_values().take(limit).cloned().collect())
     }
 
+    fn inbox_channels(&self, state: InboxState) -> Result<Vec<ChannelId>, JournalError> {
+        let inner = self.lock();
+        let rows = inner.inbox.iter().filter(|row| row.state == state);
+        let named: BTreeSet<_> = rows.map(|row| &row.delivery.id.channel).collect();
+        Ok(named.into_iter().cloned().collect())
+    }
+
     fn inbox(
         &self,
         shard: ShardId,
         state: InboxState,
+        channel: &ChannelId,
         limit: usize,
         bytes_max: usize,
     ) -> Result<Vec<InboxRow>, JournalError> {
-        let wanted = |row: &&InboxRow| row.state == state && row.delivery.id.shard() == shard;
+        let wanted = |row: &&InboxRow| {
+            let id = &row.delivery.id;
+            row.state == state && id.channel == *channel && id.shard() == shard
+        };
         let mut found = self.lock().rows(wanted, usize::MAX);
         // Stable: they are in order of age.
         found.sort_by_key(|row| row.attempts);

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossdock_engine::{Door, Message, ReplyTo};
-use crossdock_journal::{
-    InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Journal, JournalError,
-};
+use crossdock_journal::{InboxId, InboxInsert, InboxMark, InboxState, Journal, JournalError};
 use crossdock_logic::router::CompiledRules;
 use crossdock_model::v1::TraceContext;
 use crossdock_model::{
@@ -18,6 +16,7 @@ use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::heat::{HotSku, is_reserve};
+use crate::inbox::AtWork;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 
@@ -234,9 +233,12 @@ impl Handle {
         self.0.inbox.receive(&self.0, delivery).await
     }
 
-    /// The next open delivery to work on. Waits until there is one.
-    pub async fn next_delivery(&self) -> InboxRow {
-        self.0.inbox.next().await
+    /// The next open delivery to work on. Waits until there is one of a channel that has not [`CHANNEL_AT_ONCE`] at
+    /// work already; it is at work until it is dropped. Channels take turns.
+    ///
+    /// [`CHANNEL_AT_ONCE`]: crate::CHANNEL_AT_ONCE
+    pub async fn next_delivery(&self) -> AtWork {
+        self.0.inbox.next(&self.0).await
     }
 
     /// Records how far a delivery is, durably.

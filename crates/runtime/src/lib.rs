@@ -13,6 +13,7 @@ mod clock;
 mod commit;
 mod deliveries;
 mod directory;
+mod fair;
 mod heat;
 mod inbox;
 mod loading;
@@ -38,7 +39,7 @@ pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
 pub use heat::HotSku;
-pub use inbox::CONFLICT_HEADER;
+pub use inbox::{AtWork, CHANNEL_AT_ONCE, CONFLICT_HEADER};
 pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{
     Company, Connector, DeliverFuture, Node, Options, ReportFuture, Reports, StartError,

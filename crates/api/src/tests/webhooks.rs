@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use crossdock_channels::{Secret, shopify};
 use crossdock_journal::{InboxState, Journal};
-use crossdock_model::ShardId;
+use crossdock_model::{ChannelId, ShardId};
 
 use super::{Answer, SECRETS, Server};
 
@@ -13,7 +13,8 @@ impl Server {
     fn deliveries(&self) -> usize {
         let states = [InboxState::Open, InboxState::Parked, InboxState::Done];
         let counts = states.into_iter().flat_map(|state| {
-            let inbox = move |shard| self.journal.inbox(shard, state, 100, usize::MAX);
+            let shop = ChannelId::checked("shop").unwrap();
+            let inbox = move |shard| self.journal.inbox(shard, state, &shop, 100, usize::MAX);
             ShardId::all().map(move |shard| inbox(shard).unwrap().len())
         });
         counts.sum()

@@ -1,5 +1,7 @@
 //! Deliveries: states and repeats.
 
+use std::slice;
+
 use super::*;
 
 pub(super) fn inbox_by_state(journal: &dyn Journal) {
@@ -11,7 +13,8 @@ pub(super) fn inbox_by_state(journal: &dyn Journal) {
         .collect();
     assert_eq!(insert(journal, rows.clone()), [Inserted::New; 4]);
     let ids = |state, limit| -> Vec<_> {
-        let found = journal.inbox(shard, state, limit, usize::MAX).unwrap();
+        let found = journal.inbox(shard, state, &rows[0].id.channel, limit, usize::MAX);
+        let found = found.unwrap();
         found.into_iter().map(|row| row.delivery).collect()
     };
     assert_eq!(ids(InboxState::Open, 9), rows);
@@ -40,6 +43,49 @@ pub(super) fn inbox_by_state(journal: &dyn Journal) {
     assert_eq!(done.subject.as_deref(), Some("order:shop:1"));
 }
 
+/// However many a channel has, the first page of another has the other's.
+pub(super) fn channels_hide_no_other(journal: &dyn Journal) {
+    let shard = delivery("0").id.shard();
+    let channels = ["cafe", "shop", "till"].map(|name| ChannelId::checked(name).unwrap());
+    let of = |channel: &ChannelId, count| -> Vec<_> {
+        let named = |number: u32| InboxInsert {
+            id: InboxId {
+                channel: channel.clone(),
+                delivery: number.to_string(),
+            },
+            ..delivery("0")
+        };
+        let rows = (0..).map(named).filter(|row| row.id.shard() == shard);
+        rows.take(count).collect()
+    };
+    let [cafe, shop, till] = &channels;
+    let flood = of(shop, 20);
+    let (early, late) = (of(cafe, 1).remove(0), of(till, 1).remove(0));
+    let all = [early.clone()].into_iter().chain(flood.clone());
+    insert(journal, all.chain([late.clone()]).collect());
+    let page = |channel, state| -> Vec<_> {
+        let found = journal.inbox(shard, state, channel, 2, usize::MAX);
+        let rows = found.unwrap().into_iter();
+        rows.map(|row| row.delivery).collect()
+    };
+    assert_eq!(journal.inbox_channels(InboxState::Open).unwrap(), channels);
+    assert_eq!(page(shop, InboxState::Open), flood[..2]);
+    assert_eq!(page(till, InboxState::Open), slice::from_ref(&late));
+    let mut one = write(claim(journal, 1, shard), 1);
+    one.inbox.push(mark(&early.id, InboxState::Done, None));
+    one.inbox.push(mark(&late.id, InboxState::Parked, None));
+    commit(journal, vec![one]);
+    for (state, channel, row) in [
+        (InboxState::Open, shop, &flood[0]),
+        (InboxState::Parked, till, &late),
+        (InboxState::Done, cafe, &early),
+    ] {
+        let named = journal.inbox_channels(state).unwrap();
+        assert_eq!(named, slice::from_ref(channel), "{state:?}");
+        assert_eq!(page(channel, state).first(), Some(row), "{state:?}");
+    }
+}
+
 /// Whoever tries a page and parks it again comes past every row, however many there are.
 pub(super) fn parked_rows_take_turns(journal: &dyn Journal) {
     const PAGE: usize = 3;
@@ -59,7 +105,8 @@ pub(super) fn parked_rows_take_turns(journal: &dyn Journal) {
     };
     park(rows.iter().map(|row| row.id.clone()).collect());
     let page = |limit, bytes_max| -> Vec<InboxId> {
-        let found = journal.inbox(shard, InboxState::Parked, limit, bytes_max);
+        let channel = &rows[0].id.channel;
+        let found = journal.inbox(shard, InboxState::Parked, channel, limit, bytes_max);
         let ids = found.unwrap().into_iter().map(|row| row.delivery.id);
         ids.collect()
     };

@@ -89,6 +89,10 @@ const CASES: &[Case] = &[
     ("entities are listed by prefix", state::entities_by_prefix),
     ("the inbox is found by state", inbox::inbox_by_state),
     (
+        "one channel's deliveries hide no other's",
+        inbox::channels_hide_no_other,
+    ),
+    (
         "parked deliveries take turns",
         inbox::parked_rows_take_turns,
     ),

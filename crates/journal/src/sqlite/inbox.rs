@@ -259,17 +259,45 @@ SELECT i.channel, i.delivery, i.received_at, i.topic, i.body, i.state, i.parked_
   i.day, k.wrapped
 FROM inbox i LEFT JOIN inbox_key k ON k.day = i.day";
 
+/// The channels of the rows in a state: one step through the index for each, however many rows it has.
+pub(super) fn channels(
+    connection: &Connection,
+    state: InboxState,
+) -> Result<Vec<ChannelId>, JournalError> {
+    let sql = "SELECT min(channel) FROM inbox WHERE state = ?1 AND channel > ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let next = statement.query_row(params![number(state), after], |row| row.get(0));
+        let Some(name) = next.map_err(reading)? else {
+            return Ok(found);
+        };
+        after = name;
+        let channel = ChannelId::checked(&after).map_err(|_| JournalError::Corrupt {
+            at: format!("deliveries of {after}"),
+            what: "their channel is no id".to_owned(),
+        });
+        found.push(channel?);
+    }
+}
+
+/// Rows of a channel and shard in a state.
 pub(super) fn by_state(
     connection: &Connection,
     keys: &Keyring,
-    shard: ShardId,
-    state: InboxState,
+    (state, channel, shard): (InboxState, &ChannelId, ShardId),
     limit: usize,
     bytes_max: usize,
 ) -> Result<Vec<InboxRow>, JournalError> {
-    let sql =
-        format!("{COLUMNS} WHERE i.shard = ?1 AND i.state = ?2 ORDER BY i.attempts, i.id LIMIT ?3");
-    let parameters = params![shard.number(), number(state), int(limit as u64)];
+    let sql = format!(
+        "{COLUMNS} WHERE i.state = ?1 AND i.channel = ?2 AND i.shard = ?3 ORDER BY i.attempts, i.id LIMIT ?4"
+    );
+    let parameters = params![
+        number(state),
+        channel.as_str(),
+        shard.number(),
+        int(limit as u64)
+    ];
     select(connection, keys, &sql, parameters, bytes_max)
 }
 

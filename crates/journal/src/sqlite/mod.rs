@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crossdock_model::{EntityId, ShardId, Timestamp};
+use crossdock_model::{ChannelId, EntityId, ShardId, Timestamp};
 use rusqlite::Connection;
 
 pub use backup::{BackupReport, RestoreReport, restore};
@@ -306,15 +306,21 @@ impl Journal for SqliteJournal {
         state::entities(&self.reader(), prefix, after, limit)
     }
 
+    fn inbox_channels(&self, state: InboxState) -> Result<Vec<ChannelId>, JournalError> {
+        inbox::channels(&self.reader(), state)
+    }
+
     fn inbox(
         &self,
         shard: ShardId,
         state: InboxState,
+        channel: &ChannelId,
         limit: usize,
         bytes_max: usize,
     ) -> Result<Vec<InboxRow>, JournalError> {
         let reader = self.reader();
-        inbox::by_state(&reader, &self.keys, shard, state, limit, bytes_max)
+        let of = (state, channel, shard);
+        inbox::by_state(&reader, &self.keys, of, limit, bytes_max)
     }
 
     fn inbox_row(&self, id: &InboxId) -> Result<Option<InboxRow>, JournalError> {

@@ -17,15 +17,15 @@ use crossdock_channels::Shipping;
 use crossdock_journal::InboxRow;
 use crossdock_model::ChannelId;
 use crossdock_model::v1::TraceContext;
-use crossdock_runtime::Handle;
+use crossdock_runtime::{AtWork, CHANNEL_AT_ONCE, Handle};
 use tokio::time::Instant;
 
 use crate::links::Links;
 pub use take::adopt;
 use worker::{Lack, Worked, Worker, delivery_subject};
 
-/// Deliveries worked on at once.
-const WORKERS: usize = 64;
+/// Deliveries worked on at once: some are left when three channels have as many at work as they may.
+const WORKERS: usize = 4 * CHANNEL_AT_ONCE;
 
 /// What each channel's ways of sending promise.
 pub type Ways = Arc<BTreeMap<ChannelId, Shipping>>;
@@ -50,7 +50,7 @@ pub fn start(handle: &Handle, ways: &Ways, links: &Links, spans: Option<&Arc<dyn
 }
 
 /// Works on a delivery in a task of its own, so that one that crashes it is put aside and takes no worker along.
-async fn work_apart(worker: &Worker, spans: Option<&Arc<dyn Spans>>, row: InboxRow) {
+async fn work_apart(worker: &Worker, spans: Option<&Arc<dyn Spans>>, row: AtWork) {
     let row = Arc::new(row);
     let parent = traceparent(&row);
     let trace = spans.map(|spans| spans.begin(parent, false)).or(parent);

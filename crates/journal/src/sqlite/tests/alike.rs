@@ -92,8 +92,12 @@ fn view(journal: &dyn Journal) -> String {
         let frames = journal.read(shard, 0, usize::MAX).unwrap();
         let due = journal.due(shard, at(5), None, 99).unwrap();
         let dirty = journal.dirty(shard, None, 99).unwrap();
-        let inbox = [InboxState::Open, InboxState::Parked, InboxState::Done]
-            .map(|state| journal.inbox(shard, state, 99, usize::MAX).unwrap());
+        let inbox = [InboxState::Open, InboxState::Parked, InboxState::Done].map(|state| {
+            let channels = journal.inbox_channels(state).unwrap().into_iter();
+            let rows =
+                channels.map(|one| journal.inbox(shard, state, &one, 99, usize::MAX).unwrap());
+            rows.collect::<Vec<_>>()
+        });
         out.push_str(&format!("{frames:?} {due:?} {dirty:?} {inbox:?}\n"));
     }
     let entities = journal.entities("", None, 99).unwrap();
