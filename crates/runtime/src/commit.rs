@@ -24,8 +24,9 @@ use crate::telling;
 const BATCH_STEPS_MAX: usize = 4096;
 /// Bytes of one commit at most.
 const BATCH_BYTES_MAX: usize = 8 << 20;
-/// Inbox rows of one commit at most.
-const BATCH_INBOX_MAX: usize = 1024;
+/// Inbox rows of one commit at most. Each is compressed and sealed: of a flood no more than what takes some milliseconds, as
+/// all that is in the same commit waits for it.
+const BATCH_INBOX_MAX: usize = 256;
 /// Pause after the disk was full, before the next try.
 const FULL_PAUSE: Wait = Wait::from_millis(250);
 /// How long work is refused after a write failed. Then some is let in again to try: if all were refused until a write
