@@ -24,8 +24,6 @@ pub struct Variants {
     pub variants: Vec<Variant>,
     /// Where the list goes on; `None`: it ends here.
     pub next: Option<String>,
-    /// What is left of the app's budget.
-    pub points_left: Option<u32>,
 }
 
 /// Where a channel keeps stock.

@@ -25,7 +25,7 @@ pub use inbound::{
 };
 pub use orders::{Listed, OrderRead, Orders, OrdersListed, Reading, Told};
 pub use outbound::{
-    Bulk, BulkState, CallError, Called, Calling, Handing, NumberSet, NumberShown, Numbers, Repeat,
+    Bulk, BulkState, CallError, Calling, Handing, NumberSet, NumberShown, Numbers, Repeat,
     SetOutcome,
 };
 pub use secure::keeps_secrets;

@@ -53,8 +53,6 @@ pub struct OrdersListed {
     pub looked_until: Option<Timestamp>,
     /// Whether all orders up to then are in it; else the last of them may be missing, as the list is late.
     pub is_whole: bool,
-    /// What is left of the channel's budget, if it says.
-    pub points_left: Option<u32>,
 }
 
 /// An order that was read.
@@ -62,8 +60,6 @@ pub struct OrdersListed {
 pub struct OrderRead {
     /// What the channel states; `None` where it has no such order.
     pub told: Option<Told>,
-    /// What is left of the channel's budget, if it says.
-    pub points_left: Option<u32>,
 }
 
 /// A channel whose orders can be read. A call ends within its own time limit, and changes nothing.

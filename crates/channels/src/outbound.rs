@@ -86,17 +86,8 @@ pub enum CallError {
     Unknown(String),
 }
 
-/// What a channel answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called<T> {
-    /// One for each number, in the order they were given.
-    pub answers: Vec<T>,
-    /// What the channel says is left of its budget, in its points.
-    pub points_left: Option<u32>,
-}
-
-/// An answer, later.
-pub type Calling<T> = Pin<Box<dyn Future<Output = Result<Called<T>, CallError>> + Send>>;
+/// Answers, later: one for each number, in the order they were given.
+pub type Calling<T> = Pin<Box<dyn Future<Output = Result<Vec<T>, CallError>> + Send>>;
 
 /// How far many numbers are that were handed over together.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ impl Budget {
     pub fn per_hour(per_h: u64, burst: u32, now: Timestamp) -> Self {
         let burst_nano = u64::from(burst.max(1)) * NANO;
         Self {
-            nano_per_ms: (per_h * NANO / 3_600_000).max(1),
+            nano_per_ms: rate(per_h),
             burst_nano,
             left_nano: burst_nano,
             claimed_nano: 0,
@@ -94,6 +94,13 @@ impl Budget {
         self.at = now.max(self.at);
     }
 
+    /// The channel says how many points it grants an hour, from now on.
+    pub fn grant(&mut self, per_h: u64, now: Timestamp) {
+        self.left_nano = self.left_at(now);
+        self.at = now.max(self.at);
+        self.nano_per_ms = rate(per_h);
+    }
+
     /// When as many points are there that nobody has claimed.
     #[must_use]
     pub fn ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
@@ -110,6 +117,11 @@ impl Budget {
         let lacking = nano.saturating_sub(self.left_at(now));
         now + Duration::from_ms(lacking.div_ceil(self.nano_per_ms))
     }
+}
+
+/// Billionths of a point per millisecond.
+fn rate(per_h: u64) -> u64 {
+    (per_h.saturating_mul(NANO) / 3_600_000).max(1)
 }
 
 #[cfg(test)]
@@ -148,6 +160,19 @@ mod tests {
         assert_eq!((0..99).filter(|_| budget.take(1, ms(0))).count(), 20);
         let next = budget.ready_at(1, ms(0)).as_ms();
         assert!((180_000..=180_100).contains(&next), "{next}");
+    }
+
+    /// What was there when another rate is told stays there.
+    #[test]
+    fn another_rate_is_kept_from_then_on() {
+        let ms = Timestamp::from_ms;
+        let mut budget = Budget::new(10, 10, ms(0));
+        assert!(budget.take(10, ms(0)));
+        budget.grant(3_600, ms(500));
+        assert!(budget.take(5, ms(500)));
+        assert_eq!(budget.ready_at(1, ms(500)), ms(1_500));
+        assert!(!budget.take(1, ms(1_499)));
+        assert!(budget.take(1, ms(1_500)));
     }
 
     /// Small calls leave a large one nothing until it has claimed what it needs.

@@ -64,6 +64,39 @@ pub enum Ended {
 /// Numbers for one call, by their buckets.
 pub type Pick = BTreeMap<u16, Vec<Number>>;
 
+/// Numbers with their buckets.
+type Numbers = Vec<(u16, Number)>;
+
+/// What calls are paid from.
+#[derive(Debug)]
+pub enum Funds<'a> {
+    /// One budget for all of them.
+    Shared(&'a mut Budget),
+    /// One for each kind: what there is of the one helps nothing with the other.
+    Apart {
+        /// Numbers are set from it.
+        sets: &'a mut Budget,
+        /// Numbers are read from it.
+        reads: &'a mut Budget,
+    },
+}
+
+impl Funds<'_> {
+    fn of(&mut self, is_read: bool) -> &mut Budget {
+        match self {
+            Self::Shared(budget) => budget,
+            Self::Apart { reads, .. } if is_read => reads,
+            Self::Apart { sets, .. } => sets,
+        }
+    }
+}
+
+impl<'a> From<&'a mut Budget> for Funds<'a> {
+    fn from(budget: &'a mut Budget) -> Self {
+        Self::Shared(budget)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Rest {
     refusals: u32,
@@ -81,8 +114,8 @@ pub struct Desk {
     failures: u32,
     away_until: Timestamp,
     picked: u32,
-    /// What the call that was to be made last costs.
-    next_cost: u32,
+    /// When the points are there that were missing last.
+    ready_at: Timestamp,
     /// Numbers in the next call at most: fewer after one in which a number kept the others from being taken.
     batch_max: usize,
 }
@@ -93,7 +126,6 @@ impl Desk {
     pub fn new(limits: DeskLimits) -> Self {
         Self {
             batch_max: limits.batch_max,
-            next_cost: limits.cost,
             limits,
             offers: BTreeMap::new(),
             under_way: BTreeSet::new(),
@@ -102,6 +134,7 @@ impl Desk {
             failures: 0,
             away_until: Timestamp::default(),
             picked: 0,
+            ready_at: Timestamp::default(),
         }
     }
 
@@ -116,7 +149,7 @@ impl Desk {
 
     /// Numbers for the next call, if one may be made now. Each pick ends with [`Desk::ended`] for every number and one of
     /// [`Desk::answered`] and [`Desk::unanswered`].
-    pub fn pick(&mut self, budget: &mut Budget, now: Timestamp) -> Option<Pick> {
+    pub fn pick<'a>(&mut self, funds: impl Into<Funds<'a>>, now: Timestamp) -> Option<Pick> {
         // While a channel is away, one call at a time tries whether it is back.
         let calls_max = if self.failures > 0 {
             1
@@ -126,18 +159,7 @@ impl Desk {
         if self.calls >= calls_max || now < self.away_until {
             return None;
         }
-        let (numbers, is_read) = self.first(now);
-        let cost = match is_read {
-            true => self.limits.cost_of_reading(numbers.len()),
-            false => self.limits.cost,
-        };
-        if numbers.is_empty() {
-            return None;
-        }
-        self.next_cost = cost;
-        if !budget.take(cost, now) {
-            return None;
-        }
+        let numbers = self.paid(funds.into(), now)?;
         self.calls += 1;
         self.picked += 1;
         let mut pick = Pick::new();
@@ -148,8 +170,40 @@ impl Desk {
         Some(pick)
     }
 
-    /// The most urgent numbers that may be sent, or read, now: what goes in one call is all of a kind.
-    fn first(&self, now: Timestamp) -> (Vec<(u16, Number)>, bool) {
+    /// The most urgent numbers, once their call is paid. Where each kind of call has a budget of its own, those of the other
+    /// kind have their turn if there are no points for them.
+    fn paid(&mut self, mut funds: Funds<'_>, now: Timestamp) -> Option<Numbers> {
+        let (sets, reads, is_read) = self.first(now);
+        let kinds = match is_read {
+            true => [(reads, true), (sets, false)],
+            false => [(sets, false), (reads, true)],
+        };
+        let tries = match funds {
+            Funds::Shared(_) => 1,
+            Funds::Apart { .. } => 2,
+        };
+        self.ready_at = Timestamp::default();
+        let mut lacking: Option<Timestamp> = None;
+        for (numbers, is_read) in kinds.into_iter().take(tries) {
+            let cost = match is_read {
+                _ if numbers.is_empty() => continue,
+                true => self.limits.cost_of_reading(numbers.len()),
+                false => self.limits.cost,
+            };
+            let budget = funds.of(is_read);
+            if budget.take(cost, now) {
+                return Some(numbers);
+            }
+            let ready_at = budget.ready_at(cost, now);
+            lacking = Some(lacking.map_or(ready_at, |at| at.min(ready_at)));
+        }
+        self.ready_at = lacking.unwrap_or_default();
+        None
+    }
+
+    /// The most urgent numbers that may be sent, and read, now, and whether those that are read come first: what goes in one
+    /// call is all of a kind.
+    fn first(&self, now: Timestamp) -> (Numbers, Numbers, bool) {
         let raises_first = self.picked % RAISE_EVERY == RAISE_EVERY - 1;
         let (mut sets, mut reads) = (Vec::new(), Vec::new());
         for (bucket, offers) in &self.offers {
@@ -165,16 +219,8 @@ impl Desk {
             (Some(read), Some(set)) => read < set,
             (first, _) => first.is_some(),
         };
-        let (mut open, most) = match is_read {
-            true => (reads, self.batch_max.min(self.limits.reads_max)),
-            false => (sets, self.batch_max),
-        };
-        if open.len() > most {
-            open.select_nth_unstable(most);
-            open.truncate(most);
-        }
-        let numbers = open.into_iter().map(|(_, bucket, number)| (bucket, number));
-        (numbers.collect(), is_read)
+        let reads_max = self.batch_max.min(self.limits.reads_max);
+        (most(sets, self.batch_max), most(reads, reads_max), is_read)
     }
 
     /// Numbers that could be sent now and of which nobody oversells by waiting.
@@ -258,18 +304,30 @@ impl Desk {
 
     /// When something may be picked next, if nothing new is offered.
     #[must_use]
-    pub fn next_due(&self, budget: &Budget, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         if self.offers.is_empty() {
             return None;
         }
         let rests = self.rests.values().map(|rest| rest.until);
         let rest = rests.filter(|until| *until > now).min();
-        let ready = budget.ready_at(self.next_cost, now).max(self.away_until);
+        let ready = self.ready_at.max(self.away_until);
         Some(match ready > now {
             true => ready,
             false => rest?,
         })
     }
+}
+
+/// As many of what may go as one call takes: those that go first.
+fn most<R: Ord>(mut open: Vec<(R, u16, Number)>, most: usize) -> Numbers {
+    if open.len() > most {
+        open.select_nth_unstable(most);
+        open.truncate(most);
+    }
+    let numbers = open.into_iter();
+    numbers
+        .map(|(_, bucket, number)| (bucket, number))
+        .collect()
 }
 
 /// What goes first is least: by urgency, then by what waiting has cost so far: expected oversold units avoided by the
@@ -380,7 +438,7 @@ mod tests {
             }
         }
         assert!(desk.offers.is_empty());
-        assert_eq!(desk.next_due(&budget, ms(1_000)), None);
+        assert_eq!(desk.next_due(ms(1_000)), None);
     }
 
     /// Three numbers cost 6 to read and 1 to set: they are not mixed, and no more are read than a call may hold.
@@ -399,8 +457,42 @@ mod tests {
         desk.answered();
         desk.answered();
         assert_eq!(desk.pick(&mut budget, ms(0)), None, "no point is left");
-        assert_eq!(desk.next_due(&budget, ms(0)), Some(ms(2_000)));
+        assert_eq!(desk.next_due(ms(0)), Some(ms(2_000)));
         assert_eq!(picked(desk.pick(&mut budget, ms(2_000))).len(), 1);
+    }
+
+    /// What there are too few points for keeps nothing back that is paid from other ones.
+    #[test]
+    fn budgets_of_their_own_do_not_wait_for_each_other() {
+        use Urgency::{Lower, Read};
+        let (mut desk, _) = desk(1);
+        desk.limits.calls_max = 9;
+        let (mut sets, mut reads) = (Budget::new(1, 1, ms(0)), Budget::new(2, 1, ms(0)));
+        let rows = [
+            ("a", Lower, 9, 0),
+            ("b", Lower, 1, 0),
+            ("c", Read, 9, 0),
+            ("d", Read, 1, 0),
+        ];
+        desk.offered(offers(1, &rows));
+        let steps = [
+            (0, Some("a"), None),
+            (0, Some("c"), None),
+            (0, None, Some(500)),
+            (500, Some("d"), None),
+            (500, None, Some(1_000)),
+            (1_000, Some("b"), None),
+        ];
+        for (at, number, due) in steps {
+            let funds = Funds::Apart {
+                sets: &mut sets,
+                reads: &mut reads,
+            };
+            let found = desk.pick(funds, ms(at));
+            let expected = number.map(|id| Pick::from([(1, vec![self::number(id)])]));
+            assert_eq!(found, expected, "at {at}");
+            assert_eq!(desk.next_due(ms(at)), due.map(ms), "at {at}");
+        }
     }
 
     #[test]
@@ -450,7 +542,7 @@ mod tests {
             finish(&mut desk, "a", Ended::Refused, now);
             assert_eq!(desk.pick(&mut budget, now), None);
             let due = now + Duration::from_ms(pause);
-            assert_eq!(desk.next_due(&budget, now), Some(due));
+            assert_eq!(desk.next_due(now), Some(due));
             now = due;
         }
     }
@@ -466,7 +558,7 @@ mod tests {
             desk.ended(&number(&id), Ended::Done, ms(0));
         }
         assert_eq!(desk.pick(&mut budget, ms(999)), None);
-        assert_eq!(desk.next_due(&budget, ms(0)), Some(ms(1_000)));
+        assert_eq!(desk.next_due(ms(0)), Some(ms(1_000)));
         assert!(desk.pick(&mut budget, ms(1_000)).is_some());
         assert_eq!(desk.pick(&mut budget, ms(1_000)), None, "one at a time");
         desk.answered();
@@ -482,10 +574,10 @@ mod tests {
         desk.offered(offers(1, &rows));
         assert!(desk.pick(&mut budget, ms(0)).is_some());
         assert_eq!(desk.pick(&mut budget, ms(0)), None);
-        assert_eq!(desk.next_due(&budget, ms(0)), Some(ms(500)));
+        assert_eq!(desk.next_due(ms(0)), Some(ms(500)));
         assert!(desk.pick(&mut budget, ms(500)).is_some());
         desk.throttled(ms(9_000));
-        assert_eq!(desk.next_due(&budget, ms(600)), Some(ms(9_000)));
+        assert_eq!(desk.next_due(ms(600)), Some(ms(9_000)));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use budget::Budget;
 pub use committer::Committer;
 pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
-pub use desk::{Desk, DeskLimits, Ended, Number, Pick};
+pub use desk::{Desk, DeskLimits, Ended, Funds, Number, Pick};
 pub use dispatch::{
     CALL_MAX, Call, Calls, Destination, Planning, Work, answer, delivered, reported, route,
 };

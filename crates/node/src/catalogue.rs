@@ -71,9 +71,7 @@ async fn variants(
 ) -> Result<Variants, CallError> {
     let spend = Spend::new(&link.numbers.purse, VARIANTS_POINTS, SPARE_POINTS, clock);
     let read = || async { admin.variants(after).await.map_err(AdminError::of_reading) };
-    let page = patiently(&spend, &**clock, read).await?;
-    spend.correct(page.points_left);
-    Ok(page)
+    patiently(&spend, &**clock, read).await
 }
 
 async fn places(

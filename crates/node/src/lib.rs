@@ -16,6 +16,7 @@ pub mod links;
 mod outgoing;
 mod poll;
 pub mod publish;
+mod rates;
 mod reading;
 mod report;
 mod seed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use anyhow::Context;
-use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
+use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
 use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
 use crossdock_channels::{Bulk, Numbers, Orders, Secret};
 #[cfg(test)]
@@ -16,6 +16,7 @@ use crossdock_model::{ExternalId, Timestamp};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
+use crate::rates::{AccountRates, ShopPoints};
 use crate::spend::{Purse, Spend};
 use crate::waits::{Reached, Waits};
 
@@ -94,16 +95,26 @@ pub struct NumbersLink {
     pub recheck_every: Duration,
     /// What its calls are paid from.
     pub purse: Arc<Purse>,
+    /// What reading is paid from, where that is something else.
+    pub read_purse: Option<Arc<Purse>>,
     /// How many numbers are handed over at a time, where they can be.
     pub bulk: Option<BulkLink>,
+}
+
+impl NumbersLink {
+    /// What reading is paid from.
+    #[must_use]
+    pub fn read_purse(&self) -> &Arc<Purse> {
+        self.read_purse.as_ref().unwrap_or(&self.purse)
+    }
 }
 
 /// What takes many numbers at a time.
 pub struct BulkLink {
     /// The client.
     pub bulk: Arc<dyn Bulk>,
-    /// What handing over costs.
-    pub spend: Spend,
+    /// What handing over costs, one call after the other.
+    pub spends: Vec<Spend>,
     /// With fewer that wait, each is sent by itself.
     pub waiting_min: usize,
     /// How often it is looked how far they are.
@@ -130,6 +141,14 @@ pub struct OrdersLink {
     pub pace: Pace,
 }
 
+/// What is told of parcels.
+pub struct SellerLink {
+    /// The client.
+    pub seller: Seller,
+    /// What confirming one costs.
+    pub confirm: Spend,
+}
+
 /// The way to one channel.
 pub struct Link {
     /// The channel.
@@ -139,7 +158,7 @@ pub struct Link {
     /// Where a shop's webhooks are to go, if they are looked after.
     pub webhook_url: Option<String>,
     /// Where it is a seller's account, for what only those have.
-    pub seller: Option<Seller>,
+    pub seller: Option<SellerLink>,
     /// Its numbers.
     pub numbers: NumbersLink,
     /// Its orders.
@@ -187,6 +206,7 @@ impl Link {
                 call_max: Duration::default(),
                 recheck_every,
                 purse: Arc::clone(&purse),
+                read_purse: None,
                 bulk: None,
             },
             orders,
@@ -213,16 +233,12 @@ impl Orders for Unlisted {
             is_last: true,
             looked_until: None,
             is_whole: false,
-            points_left: None,
         };
         Box::pin(std::future::ready(Ok(page)))
     }
 
     fn order(&self, _order: ExternalId) -> Reading<OrderRead> {
-        let read = OrderRead {
-            told: None,
-            points_left: None,
-        };
+        let read = OrderRead { told: None };
         Box::pin(std::future::ready(Ok(read)))
     }
 }
@@ -261,9 +277,9 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
     let token = secret(&publish.token, "token")?;
     let mut options = AdminOptions::new(&publish.url, token);
     options.call_max = Wait::from_millis(CALL_MAX.as_ms());
-    let admin = Admin::new(&options)?;
     let burst = publish.points_per_s.saturating_mul(BUCKET_S);
     let purse = Purse::new(Budget::new(publish.points_per_s, burst, clock.now()));
+    let admin = Admin::new(&options, ShopPoints::of(&purse, clock))?;
     let spend = |points: u32| Spend::new(&purse, points, SPARE_POINTS, clock);
     Ok(Link {
         channel: id.clone(),
@@ -295,6 +311,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
             call_max: CALL_MAX,
             recheck_every: Duration::from_minutes(publish.recheck_minutes.into()),
             purse,
+            read_purse: None,
             bulk: None,
         },
         waits: Waits::default(),
@@ -318,17 +335,18 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         let clock = Arc::clone(clock);
         Arc::new(move || clock.now())
     };
-    let seller = Seller::new(account, now)?;
-    let purse = |operation: Operation| {
-        let per_h = operation.per_hour().into();
-        Purse::new(Budget::per_hour(per_h, operation.burst(), clock.now()))
-    };
-    let spend = |operation| Spend::new(&purse(operation), 1, 0, clock);
+    let rates = AccountRates::new(clock);
+    let seller = Seller::new(account, now, Arc::clone(&rates) as Arc<dyn Rates>)?;
+    let purse = |operation| Arc::clone(rates.purse(operation));
+    let spend = |operation| rates.spend(operation);
     Ok(Link {
         channel: id.clone(),
         shop: None,
         webhook_url: None,
-        seller: Some(seller.clone()),
+        seller: Some(SellerLink {
+            seller: seller.clone(),
+            confirm: spend(Operation::ConfirmShipment),
+        }),
         orders: OrdersLink {
             orders: Arc::new(seller.clone()),
             list: spend(Operation::SearchOrders),
@@ -354,9 +372,12 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
             call_max: CALL_MAX,
             recheck_every: Duration::from_minutes(amazon.recheck_minutes.into()),
             purse: purse(Operation::PatchListingsItem),
+            read_purse: Some(purse(Operation::GetListingsItem)),
             bulk: Some(BulkLink {
                 bulk: Arc::new(seller),
-                spend: spend(Operation::CreateFeed),
+                spends: [Operation::CreateFeedDocument, Operation::CreateFeed]
+                    .map(spend)
+                    .into(),
                 waiting_min: FEED_WAITING_MIN,
                 look_every: FEED_LOOK_EVERY,
                 set_within: Duration::from_minutes(amazon.feed_minutes.into()),

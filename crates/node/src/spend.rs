@@ -43,6 +43,12 @@ impl Purse {
         self.freed.notify_waiters();
     }
 
+    /// The channel says how many points it grants an hour.
+    pub fn grant(&self, per_h: u64, now: Timestamp) {
+        self.budget().grant(per_h, now);
+        self.freed.notify_waiters();
+    }
+
     /// A call is not waited for any more that had claimed its points.
     fn unclaim(&self, points: u32) {
         self.budget().unclaim(points);
@@ -112,13 +118,6 @@ impl Spend {
     /// Waits, and spends nothing.
     pub async fn pause(&self, time: Duration) {
         self.clock.sleep(time).await;
-    }
-
-    /// The channel has said what is left.
-    pub fn correct(&self, left: Option<u32>) {
-        if let Some(left) = left {
-            self.purse.correct(left, self.clock.now());
-        }
     }
 }
 
@@ -228,7 +227,7 @@ mod tests {
             tokio::task::yield_now().await;
             assert!(!taken.is_finished());
             match is_said {
-                true => Spend::new(&purse, 0, 0, &clock).correct(Some(100)),
+                true => purse.correct(100, clock.now()),
                 false => drop(turn),
             }
             let taken = tokio::time::timeout(Wait::from_secs(30), taken).await;

@@ -50,7 +50,6 @@ impl Fake {
         Ok(Variants {
             variants: all[begin..end].to_vec(),
             next: (end < all.len()).then(|| end.to_string()),
-            points_left: None,
         })
     }
 }

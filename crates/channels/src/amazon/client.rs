@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::map::{ORDER, delivery_id};
-use super::operation::Operation;
+use super::operation::{Operation, Rates};
 use super::package::Package;
 use super::token::{Credentials, Tokens};
 use super::wire::{Answer, Now, Request, Wire};
@@ -176,11 +176,15 @@ struct OrderBody {
 }
 
 impl Seller {
-    /// A client. `now` is the clock that all waits of the node run on.
+    /// A client. `now` is the clock that all waits of the node run on; `rates` says when a call may be made.
     ///
     /// # Errors
     /// [`SetUpError`].
-    pub fn new(account: SellerAccount, now: Now) -> Result<Self, SetUpError> {
+    pub fn new(
+        account: SellerAccount,
+        now: Now,
+        rates: Arc<dyn Rates>,
+    ) -> Result<Self, SetUpError> {
         let url = |text: &str, what| match (keeps_secrets(text), Url::parse(text)) {
             (true, Ok(url)) => Ok(url),
             (false, _) | (_, Err(_)) => Err(SetUpError::Url(what)),
@@ -210,6 +214,7 @@ impl Seller {
                 http,
                 base,
                 tokens,
+                rates,
                 call_max: account.call_max,
             },
             now,

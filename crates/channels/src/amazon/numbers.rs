@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::client::{Seller, unreadable};
 use super::operation::Operation;
 use super::wire::{Answer, Problem, Request, problems};
-use crate::outbound::{
-    CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome, said,
-};
+use crate::outbound::{CallError, Calling, NumberSet, NumberShown, Numbers, SetOutcome, said};
 
 #[derive(Deserialize)]
 struct Submission {
@@ -45,7 +43,7 @@ impl Numbers for Seller {
                     Err(_) => break,
                 }
             }
-            Ok(called(answers))
+            Ok(answers)
         })
     }
 
@@ -60,15 +58,8 @@ impl Numbers for Seller {
                     Err(_) => break,
                 }
             }
-            Ok(called(answers))
+            Ok(answers)
         })
-    }
-}
-
-fn called<T>(answers: Vec<T>) -> Called<T> {
-    Called {
-        answers,
-        points_left: None,
     }
 }
 

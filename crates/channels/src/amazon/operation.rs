@@ -1,5 +1,6 @@
 //! What may be asked, and how often: each operation has a token bucket of its own.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 /// An operation of the API.
@@ -25,6 +26,18 @@ pub enum Operation {
     GetFeeds,
     /// Where a feed's report is.
     GetFeedDocument,
+}
+
+/// Ends once a call may be made.
+pub type Turn = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Who keeps count of how often an account is asked, by operation.
+pub trait Rates: Send + Sync {
+    /// Ends once one more call may be made, unless whoever makes it has waited for that.
+    fn turn(&self, operation: Operation) -> Turn;
+
+    /// What an answer says: how many calls are granted a second, if it does, and whether this was one too many.
+    fn told(&self, operation: Operation, granted_per_s: Option<f64>, is_over: bool);
 }
 
 impl Operation {

@@ -27,7 +27,6 @@ impl Orders for Seller {
                         is_last: false,
                         looked_until: None,
                         is_whole: false,
-                        points_left: None,
                     });
                 }
             };
@@ -38,7 +37,6 @@ impl Orders for Seller {
                 // Amazon leaves out the last minutes by itself.
                 is_whole: true,
                 orders: page.orders.into_iter().filter_map(listed).collect(),
-                points_left: None,
             })
         })
     }
@@ -49,7 +47,6 @@ impl Orders for Seller {
             let order = seller.get_order(&order).await?;
             Ok(OrderRead {
                 told: order.map(told),
-                points_left: None,
             })
         })
     }

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::operation::Operation;
+use super::operation::{Operation, Rates};
 use super::token::Tokens;
 use crate::inbound::Secret;
 use crate::outbound::{CallError, said};
@@ -45,13 +45,15 @@ pub(super) struct Wire {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
     pub(super) tokens: Tokens,
+    pub(super) rates: Arc<dyn Rates>,
     /// Time for a whole call, with its tokens.
     pub(super) call_max: Duration,
 }
 
 impl Wire {
-    /// Makes a call. Behind its time nothing of it is sent any more.
+    /// Makes a call, once it may be made. Behind its time nothing of it is sent any more.
     pub(super) async fn call(&self, request: &Request<'_>) -> Result<Answer, CallError> {
+        self.rates.turn(request.operation).await;
         let call = tokio::time::timeout(self.call_max, self.call_with_token(request));
         let unknown = |_| CallError::Unknown("nothing in time".to_owned());
         call.await.map_err(unknown)?
@@ -94,7 +96,10 @@ impl Wire {
         let answer = call.send().await;
         let mut answer = answer.map_err(|error| unanswered(&error))?;
         let status = answer.status();
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        let is_over = status == StatusCode::TOO_MANY_REQUESTS;
+        let granted = granted(answer.headers());
+        self.rates.told(request.operation, granted, is_over);
+        if is_over {
             let retry_after = pause(answer.headers(), request.operation);
             return Err(CallError::Throttled { retry_after });
         }
@@ -154,11 +159,19 @@ pub(super) async fn read_body(answer: &mut reqwest::Response) -> Result<Vec<u8>,
     }
 }
 
+fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Calls that are granted a second.
+fn granted(headers: &HeaderMap) -> Option<f64> {
+    let per_s = number(headers, "x-amzn-ratelimit-limit");
+    per_s.filter(|per_s| per_s.is_finite() && *per_s > 0.0)
+}
+
 /// How long to wait: as Amazon says, or as long as one more call takes to be granted.
 fn pause(headers: &HeaderMap, operation: Operation) -> Duration {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let granted = number("x-amzn-ratelimit-limit").filter(|per_s| *per_s > 0.0);
-    let told = number("retry-after").or_else(|| granted.map(|per_s| per_s.recip()));
+    let told = number(headers, "retry-after").or_else(|| granted(headers).map(f64::recip));
     let told = told.and_then(|s| Duration::try_from_secs_f64(s).ok());
     told.unwrap_or_else(|| operation.pause()).min(PAUSE_MAX)
 }

@@ -115,7 +115,6 @@ impl Worker {
         }
         let answer = link.orders.orders.order(order.clone()).await;
         let answer = answer.map_err(|error| later(error.to_string()))?;
-        read.correct(answer.points_left);
         let Some(told) = answer.told else {
             return Ok(None);
         };

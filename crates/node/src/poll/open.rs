@@ -56,7 +56,6 @@ async fn read(
     let spend = &link.orders.read;
     let read = patiently(spend, clock, || link.orders.orders.order(order.clone())).await;
     let read = read.map_err(|error| format!("order {order} could not be read: {error}"))?;
-    spend.correct(read.points_left);
     read.told.map_or(Ok(None), |told| order_of(link, &told))
 }
 

@@ -45,7 +45,6 @@ impl Poller {
                     return Ok(Err(error));
                 }
             };
-            self.link.orders.read.correct(read.points_left);
             delivery = read.told.as_ref().map(|told| told.delivery_id.clone());
             if let Some(told) = read.told {
                 self.store(told).await?;

@@ -54,7 +54,6 @@ impl Poller {
         loop {
             let cursor = progress.standing.cursor.clone();
             let page = link.orders.changed(cursor).await?;
-            link.list.correct(page.points_left);
             let looked_until = page.looked_until.unwrap_or(Timestamp::MAX);
             read_up_to = read_up_to.min(match page.is_whole {
                 true => looked_until,

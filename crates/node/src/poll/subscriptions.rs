@@ -8,9 +8,12 @@ use crossdock_model::Duration;
 use crossdock_model::command::{ChannelCommand, ExceptionCommand};
 
 use super::Poller;
+use crate::spend::Spend;
 
 /// Kind of the exception about webhooks that are not sent any more.
 const SUBSCRIPTION_LOST: &str = "subscription_lost";
+/// Points of a shop that making one costs at most.
+const SUBSCRIBE_POINTS: u32 = 20;
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_minutes(1);
 
@@ -62,7 +65,9 @@ impl Poller {
             // What happened meanwhile was told to nobody.
             self.link.waits.hurry();
         }
+        let spend = Spend::new(&self.link.numbers.purse, SUBSCRIBE_POINTS, 0, &self.clock);
         for topic in missing {
+            spend.take().await;
             let made: Result<(), AdminError> = admin.subscribe(topic, url).await;
             if let Err(error) = made {
                 tracing::warn!(channel = %self.link.channel, topic, %error, "not subscribed; tried again");

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration as Wait;
 
 use crossdock_channels::{
-    Called, Calling, Listed, NumberSet, NumberShown, Numbers, OrderRead, Orders, OrdersListed,
-    Reading, SetOutcome, Told, amazon, shopify,
+    Calling, Listed, NumberSet, NumberShown, Numbers, OrderRead, Orders, OrdersListed, Reading,
+    SetOutcome, Told, amazon, shopify,
 };
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{LocationCommand, SkuCommand};

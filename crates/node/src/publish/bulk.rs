@@ -16,6 +16,7 @@ use crossdock_runtime::{BUCKETS, CALLS_MAX, Number};
 
 use super::Publisher;
 use crate::links::BulkLink;
+use crate::spend::Spend;
 
 /// A number that is handed over.
 struct Handed {
@@ -37,7 +38,8 @@ impl Publisher {
         self.end_unnamed(link).await;
         loop {
             let now = self.clock.now();
-            let is_due = self.desk().may_wait(now) >= link.waiting_min && link.spend.try_take();
+            let is_due = self.desk().may_wait(now) >= link.waiting_min
+                && link.spends.iter().all(Spend::try_take);
             let pause = match is_due {
                 true => self.hand_over_once(link).await,
                 false => link.look_every,

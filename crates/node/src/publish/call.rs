@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crossdock_channels::{CallError, Called, NumberSet, NumberShown, SetOutcome};
+use crossdock_channels::{CallError, NumberSet, NumberShown, SetOutcome};
 use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd};
 use crossdock_model::v1::{CallOutcome, ShownLevel};
@@ -133,7 +133,7 @@ impl Publisher {
                 self.link.channel, begun.bucket, begun.call
             ),
         });
-        let (answers, result) = self.settle(
+        let (answers, result) = settle(
             self.link.numbers.numbers.set(numbers.collect()).await,
             calls.len(),
         );
@@ -180,8 +180,7 @@ impl Publisher {
         let numbers: Vec<(ListingId, SourceId)> =
             reads.iter().map(|(_, number)| number.clone()).collect();
         let asked_at = self.clock.now();
-        let (answers, result) =
-            self.settle(self.link.numbers.numbers.read(numbers).await, reads.len());
+        let (answers, result) = settle(self.link.numbers.numbers.read(numbers).await, reads.len());
         let shown = reads.iter().zip(&answers).filter_map(|(read, shown)| {
             let ((bucket, number), shown) = (read, shown.as_ref()?);
             Some(self.show(*bucket, number, shown, asked_at))
@@ -232,26 +231,19 @@ impl Publisher {
             }
         }
     }
+}
 
-    /// What was answered, for as many numbers as were asked about.
-    pub(super) fn settle<T>(
-        &self,
-        called: Result<Called<T>, CallError>,
-        asked: usize,
-    ) -> (Vec<T>, Result<(), CallError>) {
-        match called {
-            Ok(Called {
-                mut answers,
-                points_left,
-            }) => {
-                if let Some(left) = points_left {
-                    self.link.numbers.purse.correct(left, self.clock.now());
-                }
-                answers.truncate(asked);
-                (answers, Ok(()))
-            }
-            Err(error) => (Vec::new(), Err(error)),
+/// What was answered, for as many numbers as were asked about.
+pub(super) fn settle<T>(
+    called: Result<Vec<T>, CallError>,
+    asked: usize,
+) -> (Vec<T>, Result<(), CallError>) {
+    match called {
+        Ok(mut answers) => {
+            answers.truncate(asked);
+            (answers, Ok(()))
         }
+        Err(error) => (Vec::new(), Err(error)),
     }
 }
 

@@ -19,7 +19,9 @@ use crossdock_model::command::{BucketCommand, ChannelCommand, ExceptionCommand};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, Timestamp,
 };
-use crossdock_runtime::{AskError, BUCKETS, Budget, By, Clock, Desk, Handle, Offers, Outbound};
+use crossdock_runtime::{
+    AskError, BUCKETS, By, Clock, Desk, Funds, Handle, Offers, Outbound, Pick,
+};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -128,10 +130,6 @@ impl Publisher {
         }
     }
 
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.link.numbers.purse.budget()
-    }
-
     /// The same publisher, that notes there how long changes take.
     #[must_use]
     pub fn noting(self, lags: &Arc<Lags>) -> Self {
@@ -159,17 +157,31 @@ impl Publisher {
         self.link.may_write().await;
         loop {
             let now = self.clock.now();
-            let freed = self.link.numbers.purse.freed();
-            let picked = self.desk().pick(&mut self.budget(), now);
-            if let Some(pick) = picked {
+            let numbers = &self.link.numbers;
+            let (freed, reads_freed) = (numbers.purse.freed(), numbers.read_purse().freed());
+            if let Some(pick) = self.pick(now) {
                 tokio::spawn(Arc::clone(&self).call(pick));
                 continue;
             }
-            let due = self.desk().next_due(&self.budget(), now);
+            let due = self.desk().next_due(now);
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = freed => {}
+                () = reads_freed => {}
                 () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {}
+            }
+        }
+    }
+
+    /// Numbers for the next call, which is paid then.
+    fn pick(&self, now: Timestamp) -> Option<Pick> {
+        let (mut desk, numbers) = (self.desk(), &self.link.numbers);
+        let mut sets = numbers.purse.budget();
+        match &numbers.read_purse {
+            None => desk.pick(&mut *sets, now),
+            Some(reads) => {
+                let (sets, reads) = (&mut *sets, &mut *reads.budget());
+                desk.pick(Funds::Apart { sets, reads }, now)
             }
         }
     }

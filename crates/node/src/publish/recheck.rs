@@ -13,6 +13,7 @@ use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::{BUCKETS, Number};
 
 use super::Publisher;
+use super::call::settle;
 
 /// Pause before a call is tried again that the budget, or the channel, does not allow now.
 const NOT_NOW: Duration = Duration::from_s(5);
@@ -54,12 +55,13 @@ impl Publisher {
         // What the channel does not answer about is passed over: it is looked at again with the next round.
         while failures < TRIES_MAX {
             let asked_at = self.clock.now();
-            if !self.budget().take_spare(cost, asked_at) {
+            let purse = self.link.numbers.read_purse();
+            if !purse.budget().take_spare(cost, asked_at) {
                 self.clock.sleep(NOT_NOW).await;
                 continue;
             }
             let read = self.link.numbers.numbers.read(page.to_vec()).await;
-            if let (shown, Ok(())) = self.settle(read, page.len()) {
+            if let (shown, Ok(())) = settle(read, page.len()) {
                 self.compare(bucket, page, &shown, asked_at).await;
                 return;
             }

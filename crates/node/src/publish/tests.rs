@@ -10,7 +10,7 @@ mod slow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration as Wait;
 
-use crossdock_channels::{Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
+use crossdock_channels::{Calling, NumberSet, NumberShown, Numbers, SetOutcome};
 use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardWrite};
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{
@@ -19,7 +19,7 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{ListingId, LocationId, SkuId, SourceId};
 use crossdock_runtime::{
-    DeskLimits, Node, Options, PausedClock, RealClock, Unconnected, bucket_of, testing,
+    Budget, DeskLimits, Node, Options, PausedClock, RealClock, Unconnected, bucket_of, testing,
 };
 
 use super::*;
@@ -66,7 +66,7 @@ impl Shop {
         lock(&self.0)
     }
 
-    fn call<T>(&self, answer: impl FnOnce(&mut Books) -> Vec<T>) -> Result<Called<T>, CallError> {
+    fn call<T>(&self, answer: impl FnOnce(&mut Books) -> Vec<T>) -> Result<Vec<T>, CallError> {
         let mut books = self.books();
         books.calls += 1;
         let fault = books.faults.pop_front();
@@ -82,10 +82,7 @@ impl Shop {
         let answers = answer(&mut books);
         match fault {
             Some(_) => Err(CallError::Unknown("no answer".to_owned())),
-            None => Ok(Called {
-                answers,
-                points_left: None,
-            }),
+            None => Ok(answers),
         }
     }
 }

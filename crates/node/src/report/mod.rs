@@ -15,20 +15,19 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use crossdock_channels::Repeat;
-use crossdock_channels::amazon::Operation;
 use crossdock_model::answer::ReportTask;
 use crossdock_model::command::{OrderCommand, ReportCall, Said};
 use crossdock_model::v1::{ChannelMode, LineUnits};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, LocationId,
 };
-use crossdock_runtime::{Budget, By, Clock, Handle, ReportFuture, Reports};
+use crossdock_runtime::{By, Clock, Handle, ReportFuture, Reports};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{Config, Publish};
-use crate::links::{Link, Links};
-use crate::spend::{Purse, Spend};
+use crate::links::{Link, Links, SellerLink};
+use crate::spend::Spend;
 use amazon::Account;
 use figures::Figures;
 use shopify::{Shop, ShopOptions};
@@ -213,12 +212,8 @@ fn told_by(
         };
         return Some(Arc::new(Shop::new(admin.clone(), options, spend)));
     }
-    let seller = link.seller.clone()?;
-    let operation = Operation::ConfirmShipment;
-    let per_h = operation.per_hour().into();
-    let budget = Budget::per_hour(per_h, operation.burst(), clock.now());
-    let spend = Spend::new(&Purse::new(budget), 1, 0, clock);
-    Some(Arc::new(Account::new(seller, spend)))
+    let SellerLink { seller, confirm } = link.seller.as_ref()?;
+    Some(Arc::new(Account::new(seller.clone(), confirm.clone())))
 }
 
 /// The shop's places by our locations.

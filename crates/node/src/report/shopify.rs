@@ -78,8 +78,7 @@ impl Shop {
         let place = self.options.places.get(parcel.location);
         for _ in 0..ROUNDS_MAX {
             let parts = self.admin.fulfilment_orders(order).await;
-            let (parts, left) = parts.map_err(|error| stopped(error, false))?;
-            self.spend[0].correct(left);
+            let parts = parts.map_err(|error| stopped(error, false))?;
             let planned = plan(&parts, parcel.lines, place.map(String::as_str))?;
             let Some(place) = place.filter(|_| !planned.moves.is_empty()) else {
                 return self.create(parcel, planned.sends).await;

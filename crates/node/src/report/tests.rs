@@ -34,9 +34,9 @@ where
     text.as_ref().parse().unwrap()
 }
 
-fn spend(clock: &Arc<dyn Clock>) -> Spend {
-    let purse = Purse::new(Budget::new(1_000_000, 1_000_000, clock.now()));
-    Spend::new(&purse, 1, 0, clock)
+/// Points without end.
+fn purse(clock: &Arc<dyn Clock>) -> Arc<Purse> {
+    Purse::new(Budget::new(1_000_000, 1_000_000, clock.now()))
 }
 
 fn clock() -> Arc<dyn Clock> {

@@ -3,12 +3,12 @@
 mod calls;
 mod feeds;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
 use crossdock_channels::amazon::{
-    Cursor, FEED_NUMBERS_MAX, FeedReport, FeedState, ORDER, Operation, Package, Searched, Seller,
-    SellerAccount, StoredOrder, Taken, map,
+    Cursor, FEED_NUMBERS_MAX, FeedReport, FeedState, ORDER, Operation, Package, Rates, Searched,
+    Seller, SellerAccount, StoredOrder, Taken, Turn, map,
 };
 use crossdock_channels::{
     Bulk, BulkState, CallError, ChannelOrder, Inbound, NumberSet, Numbers, Secret, SetOutcome,
@@ -51,9 +51,32 @@ fn account(endpoint: &str, options: &Options) -> SellerAccount {
     }
 }
 
+/// Calls that wait for nothing, and what their answers say of the rate: calls a second, and whether it was one too many.
+#[derive(Default)]
+struct Heard {
+    turns: Mutex<Vec<Operation>>,
+    told: Mutex<Vec<(Operation, Option<f64>, bool)>>,
+}
+
+impl Rates for Heard {
+    fn turn(&self, operation: Operation) -> Turn {
+        self.turns.lock().unwrap().push(operation);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn told(&self, operation: Operation, granted_per_s: Option<f64>, is_over: bool) {
+        let told = (operation, granted_per_s, is_over);
+        self.told.lock().unwrap().push(told);
+    }
+}
+
 fn client(account: SellerAccount, clock: &Arc<PausedClock>) -> Seller {
+    heard_by(account, clock, Arc::default())
+}
+
+fn heard_by(account: SellerAccount, clock: &Arc<PausedClock>, heard: Arc<Heard>) -> Seller {
     let clock = Arc::clone(clock);
-    Seller::new(account, Arc::new(move || clock.now())).unwrap()
+    Seller::new(account, Arc::new(move || clock.now()), heard).unwrap()
 }
 
 impl Scene {
@@ -107,13 +130,13 @@ impl Scene {
             change_from: None,
             key: "amazon:1:1".to_owned(),
         };
-        Ok(self.seller.set(vec![number]).await?.answers)
+        self.seller.set(vec![number]).await
     }
 
     /// Units that the account says it shows; `None`: it does not have the SKU.
     async fn read(&self, sku: &str) -> Result<Option<i64>, CallError> {
         let number = (sku.parse().unwrap(), "amazon/DEFAULT".parse().unwrap());
-        let mut answers = self.seller.read(vec![number]).await?.answers;
+        let mut answers = self.seller.read(vec![number]).await?;
         Ok(answers.pop().unwrap().and_then(|shown| shown.units))
     }
 

@@ -1,16 +1,16 @@
 //! The connector's client against the shop, over loopback: what is done, and what is known of it afterwards.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossdock_channels::shopify::admin::{Admin, AdminOptions};
+use crossdock_channels::shopify::admin::{Admin, AdminOptions, Points, Wait};
 use crossdock_channels::shopify::verify;
 use crossdock_channels::{
     CallError, Delivery, NumberSet, NumberShown, Numbers, Secret, SetOutcome,
 };
 use crossdock_model::{ListingId, SourceId, Timestamp};
-use crossdock_runtime::PausedClock;
 use crossdock_runtime::testing::in_time;
+use crossdock_runtime::{Clock, PausedClock};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -23,6 +23,7 @@ struct World {
     clock: Arc<PausedClock>,
     serving: Serving,
     admin: Admin,
+    ledger: Arc<Ledger>,
     products: Vec<Product>,
     place: u64,
 }
@@ -32,10 +33,36 @@ const CALL_MAX: Duration = Duration::from_secs(20);
 /// Where answers are waited for in vain.
 const SILENT_MAX: Duration = Duration::from_secs(1);
 
-fn admin(url: &str, token: &str, call_max: Duration) -> Admin {
+fn admin((url, token): (&str, &str), call_max: Duration, points: Arc<Ledger>) -> Admin {
     let mut options = AdminOptions::new(url, Secret::new(token));
     options.call_max = call_max;
-    Admin::new(&options).unwrap()
+    Admin::new(&options, points).unwrap()
+}
+
+/// What calls are paid from: points without end.
+struct Ledger {
+    clock: Arc<PausedClock>,
+    /// What was taken for calls beyond the first.
+    taken: Mutex<Vec<u32>>,
+    /// What the shop said last is left.
+    left: Mutex<Option<u32>>,
+}
+
+impl Points for Ledger {
+    fn take(&self, points: u32) -> Wait {
+        self.taken.lock().unwrap().push(points);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn pause(&self, time: Duration) -> Wait {
+        let clock = Arc::clone(&self.clock);
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        Box::pin(async move { clock.sleep(crossdock_model::Duration::from_ms(ms)).await })
+    }
+
+    fn correct(&self, left: u32) {
+        *self.left.lock().unwrap() = Some(left);
+    }
 }
 
 /// A shop of three products with ten units of each, that is called.
@@ -61,8 +88,14 @@ async fn world(faults: Faults, rate: Rate) -> World {
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let serving = shop.serve(listener).unwrap();
+    let ledger = Arc::new(Ledger {
+        clock: Arc::clone(&clock),
+        taken: Mutex::default(),
+        left: Mutex::default(),
+    });
     World {
-        admin: admin(serving.url(), TOKEN, CALL_MAX),
+        admin: admin((serving.url(), TOKEN), CALL_MAX, Arc::clone(&ledger)),
+        ledger,
         shop,
         clock,
         serving,
@@ -91,13 +124,19 @@ impl World {
     }
 
     async fn set(&self, numbers: Vec<NumberSet>) -> Result<Vec<SetOutcome>, CallError> {
-        Ok(self.admin.set(numbers).await?.answers)
+        self.admin.set(numbers).await
     }
 
     /// As [`World::set`], by a client that waits no longer than a moment.
     async fn set_hastily(&self, numbers: Vec<NumberSet>) -> Result<Vec<SetOutcome>, CallError> {
-        let hasty = admin(self.serving.url(), TOKEN, SILENT_MAX);
-        Ok(hasty.set(numbers).await?.answers)
+        let ledger = Arc::clone(&self.ledger);
+        let hasty = admin((self.serving.url(), TOKEN), SILENT_MAX, ledger);
+        hasty.set(numbers).await
+    }
+
+    /// Points that the shop said are left.
+    fn left(&self) -> Option<u32> {
+        *self.ledger.left.lock().unwrap()
     }
 
     fn shown(&self) -> Vec<i64> {
@@ -121,8 +160,8 @@ async fn numbers_are_set_and_read() {
     let world = world(Faults::default(), Rate::STANDARD).await;
     let numbers = vec![world.number(0, 4, 10, "1"), world.number(1, 10, 10, "1")];
     let called = world.admin.set(numbers).await.unwrap();
-    assert_eq!(called.answers, [CONFIRMED, CONFIRMED]);
-    assert_eq!(called.points_left, Some(1988));
+    assert_eq!(called, [CONFIRMED, CONFIRMED]);
+    assert_eq!(world.left(), Some(1988));
     assert_eq!(world.shown(), [4, 10, 10]);
 
     let elsewhere = SourceId::new("shop/1").unwrap();
@@ -136,7 +175,7 @@ async fn numbers_are_set_and_read() {
         (variant, world.place()),
         (world.listing(2), world.place()),
     ];
-    let read = world.admin.read(asked).await.unwrap().answers;
+    let read = world.admin.read(asked).await.unwrap();
     let shown = |units| Some(NumberShown { units, at: NOW });
     assert_eq!(read, [shown(Some(4)), None, None, shown(None)]);
 }
@@ -248,13 +287,14 @@ async fn what_was_surely_not_done_is_said_to_be_so() {
         let failed = world.set_hastily(call()).await;
         assert!(matches!(failed, Err(CallError::Unknown(_))), "{failed:?}");
     }
-    let stranger = admin(world.serving.url(), "shpat_other", CALL_MAX);
+    let ledger = || Arc::clone(&world.ledger);
+    let stranger = admin((world.serving.url(), "shpat_other"), CALL_MAX, ledger());
     let stranger = stranger.set(call()).await;
     let Err(CallError::NotDone(said)) = stranger else {
         panic!("{stranger:?}")
     };
     assert!(said.contains("token") && !said.contains("shpat"), "{said}");
-    let nobody = admin("http://127.0.0.1:1", TOKEN, CALL_MAX);
+    let nobody = admin(("http://127.0.0.1:1", TOKEN), CALL_MAX, ledger());
     let nobody = nobody.set(call()).await;
     assert!(matches!(nobody, Err(CallError::NotDone(_))), "{nobody:?}");
     assert_eq!(world.shown()[0], 10);
@@ -267,12 +307,9 @@ async fn calls_are_paid_from_a_budget_that_comes_back() {
         restore_per_s: 10.0,
     };
     let world = world(Faults::default(), rate).await;
-    let first = world
-        .admin
-        .set(vec![world.number(0, 4, 10, "1")])
-        .await
-        .unwrap();
-    assert_eq!(first.points_left, Some(6));
+    let first = world.set(vec![world.number(0, 4, 10, "1")]).await;
+    assert!(first.is_ok(), "{first:?}");
+    assert_eq!(world.left(), Some(6));
     let throttled = CallError::Throttled {
         retry_after: Duration::from_millis(700),
     };

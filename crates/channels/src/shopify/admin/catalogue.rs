@@ -37,7 +37,6 @@ impl Admin {
         Ok(Variants {
             variants: variants?,
             next: next_page(&page)?,
-            points_left: reply.points_left,
         })
     }
 
@@ -49,7 +48,7 @@ impl Admin {
         let mut places = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PLACE_PAGES_MAX {
-            let reply = self.call(PLACES, json!({ "after": after })).await?;
+            let reply = self.page(PLACES, json!({}), after.as_deref()).await?;
             let page = payload(&reply, "locations")?;
             for node in page.list("nodes")? {
                 places.push(Place {

@@ -94,20 +94,22 @@ pub struct Parcel {
 }
 
 impl Admin {
-    /// What of an order is to be sent from where, and what is left of the app's budget. *Read*: may be repeated.
+    /// What of an order is to be sent from where. *Read*: may be repeated.
     ///
     /// # Errors
     /// [`AdminError`].
     pub async fn fulfilment_orders(
         &self,
         order: &ExternalId,
-    ) -> Result<(Vec<FulfilmentOrder>, Option<u32>), AdminError> {
+    ) -> Result<Vec<FulfilmentOrder>, AdminError> {
         let id = gid("Order", order.as_str());
         let mut found = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let variables = json!({ "id": id, "after": after });
-            let mut reply = self.call(FULFILMENT_ORDERS, variables).await?;
+            let about = json!({ "id": id });
+            let mut reply = self
+                .page(FULFILMENT_ORDERS, about, after.as_deref())
+                .await?;
             after = next_page(&payload(&reply, "order")?.need("fulfillmentOrders")?)?;
             let nodes = reply.data["order"]["fulfillmentOrders"]["nodes"].as_array_mut();
             for mut node in nodes.map(std::mem::take).unwrap_or_default() {
@@ -115,7 +117,7 @@ impl Admin {
                 found.push(fulfilment_order(&Part::root(&node)?)?);
             }
             if after.is_none() {
-                return Ok((found, reply.points_left));
+                return Ok(found);
             }
         }
         Err(AdminError::Refused(

@@ -24,8 +24,9 @@ impl Admin {
             if info["hasNextPage"] != true {
                 return Ok(());
             }
-            let variables = json!({ "id": id, "after": info["endCursor"] });
-            let mut reply = self.call_patiently(document, variables).await?;
+            let (about, after) = (json!({ "id": id }), info["endCursor"].as_str());
+            let after = after.unwrap_or_default().to_owned();
+            let mut reply = self.page_patiently(document, about, &after).await?;
             next_page(&payload(&reply, "node")?.need(list)?)?;
             let mut page = reply.data["node"][list].take();
             let more = page["nodes"].as_array_mut().map(std::mem::take);
@@ -40,13 +41,18 @@ impl Admin {
     }
 
     /// Waits for the budget: a thing that was read in part would cost all of it again from its beginning.
-    async fn call_patiently(&self, document: &str, variables: Value) -> Result<Reply, CallError> {
+    async fn page_patiently(
+        &self,
+        document: &str,
+        about: Value,
+        after: &str,
+    ) -> Result<Reply, CallError> {
         let mut tries = 1;
         loop {
-            match self.call(document, variables.clone()).await {
+            match self.page(document, about.clone(), Some(after)).await {
                 Err(CallError::Throttled { retry_after }) if tries < TRIES_MAX => {
                     tries += 1;
-                    tokio::time::sleep(retry_after).await;
+                    self.points.pause(retry_after).await;
                 }
                 called => return called,
             }

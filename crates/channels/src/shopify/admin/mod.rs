@@ -13,6 +13,8 @@ mod reading;
 mod reply;
 mod subscriptions;
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossdock_model::Timestamp;
@@ -53,10 +55,28 @@ pub const DOCUMENTS: [&str; 16] = [
     subscriptions::CREATE,
     subscriptions::LIST,
 ];
+/// Points that a further page of a list costs at most.
+const PAGE_POINTS: u32 = 400;
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Connections that are kept for later calls.
 const IDLE_MAX: usize = 8;
+
+/// Ends once something may go on.
+pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What calls of a shop are paid from.
+pub trait Points: Send + Sync {
+    /// Ends once a call may be made that costs as much, and takes that. The first call about anything is paid by whoever
+    /// makes it; those that it takes beyond that are paid here.
+    fn take(&self, points: u32) -> Wait;
+
+    /// Ends after that time.
+    fn pause(&self, time: Duration) -> Wait;
+
+    /// The shop says what is left.
+    fn correct(&self, left: u32);
+}
 
 /// Which shop is called, and as whom.
 #[derive(Debug, Clone)]
@@ -88,15 +108,16 @@ pub struct Admin {
     client: reqwest::Client,
     endpoint: reqwest::Url,
     token: HeaderValue,
+    points: Arc<dyn Points>,
     call_max: Duration,
 }
 
 impl Admin {
-    /// A shop. Nothing is called yet.
+    /// A shop, and what its calls are paid from. Nothing is called yet.
     ///
     /// # Errors
     /// [`CallError::NotDone`] when nothing can be called with these options.
-    pub fn new(options: &AdminOptions) -> Result<Self, CallError> {
+    pub fn new(options: &AdminOptions, points: Arc<dyn Points>) -> Result<Self, CallError> {
         let not_done = |problem: &str| CallError::NotDone(problem.to_owned());
         let path = format!("admin/api/{API_VERSION}/graphql.json");
         let endpoint = reqwest::Url::parse(&options.shop).and_then(|shop| shop.join(&path));
@@ -118,6 +139,7 @@ impl Admin {
             client,
             endpoint,
             token,
+            points,
             call_max: options.call_max,
         })
     }
@@ -147,12 +169,30 @@ impl Admin {
             }
             body.extend_from_slice(&chunk);
         }
-        reply::read(&Answered {
+        let (left, reply) = reply::read(&Answered {
             status,
             date: date.as_deref(),
             retry_after: retry_after.as_deref(),
             body: &body,
-        })
+        });
+        if let Some(left) = left {
+            self.points.correct(left);
+        }
+        reply
+    }
+
+    /// A page of a list; `after`: where it goes on. Those after the first are paid here.
+    async fn page(
+        &self,
+        document: &str,
+        mut variables: Value,
+        after: Option<&str>,
+    ) -> Result<Reply, CallError> {
+        if after.is_some() {
+            self.points.take(PAGE_POINTS).await;
+        }
+        variables["after"] = after.into();
+        self.call(document, variables).await
     }
 
     fn failure(&self, error: reqwest::Error) -> CallError {
@@ -296,7 +336,6 @@ mod tests {
         let errors = json!([{ "code": long, "field": null, "message": long }]);
         let reply = Reply {
             data: json!({ "operation": { "userErrors": errors } }),
-            points_left: None,
             at: None,
         };
         let refused = accepted(&reply, "operation", "userErrors").map(drop);
@@ -309,7 +348,22 @@ mod tests {
     /// A token is sent to nobody who cannot be trusted to keep it, and is never shown.
     #[test]
     fn tokens_go_over_tls() {
-        let of = |shop: &str, token: &str| Admin::new(&AdminOptions::new(shop, Secret::new(token)));
+        struct Free;
+        impl Points for Free {
+            fn take(&self, _points: u32) -> Wait {
+                Box::pin(std::future::ready(()))
+            }
+
+            fn pause(&self, _time: Duration) -> Wait {
+                Box::pin(std::future::ready(()))
+            }
+
+            fn correct(&self, _left: u32) {}
+        }
+        let of = |shop: &str, token: &str| {
+            let options = AdminOptions::new(shop, Secret::new(token));
+            Admin::new(&options, Arc::new(Free))
+        };
         for shop in [
             "https://example.myshopify.com",
             "https://example.com/",

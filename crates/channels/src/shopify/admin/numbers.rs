@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::gid::{gid, is_id, uuid};
 use super::{Admin, Reply, payload, time_of, unclear, user_errors, words};
 use crate::fields::{MapError, Part};
-use crate::outbound::{CallError, Called, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
+use crate::outbound::{CallError, Calling, NumberSet, NumberShown, Numbers, SetOutcome};
 use crate::shopify::COUNTED;
 
 /// Numbers in one call at most, as the API takes no longer list.
@@ -50,7 +50,7 @@ impl Numbers for Admin {
 }
 
 impl Admin {
-    async fn set_numbers(&self, numbers: &[NumberSet]) -> Result<Called<SetOutcome>, CallError> {
+    async fn set_numbers(&self, numbers: &[NumberSet]) -> Result<Vec<SetOutcome>, CallError> {
         let mut sent = Vec::new();
         let mut answers = Vec::new();
         for number in numbers {
@@ -63,27 +63,22 @@ impl Admin {
             }
         }
         check_count(sent.len())?;
-        let mut points_left = None;
         let mut outcomes = Vec::new();
         if !sent.is_empty() {
             let reply = self.call(SET, set_variables(&sent)).await?;
-            points_left = reply.points_left;
             outcomes = set_outcomes(&reply, sent.len())?;
         }
         let mut outcomes = outcomes.into_iter();
         let answers = answers
             .into_iter()
             .filter_map(|answer| answer.or_else(|| outcomes.next()));
-        Ok(Called {
-            answers: answers.collect(),
-            points_left,
-        })
+        Ok(answers.collect())
     }
 
     async fn read_numbers(
         &self,
         numbers: &[(ListingId, SourceId)],
-    ) -> Result<Called<Option<NumberShown>>, CallError> {
+    ) -> Result<Vec<Option<NumberShown>>, CallError> {
         check_count(numbers.len())?;
         let mut by_place: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
         for (at, (listing, place)) in numbers.iter().enumerate() {
@@ -91,22 +86,18 @@ impl Admin {
                 by_place.entry(place).or_default().push((at, item));
             }
         }
-        let mut called = Called {
-            answers: vec![None; numbers.len()],
-            points_left: None,
-        };
+        let mut answers = vec![None; numbers.len()];
         for (place, items) in by_place {
             let ids = items.iter().map(|(_, item)| gid("InventoryItem", item));
             let ids: Vec<String> = ids.collect();
             let variables = json!({ "ids": ids, "place": gid("Location", place) });
             let reply = self.call(READ, variables).await?;
-            called.points_left = reply.points_left;
             let shown = shown(&reply)?;
             for (at, item) in items {
-                called.answers[at] = shown.get(item).cloned();
+                answers[at] = shown.get(item).cloned();
             }
         }
-        Ok(called)
+        Ok(answers)
     }
 }
 
@@ -254,7 +245,6 @@ mod tests {
     fn outcomes(payload: Value) -> Result<Vec<SetOutcome>, CallError> {
         let reply = Reply {
             data: json!({ "inventorySetQuantities": payload }),
-            points_left: None,
             at: Some(Timestamp::from_ms(5000)),
         };
         set_outcomes(&reply, 3)

@@ -99,8 +99,6 @@ pub struct Changed {
     pub orders: Vec<(ExternalId, Timestamp)>,
     /// Where the list goes on; `None`: it ends here.
     pub next: Option<String>,
-    /// What is left of the app's budget.
-    pub points_left: Option<u32>,
     /// When it was listed, by the shop's clock.
     pub at: Option<Timestamp>,
 }
@@ -132,7 +130,6 @@ impl Admin {
         Ok(Changed {
             orders: changed?,
             next: next_page(&orders)?,
-            points_left: reply.points_left,
             at: reply.at,
         })
     }
@@ -142,21 +139,21 @@ impl Admin {
     /// # Errors
     /// [`AdminError`]; it is refused also when it has more parts than are read.
     pub async fn order(&self, order: &ExternalId) -> Result<Option<ChannelOrder>, AdminError> {
-        let (body, _, _) = self.order_body(order).await?;
+        let (body, _) = self.order_body(order).await?;
         let read = body.map(|body| order::read(&Part::root(&body)?));
         Ok(read.transpose()?)
     }
 
-    /// An order as a webhook would have it, when it was read by the shop's clock, and what is left of the app's budget.
+    /// An order as a webhook would have it, and when it was read by the shop's clock.
     pub(super) async fn order_body(
         &self,
         order: &ExternalId,
-    ) -> Result<(Option<Value>, Option<Timestamp>, Option<u32>), AdminError> {
+    ) -> Result<(Option<Value>, Option<Timestamp>), AdminError> {
         let id = gid("Order", order.as_str());
         let mut reply = self.call(ORDER, json!({ "id": id })).await?;
         let mut order = reply.data["order"].take();
         if order.is_null() {
-            return Ok((None, reply.at, reply.points_left));
+            return Ok((None, reply.at));
         }
         self.complete(&mut order, "lineItems", LINES).await?;
         for (parts, list, document) in [
@@ -174,7 +171,7 @@ impl Admin {
                 self.complete(part, list, document).await?;
             }
         }
-        Ok((Some(rest(&order)), reply.at, reply.points_left))
+        Ok((Some(rest(&order)), reply.at))
     }
 }
 

@@ -64,7 +64,6 @@ impl Orders for Admin {
                 is_last: next.after.is_none(),
                 looked_until: page.at,
                 is_whole: false,
-                points_left: page.points_left,
             })
         })
     }
@@ -72,7 +71,7 @@ impl Orders for Admin {
     fn order(&self, order: ExternalId) -> Reading<OrderRead> {
         let admin = self.clone();
         Box::pin(async move {
-            let (body, at, points_left) = admin
+            let (body, at) = admin
                 .order_body(&order)
                 .await
                 .map_err(AdminError::of_reading)?;
@@ -86,7 +85,7 @@ impl Orders for Admin {
                     body,
                 }
             });
-            Ok(OrderRead { told, points_left })
+            Ok(OrderRead { told })
         })
     }
 }

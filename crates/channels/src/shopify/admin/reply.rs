@@ -27,42 +27,54 @@ pub(super) struct Answered<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reply {
     pub data: Value,
-    /// What is left of the app's budget.
-    pub points_left: Option<u32>,
     /// When, by the shop's clock.
     pub at: Option<Timestamp>,
 }
 
-/// Reads an answer.
-pub(super) fn read(answered: &Answered<'_>) -> Result<Reply, CallError> {
+/// Reads an answer: what is left of the app's budget, if it says so, and the data.
+pub(super) fn read(answered: &Answered<'_>) -> (Option<u32>, Result<Reply, CallError>) {
+    if let Err(error) = status(answered) {
+        return (None, Err(error));
+    }
+    match serde_json::from_slice::<Value>(answered.body) {
+        Ok(body) => {
+            let left = cost(&body, "throttleStatus/currentlyAvailable").map(points);
+            (left, data(&body, answered.date))
+        }
+        Err(_) => {
+            let error = CallError::Unknown("the answer is not JSON".to_owned());
+            (None, Err(error))
+        }
+    }
+}
+
+fn status(answered: &Answered<'_>) -> Result<(), CallError> {
     match answered.status {
-        200..=299 => {}
+        200..=299 => Ok(()),
         429 => {
             let seconds = answered
                 .retry_after
                 .and_then(|text| text.trim().parse().ok());
-            return Err(throttled(seconds));
+            Err(throttled(seconds))
         }
-        status @ (408 | 500..) => return Err(CallError::Unknown(format!("status {status}"))),
-        status @ (401 | 403) => {
-            return Err(CallError::NotDone(format!(
-                "status {status}: the token is not valid, or the app may not do this"
-            )));
-        }
-        status => return Err(CallError::NotDone(format!("status {status}"))),
+        status @ (408 | 500..) => Err(CallError::Unknown(format!("status {status}"))),
+        status @ (401 | 403) => Err(CallError::NotDone(format!(
+            "status {status}: the token is not valid, or the app may not do this"
+        ))),
+        status => Err(CallError::NotDone(format!("status {status}"))),
     }
-    let body: Value = serde_json::from_slice(answered.body)
-        .map_err(|_| CallError::Unknown("the answer is not JSON".to_owned()))?;
+}
+
+fn data(body: &Value, date: Option<&str>) -> Result<Reply, CallError> {
     let errors = body.get("errors").and_then(Value::as_array);
     if let Some(errors) = errors.filter(|errors| !errors.is_empty()) {
-        return Err(refusal(&body, errors));
+        return Err(refusal(body, errors));
     }
     let data = body.get("data").filter(|data| data.is_object());
     let data = data.ok_or_else(|| CallError::Unknown("the answer has no data".to_owned()))?;
     Ok(Reply {
         data: data.clone(),
-        points_left: cost(&body, "throttleStatus/currentlyAvailable").map(points),
-        at: answered.date.and_then(http_date),
+        at: date.and_then(http_date),
     })
 }
 
@@ -123,7 +135,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    fn said(status: u16, body: &str) -> Result<Reply, CallError> {
+    fn said(status: u16, body: &str) -> (Option<u32>, Result<Reply, CallError>) {
         read(&Answered {
             status,
             date: Some("Mon, 02 Nov 2026 14:30:00 GMT"),
@@ -136,8 +148,9 @@ mod tests {
     fn data_comes_with_the_budget_and_the_time() {
         let body = r#"{"data":{"a":{"id":"gid://shopify/A/820982911946154508"}},
             "extensions":{"cost":{"throttleStatus":{"currentlyAvailable":1958.0}}}}"#;
-        let reply = said(200, body).unwrap();
-        assert_eq!(reply.points_left, Some(1958));
+        let (left, reply) = said(200, body);
+        let reply = reply.unwrap();
+        assert_eq!(left, Some(1958));
         assert_eq!(reply.at, Some(Timestamp::from_ms(1_793_629_800_000)));
         assert_eq!(reply.data["a"]["id"], "gid://shopify/A/820982911946154508");
     }
@@ -192,7 +205,10 @@ mod tests {
             ),
         ];
         for (status, body, expected) in table {
-            assert_eq!(said(status, body), Err(expected), "{status} {body}");
+            let (left, reply) = said(status, body);
+            assert_eq!(reply, Err(expected), "{status} {body}");
+            let is_told = body.contains("currentlyAvailable");
+            assert_eq!(left, is_told.then_some(10), "{status} {body}");
         }
     }
 }

@@ -38,7 +38,7 @@ impl Admin {
         let mut told = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let reply = self.call(LIST, json!({ "after": after })).await?;
+            let reply = self.page(LIST, json!({}), after.as_deref()).await?;
             let page = payload(&reply, "webhookSubscriptions")?;
             for node in page.list("nodes")? {
                 let is_ours = node.text("uri").as_deref() == Some(url);

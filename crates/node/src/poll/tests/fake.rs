@@ -160,7 +160,6 @@ impl Orders for Fake {
             is_last,
             looked_until: self.list_lag.map(|lag| self.clock.now() - lag),
             is_whole: true,
-            points_left: None,
         };
         Box::pin(std::future::ready(Ok(listed)))
     }
@@ -175,7 +174,6 @@ impl Orders for Fake {
         let found = books.orders.iter().find(|(id, _, _)| *id == order);
         let read = OrderRead {
             told: found.map(|(_, at, body)| self.told(*at, body)),
-            points_left: None,
         };
         Box::pin(std::future::ready(Ok(read)))
     }
@@ -190,10 +188,7 @@ impl Numbers for Fake {
             SetOutcome::Confirmed { at }
         };
         let answers = numbers.iter().map(set).collect();
-        Box::pin(std::future::ready(Ok(Called {
-            answers,
-            points_left: None,
-        })))
+        Box::pin(std::future::ready(Ok(answers)))
     }
 
     fn read(&self, numbers: Vec<(ListingId, SourceId)>) -> Calling<Option<NumberShown>> {
@@ -206,9 +201,6 @@ impl Numbers for Fake {
                 at,
             })
         });
-        Box::pin(std::future::ready(Ok(Called {
-            answers: read.collect(),
-            points_left: None,
-        })))
+        Box::pin(std::future::ready(Ok(read.collect())))
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::links::Unlisted;
+use crate::rates::ShopPoints;
 
 const CREATE: &str = "webhookSubscriptionCreate";
 const LIST: &str = "webhookSubscriptions";
@@ -26,6 +27,8 @@ struct World {
 /// One process.
 struct Process {
     node: Node,
+    /// What its calls are paid from: more than the shop grants, unless it says what it does.
+    purse: Arc<Purse>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -66,7 +69,9 @@ impl World {
         let numbers = (fake as Arc<dyn Numbers>, limits, LONG);
         let orders = (Arc::new(Unlisted) as Arc<dyn Orders>, Pace::EASY);
         let mut link = Link::of(channel(), numbers, orders, &clock);
-        link.shop = Some(Admin::new(&options).unwrap());
+        let purse = Purse::new(Budget::per_hour(1, 1_000_000, clock.now()));
+        link.shop = Some(Admin::new(&options, ShopPoints::of(&purse, &clock)).unwrap());
+        link.numbers.purse = Arc::clone(&purse);
         link.webhook_url = Some("https://crossdock.example/webhooks/shop".to_owned());
         let links: Links = Arc::new(BTreeMap::from([(channel(), Arc::new(link))]));
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
@@ -75,7 +80,7 @@ impl World {
         let node = node.await.unwrap();
         let principal = CredentialId::new("test").unwrap();
         let tasks = start(&links, &node.handle(), &clock, &principal);
-        Process { node, tasks }
+        Process { node, purse, tasks }
     }
 
     fn carried_out(&self, operation: &str) -> u64 {
@@ -130,7 +135,9 @@ async fn every_topic_is_subscribed_once() {
             .await;
         let subscribed = world.shop.with(|store, _| store.subscribed());
         assert_eq!((subscribed, world.carried_out(CREATE)), (TOPICS.len(), all));
-        drop(process);
+        let clock = Arc::clone(&world.time) as Arc<dyn Clock>;
+        let left = |points| process.purse.budget().take(points, clock.now());
+        assert!(!left(2_001) && left(1_000), "the shop says what is left");
     }
 }
 

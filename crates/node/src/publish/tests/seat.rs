@@ -1,7 +1,7 @@
 //! A node that publishes to a seller's account over loopback, whose feeds are worked on when the test says so.
 
 use crossdock_channels::Secret;
-use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
+use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
 use crossdock_model::answer::NumberView;
 use crossdock_model::v1::ShownLevel;
 use crossdock_sim::amazon::{self, Faults, Listing, Market};
@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::links::BulkLink;
-use crate::spend::{Purse, Spend};
+use crate::rates::AccountRates;
+use crate::spend::Purse;
 
 /// Numbers; the seller has no listing for the last one.
 pub const NUMBERS: usize = 31;
@@ -24,6 +25,7 @@ pub const UNITS: u32 = 50;
 pub struct Seat {
     pub market: Arc<Market>,
     seller: Seller,
+    rates: Arc<AccountRates>,
     journal: Arc<MemoryJournal>,
     /// It goes on by itself, and leaps where the test says so.
     pub time: Arc<PausedClock>,
@@ -83,13 +85,15 @@ impl Seat {
             product_type: "PRODUCT".to_owned(),
             call_max: Wait::from_secs(10),
         };
+        let rates = AccountRates::new(&clock);
         let now = {
             let clock = Arc::clone(&clock);
             Arc::new(move || clock.now())
         };
         Self {
             market,
-            seller: Seller::new(account, now).unwrap(),
+            seller: Seller::new(account, now, Arc::clone(&rates) as Arc<dyn Rates>).unwrap(),
+            rates,
             journal: Arc::new(MemoryJournal::new(7, Timestamp::from_ms(1))),
             time,
             clock,
@@ -104,10 +108,6 @@ impl Seat {
             reads_max: 1,
             ..LIMITS
         };
-        let purse = |operation: Operation| {
-            let per_h = operation.per_hour().into();
-            Purse::new(Budget::per_hour(per_h, operation.burst(), self.clock.now()))
-        };
         let numbers = Arc::new(self.seller.clone()) as Arc<dyn Numbers>;
         let numbers = (numbers, limits, Duration::from_minutes(60));
         let mut link = Link::of(
@@ -116,10 +116,14 @@ impl Seat {
             (Arc::new(Unlisted), Pace::EASY),
             &self.clock,
         );
-        link.numbers.purse = purse(Operation::PatchListingsItem);
+        let rates = &self.rates;
+        link.numbers.purse = Arc::clone(rates.purse(Operation::PatchListingsItem));
+        link.numbers.read_purse = Some(Arc::clone(rates.purse(Operation::GetListingsItem)));
         link.numbers.bulk = Some(BulkLink {
             bulk: Arc::new(self.seller.clone()),
-            spend: Spend::new(&purse(Operation::CreateFeed), 1, 0, &self.clock),
+            spends: [Operation::CreateFeedDocument, Operation::CreateFeed]
+                .map(|operation| rates.spend(operation))
+                .into(),
             waiting_min: WAITING_MIN,
             look_every: Duration::from_ms(500),
             set_within: self.set_within,

@@ -1,9 +1,10 @@
 //! An account on Amazon that is told: each package is confirmed once, the rest is left to people.
 
-use crossdock_channels::amazon::{Operation, Seller, SellerAccount};
+use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
 use crossdock_sim::amazon::{self, Listing, Market};
 
 use super::*;
+use crate::rates::AccountRates;
 
 /// An account whose answers are lost half of the time.
 #[tokio::test(flavor = "multi_thread")]
@@ -44,10 +45,9 @@ async fn a_package_is_confirmed_once_however_often_it_is_said() {
         let clock = Arc::clone(&clock);
         Arc::new(move || clock.now())
     };
-    let seller = Seller::new(account, now).unwrap();
-    let per_s = Operation::ConfirmShipment.per_hour() / 3_600;
-    let budget = Budget::new(per_s, Operation::ConfirmShipment.burst(), clock.now());
-    let spend = Spend::new(&Purse::new(budget), 1, 0, &clock);
+    let rates = AccountRates::new(&clock);
+    let seller = Seller::new(account, now, Arc::clone(&rates) as Arc<dyn Rates>).unwrap();
+    let spend = rates.spend(Operation::ConfirmShipment);
     let scene = Scene::start(Arc::new(Account::new(seller, spend)), clock).await;
     for _ in 0..4 {
         let order = market

@@ -4,6 +4,7 @@ use crossdock_channels::shopify::admin::{Admin, AdminOptions};
 use crossdock_sim::shopify::{Fault, Faults, Serving, Store, StoreOptions};
 
 use super::*;
+use crate::rates::ShopPoints;
 
 /// A shop with two places that sells tees from the first of them; ours are sent from the second.
 struct ShopWorld {
@@ -34,14 +35,15 @@ impl ShopWorld {
         let serving = shop.serve(listener).unwrap();
         let mut options = AdminOptions::new(serving.url(), secret("token"));
         options.call_max = CALL_MAX;
+        let purse = purse(&clock);
         let told = Shop::new(
-            Admin::new(&options).unwrap(),
+            Admin::new(&options, ShopPoints::of(&purse, &clock)).unwrap(),
             ShopOptions {
                 places: [(id::<LocationId>("reno"), places[1].to_string())].into(),
                 notify: true,
                 refund: false,
             },
-            [spend(&clock), spend(&clock)],
+            [(); 2].map(|()| Spend::new(&purse, 1, 0, &clock)),
         );
         let scene = Scene::start(Arc::new(told), clock).await;
         Self {

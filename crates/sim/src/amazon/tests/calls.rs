@@ -267,3 +267,23 @@ async fn what_is_to_go_wrong_does_so_once() {
     let refused = scene.market.happened(Fault::TooMany, "patchListingsItem");
     assert_eq!(refused, 1);
 }
+
+/// Each call has its turn, and each answer says how many are granted, also one to a call too many.
+#[tokio::test]
+async fn what_is_granted_is_told_with_every_answer() {
+    let scene = Scene::plain().await;
+    let heard = Arc::new(Heard::default());
+    let account = account(&scene.endpoint, &Options::default());
+    let seller = heard_by(account, &scene.clock, Arc::clone(&heard));
+    scene.market.surely(Fault::TooMany, "createFeedDocument");
+    let refused = seller.create_feed_document().await;
+    assert!(
+        matches!(refused, Err(CallError::Throttled { .. })),
+        "{refused:?}"
+    );
+    seller.has_open_feeds(scene.clock.now()).await.unwrap();
+    let asked = [Operation::CreateFeedDocument, Operation::GetFeeds];
+    assert_eq!(*heard.turns.lock().unwrap(), asked);
+    let told = [(asked[0], Some(0.5), true), (asked[1], Some(0.0222), false)];
+    assert_eq!(*heard.told.lock().unwrap(), told);
+}

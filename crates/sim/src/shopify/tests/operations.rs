@@ -25,7 +25,7 @@ impl World {
     }
 
     async fn parts(&self, order: &ExternalId) -> Vec<FulfilmentOrder> {
-        self.admin.fulfilment_orders(order).await.unwrap().0
+        self.admin.fulfilment_orders(order).await.unwrap()
     }
 
     /// What a webhook says of the order now.
@@ -107,6 +107,8 @@ async fn long_orders_are_read_page_by_page() {
     let read = world.read(&order).await;
     assert_eq!(read.lines.len(), 170);
     assert_eq!(read, world.told(&order));
+    let pages = |world: &World| world.ledger.taken.lock().unwrap().len();
+    assert!(pages(&world) >= 2, "two pages beyond the first are paid");
     refill();
     let part = world.parts(&order).await.remove(0);
     assert_eq!(part.lines.len(), 170);
