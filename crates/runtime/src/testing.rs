@@ -49,12 +49,17 @@ pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// Lets time pass on a clock that stands still otherwise, as fast as the machine's own or slower; until nobody else has it.
 pub fn flow(clock: &Arc<PausedClock>) -> JoinHandle<()> {
+    flow_times(clock, 1)
+}
+
+/// The same, so many times as fast: where the machine is slow, so is the clock.
+pub fn flow_times(clock: &Arc<PausedClock>, times: u64) -> JoinHandle<()> {
     let clock = Arc::downgrade(clock);
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(Wait::from_millis(TICK_MS)).await;
             let Some(clock) = clock.upgrade() else { return };
-            clock.advance(Duration::from_ms(TICK_MS));
+            clock.advance(Duration::from_ms(TICK_MS * times));
         }
     })
 }

@@ -16,16 +16,16 @@ use crossdock_model::v1::{
     Part, Payment, Sale, Tracking,
 };
 use crossdock_model::{LocationId, OrderId, Timestamp};
-use crossdock_runtime::{Budget, Clock, FastClock, Node, Options, Unconnected};
+use crossdock_runtime::{Budget, Clock, Node, Options, PausedClock, Unconnected, testing};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::spend::{Purse, Spend};
 
-/// How much faster than the world's the time of these tests is.
-const TIMES: u32 = 50;
-/// Shorter than a minute of that time.
-const CALL_MAX: Wait = Wait::from_millis(500);
+/// How much faster than the world's the time of these tests is, at most.
+const TIMES: u64 = 50;
+/// Longer than any machine takes for a call: whoever does not answer gives up by the tests' own time.
+const CALL_MAX: Wait = Wait::from_secs(60);
 
 fn id<T: std::str::FromStr>(text: impl AsRef<str>) -> T
 where
@@ -40,7 +40,9 @@ fn purse(clock: &Arc<dyn Clock>) -> Arc<Purse> {
 }
 
 fn clock() -> Arc<dyn Clock> {
-    Arc::new(FastClock::new(Timestamp::from_ms(1_800_000_000_000), TIMES))
+    let time = Arc::new(PausedClock::new(Timestamp::from_ms(1_800_000_000_000)));
+    testing::flow_times(&time, TIMES);
+    time
 }
 
 /// A node with one location, and stock of one SKU, whose channel `shop` is told by `told`.
@@ -236,11 +238,8 @@ impl Scene {
     }
 
     async fn until<F: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> F) {
-        for _ in 0..3_000 {
-            if holds().await {
-                return;
-            }
-            tokio::time::sleep(Wait::from_millis(10)).await;
+        if testing::comes_true(async || holds().await).await {
+            return;
         }
         let orders = self.insight.timeline("shop:1");
         panic!("never {what}: {:?} {orders:?}", self.open_exceptions());
