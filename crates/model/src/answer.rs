@@ -4,6 +4,8 @@
     reason = "variants are documented; fields are named for what they hold, with units in name or type"
 )]
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::v1::{
@@ -140,10 +142,16 @@ pub enum Answer {
         publishing: Option<Box<Publishing>>,
         /// How far its orders were read, if anything reads them.
         polled: Option<Polled>,
+        /// Places that show numbers of ours, and those that did, until when.
+        ours: BTreeMap<SourceId, Option<Timestamp>>,
     },
     /// What listings of a bucket are mapped to.
     Listings(Vec<(ListingId, ListingTarget)>),
-    Location(Box<LocationFacts>),
+    Location {
+        facts: Box<LocationFacts>,
+        /// Since when it names its source of stock truth, if it names one.
+        source_since: Option<Timestamp>,
+    },
     /// Capacity taken per local day, in units.
     Capacity(Vec<(String, u32)>),
     /// The rule set document in force.

@@ -97,7 +97,8 @@ impl World {
 async fn told_by_webhook(handle: &Handle) {
     stocked(handle, 0, 5).await;
     let location = EntityId::Location(reno());
-    let Answer::Location(mut facts) = handle.read(location.clone()).await.unwrap().answer else {
+    let Answer::Location { mut facts, .. } = handle.read(location.clone()).await.unwrap().answer
+    else {
         panic!("no location");
     };
     facts.connector = v1::Connector::Webhook {

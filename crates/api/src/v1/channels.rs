@@ -227,6 +227,7 @@ pub(super) async fn doc(
         adopt_older_than,
         publishing,
         polled,
+        ..
     } = &reply.answer
     else {
         return Err(ApiError::not_found(format!("channel {channel}")));

@@ -213,7 +213,7 @@ async fn list(asking: Asking) -> Answered<Doc<Items<LocationDoc>>> {
 async fn show(asking: Asking, Id(location): Id<LocationId>) -> Answered<Doc<LocationDoc>> {
     let reply = asking.read(EntityId::Location(location)).await?;
     match reply.answer.clone() {
-        Answer::Location(facts) => Ok(Doc::of(&reply, LocationDoc::from(*facts))),
+        Answer::Location { facts, .. } => Ok(Doc::of(&reply, LocationDoc::from(*facts))),
         other => Err(ApiError::internal(&format!(
             "a location answered {other:?}"
         ))),

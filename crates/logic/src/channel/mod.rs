@@ -7,14 +7,18 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use crossdock_model::command::{ChannelCommand, EffectNumber};
 use crossdock_model::v1::{ChannelEvent, ChannelMode, ChannelSettings, Publishing};
-use crossdock_model::{Answer, EntityId, Rejection, Timestamp};
+use crossdock_model::{Answer, EntityId, Rejection, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
 use crate::exceptions::OpenExceptions;
 use reading::Reading;
+
+pub use publishing::NOT_COUNTED;
 
 /// State of a channel. A new one is observed: orders come in, nothing is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +28,8 @@ pub struct ChannelState {
     adopt_older_than: Option<Timestamp>,
     exceptions: OpenExceptions,
     publishing: Option<Box<Publishing>>,
+    /// Places that show numbers of ours, and those that did, until when: what they show is no count of anybody's.
+    ours: BTreeMap<SourceId, Option<Timestamp>>,
     reading: Option<Reading>,
     pending: Pending,
 }
@@ -36,6 +42,7 @@ impl Default for ChannelState {
             adopt_older_than: None,
             exceptions: OpenExceptions::default(),
             publishing: None,
+            ours: BTreeMap::new(),
             reading: None,
             pending: Pending::default(),
         }
@@ -96,6 +103,7 @@ impl Decider for ChannelState {
             adopt_older_than: self.adopt_older_than,
             publishing: self.publishing.clone(),
             polled: self.reading.as_ref().map(Reading::whole),
+            ours: self.ours.clone(),
         })
     }
 
@@ -120,7 +128,7 @@ impl Decider for ChannelState {
         &mut self,
         id: &EntityId,
         event: &ChannelEvent,
-        _at: Timestamp,
+        at: Timestamp,
     ) -> Result<(), IllegalHistory> {
         match event {
             ChannelEvent::Connected(settings) => self.settings = Some(settings.clone()),
@@ -132,6 +140,7 @@ impl Decider for ChannelState {
             ChannelEvent::ExceptionNoted(_) => {}
             ChannelEvent::PublishingSet(publishing) => {
                 self.publishing = Some(Box::new(publishing.clone()));
+                self.ours = self.ours_with(publishing, at);
                 self.tell_buckets(id);
             }
             ChannelEvent::Polled(polled) => self.reading.get_or_insert_default().go_on(polled),

@@ -1,8 +1,10 @@
 //! What is published to a channel: set by its configuration, its mode and what is paused; told to every bucket.
 
+use std::collections::BTreeMap;
+
 use crossdock_model::command::{BucketCommand, Effect, PauseTarget};
 use crossdock_model::v1::{Buffer, ChannelEvent, ChannelMode, MeasuredLag, Publishing};
-use crossdock_model::{Answer, Command, EntityId, Rejection};
+use crossdock_model::{Answer, Command, EntityId, Rejection, SourceId, Timestamp};
 
 use super::ChannelState;
 use crate::bucket::{self, BUCKETS};
@@ -10,6 +12,10 @@ use crate::decider::Decision;
 
 /// SKUs, and locations, paused on a channel at most.
 const PAUSED_MAX: usize = 1_000;
+/// Exception kind: a location takes its stock from a place that shows, or last showed, numbers of ours.
+pub const NOT_COUNTED: &str = "not_counted";
+/// Places of a channel that were ever published to at most.
+pub(super) const OURS_MAX: usize = 1_024;
 
 impl ChannelState {
     pub(super) fn publish_as(
@@ -27,7 +33,9 @@ impl ChannelState {
             paused_locations: known.map_or_else(Vec::new, |known| known.paused_locations.clone()),
             ..wanted.clone()
         };
-        Ok(Decision::done(self.changed(wanted).into_iter().collect()))
+        let closed = self.take_back(&wanted)?;
+        let events = self.changed(wanted).into_iter().chain(closed);
+        Ok(Decision::done(events.collect()))
     }
 
     /// A channel that is only observed shows what others made it show: pausing would take all of that off sale.
@@ -42,8 +50,12 @@ impl ChannelState {
             return Err(Rejection::invalid("mode", problem));
         }
         let known = self.publishing.as_deref().cloned();
-        let published = known.and_then(|known| self.changed(Publishing { mode, ..known }));
+        let wanted = known.map(|known| Publishing { mode, ..known });
+        let closed = wanted.as_ref().map(|wanted| self.take_back(wanted));
+        let closed = closed.transpose()?.unwrap_or_default();
+        let published = wanted.and_then(|wanted| self.changed(wanted));
         let events = [ChannelEvent::ModeSet(mode)].into_iter().chain(published);
+        let events = events.chain(closed);
         Ok(Decision::done(events.collect()))
     }
 
@@ -95,6 +107,42 @@ impl ChannelState {
             version,
             ..wanted
         }))
+    }
+
+    /// Which places show numbers of ours, and which did, once it is published like that.
+    pub(super) fn ours_with(
+        &self,
+        publishing: &Publishing,
+        at: Timestamp,
+    ) -> BTreeMap<SourceId, Option<Timestamp>> {
+        let places = publishing.places.iter().map(|place| place.place.clone());
+        let places = places.filter(|_| publishing.mode != ChannelMode::Observed);
+        let were = self.ours.iter();
+        let mut ours: BTreeMap<_, _> = were
+            .map(|(place, until)| (place.clone(), Some(until.unwrap_or(at))))
+            .collect();
+        ours.extend(places.map(|place| (place, None)));
+        ours
+    }
+
+    /// Nobody counts at a place that is ours again, so nothing is to be seen to there.
+    fn take_back(&self, wanted: &Publishing) -> Result<Vec<ChannelEvent>, Rejection> {
+        let ours = self.ours_with(wanted, Timestamp::default());
+        if ours.len() > OURS_MAX {
+            return Err(Rejection::Limit {
+                what: "places that were ever published to".to_owned(),
+                max: OURS_MAX as u64,
+            });
+        }
+        let are = ours.iter().filter(|(_, until)| until.is_none());
+        let closed = are.filter_map(|(place, _)| {
+            let how = "it is published to again";
+            let closed = self
+                .exceptions
+                .close(NOT_COUNTED, place.as_str(), None, how);
+            closed.map(ChannelEvent::ExceptionClosed)
+        });
+        Ok(closed.collect())
     }
 
     /// Every bucket is told, until it has taken it over. What was not taken over before need not be any more.

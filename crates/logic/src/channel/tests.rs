@@ -1,5 +1,7 @@
 //! A channel: connected, let in, paused, and its exceptions.
 
+use std::collections::BTreeMap;
+
 use crossdock_model::command::{
     BucketCommand, ChannelCommand, Effect, ExceptionCommand, PauseTarget,
 };
@@ -11,6 +13,7 @@ use crossdock_model::{
     Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
 };
 
+use super::publishing::OURS_MAX;
 use super::reading::AWAITED_MAX;
 use crate::testing::Scene;
 
@@ -58,6 +61,7 @@ fn a_new_channel_is_observed_and_repeats_change_nothing() {
         adopt_older_than,
         publishing: None,
         polled: None,
+        ours: BTreeMap::new(),
     };
     let observed = answer(Sale::AlreadySold, ChannelMode::Observed, None);
     assert_eq!(channel.ask(Command::Read), Ok(observed));
@@ -180,6 +184,7 @@ fn layout_is_golden() {
         SetMode(ChannelMode::Active),
         BeginAdoption { older_than },
         open,
+        ChannelCommand::PublishAs(Box::new(publishing())),
     ];
     check(&mut channel, steps.map(|step| (step, 1)).into());
     crate::golden::check(&channel.entity);
@@ -342,6 +347,67 @@ fn a_channel_is_not_paused_before_it_is_published_to() {
     let refused = channel.ask(Command::Channel(SetMode(ChannelMode::Paused)));
     assert!(
         matches!(refused, Err(Rejection::Invalid { .. })),
+        "{refused:?}"
+    );
+}
+
+/// A place is ours from the first number on. Once it is not named any more, or the channel only observed, it was ours until then.
+#[test]
+fn a_channel_remembers_which_places_were_published_to() {
+    use ChannelCommand::{Connect, MeasureLag, PublishAs, SetMode};
+    let mut channel = Scene::new("channel:shop");
+    let place = |name: &str| ChannelPlace {
+        place: SourceId::new(name).unwrap(),
+        locations: vec![LocationId::new(name).unwrap()],
+    };
+    let publish = |names: &[&str]| {
+        PublishAs(Box::new(Publishing {
+            places: names.iter().map(|name| place(name)).collect(),
+            ..publishing()
+        }))
+    };
+    // (step, places that are ours or were, with the minutes after which they were not any more)
+    let steps = [
+        (Connect(settings(Sale::AlreadySold)), vec![]),
+        (publish(&["a", "b"]), vec![]),
+        (SetMode(ChannelMode::Active), vec![("a", None), ("b", None)]),
+        (publish(&["b"]), vec![("a", Some(4)), ("b", None)]),
+        (
+            SetMode(ChannelMode::Paused),
+            vec![("a", Some(4)), ("b", None)],
+        ),
+        (MeasureLag(None), vec![("a", Some(4)), ("b", None)]),
+        (
+            SetMode(ChannelMode::Observed),
+            vec![("a", Some(4)), ("b", Some(7))],
+        ),
+        (publish(&["a", "c"]), vec![("a", Some(4)), ("b", Some(7))]),
+        (
+            SetMode(ChannelMode::Active),
+            vec![("a", None), ("b", Some(7)), ("c", None)],
+        ),
+    ];
+    let start = channel.now;
+    for (step, expected) in steps {
+        channel.pass(Duration::from_minutes(1));
+        channel.ask(Command::Channel(step.clone())).unwrap();
+        let Ok(Answer::Channel { ours, .. }) = channel.ask(Command::Read) else {
+            panic!("{step:?}");
+        };
+        let expected = expected.into_iter().map(|(name, minutes)| {
+            let until = minutes.map(|minutes| start + Duration::from_minutes(minutes));
+            (SourceId::new(name).unwrap(), until)
+        });
+        assert_eq!(ours, expected.collect(), "{step:?}");
+    }
+    // Each start of a server may name others: what is remembered has an end.
+    let mut refused = None;
+    for number in 0..=OURS_MAX {
+        let name = number.to_string();
+        refused = channel.ask(Command::Channel(publish(&[&name]))).err();
+    }
+    assert!(
+        matches!(refused, Some(Rejection::Limit { .. })),
         "{refused:?}"
     );
 }

@@ -30,6 +30,8 @@ pub const CLOSED_MAX: usize = 100_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LocationState {
     facts: Option<Box<LocationFacts>>,
+    /// Since when it names its source of stock truth.
+    source_since: Option<Timestamp>,
     /// By order and attempt: several attempts of one order may hold capacity, for what each of them placed.
     taken: BTreeMap<(OrderId, u32), Slot>,
     /// Units taken per local day.
@@ -69,7 +71,10 @@ impl Decider for LocationState {
     }
 
     fn read(&self, asked: &Asked<'_>) -> Result<Answer, Rejection> {
-        Ok(Answer::Location(Box::new(self.known(asked)?.clone())))
+        Ok(Answer::Location {
+            facts: Box::new(self.known(asked)?.clone()),
+            source_since: self.source_since,
+        })
     }
 
     fn apply(
@@ -79,7 +84,7 @@ impl Decider for LocationState {
         at: Timestamp,
     ) -> Result<(), IllegalHistory> {
         match event {
-            LocationEvent::Defined(facts) => self.facts = Some(facts.clone()),
+            LocationEvent::Defined(facts) => self.become_as(facts, at),
             LocationEvent::CapacityTaken {
                 order,
                 attempt,
@@ -131,6 +136,14 @@ impl LocationState {
         check::check(facts)?;
         let defined = LocationEvent::Defined(Box::new(facts.clone()));
         Ok(Decision::done(vec![defined]))
+    }
+
+    fn become_as(&mut self, facts: &LocationFacts, at: Timestamp) {
+        let named = self.facts().and_then(|known| known.stock_source.as_ref());
+        if facts.stock_source.as_ref() != named {
+            self.source_since = facts.stock_source.as_ref().map(|_| at);
+        }
+        self.facts = Some(Box::new(facts.clone()));
     }
 
     fn take(

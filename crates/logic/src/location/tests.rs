@@ -2,7 +2,9 @@
 
 use crossdock_model::command::LocationCommand;
 use crossdock_model::v1::{Connector, LocationEvent, LocationFacts};
-use crossdock_model::{Answer, Command, Duration, Event, LocationId, Rejection, Timestamp};
+use crossdock_model::{
+    Answer, Command, Duration, Event, LocationId, Rejection, SourceId, Timestamp,
+};
 
 use crate::testing::Scene;
 
@@ -256,7 +258,40 @@ fn defining_the_same_again_changes_nothing() {
     assert_eq!(scene.ask(define(reno())), Ok(Answer::Done));
     assert_eq!(scene.version(), 1);
     let read = scene.ask(Command::Read);
-    assert_eq!(read, Ok(Answer::Location(Box::new(reno()))));
+    let known = Answer::Location {
+        facts: Box::new(reno()),
+        source_since: None,
+    };
+    assert_eq!(read, Ok(known));
+}
+
+/// A source is named anew by naming another one, or none, and then it again.
+#[test]
+fn a_location_knows_since_when_it_names_its_source() {
+    let named = |source: &str| Some(SourceId::new(source).unwrap());
+    let mut scene = scene(|_| {});
+    // (its source, its name, minutes after the start since when it names that)
+    let steps = [
+        (named("shop/8050"), "Reno", Some(1)),
+        (named("shop/8050"), "Reno, west", Some(1)),
+        (None, "Reno", None),
+        (named("shop/8050"), "Reno", Some(4)),
+        (named("till/1"), "Reno", Some(5)),
+    ];
+    for (stock_source, name, since) in steps {
+        scene.pass(Duration::from_minutes(1));
+        let facts = LocationFacts {
+            stock_source,
+            name: name.to_owned(),
+            ..reno()
+        };
+        scene.ask(define(facts.clone())).expect("defined");
+        let known = Answer::Location {
+            facts: Box::new(facts),
+            source_since: since.map(|minutes| THURSDAY + Duration::from_minutes(minutes)),
+        };
+        assert_eq!(scene.ask(Command::Read), Ok(known));
+    }
 }
 
 /// A request made out so many hours after Thursday 13:00 in Reno is acknowledged by then, in Reno's time.

@@ -103,7 +103,7 @@ impl Draft<'_> {
     ) {
         let now = self.asked.now;
         let by = match result {
-            Ok(Answer::Location(facts)) => acknowledge_by(facts, now),
+            Ok(Answer::Location { facts, .. }) => acknowledge_by(facts, now),
             Err(Rejection::NotFound(_)) => {
                 let order = self.order.order.as_deref();
                 let mut slots = order.iter().flat_map(|order| &order.slots);

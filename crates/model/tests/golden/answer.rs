@@ -69,10 +69,13 @@ samples!(answers, Answer {
             adopt_older_than: Some(at(3)),
             publishing: Some(Box::new(publishing())),
             polled: Some(polled()),
+            ours: [(shown_level().place, Some(at(4)))].into(),
         },
     ],
     Listings => [Answer::Listings(vec![(listing(), target())])],
-    Location => [Answer::Location(Box::new(location_facts()))],
+    Location => [
+        Answer::Location { facts: Box::new(location_facts()), source_since: Some(at(3)) },
+    ],
     Capacity => [Answer::Capacity(vec![(text("2026-12-24"), 5)])],
     RuleSet => [Answer::RuleSet { version: 2, document: text("[[rule]]\n") }],
     Keys => [

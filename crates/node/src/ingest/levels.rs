@@ -1,13 +1,14 @@
 //! What a channel shows at its places. It is a count where a location names that place as its one source of stock
-//! truth; anywhere else it changes no stock, as it is our own number coming back.
+//! truth, and no number of ours was ever written there since; anywhere else it changes no stock.
 
 use crossdock_channels::StockLevel;
 use crossdock_journal::InboxRow;
 use crossdock_logic::bucket::bucket_of;
+use crossdock_logic::channel::NOT_COUNTED;
 use crossdock_model::command::{BucketCommand, SkuCommand};
 use crossdock_model::v1::{CountBasis, CountOutcome, ListingTarget, ShownLevel};
-use crossdock_model::{Answer, Command, EntityId, LocationId, SkuId, SourceId};
-use crossdock_runtime::{AskError, Reply};
+use crossdock_model::{Answer, Command, EntityId, LocationId, SkuId, SourceId, Timestamp};
+use crossdock_runtime::{AskError, Door, Reply};
 
 use super::take::Source;
 use super::worker::{Lack, Stuck, Worker};
@@ -28,9 +29,11 @@ impl Worker {
         let locations = self.handle.known_locations();
         let mut locations = locations.iter();
         let names_it = locations.find(|one| one.stock_source.as_ref() == Some(&place));
-        // A number that is published to is our own coming back: counting it would count what was kept back as gone.
-        let names_it = names_it.filter(|_| !source.published.contains(&place));
-        let Some(location) = names_it.map(|one| &one.location) else {
+        let names_it = names_it.map(|one| &one.location);
+        let is_theirs = self
+            .is_theirs(source, row, level, (names_it, &place))
+            .await?;
+        let Some(location) = names_it.filter(|_| is_theirs) else {
             return self.note_level(source, level, place).await;
         };
         let sku = self.counted_sku(source, level).await?;
@@ -44,6 +47,59 @@ impl Worker {
         self.watch_level(source, row, level, (location, outcome))
             .await;
         Ok(())
+    }
+
+    /// Whether a number says what somebody counted. One that we published is our own coming back, also when publishing has
+    /// ended: counting it would count as gone what was kept back, or all there is. Only what the channel shows after a
+    /// location has named the place anew is a count again.
+    async fn is_theirs(
+        &self,
+        source: &Source,
+        row: &InboxRow,
+        level: &StockLevel,
+        (location, place): (Option<&LocationId>, &SourceId),
+    ) -> Result<bool, Stuck> {
+        let until = match source.ours.get(place) {
+            None => return Ok(true),
+            Some(None) => return Ok(false),
+            Some(Some(until)) => *until,
+        };
+        let channel = &source.channel;
+        let Some(location) = location else {
+            let how = "no location takes its stock from there";
+            self.close_exception(channel, NOT_COUNTED, place.as_str(), how)
+                .await;
+            return Ok(false);
+        };
+        if let Some(since) = self.source_since(location).await?
+            && since > until
+        {
+            let how = "its location has named it anew";
+            self.close_exception(channel, NOT_COUNTED, place.as_str(), how)
+                .await;
+            return Ok(level.updated_at >= since);
+        }
+        let lack = Lack {
+            kind: NOT_COUNTED,
+            subject: place.to_string(),
+            cause: format!(
+                "{location} takes its stock from {place}, which showed numbers of ours: they were never counted, and \
+                 change no stock, nor does what is set there now. Take the stock source off {location}, name it again, \
+                 and count then: what {channel} shows from then on is taken."
+            ),
+        };
+        self.open_exception(row, &lack).await;
+        Ok(false)
+    }
+
+    /// Since when a location names its source of stock truth.
+    async fn source_since(&self, location: &LocationId) -> Result<Option<Timestamp>, Stuck> {
+        let entity = EntityId::Location(location.clone());
+        let reply = self.handle.read_through(Door::Sold, entity).await?;
+        match reply.answer {
+            Answer::Location { source_since, .. } => Ok(source_since),
+            _ => Ok(None),
+        }
     }
 
     /// Our own number coming back, or one that somebody set by hand: remembered beside the listing, and no count.

@@ -1,13 +1,13 @@
 //! What a delivery says, told to the entities it concerns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossdock_api::{name_address, personal};
 use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping, amazon, shopify};
 use crossdock_journal::InboxRow;
 use crossdock_model::command::OrderCommand;
-use crossdock_model::v1::{ChannelMode, ChannelSettings, OrderFacts, Origin};
+use crossdock_model::v1::{ChannelSettings, OrderFacts, Origin};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, LineId, OrderId,
     Rejection, SourceId, Timestamp,
@@ -23,8 +23,8 @@ pub(super) struct Source {
     pub(super) channel: ChannelId,
     pub(super) settings: ChannelSettings,
     adopt_older_than: Option<Timestamp>,
-    /// Its places that are published to.
-    pub(super) published: Vec<SourceId>,
+    /// Its places that show numbers of ours, and those that did, until when.
+    pub(super) ours: BTreeMap<SourceId, Option<Timestamp>>,
     pub(super) by: By,
 }
 
@@ -133,8 +133,7 @@ impl Worker {
         let Answer::Channel {
             settings: Some(settings),
             adopt_older_than,
-            publishing,
-            mode,
+            ours,
             ..
         } = reply.answer
         else {
@@ -147,13 +146,7 @@ impl Worker {
             channel,
             settings,
             adopt_older_than,
-            published: match publishing {
-                Some(publishing) if mode != ChannelMode::Observed => {
-                    let places = publishing.places.into_iter();
-                    places.map(|place| place.place).collect()
-                }
-                Some(_) | None => Vec::new(),
-            },
+            ours,
             by: By {
                 trace: self.trace,
                 ..By::new(principal).of(Class::ChannelOrder)

@@ -1,3 +1,5 @@
+mod levels;
+
 use std::sync::Arc;
 use std::time::Duration as Wait;
 

@@ -267,7 +267,12 @@ fn a_request_that_is_made_out_late_asks_for_the_locations_calendar() {
         reason: "check".to_owned(),
         until: Some(minutes(10)),
     };
-    let calendar = || Ok(Answer::Location(Box::new(place("reno"))));
+    let calendar = || {
+        Ok(Answer::Location {
+            facts: Box::new(place("reno")),
+            source_since: None,
+        })
+    };
     scene.tell(hold).answer("reno read", calendar());
     scene.check(OrderStatus::Held, &[]);
     scene.wake();

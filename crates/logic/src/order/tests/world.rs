@@ -203,9 +203,10 @@ impl World {
                             acknowledge_by: ms(self.scene.now + 600_000),
                         })
                     }
-                    (EntityId::Location(location), Command::Read) => {
-                        Ok(Answer::Location(Box::new(place(location.as_str()))))
-                    }
+                    (EntityId::Location(location), Command::Read) => Ok(Answer::Location {
+                        facts: Box::new(place(location.as_str())),
+                        source_since: None,
+                    }),
                     _ => Ok(Answer::Done),
                 };
                 self.answers.push((number, to.clone(), result));
