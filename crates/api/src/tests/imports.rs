@@ -106,8 +106,8 @@ async fn a_preview_refuses_what_the_import_refuses() {
         ),
         (
             "listings?channel=shop",
-            "listing,sku,multiplier\n1,A-1,1\n2,A-1,0\n",
-            vec![3],
+            "listing,sku,multiplier\n1,A-1,1\n2,A-1,0\n3,NOBODY,1\n",
+            vec![3, 4],
         ),
         (
             "stock",

@@ -339,17 +339,23 @@ pub(super) async fn map_as(
     Ok((reply, resumed))
 }
 
-async fn map(asking: Asking, path: Two, input: Input<Mapping>) -> Answered<Doc<ListingDoc>> {
-    let (channel, listing) = which(path)?;
-    let target = input.value.target()?;
-    channels::doc(&asking, &channel).await?;
-    let skus: Vec<&SkuId> = match &target {
+/// Refuses what stands for a SKU that nobody defined.
+pub(super) async fn known_target(asking: &Asking, target: &ListingTarget) -> Result<(), ApiError> {
+    let skus: Vec<&SkuId> = match target {
         ListingTarget::Sku { sku, .. } => vec![sku],
         ListingTarget::Kit { components, .. } => components.iter().map(|part| &part.sku).collect(),
     };
     for sku in skus {
-        known(&asking, sku).await?;
+        known(asking, sku).await?;
     }
+    Ok(())
+}
+
+async fn map(asking: Asking, path: Two, input: Input<Mapping>) -> Answered<Doc<ListingDoc>> {
+    let (channel, listing) = which(path)?;
+    let target = input.value.target()?;
+    channels::doc(&asking, &channel).await?;
+    known_target(&asking, &target).await?;
     let by = asking.keyed(input.hash, "")?;
     let how = BucketCommand::Map {
         listing: listing.clone(),

@@ -16,7 +16,7 @@ use crate::cells::Column;
 use crate::error::ApiError;
 use crate::extract::{from_json, read_id};
 use crate::v1::channels::channel_id;
-use crate::v1::listings::{Mapping, bucket};
+use crate::v1::listings::{Mapping, bucket, known_target};
 use crate::v1::locations::{LocationDoc, known};
 use crate::v1::skus::{self, SkuInput, known_parts};
 use crate::v1::stock::truth_of;
@@ -226,7 +226,7 @@ impl Line {
                 let outbound = &asking.state.outbound;
                 outbound.check_connector(&facts.connector).await
             }
-            Self::Listing(..) => Ok(()),
+            Self::Listing(_, _, target) => known_target(asking, target).await,
         }
     }
 
