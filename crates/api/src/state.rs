@@ -73,6 +73,8 @@ pub struct Limits {
     pub consistent: Duration,
     /// How long an import goes on trying while none of its lines can be done for the moment.
     pub import_patience: Duration,
+    /// How long it is kept what became of each variant in an import of what a channel sells.
+    pub catalogue_kept_for: Duration,
 }
 
 impl Default for Limits {
@@ -85,6 +87,7 @@ impl Default for Limits {
             answer: Duration::from_secs(30),
             consistent: Duration::from_secs(2),
             import_patience: Duration::from_secs(30),
+            catalogue_kept_for: Duration::from_secs(3_600),
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::http::Method;
 use crossdock_channels::{Place, Variant, Variants};
 use crossdock_journal::Journal;
 use crossdock_model::v1::{BucketEvent, Event, ListingTarget, Record};
 use crossdock_model::{ListingId, ShardId};
+use crossdock_runtime::testing;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -276,6 +278,27 @@ async fn what_is_mapped_to_something_else_is_left_and_told() {
         let shown = server.get(&path).await;
         assert_eq!(shown.status, found, "{listing}");
     }
+}
+
+/// A channel may sell very much: what became of each is kept for a while only, what came of all stays.
+#[tokio::test]
+async fn what_became_of_each_variant_is_forgotten_after_a_while() {
+    let (mut server, _) = Server::selling(shop()).await;
+    server.router = router(server.state(Limits {
+        catalogue_kept_for: Duration::from_millis(1),
+        ..Limits::default()
+    }));
+    server.import_catalogue("").await;
+    let path = "/v1/channels/shop/catalogue/variants";
+    testing::until("it is forgotten", async || {
+        server.get(path).await.status == 404
+    })
+    .await;
+    let done = server.get("/v1/channels/shop/catalogue").await.json();
+    let counts = ["variants", "settled", "mapped"].map(|field| done[field].as_u64().unwrap());
+    assert_eq!(counts, [7, 7, 2], "{done}");
+    let again = server.import_catalogue("").await;
+    assert_eq!(again["known"], 2, "{again}");
 }
 
 /// A channel that does not answer breaks an import off; another one goes on from there.

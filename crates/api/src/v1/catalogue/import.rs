@@ -21,7 +21,7 @@ use crate::v1::listings::{bucket, map_as};
 use crate::v1::patience::Patience;
 use crate::v1::skus::known;
 
-/// Variants that are read at most. About 300 bytes of each are kept until the channel's next import.
+/// Variants that are read at most. About 300 bytes of each are kept for a while after the import.
 const VARIANTS_MAX: usize = 200_000;
 /// Variants settled at once.
 const AT_ONCE: usize = 64;
@@ -90,6 +90,10 @@ pub(crate) struct Import {
 pub(super) struct Progress {
     pub state: State,
     pub rows: Vec<Row>,
+    /// What became of each is kept no more.
+    pub is_over: bool,
+    /// Variants that were read.
+    pub variants: usize,
     pub counts: Counts,
     /// Why it stopped.
     pub problem: Option<ApiError>,
@@ -168,13 +172,14 @@ impl Import {
     }
 
     fn found(&self, variants: Vec<Variant>) -> Result<(), ApiError> {
-        let rows = &mut self.progress().rows;
+        let progress = &mut *self.progress();
         let row = |variant| Row {
             variant,
             outcome: None,
         };
-        rows.extend(variants.into_iter().map(row));
-        match rows.len() <= VARIANTS_MAX {
+        progress.rows.extend(variants.into_iter().map(row));
+        progress.variants = progress.rows.len();
+        match progress.variants <= VARIANTS_MAX {
             true => Ok(()),
             false => {
                 let detail = format!(
@@ -184,6 +189,13 @@ impl Import {
                 Err(ApiError::new(status, "limit", detail))
             }
         }
+    }
+
+    /// Forgets what became of each; how many they were is known still.
+    fn forget(&self) {
+        let progress = &mut *self.progress();
+        progress.rows = Vec::new();
+        progress.is_over = true;
     }
 
     fn settled(&self, at: usize, outcome: Outcome) {
@@ -210,8 +222,26 @@ pub(super) async fn read_page(
     next
 }
 
+/// Does an import to its end, and keeps what became of each variant for a while.
+pub(super) async fn work_and_forget(
+    asking: Asking,
+    channel: ChannelId,
+    read: ReadVariantsFn,
+    at_work: AtWork,
+    next: Option<String>,
+) {
+    let kept_for = asking.state.limits.catalogue_kept_for;
+    // The next import of the channel drops it sooner.
+    let import = Arc::downgrade(&at_work.0);
+    work(asking, channel, read, at_work, next).await;
+    tokio::time::sleep(kept_for).await;
+    if let Some(import) = import.upgrade() {
+        import.forget();
+    }
+}
+
 /// Does an import to its end, from where its first page said that the list goes on.
-pub(super) async fn work(
+async fn work(
     asking: Asking,
     channel: ChannelId,
     read: ReadVariantsFn,
@@ -256,6 +286,7 @@ fn begin_mapping(import: &Import) -> Vec<Named> {
     progress
         .rows
         .retain(|row| seen.insert(row.variant.sold_as.clone()));
+    progress.variants = progress.rows.len();
     progress.state = State::Mapping;
     named(progress.rows.iter().map(|row| &row.variant))
 }

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use import::Catalogues;
 
-use self::import::{Begun, Counts, Import, Row, State, read_page, work};
+use self::import::{Begun, Counts, Import, Row, State, read_page, work_and_forget};
 use self::settle::{Named, Outcome, to_do};
 use super::channels::{self, ChannelPath};
 use super::consistent::page;
@@ -261,7 +261,13 @@ async fn start(
             let next = read_page(&import, &channel, &read, None).await?;
             let asking = asking.of(Class::Import).because(REASON);
             // On its own: a caller who hangs up does not break it off.
-            tokio::spawn(work(asking, channel.clone(), read, at_work, next));
+            tokio::spawn(work_and_forget(
+                asking,
+                channel.clone(),
+                read,
+                at_work,
+                next,
+            ));
             import
         }
     };
@@ -289,7 +295,7 @@ fn doc(channel: &ChannelId, import: &Import) -> CatalogueDoc {
         channel: channel.to_string(),
         preview: import.preview,
         state: progress.state,
-        variants: progress.rows.len() as u64,
+        variants: progress.variants as u64,
         settled: progress.counts.settled(),
         counts: progress.counts.clone(),
         problem: problem.map(|error| CatalogueProblem {
@@ -312,6 +318,11 @@ async fn list(
     };
     let import = find(&asking, &channel)?;
     let progress = import.progress();
+    if progress.is_over {
+        let what =
+            "what became of each variant in the last import, which is too long ago: import again";
+        return Err(ApiError::not_found(what));
+    }
     let rows = progress.rows.iter().skip(begin).take(limit);
     let items: Vec<VariantDoc> = rows.map(|row| variant(&channel, row)).collect();
     let end = begin.saturating_add(limit);
