@@ -6,6 +6,7 @@
 //! its lines are, holds the proof back.
 
 mod behind;
+mod looks;
 mod open;
 mod order;
 mod round;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 use crate::links::{Link, Links};
 use crate::spend::Turn;
 use crate::watch::watch;
+use looks::Looks;
 pub use open::open_orders;
 use order::Failing;
 use standing::{Heard, Standing};
@@ -144,8 +146,8 @@ struct Progress {
     next_read: Timestamp,
     last_read: Timestamp,
     next_look: Timestamp,
-    /// What is waited for was looked at up to this one, if not to the end.
-    looked: Option<String>,
+    /// At what of that it is looked next.
+    looks: Looks,
     /// What that look began with, as long as it finds nothing that is still worked on.
     settles: Option<Timestamp>,
     look_pause: Duration,
@@ -220,7 +222,7 @@ impl Poller {
             next_read: now,
             last_read: now,
             next_look: now,
-            looked: None,
+            looks: Looks::default(),
             settles: None,
             look_pause: LOOK_MIN,
             turn: None,

@@ -1,7 +1,6 @@
 //! One round of reading: a list, page by page; what is not known goes into the inbox.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use crossdock_channels::{Listed, Told};
 use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState};
@@ -18,8 +17,6 @@ const STORE_AGAIN: Duration = Duration::from_ms(250);
 const STORE_TRIES: u32 = 20;
 /// Orders in a row that cannot be read after which it is taken to be the channel, and not the orders.
 const FAILED_MAX: u32 = 3;
-/// Orders at which it is looked at once whether they are placed.
-const LOOKS_MAX: usize = 100;
 
 /// A delivery that was tried so often is stuck.
 const TRIES_MAX: u32 = 10;
@@ -187,20 +184,20 @@ impl Poller {
 
     /// Looks what of all that was read is placed, some of it at a time.
     pub(super) async fn look(&self, progress: &mut Progress) {
-        let from = progress.looked.take();
-        if from.is_none() {
+        if progress.looks.is_whole() {
             progress.settles = Some(progress.read_up_to);
         }
-        let from = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let rest = progress.standing.awaited.range((from, Bound::Unbounded));
-        let rest = rest.take(LOOKS_MAX);
-        let some: Vec<_> = rest
-            .map(|(name, one)| (name.clone(), one.clone()))
-            .collect();
-        let last = some.last().map(|(name, _)| name.clone());
-        progress.looked = last.filter(|_| some.len() == LOOKS_MAX);
-        for (name, awaited) in some {
-            match self.placing(&awaited).await.unwrap_or(Placing::WorkedOn) {
+        for (name, awaited) in progress.looks.next(&progress.standing.awaited) {
+            if progress.standing.awaited.get(&name) != Some(&awaited) {
+                // It was waited for as it was before, and is no more.
+                progress.looks.note(&name, &awaited, false);
+                continue;
+            }
+            let placing = self.placing(&awaited).await.unwrap_or(Placing::WorkedOn);
+            progress
+                .looks
+                .note(&name, &awaited, placing == Placing::Stuck);
+            match placing {
                 Placing::Placed => {}
                 Placing::Stuck => continue,
                 Placing::WorkedOn => {
@@ -215,7 +212,7 @@ impl Poller {
             }
         }
         progress.next_look = self.clock.now();
-        if progress.looked.is_none() {
+        if progress.looks.is_whole() {
             progress.next_look = progress.next_look + progress.look_pause;
             progress.look_pause = Duration::from_ms(progress.look_pause.as_ms() * 2).min(LOOK_MAX);
             let standing = &mut progress.standing;
