@@ -12,6 +12,7 @@ mod recheck;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossdock_channels::CallError;
@@ -108,6 +109,8 @@ pub struct Publisher {
     lags: Arc<Lags>,
     gauge: Mutex<Gauge>,
     door: OnceLock<Door>,
+    /// Whether it is noted that the channel answers.
+    is_near: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -127,6 +130,7 @@ impl Publisher {
             lags: Arc::default(),
             gauge: Mutex::default(),
             door: OnceLock::new(),
+            is_near: AtomicBool::new(false),
         }
     }
 
@@ -222,12 +226,10 @@ impl Publisher {
         let now = self.clock.now();
         match result {
             Ok(()) => {
-                let was_away = self.desk().answered();
-                if was_away {
-                    let (channel, how) = (&self.link.channel, "the channel answers again");
-                    let close = ExceptionCommand::close(CHANNEL_AWAY, channel.as_str(), how);
-                    self.tell(close).await;
+                if self.desk().answered() {
+                    self.is_near.store(false, Ordering::SeqCst);
                 }
+                self.tell_near().await;
             }
             Err(CallError::Throttled { retry_after }) => {
                 let span = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
@@ -247,11 +249,25 @@ impl Publisher {
         }
     }
 
-    async fn tell(&self, command: ExceptionCommand) {
+    /// Closes what says that the channel is away, once: the process before this one may have opened it.
+    async fn tell_near(&self) {
+        if self.is_near.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (channel, how) = (&self.link.channel, "the channel answers again");
+        let close = ExceptionCommand::close(CHANNEL_AWAY, channel.as_str(), how);
+        let is_told = self.tell(close).await;
+        self.is_near.store(is_told, Ordering::SeqCst);
+    }
+
+    /// Whether it is noted.
+    async fn tell(&self, command: ExceptionCommand) -> bool {
         let command = Command::Channel(ChannelCommand::Exception(command));
-        if let Err(error) = self.ask_channel(command).await {
+        let told = self.ask_channel(command).await;
+        if let Err(error) = &told {
             tracing::warn!(channel = %self.link.channel, %error, "an exception could not be noted");
         }
+        told.is_ok()
     }
 
     async fn ask_channel(&self, command: Command) -> Result<Answer, AskError> {

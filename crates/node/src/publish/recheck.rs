@@ -62,6 +62,7 @@ impl Publisher {
             }
             let read = self.link.numbers.numbers.read(page.to_vec()).await;
             if let (shown, Ok(())) = settle(read, page.len()) {
+                self.tell_near().await;
                 self.compare(bucket, page, &shown, asked_at).await;
                 return;
             }

@@ -1,5 +1,6 @@
 //! A node that publishes to a shop which compares and sets.
 
+mod away;
 mod feeds;
 mod gaps;
 mod late;
