@@ -6,14 +6,16 @@ use std::path::Path;
 use anyhow::Context;
 use crossdock_channels::Secret;
 use crossdock_logic::router::{CompiledRules, parse_rules};
-use crossdock_model::command::{ChannelCommand, ExceptionCommand, SystemCommand};
-use crossdock_model::v1::{ChannelMode, ChannelSettings, Sale};
-use crossdock_model::{Answer, ChannelId, Command, CredentialId, EntityId};
-use crossdock_runtime::{AskError, By, Handle};
+use crossdock_model::command::{BucketCommand, ChannelCommand, ExceptionCommand, SystemCommand};
+use crossdock_model::v1::{ChannelMode, ChannelSettings, Publishing, Sale};
+use crossdock_model::{Answer, ChannelId, Command, CredentialId, Duration, EntityId};
+use crossdock_runtime::{AskError, BUCKETS, By, Handle};
 
 use crate::config::{Channel, ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
+/// So long that nobody is told of a number that is wrong: a hundred years.
+const NEVER: Duration = Duration::from_minutes(60 * 24 * 365 * 100);
 /// Exception kind: a channel shows numbers of ours, and nothing says how to set them any more.
 const NOT_PUBLISHED: &str = "not_published";
 
@@ -78,20 +80,33 @@ async fn publish_as(
         let told = handle.ask(entity.clone(), Command::Channel(command), by()?);
         told.await.map(drop).map_err(anyhow::Error::from)
     };
-    let publishing = channel.publishing(id)?;
-    let is_left = publishing.is_none() && is_published_to(handle, &entity).await?;
-    let told = match publishing {
-        Some(publishing) => tell(ChannelCommand::PublishAs(Box::new(publishing))).await,
-        None => Ok(()),
+    let (publishing, is_left) = match channel.publishing(id)? {
+        Some(publishing) => (Some(publishing), false),
+        None => {
+            let left = left_published(handle, id).await;
+            let left = left.with_context(|| format!("asking what channel {id} shows"))?;
+            // One exception says it of all numbers.
+            let left = left.map(|left| Publishing {
+                wrong_for: NEVER,
+                ..left
+            });
+            let is_left = left.is_some();
+            (left, is_left)
+        }
     };
-    told.with_context(|| format!("publishing to channel {id}"))?;
+    if let Some(publishing) = publishing {
+        tell(ChannelCommand::PublishAs(Box::new(publishing)))
+            .await
+            .with_context(|| format!("publishing to channel {id}"))?;
+    }
     let exception = match is_left {
         true => {
             let cause = format!(
                 "Numbers were published to {id}, and its section of the configuration that says how is gone: it goes on \
-                 showing the last ones, whatever is sold. Put the section back. To end publishing, take all its places \
-                 out of it first, which sets their numbers to 0, or set the channel's mode to observed and see to the \
-                 numbers in the channel."
+                 showing the last ones, whatever is sold. Put the section back. To end publishing, pause the channel first \
+                 (`crossdock channel pause --channel {id}`), which sets its numbers to 0, and take the section out once \
+                 `crossdock channel publish --channel {id} --preview` lists none; or see to the numbers in the channel, and \
+                 let it only be observed (`crossdock channel observe --channel {id}`)."
             );
             ExceptionCommand::open(NOT_PUBLISHED, id.as_str(), cause)
         }
@@ -105,18 +120,47 @@ async fn publish_as(
         .with_context(|| format!("telling of channel {id}"))
 }
 
-/// Whether a channel shows numbers of ours, by what it was told before.
-async fn is_published_to(handle: &Handle, channel: &EntityId) -> anyhow::Result<bool> {
-    let known = handle.read(channel.clone()).await?.answer;
-    Ok(match known {
-        Answer::Channel {
-            mode, publishing, ..
-        } => {
-            let has_places = publishing.is_some_and(|known| !known.places.is_empty());
-            has_places && mode != ChannelMode::Observed
+/// What is published to a channel that shows other numbers of ours than those that nobody has to keep up: those of its
+/// places, and while it is paused, or has no places any more, what is not set to 0 yet.
+async fn left_published(handle: &Handle, id: &ChannelId) -> anyhow::Result<Option<Publishing>> {
+    let known = handle.read(EntityId::Channel(id.clone())).await?.answer;
+    let Answer::Channel {
+        mode: mode @ (ChannelMode::Active | ChannelMode::Paused),
+        publishing: Some(publishing),
+        ..
+    } = known
+    else {
+        return Ok(None);
+    };
+    let sells = mode == ChannelMode::Active && !publishing.places.is_empty();
+    let is_left = sells || is_any_wrong(handle, id).await?;
+    Ok(is_left.then_some(*publishing))
+}
+
+/// Whether a channel shows something else than it should, as far as is known.
+async fn is_any_wrong(handle: &Handle, id: &ChannelId) -> anyhow::Result<bool> {
+    for number in 0..BUCKETS {
+        let bucket = EntityId::Bucket(id.clone(), number);
+        let look = Command::Bucket(BucketCommand::LookNumbers);
+        let views = match handle.ask(bucket, look, by()?).await {
+            Ok(reply) => reply.answer,
+            // What it shows nobody can say.
+            Err(AskError::Quarantined { .. }) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        };
+        let Answer::Numbers(views) = views else {
+            continue;
+        };
+        let is_wrong = |should: u32, shown: Option<i64>| shown != Some(should.into());
+        let mut views = views.into_iter();
+        if views.any(|view| {
+            view.should
+                .is_some_and(|should| is_wrong(should, view.shown))
+        }) {
+            return Ok(true);
         }
-        _ => false,
-    })
+    }
+    Ok(false)
 }
 
 /// Puts the saved rule set in force; the default one holds until one is saved.
@@ -190,9 +234,10 @@ mod tests {
     use std::sync::Arc;
 
     use crossdock_journal::{Journal, MemoryJournal};
-    use crossdock_model::Timestamp;
-    use crossdock_model::v1::ExceptionKey;
-    use crossdock_runtime::{Clock, Node, Options, PausedClock, Unconnected};
+    use crossdock_model::command::SkuCommand;
+    use crossdock_model::v1::{ExceptionKey, ListingTarget, ShownLevel, Tracking};
+    use crossdock_model::{ListingId, LocationId, SkuId, SourceId, Timestamp};
+    use crossdock_runtime::{Clock, Node, Options, PausedClock, Unconnected, bucket_of, testing};
 
     use super::*;
 
@@ -203,56 +248,196 @@ mod tests {
         Config::parse(Path::new("c.toml"), &text).unwrap()
     }
 
-    async fn node() -> Node {
-        let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
-        let journal = Arc::new(MemoryJournal::new(1, clock.now()));
-        let started = Node::start(
-            journal as Arc<dyn Journal>,
-            clock as Arc<dyn Clock>,
-            Arc::new(Unconnected),
-            Options::new(1),
-            |error| panic!("a flush failed in memory: {error}"),
-        );
-        started.await.unwrap()
+    /// A shop's section that publishes at these places.
+    fn published(places: &str) -> Config {
+        config(&format!(
+            "[channels.shop.publish]\nurl = \"https://example.myshopify.com\"\ntoken = {{ env = \"HOME\" }}\n\
+             places = {{ {places} }}\n"
+        ))
     }
 
-    /// A channel that shows our numbers is not forgotten with its section.
-    #[tokio::test]
-    async fn a_section_that_is_gone_is_an_exception_until_it_is_back() {
-        let node = node().await;
-        let handle = node.handle();
-        let published = config(
-            "[channels.shop.publish]\nurl = \"https://example.myshopify.com\"\ntoken = { env = \"HOME\" }\n\
-             places = { 8050 = [\"reno\"] }\n",
-        );
-        let shop = EntityId::Channel(ChannelId::checked("shop").unwrap());
-        let ask = async |command| {
-            let asked = handle.ask(shop.clone(), Command::Channel(command), by().unwrap());
+    const PLACES: &str = "8050 = [\"reno\"]";
+
+    struct Scene {
+        node: Node,
+        clock: Arc<PausedClock>,
+    }
+
+    impl Scene {
+        async fn start() -> Self {
+            let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
+            let journal = Arc::new(MemoryJournal::new(1, clock.now()));
+            let started = Node::start(
+                journal as Arc<dyn Journal>,
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                Arc::new(Unconnected),
+                Options::new(1),
+                |error| panic!("a flush failed in memory: {error}"),
+            );
+            let node = started.await.unwrap();
+            Self { node, clock }
+        }
+
+        async fn starts_with(&self, config: &Config) {
+            let handle = self.node.handle();
+            connect_channels(&handle, config).await.unwrap();
+        }
+
+        async fn ask(&self, entity: EntityId, command: Command) -> Result<Answer, AskError> {
+            let handle = self.node.handle();
+            let asked = handle.ask(entity, command, by().unwrap());
             asked.await.map(|reply| reply.answer)
-        };
-        let note = |episode| {
+        }
+
+        async fn tell(&self, command: ChannelCommand) -> Result<Answer, AskError> {
+            self.ask(shop(), Command::Channel(command)).await
+        }
+
+        /// Whether the exception is open, for so many times.
+        async fn is_told(&self, episode: u32) -> bool {
             let key = ExceptionKey {
                 kind: NOT_PUBLISHED.to_owned(),
                 subject: "shop".to_owned(),
                 episode,
             };
             let text = "seen".to_owned();
-            ChannelCommand::Exception(ExceptionCommand::Note { key, text })
-        };
-        connect_channels(&handle, &published).await.unwrap();
-        connect_channels(&handle, &config("")).await.unwrap();
-        assert!(ask(note(1)).await.is_err(), "it was only observed");
-        connect_channels(&handle, &published).await.unwrap();
+            let note = ExceptionCommand::Note { key, text };
+            self.tell(ChannelCommand::Exception(note)).await.is_ok()
+        }
+
+        /// After how many minutes a person is told of a number that is wrong.
+        async fn wrong_minutes(&self) -> u64 {
+            match self.ask(shop(), Command::Read).await.unwrap() {
+                Answer::Channel {
+                    publishing: Some(publishing),
+                    ..
+                } => publishing.wrong_for.as_ms() / 60_000,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        /// Five mugs, and what sells them.
+        async fn sells_mugs(&self) {
+            let sku = SkuId::new("MUG").unwrap();
+            let define = SkuCommand::Define {
+                title: "Mug".to_owned(),
+                tracking: Tracking::Tracked,
+            };
+            let receive = SkuCommand::Receive {
+                location: LocationId::new("reno").unwrap(),
+                units: 5,
+                reference: None,
+            };
+            for command in [define, receive] {
+                let told = self.ask(EntityId::Sku(sku.clone()), Command::Sku(command));
+                told.await.unwrap();
+            }
+            let target = ListingTarget::Sku { sku, multiplier: 1 };
+            let listing = mug();
+            let map = BucketCommand::Map { listing, target };
+            self.ask(bucket(), Command::Bucket(map)).await.unwrap();
+        }
+
+        /// The shop shows so many mugs.
+        async fn shows(&self, units: i64) {
+            self.clock.advance(Duration::from_s(1));
+            let show = BucketCommand::Show {
+                listing: mug(),
+                level: ShownLevel {
+                    place: SourceId::new("shop/8050").unwrap(),
+                    units: Some(units),
+                    at: self.clock.now(),
+                },
+                asked_at: None,
+            };
+            self.ask(bucket(), Command::Bucket(show)).await.unwrap();
+        }
+
+        /// Waits until it is known how many mugs the shop should show.
+        async fn should_show(&self, units: u32) {
+            testing::until("the bucket has heard", async || {
+                let look = Command::Bucket(BucketCommand::LookNumbers);
+                let Ok(Answer::Numbers(views)) = self.ask(bucket(), look).await else {
+                    return false;
+                };
+                views.iter().any(|view| view.should == Some(units))
+            })
+            .await;
+        }
+    }
+
+    fn shop() -> EntityId {
+        EntityId::Channel(ChannelId::checked("shop").unwrap())
+    }
+
+    fn mug() -> ListingId {
+        ListingId::new("inventory_item:77").unwrap()
+    }
+
+    fn bucket() -> EntityId {
+        EntityId::Bucket(ChannelId::checked("shop").unwrap(), bucket_of(&mug()))
+    }
+
+    /// A channel that shows our numbers is not forgotten with its section.
+    #[tokio::test]
+    async fn a_section_that_is_gone_is_an_exception_until_it_is_back() {
+        let scene = Scene::start().await;
+        let (with, without) = (published(PLACES), config(""));
+        scene.starts_with(&with).await;
+        scene.starts_with(&without).await;
+        assert!(!scene.is_told(1).await, "it was only observed");
+        scene.starts_with(&with).await;
         let active = ChannelCommand::SetMode(ChannelMode::Active);
-        ask(active).await.unwrap();
+        scene.tell(active).await.unwrap();
         for episode in [1, 2] {
             for _ in 0..2 {
-                connect_channels(&handle, &config("")).await.unwrap();
+                scene.starts_with(&without).await;
             }
-            assert!(ask(note(episode)).await.is_ok(), "{episode}");
-            connect_channels(&handle, &published).await.unwrap();
-            assert!(ask(note(episode)).await.is_err(), "{episode} is over");
+            assert!(scene.is_told(episode).await, "{episode}");
+            // One exception says it of all numbers.
+            assert!(scene.wrong_minutes().await > 1_000_000);
+            scene.starts_with(&with).await;
+            assert!(!scene.is_told(episode).await, "{episode} is over");
+            assert_eq!(scene.wrong_minutes().await, 10);
         }
-        node.stop().await;
+        scene.node.stop().await;
+    }
+
+    /// Publishing has ended once the last number is 0, and not before: whether the channel is paused, or has no places any
+    /// more. Where it is observed, nobody has to set anything.
+    #[tokio::test]
+    async fn publishing_ends_once_every_number_is_none() {
+        // (the mode before the section goes, the places in its last version)
+        let cases = [
+            (ChannelMode::Paused, PLACES),
+            (ChannelMode::Active, ""),
+            (ChannelMode::Paused, ""),
+        ];
+        for (mode, places) in cases {
+            let scene = Scene::start().await;
+            scene.starts_with(&published(PLACES)).await;
+            scene.sells_mugs().await;
+            scene.shows(5).await;
+            let active = ChannelCommand::SetMode(ChannelMode::Active);
+            scene.tell(active).await.unwrap();
+            scene.should_show(5).await;
+            scene.tell(ChannelCommand::SetMode(mode)).await.unwrap();
+            scene.starts_with(&published(places)).await;
+            scene.should_show(0).await;
+            scene.starts_with(&config("")).await;
+            assert!(scene.is_told(1).await, "{mode:?} {places}: 5 are shown");
+            scene.shows(0).await;
+            scene.starts_with(&config("")).await;
+            assert!(!scene.is_told(1).await, "{mode:?} {places}: it is over");
+            scene.node.stop().await;
+        }
+        let scene = Scene::start().await;
+        scene.starts_with(&published(PLACES)).await;
+        for mode in [ChannelMode::Active, ChannelMode::Observed] {
+            scene.tell(ChannelCommand::SetMode(mode)).await.unwrap();
+        }
+        scene.starts_with(&config("")).await;
+        assert!(!scene.is_told(1).await);
+        scene.node.stop().await;
     }
 }

@@ -43,6 +43,12 @@ enum Action {
     Pause(Which),
     /// Show it again
     Resume(Which),
+    /// Send no more numbers: what is shown stays as it is (pause first, and nothing is shown), orders are taken still
+    Observe {
+        /// The channel
+        #[arg(long)]
+        channel: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,6 +103,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         Action::Places { channel } => catalogue::places(target, &channel).await,
         Action::Pause(which) => pause(target, which, true).await,
         Action::Resume(which) => pause(target, which, false).await,
+        Action::Observe { channel } => set_mode(target, &channel, "observed").await.map(drop),
     }
 }
 
