@@ -167,7 +167,11 @@ pub enum Answer {
     /// A router's plan.
     Plan(Box<crate::v1::Plan>),
     /// What became of a count.
-    Counted(CountOutcome),
+    Counted {
+        outcome: CountOutcome,
+        /// By so many units on hand has changed with it.
+        on_hand_delta: i64,
+    },
     /// What a channel shows of a listing, by its places.
     Shown(Vec<ShownLevel>),
     /// The hold is no more: this order confirmed it then, and its units are that order's.

@@ -15,7 +15,8 @@ use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, LocationId, SkuId, SourceId,
     Timestamp,
 };
-use crossdock_runtime::{AskError, By, Clock, Handle};
+use crossdock_runtime::{AskError, By, Clock, Door, Handle};
+use futures::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Counts};
@@ -36,6 +37,15 @@ const PAGES_MAX: usize = 1_000;
 /// First pause after a reading that failed; it doubles with each, up to the pause between two readings.
 const AGAIN: Duration = Duration::from_s(30);
 
+/// SKUs that are counted at once.
+const AT_ONCE: usize = 16;
+/// First pause before a SKU is asked again that cannot answer for the moment; it doubles up to the longest.
+const BUSY_MIN: Duration = Duration::from_ms(250);
+/// Longest such pause.
+const BUSY_MAX: Duration = Duration::from_s(10);
+/// For so long a SKU is asked; then the reading is given up.
+const BUSY_FOR: Duration = Duration::from_minutes(5);
+
 /// Where one location tells what it has.
 pub struct Counter {
     handle: Handle,
@@ -54,6 +64,16 @@ struct Reading {
     corrected: u32,
     passed_over: u32,
     unknown: u32,
+}
+
+/// What a count of one SKU came to.
+enum Counted {
+    AsKnown,
+    Corrected,
+    /// It is older than what is known.
+    PassedOver,
+    /// It takes no count, and why.
+    Unknown(String),
 }
 
 /// Begins to read the counts of every configured location. The tasks run until they are aborted.
@@ -137,10 +157,16 @@ impl Counter {
                 self.sender
                     .counts(&self.counts.url, &self.secret, &id, now, cursor.as_deref());
             let page: CountsPage = read.await.map_err(|error| error.to_string())?;
-            for (sku, units) in page.counts {
-                let counted_at = page.counted_at.min(now);
-                self.count(sku, units, counted_at, (&mut reading, &open))
-                    .await?;
+            let counted_at = page.counted_at.min(now);
+            for some in page.counts.chunks(AT_ONCE) {
+                let counting = some
+                    .iter()
+                    .map(|(sku, units)| self.count(sku, *units, counted_at));
+                let counted = join_all(counting).await;
+                for ((sku, units), counted) in some.iter().zip(counted) {
+                    self.note(sku, *units, counted?, (&mut reading, &open))
+                        .await;
+                }
             }
             cursor = page.next;
             if cursor.is_none() {
@@ -159,14 +185,13 @@ impl Counter {
         read.map_err(|error| error.to_string())
     }
 
-    /// Counts a SKU. `open`: what exceptions about unknown ones are open.
+    /// Counts a SKU.
     async fn count(
         &self,
-        sku: SkuId,
+        sku: &SkuId,
         counted: u32,
         effective_at: Timestamp,
-        (reading, open): (&mut Reading, &BTreeSet<String>),
-    ) -> Result<(), String> {
+    ) -> Result<Counted, String> {
         let location = self.handle.known_location(&self.location);
         let location = location.ok_or_else(|| format!("there is no location {}", self.location))?;
         let source = SourceId::new(format!("{}/counts", self.location));
@@ -181,36 +206,80 @@ impl Counter {
             counted,
             effective_at,
         };
-        let entity = EntityId::Sku(sku.clone());
-        let subject = format!("{}/{sku}", self.location);
-        let Some(before) = self.on_hand(&entity).await? else {
-            let why = "there is no such SKU, or it is put aside";
-            self.note_unknown(reading, &sku, counted, why).await;
-            return Ok(());
+        let sku = EntityId::Sku(sku.clone());
+        // A count alone would make a SKU of what is none.
+        let counted = match self.ask_again(&sku, None).await {
+            Ok(_) => self.ask_again(&sku, Some(&count)).await,
+            Err(error) => Err(error),
         };
-        let asked = self
-            .handle
-            .ask(entity.clone(), Command::Sku(count), self.by.clone());
-        let outcome = match asked.await.map(|reply| reply.answer) {
-            Ok(Answer::Counted(outcome)) => outcome,
-            Ok(_) => CountOutcome::Applied,
+        match counted {
+            Ok(Answer::Counted {
+                outcome: CountOutcome::OlderThanLast | CountOutcome::TooOld,
+                ..
+            }) => Ok(Counted::PassedOver),
+            Ok(Answer::Counted {
+                on_hand_delta: 1.. | ..=-1,
+                ..
+            }) => Ok(Counted::Corrected),
+            Ok(_) => Ok(Counted::AsKnown),
             Err(refused @ (AskError::Rejected(_) | AskError::Quarantined { .. })) => {
-                let why = refused.to_string();
-                self.note_unknown(reading, &sku, counted, &why).await;
-                return Ok(());
+                Ok(Counted::Unknown(refused.to_string()))
             }
-            Err(error) => return Err(error.to_string()),
-        };
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Counts a SKU, or only looks at it, again and again for a while: one that cannot answer for the moment is no reason to
+    /// begin at the first page again. A count that is told twice changes nothing the second time.
+    async fn ask_again(
+        &self,
+        sku: &EntityId,
+        count: Option<&SkuCommand>,
+    ) -> Result<Answer, AskError> {
+        let mut pause = BUSY_MIN;
+        let give_up_at = self.handle.now() + BUSY_FOR;
+        loop {
+            let asked = match count {
+                Some(count) => {
+                    let command = Command::Sku(count.clone());
+                    let asked = self.handle.ask(sku.clone(), command, self.by.clone());
+                    asked.await
+                }
+                // As long as counts are let in.
+                None => self.handle.read_through(Door::Ask, sku.clone()).await,
+            };
+            match asked {
+                Ok(reply) => return Ok(reply.answer),
+                Err(AskError::Overloaded { .. } | AskError::Unknown | AskError::Unavailable(_))
+                    if self.handle.now() < give_up_at =>
+                {
+                    self.handle.sleep(pause).await
+                }
+                Err(error) => return Err(error),
+            }
+            pause = Duration::from_ms(pause.as_ms() * 2).min(BUSY_MAX);
+        }
+    }
+
+    /// Notes what a count came to. `open`: what exceptions about unknown SKUs are open.
+    async fn note(
+        &self,
+        sku: &SkuId,
+        units: u32,
+        counted: Counted,
+        (reading, open): (&mut Reading, &BTreeSet<String>),
+    ) {
+        match counted {
+            Counted::Unknown(why) => return self.note_unknown(reading, sku, units, &why).await,
+            Counted::AsKnown => reading.as_known += 1,
+            Counted::Corrected => reading.corrected += 1,
+            Counted::PassedOver => reading.passed_over += 1,
+        }
+        let subject = format!("{}/{sku}", self.location);
         if open.contains(&subject) {
             self.close(UNCOUNTABLE, &subject, "it is counted again")
                 .await;
         }
-        match (outcome, Some(before) == self.on_hand(&entity).await?) {
-            (CountOutcome::Applied, true) => reading.as_known += 1,
-            (CountOutcome::Applied, false) => reading.corrected += 1,
-            (CountOutcome::OlderThanLast | CountOutcome::TooOld, _) => reading.passed_over += 1,
-        }
-        Ok(())
     }
 
     async fn note_unknown(&self, reading: &mut Reading, sku: &SkuId, counted: u32, why: &str) {
@@ -239,24 +308,6 @@ impl Counter {
         } else if open.contains(location) {
             self.close(UNCOUNTABLE, location, "they are told one by one")
                 .await;
-        }
-    }
-
-    /// Units of a SKU at the location; `None`: there is no such SKU, or it is put aside.
-    async fn on_hand(&self, sku: &EntityId) -> Result<Option<i64>, String> {
-        match self
-            .handle
-            .read(sku.clone())
-            .await
-            .map(|reply| reply.answer)
-        {
-            Ok(Answer::Stock(stock)) => {
-                let mut places = stock.locations.iter();
-                let place = places.find(|place| place.location == self.location);
-                Ok(Some(place.map_or(0, |place| place.on_hand)))
-            }
-            Ok(_) | Err(AskError::Rejected(_) | AskError::Quarantined { .. }) => Ok(None),
-            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -326,6 +377,7 @@ mod tests {
     use crossdock_channels::Delivery;
     use crossdock_channels::standard_webhooks::verify;
     use crossdock_channels::warehouse::Policy;
+    use crossdock_journal::memory::Fault;
     use crossdock_journal::{Journal, MemoryJournal};
     use crossdock_model::command::LocationCommand;
     use crossdock_model::v1::{LocationFacts, Tracking};
@@ -425,6 +477,14 @@ mod tests {
         }
     }
 
+    async fn on_hand(counter: &Counter, sku: &str) -> i64 {
+        let sku = EntityId::Sku(SkuId::new(sku).unwrap());
+        match counter.handle.read(sku).await.unwrap().answer {
+            Answer::Stock(stock) => stock.locations.iter().map(|place| place.on_hand).sum(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[tokio::test]
     async fn counts_are_read_page_by_page_and_followed() {
         let page = |items: &str, next: &str| {
@@ -449,10 +509,33 @@ mod tests {
             unknown: 1,
         };
         assert_eq!(reading, Ok(expected));
-        let mug = EntityId::Sku(SkuId::new("MUG").unwrap());
-        assert_eq!(counter.on_hand(&mug).await, Ok(Some(3)));
+        assert_eq!(on_hand(&counter, "MUG").await, 3);
         let unread = counter.read(counter.handle.now()).await;
         assert!(unread.unwrap_err().contains("no answer"));
+        node.stop().await;
+    }
+
+    /// A moment in which nothing can be written ends no reading: the SKUs that could not answer are asked again.
+    #[tokio::test]
+    async fn what_cannot_be_counted_for_the_moment_is_counted_after_it() {
+        let items = r#"{"sku":"TEE","units":4},{"sku":"MUG","units":3}"#;
+        let body = format!(
+            r#"{{"counted_at":"2099-01-01T00:00:00Z","items":[{items}],"next_cursor":null}}"#
+        );
+        let (node, counter, journal) = counter(serve(vec![body])).await;
+        define(&counter).await;
+        journal.inject(Fault::Full);
+        let reading = counter.read(counter.handle.now()).await;
+        let expected = Reading {
+            corrected: 2,
+            ..Reading::default()
+        };
+        assert_eq!(reading, Ok(expected));
+        let left = [
+            on_hand(&counter, "TEE").await,
+            on_hand(&counter, "MUG").await,
+        ];
+        assert_eq!(left, [4, 3]);
         node.stop().await;
     }
 

@@ -418,9 +418,11 @@ fn answer_text(answer: &Answer) -> String {
         Answer::Queued => "queued".to_owned(),
         Answer::Waits => "waits".to_owned(),
         Answer::RetryNow => "retry".to_owned(),
-        Answer::Counted(CountOutcome::Applied) => "applied".to_owned(),
-        Answer::Counted(CountOutcome::OlderThanLast) => "older_than_last".to_owned(),
-        Answer::Counted(CountOutcome::TooOld) => "too_old".to_owned(),
+        Answer::Counted { outcome, .. } => match outcome {
+            CountOutcome::Applied => "applied".to_owned(),
+            CountOutcome::OlderThanLast => "older_than_last".to_owned(),
+            CountOutcome::TooOld => "too_old".to_owned(),
+        },
         other => format!("{other:?}"),
     }
 }

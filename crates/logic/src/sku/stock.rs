@@ -142,10 +142,16 @@ impl Draft<'_> {
             effective_at: counted_at,
             outcome,
         });
-        if outcome == CountOutcome::Applied {
-            self.follow_count(location, source, basis, *counted, counted_at);
-        }
-        Ok(self.finish(Answer::Counted(outcome)))
+        let on_hand_delta = match outcome {
+            CountOutcome::Applied => {
+                self.follow_count(location, source, basis, *counted, counted_at)
+            }
+            CountOutcome::OlderThanLast | CountOutcome::TooOld => 0,
+        };
+        Ok(self.finish(Answer::Counted {
+            outcome,
+            on_hand_delta,
+        }))
     }
 
     fn count_outcome(&self, location: &LocationId, counted_at: Timestamp) -> CountOutcome {
@@ -161,7 +167,7 @@ impl Draft<'_> {
     }
 
     /// Balances follow a count: what was counted and what moved after it. A count net of allocated units has
-    /// not seen those that were committed at that time, so they are added: all, or those of the channel that counts.
+    /// not seen those that were committed at that time, so they are added: all, or those of the channel that counts. By how many units on hand has changed.
     fn follow_count(
         &mut self,
         location: &LocationId,
@@ -169,7 +175,7 @@ impl Draft<'_> {
         basis: &CountBasis,
         counted: u32,
         counted_at: Timestamp,
-    ) {
+    ) -> i64 {
         let place = self.state.places.get(location);
         let moved = place.map(|place| place.movements.after(counted_at));
         let moved = moved.unwrap_or_default();
@@ -177,13 +183,14 @@ impl Draft<'_> {
         let allocated = place.map_or(0, |place| place.allocated.left_out_of(basis));
         let unseen = allocated - moved.allocated.left_out_of(basis);
         let on_hand = i64::from(counted) + unseen + moved.units;
+        let delta = on_hand - sums.on_hand;
         let reason = MoveReason::Counted {
             source: source.clone(),
         };
-        if on_hand != sums.on_hand {
+        if delta != 0 {
             self.enter(SkuEvent::Moved {
                 location: location.clone(),
-                on_hand_delta: on_hand - sums.on_hand,
+                on_hand_delta: delta,
                 unavailable_delta: 0,
                 condition: None,
                 reason: reason.clone(),
@@ -202,6 +209,7 @@ impl Draft<'_> {
             }
             None => {}
         }
+        delta
     }
 
     fn adjust(&mut self, location: &LocationId, delta: i64, reason: &str) -> Result<(), Rejection> {

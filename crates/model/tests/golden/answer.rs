@@ -107,7 +107,9 @@ samples!(answers, Answer {
     ],
     Mapping => [Answer::Mapping(BucketEvent::Unmapped { listing: listing() })],
     Plan => [Answer::Plan(Box::new(plan()))],
-    Counted => [Answer::Counted(CountOutcome::OlderThanLast)],
+    Counted => [
+        Answer::Counted { outcome: CountOutcome::OlderThanLast, on_hand_delta: -3 },
+    ],
     Shown => [Answer::Shown(vec![shown_level()])],
     HoldConfirmed => [Answer::HoldConfirmed { order: order(), at: at(5) }],
     Published => [Answer::Published(Box::new(published_stock()))],

@@ -175,7 +175,7 @@ impl Worker {
             .ask(entity, Command::Sku(count), source.by.clone());
         match asked.await {
             Ok(Reply {
-                answer: Answer::Counted(outcome),
+                answer: Answer::Counted { outcome, .. },
                 ..
             }) => Ok(outcome),
             Ok(_) => Ok(CountOutcome::Applied),

@@ -202,7 +202,7 @@ pub(super) async fn count(
     };
     let (done, stock) = told(&asking, sku, command, input.hash, count.effective_at).await?;
     let outcome = match done.answer {
-        Answer::Counted(outcome) => outcome,
+        Answer::Counted { outcome, .. } => outcome,
         _ => CountOutcome::Applied,
     };
     let counted = CountedDoc {
