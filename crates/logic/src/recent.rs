@@ -1,6 +1,8 @@
 //! Keys of commands that were executed: a repeat is answered from here, and never executed again.
+//!
+//! An import leaves one with every line of it, so each takes little: its fingerprint, and its answer if that says anything.
 
-use crossdock_model::{Answer, CommandKey, Duration, Meta, Record, Rejection, Timestamp};
+use crossdock_model::{Answer, Duration, Meta, Record, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::kept::Kept;
@@ -13,18 +15,36 @@ pub const FADED_KEYS_MAX: usize = 262_144;
 /// Keys of one entity.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recent {
-    answers: Kept<CommandKey, Remembered>,
-    /// Fingerprints of keys whose answers are forgotten before their time.
-    faded: Kept<u64, ()>,
+    /// By the fingerprints of their keys.
+    answers: Kept<Fingerprint, Remembered>,
+    /// Keys whose answers are forgotten before their time.
+    faded: Kept<Fingerprint, ()>,
     /// When the newest command was executed of which nothing is remembered any more. What was issued until then may
     /// be a repeat of it.
     lost_at: Option<Timestamp>,
 }
 
+type Fingerprint = [u8; 16];
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
     body_hash: u64,
-    answer: Answer,
+    /// `None`: [`Answer::Done`].
+    answer: Option<Box<Answer>>,
+}
+
+impl Remembered {
+    fn new(body_hash: u64, answer: &Answer) -> Self {
+        let says_more = *answer != Answer::Done;
+        Self {
+            body_hash,
+            answer: says_more.then(|| Box::new(answer.clone())),
+        }
+    }
+
+    fn answer(&self) -> Answer {
+        self.answer.as_deref().cloned().unwrap_or(Answer::Done)
+    }
 }
 
 impl Recent {
@@ -38,15 +58,16 @@ impl Recent {
         let Some(key) = &meta.key else {
             return Ok(None);
         };
-        if let Some(known) = self.answers.get(key) {
+        let key = key.fingerprint();
+        if let Some(known) = self.answers.get(&key) {
             return match known.body_hash == meta.body_hash {
-                true => Ok(Some(known.answer.clone())),
+                true => Ok(Some(known.answer())),
                 false => Err(Rejection::KeyConflict),
             };
         }
         let too_old = now.since(meta.issued_at) > window;
         let may_be_lost = self.lost_at.is_some_and(|at| meta.issued_at <= at);
-        let is_faded = self.faded.get(&key.fingerprint()).is_some();
+        let is_faded = self.faded.get(&key).is_some();
         match too_old || may_be_lost || is_faded {
             true => Err(Rejection::TooOld {
                 window_ms: window.as_ms(),
@@ -60,15 +81,13 @@ impl Recent {
         let (Some(key), Some(answer)) = (&record.meta.key, &record.answer) else {
             return;
         };
-        let remembered = Remembered {
-            body_hash: record.meta.body_hash,
-            answer: answer.clone(),
-        };
+        let remembered = Remembered::new(record.meta.body_hash, answer);
+        let key = key.fingerprint();
         let given_up = self
             .answers
-            .note(key.clone(), remembered, record.at, RECENT_KEYS_MAX);
+            .note(key, remembered, record.at, RECENT_KEYS_MAX);
         for (at, key) in given_up {
-            let lost = self.faded.note(key.fingerprint(), (), at, FADED_KEYS_MAX);
+            let lost = self.faded.note(key, (), at, FADED_KEYS_MAX);
             let newest = lost.into_iter().map(|(at, _)| at).max();
             self.lost_at = self.lost_at.max(newest);
         }

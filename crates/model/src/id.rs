@@ -35,10 +35,11 @@ pub enum IdError {
 }
 
 impl CommandKey {
-    /// A short stand-in for the key, the same on every machine.
+    /// A short stand-in for the key, the same on every machine: 128 bits, of which no two keys that anybody meets are the
+    /// same.
     #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        xxhash_rust::xxh3::xxh3_64(self.as_str().as_bytes())
+    pub fn fingerprint(&self) -> [u8; 16] {
+        xxhash_rust::xxh3::xxh3_128(self.as_str().as_bytes()).to_le_bytes()
     }
 }
 
