@@ -304,7 +304,7 @@ impl Entity {
         match (&self.state, &self.id) {
             (State::Sku(state), EntityId::Sku(sku)) if self.version > 0 => {
                 let view = state.view(sku, self.version, now);
-                let said = state.publications(&view, self.last_at);
+                let said = state.publications(&view, self.last_at, now);
                 Some(Announcement::Stock(Box::new(Spoken { view, said })))
             }
             (State::Location(state), _) => state

@@ -20,6 +20,7 @@ pub mod publish;
 mod recent;
 pub mod request;
 pub mod router;
+mod seldom;
 pub mod sku;
 pub mod system;
 #[cfg(test)]

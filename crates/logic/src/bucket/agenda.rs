@@ -33,6 +33,19 @@ pub(super) struct Task {
     pub due: Option<Timestamp>,
     /// It waits until the channel's orders up to then are read.
     pub unproven: Option<Timestamp>,
+    /// Since when it is to be lowered, if it was to be raised before.
+    pub lowered_at: Option<Timestamp>,
+}
+
+impl Task {
+    fn is_lower(&self) -> bool {
+        self.rank.is_some_and(|rank| rank.urgency == Urgency::Lower)
+    }
+
+    fn is_raise(&self) -> bool {
+        let is_raise = self.rank.is_some_and(|rank| rank.urgency == Urgency::Raise);
+        is_raise || (self.rank.is_none() && self.unproven.is_some())
+    }
 }
 
 /// All numbers that are wrong.
@@ -45,8 +58,13 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    /// There is that to do about a number.
-    pub fn set(&mut self, number: NumberId, task: Task) {
+    /// There is that to do about a number from now on.
+    pub fn set(&mut self, number: NumberId, mut task: Task, now: Timestamp) {
+        if let Some(before) = self.tasks.get(&number) {
+            let turns = before.is_raise() && task.is_lower();
+            task.lowered_at = before.lowered_at.or(turns.then_some(now));
+            task.lowered_at = task.lowered_at.filter(|_| !task.is_raise());
+        }
         self.remove(&number);
         if let Some(rank) = task.rank {
             self.first.insert((rank, number.clone()));
@@ -91,6 +109,11 @@ impl Agenda {
     pub fn tells_lag(&self, number: &NumberId) -> bool {
         let rank = self.tasks.get(number).and_then(|task| task.rank);
         rank.is_some_and(|rank| rank.urgency == Urgency::Lower && rank.refused_at.is_none())
+    }
+
+    /// Since when it is to be lowered, if it was to be raised before.
+    pub fn lowered_at(&self, number: &NumberId) -> Option<Timestamp> {
+        self.tasks.get(number)?.lowered_at
     }
 
     /// All of them.
@@ -142,6 +165,7 @@ mod tests {
             rank: Some(rank),
             due: Some(Timestamp::from_ms(due)),
             unproven: Some(Timestamp::from_ms(due + 100)),
+            lowered_at: None,
         }
     }
 
@@ -157,7 +181,7 @@ mod tests {
             ("refused", task(Some(3), Urgency::Lower, 1, 5)),
             ("waits", Task::default()),
         ] {
-            agenda.set(number(id), task);
+            agenda.set(number(id), task, Timestamp::default());
         }
         let first = |agenda: &Agenda| -> Vec<String> {
             agenda.first().map(|(_, one)| one.0.to_string()).collect()

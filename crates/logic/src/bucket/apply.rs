@@ -1,24 +1,20 @@
 //! How events change a bucket.
 
-use std::collections::BTreeSet;
-
-use crossdock_model::command::{Effect, EffectNumber, SkuCommand};
+use crossdock_model::command::EffectNumber;
 use crossdock_model::v1::{
     BucketEvent, CallOutcome, ChannelMode, ExceptionKey, ListingMode, ListingTarget,
-    PublishedStock, Publishing, ShownLevel, Tracking, Writes,
+    PublishedStock, Publishing, ShownLevel, Writes,
 };
-use crossdock_model::{Command, EntityId, ListingId, SkuId, SourceId, Timestamp};
+use crossdock_model::{EntityId, ListingId, SourceId, Timestamp};
 use litemap::LiteMap;
 
 use super::calls::numbered;
 use super::changes::Changes;
-use super::numbers::parts;
 use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
 use super::{HEAR_AGAIN_AFTER, stock};
 use crate::decider::IllegalHistory;
 use crate::publish::{Announced, Statement};
-use crate::sku::KIT_DEPTH_MAX;
 
 /// All of the stock, from the start.
 const LIVE: ListingMode = ListingMode::Live {
@@ -37,9 +33,11 @@ impl BucketState {
         };
         let mut touched = touched(self, event);
         self.apply_event(id, event, at)?;
-        if let BucketEvent::Mapped { listing, .. } = event {
-            // What it shares a SKU with from now on.
-            touched.extend(self.beside(listing));
+        // What a listing shares a SKU with from now on.
+        match event {
+            BucketEvent::Mapped { listing, .. } => touched.extend(self.beside(listing)),
+            BucketEvent::Stocked { stock, .. } => touched.extend(self.beside_kit(stock)),
+            _ => {}
         }
         self.note(channel, touched, at);
         Ok(())
@@ -53,7 +51,7 @@ impl BucketState {
     ) -> Result<(), IllegalHistory> {
         match event {
             BucketEvent::Mapped { listing, target } => self.apply_mapped(id, listing, target),
-            BucketEvent::Unmapped { listing } => self.apply_unmapped(listing),
+            BucketEvent::Unmapped { listing } => self.apply_unmapped(id, listing),
             BucketEvent::Shown {
                 listing,
                 level,
@@ -111,6 +109,7 @@ impl BucketState {
             }
             BucketEvent::ExceptionClosed(closed) => {
                 self.exceptions.apply_closed(closed);
+                self.unlisted.remove(&closed.key.subject);
                 self.tell_of(&closed.key, false);
             }
             BucketEvent::ExceptionNoted(_) => {}
@@ -123,8 +122,7 @@ impl BucketState {
         listing: &ListingId,
         place: &SourceId,
     ) -> Option<&mut Place> {
-        let place = self.listings.get_mut(listing)?.places.get_mut(place);
-        place.map(|place| &mut **place)
+        self.listings.get_mut(listing)?.places.get_mut(place)
     }
 
     /// An exception about a number that is wrong was opened, or closed.
@@ -133,7 +131,7 @@ impl BucketState {
             return;
         };
         if let Some(place) = self.place_mut(&listing, &place) {
-            place.is_told = is_told;
+            place.odd.is_told = is_told;
         }
         if !is_told {
             self.righted.remove(&(listing, place));
@@ -142,8 +140,8 @@ impl BucketState {
 
     fn apply_missed(&mut self, number: &NumberId, at: Timestamp) {
         match self.place_mut(&number.0, &number.1) {
-            Some(place) if place.is_leaving => self.forget_place(number),
-            Some(place) => place.refused_at = Some(at),
+            Some(place) if place.odd.is_leaving => self.forget_place(number),
+            Some(place) => place.odd.refused_at = Some(at),
             None => {}
         }
     }
@@ -155,7 +153,7 @@ impl BucketState {
             self.change_places(before);
             if before.counted != publishing.counted {
                 let uncounted = listings.iter().filter(|one| !publishing.counts(one));
-                uncounted.for_each(|listing| self.stop_listening(listing));
+                uncounted.for_each(|listing| self.stop_listening(id, listing));
             }
         }
         listings.iter().for_each(|listing| self.listen(id, listing));
@@ -169,13 +167,13 @@ impl BucketState {
     }
 
     fn apply_mapped(&mut self, id: &EntityId, listing: &ListingId, target: &ListingTarget) {
+        if self.listings.contains_key(listing) {
+            let beside = self.beside(listing);
+            self.stop_listening(id, listing);
+            self.count_anew(&beside);
+        }
         match self.listings.get_mut(listing) {
-            Some(known) => {
-                known.target = target.clone();
-                let beside = self.beside(listing);
-                self.stop_listening(listing);
-                self.count_anew(&beside);
-            }
+            Some(known) => known.target = target.clone(),
             None => {
                 let known = Listing {
                     target: target.clone(),
@@ -189,26 +187,24 @@ impl BucketState {
         self.count_anew(&self.beside(listing));
     }
 
-    fn apply_unmapped(&mut self, listing: &ListingId) {
+    fn apply_unmapped(&mut self, id: &EntityId, listing: &ListingId) {
         let beside = self.beside(listing);
+        self.stop_listening(id, listing);
         if let Some(known) = self.listings.remove(listing) {
             for place in known.places.keys() {
-                let number = (listing.clone(), place.clone());
-                if self.wrong.remove(&number) {
-                    self.righted.insert(number);
-                }
+                self.stop_following(&(listing.clone(), place.clone()));
             }
         }
-        self.stop_listening(listing);
         self.count_anew(&beside);
         self.forget_closed();
     }
 
-    /// Listings that share a SKU with this one, and itself.
-    pub(super) fn beside(&self, listing: &ListingId) -> Vec<ListingId> {
-        let shared = self.skus.values().filter(|heard| heard.is_part_of(listing));
-        let all: BTreeSet<&ListingId> = shared.flat_map(|heard| &heard.listings).collect();
-        all.into_iter().cloned().collect()
+    /// Nothing is to be done about a number any more.
+    pub(super) fn stop_following(&mut self, number: &NumberId) {
+        self.changes.shown(number);
+        if self.wrong.remove(number) {
+            self.righted.insert(number.clone());
+        }
     }
 
     /// It cannot be told any more, or can be again, which sales lowered these numbers.
@@ -234,10 +230,10 @@ impl BucketState {
         };
         let place = known.places.entry(level.place.clone()).or_default();
         let Some(units) = level.units else {
-            place.untracked_at = Some(level.at);
+            place.odd.untracked_at = Some(level.at);
             return;
         };
-        place.refused_at = None;
+        place.odd.refused_at = None;
         let statement = Statement {
             units,
             at: level.at,
@@ -263,6 +259,7 @@ impl BucketState {
             EntityId::Bucket(channel, _) => Some(channel).filter(|_| self.behind.is_some()),
             _ => None,
         };
+        let recomposed = self.recomposed(stock);
         let Some(heard) = self.skus.get_mut(&stock.sku) else {
             return;
         };
@@ -290,7 +287,9 @@ impl BucketState {
         let proof = asked.map(|(_, proof)| proof);
         heard.proof = heard.proof.max(proof.unwrap_or_default());
         let listings = heard.listings.clone();
-        let is_kit = matches!(stock.tracking, Tracking::Kit(_));
+        for (listing, before) in recomposed {
+            self.recompose(id, &listing, &before);
+        }
         if has_company {
             self.count_anew(&listings);
         }
@@ -304,9 +303,6 @@ impl BucketState {
                 if let Some(proof) = proof {
                     place.slot.give_up_explaining(proof);
                 }
-            }
-            if is_kit {
-                self.listen(id, &listing);
             }
         }
     }
@@ -326,7 +322,7 @@ impl BucketState {
         if units == 0 && !is_counted {
             let shown = place.slot.most(None);
             let shown = shown.and_then(|units| u32::try_from(units).ok());
-            place.kept = place.kept.or(shown.filter(|units| *units > 0));
+            place.odd.kept = place.odd.kept.or(shown.filter(|units| *units > 0));
         }
         place.slot.begin(call, units, at);
         self.changes.begun(number);
@@ -348,13 +344,13 @@ impl BucketState {
         match outcome {
             CallOutcome::Confirmed { at } => {
                 slot.confirm(*at);
-                place.refused_at = None;
-                place.kept = place.kept.filter(|_| shows_none);
+                place.odd.refused_at = None;
+                place.odd.kept = place.odd.kept.filter(|_| shows_none);
             }
             CallOutcome::Stale => slot.refuse(true),
             CallOutcome::Refused { .. } => {
                 slot.refuse(false);
-                place.refused_at = Some(now);
+                place.odd.refused_at = Some(now);
             }
             CallOutcome::NotDone => slot.refuse(false),
             CallOutcome::Unknown => {
@@ -362,83 +358,5 @@ impl BucketState {
                 slot.lose(begun_at.unwrap_or_default() + call_for);
             }
         }
-    }
-
-    /// Listens to everything that a listing is made of, as far as that is known.
-    fn listen(&mut self, id: &EntityId, listing: &ListingId) {
-        let publishing = self.publishing.as_ref();
-        let is_counted = publishing.is_some_and(|publishing| publishing.counts(listing));
-        let (Some(known), true) = (self.listings.get(listing), is_counted) else {
-            return;
-        };
-        let mut open: Vec<(SkuId, usize)> = parts(&known.target)
-            .into_iter()
-            .map(|(sku, _)| (sku, 0))
-            .collect();
-        let mut seen = BTreeSet::new();
-        while let Some((sku, depth)) = open.pop() {
-            if !seen.insert(sku.clone()) {
-                continue;
-            }
-            let is_new = !self.skus.contains_key(&sku);
-            let heard = self.skus.entry(sku.clone()).or_default();
-            heard.join(listing);
-            if let Some(Tracking::Kit(kit)) = heard.stock.as_ref().map(|stock| &stock.tracking)
-                && depth < KIT_DEPTH_MAX
-            {
-                open.extend(
-                    kit.components
-                        .iter()
-                        .map(|one| (one.sku.clone(), depth + 1)),
-                );
-            }
-            if is_new {
-                self.ask(id, &sku);
-            }
-        }
-    }
-
-    fn stop_listening(&mut self, listing: &ListingId) {
-        self.skus.retain(|_, heard| {
-            heard.leave(listing);
-            !heard.listings.is_empty()
-        });
-        let skus = &self.skus;
-        self.unheard.retain(|sku, _| skus.contains_key(sku));
-    }
-
-    /// Asks a SKU what it says, and to say it again whenever that changes.
-    fn ask(&mut self, id: &EntityId, sku: &SkuId) {
-        let command = SkuCommand::Subscribe { bucket: id.clone() };
-        let effect = self.pending.begin(Effect::Tell {
-            to: EntityId::Sku(sku.clone()),
-            command: Box::new(Command::Sku(command)),
-            tentative: false,
-        });
-        self.asks.insert(effect, (sku.clone(), self.proof));
-    }
-
-    fn end_ask(&mut self, effect: EffectNumber) -> Option<SkuId> {
-        self.pending.end(effect);
-        self.asks.remove(&effect).map(|(sku, _)| sku)
-    }
-
-    /// What waits for proof, or fell unexplained, is computed afresh by its SKU: after what was read.
-    fn ask_for_proof(&mut self, id: &EntityId) {
-        let waits = |number: &NumberId| {
-            let slot = self.place(number).map(|place| &place.slot);
-            slot.is_some_and(|slot| {
-                let is_read = slot.wrong_since().is_some_and(|since| since <= self.proof);
-                is_read || slot.unexplained() > 0
-            })
-        };
-        let numbers = self.wrong.numbers().filter(|number| waits(number));
-        let listings: BTreeSet<&ListingId> = numbers.map(|(listing, _)| listing).collect();
-        let under_way: BTreeSet<&SkuId> = self.asks.values().map(|(sku, _)| sku).collect();
-        let skus = self.skus.iter().filter(|(sku, heard)| {
-            !under_way.contains(sku) && heard.listings.iter().any(|one| listings.contains(one))
-        });
-        let skus: Vec<SkuId> = skus.map(|(sku, _)| sku.clone()).collect();
-        skus.iter().for_each(|sku| self.ask(id, sku));
     }
 }

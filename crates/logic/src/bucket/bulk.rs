@@ -126,12 +126,12 @@ impl BucketState {
         match &ended.outcome {
             CallOutcome::Confirmed { at } => {
                 place.slot.confirm_handed(*at, now);
-                place.refused_at = None;
-                place.kept = place.kept.filter(|_| shows_none);
+                place.odd.refused_at = None;
+                place.odd.kept = place.odd.kept.filter(|_| shows_none);
             }
             CallOutcome::Refused { .. } => {
                 place.slot.refuse_handed();
-                place.refused_at = Some(now);
+                place.odd.refused_at = Some(now);
             }
             CallOutcome::Stale | CallOutcome::NotDone => place.slot.refuse_handed(),
             CallOutcome::Unknown => place.slot.lose_handed(now),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::agenda::{Rank, Task};
 use super::numbers::Target;
 use super::state::{BucketState, NumberId, Place};
-use super::{CALLS_MAX, DUE_PER_DECISION, LISTING_WRONG, OFFERS_MAX};
+use super::{CALLS_MAX, DUE_PER_DECISION, LISTING_WRONG, OFFERS_MAX, SKU_UNHEARD};
 use crate::decider::{Asked, Decision};
 use crate::exceptions::resolved;
 use crate::publish::{Act, Slot};
@@ -135,7 +135,7 @@ impl BucketState {
                         call,
                         units,
                         change_from,
-                        since: self.changes.since(number),
+                        since: self.waits_since(number),
                         tells_lag: self.wrong.tells_lag(number),
                         until,
                     }
@@ -153,6 +153,14 @@ impl BucketState {
             answer: Answer::Calls(calls),
             notices: Vec::new(),
         })
+    }
+
+    /// When the oldest change was made that a number does not show. What waited for proof before it was to be lowered says
+    /// nothing of how late the lowering is.
+    fn waits_since(&self, number: &NumberId) -> Option<Timestamp> {
+        let since = self.changes.since(number)?;
+        let lowered_at = self.wrong.lowered_at(number);
+        Some(lowered_at.map_or(since, |at| at.max(since)))
     }
 
     pub(super) fn end(&self, calls: &[CallEnd]) -> Result<Decision<BucketEvent>, Rejection> {
@@ -237,6 +245,12 @@ impl BucketState {
         });
         let righted = righted.take(DUE_PER_DECISION);
         events.extend(righted.map(BucketEvent::ExceptionClosed));
+        let unlisted = self.unlisted.iter().filter_map(|subject| {
+            let how = "no listing is made of it any more";
+            self.exceptions.close(SKU_UNHEARD, subject, None, how)
+        });
+        let unlisted = unlisted.take(DUE_PER_DECISION);
+        events.extend(unlisted.map(BucketEvent::ExceptionClosed));
         let unheard = self.unheard.iter().filter(|(_, at)| **at <= now);
         let again = unheard.map(|(sku, _)| BucketEvent::AskedAgain { sku: sku.clone() });
         events.extend(again.take(DUE_PER_DECISION));
@@ -265,6 +279,9 @@ impl BucketState {
         self.publishing.as_ref()?;
         if !self.righted.is_empty() {
             return Some((Timestamp::default(), "listing is right again"));
+        }
+        if !self.unlisted.is_empty() {
+            return Some((Timestamp::default(), "a SKU is not listed any more"));
         }
         let wrong = self.wrong.next_due().map(|at| (at, "listing is wrong"));
         let unheard = self.unheard.values().min();
@@ -342,7 +359,7 @@ fn call_due(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
 
 /// When a person is told that it is wrong. One that was handed over among many is being set: it has as long from then on.
 fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
-    let is_untold = is_published(publishing) && !place.is_told;
+    let is_untold = is_published(publishing) && !place.odd.is_told;
     let since = place.slot.wrong_since().filter(|_| is_untold)?;
     let handed_at = place.slot.handed().map(|handed| handed.begun_at);
     Some(handed_at.map_or(since, |at| at.max(since)) + publishing.wrong_for)
@@ -361,6 +378,7 @@ pub(super) fn task(
         rank: rank(place, target, act, now),
         due: call.into_iter().chain(late_at(publishing, place)).min(),
         unproven: unproven(publishing, place, act),
+        lowered_at: None,
     }
 }
 
@@ -398,7 +416,7 @@ fn rank(place: &Place, target: &Target, act: Act, now: Timestamp) -> Option<Rank
     };
     let milli_per_h = target.milli_per_h.max(1).saturating_mul(units);
     Some(Rank {
-        refused_at: place.refused_at,
+        refused_at: place.odd.refused_at,
         urgency,
         milli_per_h: Reverse(match urgency {
             Urgency::Lower => imminent(milli_per_h, target),

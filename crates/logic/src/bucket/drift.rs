@@ -21,13 +21,19 @@ const AGAIN_WITHIN: Duration = Duration::from_days(1);
 const DRIFTS_MAX: u32 = 3;
 
 /// How often a number drifted of late.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Drifts {
     count: u32,
     last_at: Timestamp,
 }
 
 impl Drifts {
+    /// It never did.
+    pub const NONE: Self = Self {
+        count: 0,
+        last_at: Timestamp::from_ms(0),
+    };
+
     fn next(self, now: Timestamp) -> u32 {
         match now.since(self.last_at) <= AGAIN_WITHIN {
             true => self.count.saturating_add(1),
@@ -164,13 +170,13 @@ impl BucketState {
 
     pub(super) fn apply_drifted(&mut self, listing: &ListingId, place: &SourceId, now: Timestamp) {
         if let Some(place) = self.place_mut(listing, place) {
-            place.drifts.note(now);
+            place.odd.drifts.note(now);
         }
     }
 }
 
 fn class(place: &Place, stated: i64, now: Timestamp) -> DriftClass {
-    if place.drifts.next(now) >= DRIFTS_MAX {
+    if place.odd.drifts.next(now) >= DRIFTS_MAX {
         return DriftClass::WrongMapping;
     }
     match place.slot.before() == Some(stated) {

@@ -21,8 +21,11 @@ impl BucketState {
         let was_ours = before.mode != ChannelMode::Observed;
         let places = self.listings.values_mut();
         for (id, place) in places.flat_map(|known| &mut known.places) {
-            let is_left = place.is_leaving || (was_ours && were.contains(id));
-            place.is_leaving = is_left && !are.contains(id);
+            let is_left = place.odd.is_leaving || (was_ours && were.contains(id));
+            let is_leaving = is_left && !are.contains(id);
+            if place.odd.is_leaving != is_leaving {
+                place.odd.is_leaving = is_leaving;
+            }
         }
         // With one place more or less it is told otherwise which sales lowered a number.
         let listings: Vec<ListingId> = self.listings.keys().cloned().collect();
@@ -35,9 +38,7 @@ impl BucketState {
         if let Some(known) = self.listings.get_mut(listing) {
             known.places.remove(place);
         }
-        if self.wrong.remove(number) {
-            self.righted.insert(number.clone());
-        }
+        self.stop_following(number);
         self.count_anew(std::slice::from_ref(listing));
     }
 }
@@ -49,13 +50,16 @@ fn names(publishing: &Publishing) -> BTreeSet<SourceId> {
 
 /// Places that are to show none of a listing.
 pub(super) fn leaving(known: &Listing) -> impl Iterator<Item = &SourceId> {
-    let places = known.places.iter().filter(|(_, place)| place.is_leaving);
+    let places = known
+        .places
+        .iter()
+        .filter(|(_, place)| place.odd.is_leaving);
     places.map(|(id, _)| id)
 }
 
 /// Units that such places may still show: until they do not, others show as many fewer.
 pub(super) fn shown_there(known: &Listing) -> u32 {
-    let leaving = known.places.values().filter(|place| place.is_leaving);
+    let leaving = known.places.values().filter(|place| place.odd.is_leaving);
     let most = leaving.filter_map(|place| place.slot.most(None));
     let units = most.fold(0, |sum: i64, units| sum.saturating_add(units.max(0)));
     u32::try_from(units).unwrap_or(u32::MAX)

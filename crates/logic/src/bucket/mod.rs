@@ -11,6 +11,7 @@ mod calls;
 mod changes;
 mod drift;
 mod leaving;
+mod listening;
 mod listings;
 mod note;
 mod numbers;

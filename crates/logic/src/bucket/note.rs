@@ -45,6 +45,7 @@ impl BucketState {
         let is_gone = |id: &&SourceId| !targets.contains_key(*id);
         for id in known.places.keys().filter(is_gone) {
             let number = (listing.clone(), id.clone());
+            self.changes.shown(&number);
             if self.wrong.remove(&number) {
                 self.righted.insert(number);
             }
@@ -58,9 +59,10 @@ impl BucketState {
             if is_settled {
                 self.changes.shown(&number);
             }
-            if is_settled && place.is_leaving {
+            if is_settled && place.odd.is_leaving {
                 left.push(number.clone());
             }
+            place.odd.give_room_back();
             match is_settled {
                 true if self.wrong.remove(&number) => {
                     self.righted.insert(number);
@@ -68,8 +70,11 @@ impl BucketState {
                 true => {}
                 false => {
                     // One that was to be closed is open.
-                    place.is_told |= self.righted.remove(&number);
-                    self.wrong.set(number, task(publishing, place, &target, at));
+                    if self.righted.remove(&number) {
+                        place.odd.is_told = true;
+                    }
+                    let task = task(publishing, place, &target, at);
+                    self.wrong.set(number, task, at);
                 }
             }
         }

@@ -197,7 +197,7 @@ impl BucketState {
 
     /// Everything a listing is made of that is listened to, kits before their components, with units per unit of the
     /// listing (rounded down to at least one).
-    fn made_of(&self, target: &ListingTarget) -> Vec<(SkuId, &Heard, u32)> {
+    pub(super) fn made_of(&self, target: &ListingTarget) -> Vec<(SkuId, &Heard, u32)> {
         let mut found: Vec<(SkuId, &Heard, u32)> = Vec::new();
         let mut open = parts(target);
         while let Some((sku, units)) = open.pop() {
@@ -310,7 +310,7 @@ fn restored(
 ) -> Vec<(SourceId, u32)> {
     let places = publishing.places.iter().map(|place| &place.place);
     let uncounted = places.filter(|place| !units.contains_key(*place));
-    let kept = uncounted.filter_map(|id| Some((id.clone(), known.places.get(id)?.kept?)));
+    let kept = uncounted.filter_map(|id| Some((id.clone(), known.places.get(id)?.odd.kept?)));
     kept.collect()
 }
 

@@ -6,7 +6,7 @@ use crossdock_model::command::EffectNumber;
 use crossdock_model::v1::{ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold};
 use crossdock_model::{Answer, Duration, ListingId, SkuId, SourceId, Timestamp};
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::agenda::Agenda;
 use super::changes::Changes;
@@ -14,14 +14,17 @@ use super::drift::Drifts;
 use crate::decider::Pending;
 use crate::exceptions::OpenExceptions;
 use crate::publish::{Announced, Slot};
+use crate::seldom::{AtFirst, Seldom};
 
 /// State of a bucket.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BucketState {
+    #[serde(deserialize_with = "in_full_nodes")]
     pub(super) listings: BTreeMap<ListingId, Listing>,
     /// Nothing is published to a channel without.
     pub(super) publishing: Option<Box<Publishing>>,
     /// The SKUs it listens to, all that its listings are made of.
+    #[serde(deserialize_with = "in_full_nodes")]
     pub(super) skus: BTreeMap<SkuId, Box<Heard>>,
     /// Numbers that are not as they should be.
     pub(super) wrong: Agenda,
@@ -38,9 +41,21 @@ pub struct BucketState {
     pub(super) asks: BTreeMap<EffectNumber, (SkuId, Timestamp)>,
     /// SKUs that could not be listened to, and when each is asked again.
     pub(super) unheard: BTreeMap<SkuId, Timestamp>,
+    /// Subjects of exceptions about SKUs that could not be listened to and need not be any more.
+    pub(super) unlisted: BTreeSet<String>,
     pub(super) exceptions: OpenExceptions,
     /// What the channel does not show yet, and since when.
     pub(super) changes: Changes,
+}
+
+/// A map as it takes the least room. Put in one by one, in order, entries fill half of each node.
+fn in_full_nodes<'de, D, K, V>(from: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord,
+    V: Deserialize<'de>,
+{
+    Ok(BTreeMap::deserialize(from)?.into_iter().collect())
 }
 
 /// One number: a listing at a place.
@@ -52,13 +67,19 @@ pub(super) struct Listing {
     pub target: ListingTarget,
     pub mode: ListingMode,
     /// What it shows, by the channel's places.
-    pub places: LiteMap<SourceId, Box<Place>>,
+    pub places: LiteMap<SourceId, Place>,
 }
 
 /// A listing at a place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub slot: Slot,
+    pub odd: Seldom<Odd>,
+}
+
+/// What is so of few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Odd {
     /// The channel said then that it does not count it there.
     pub untracked_at: Option<Timestamp>,
     /// The channel refused it last, and takes no other number of it, as far as is known.
@@ -72,10 +93,22 @@ pub(super) struct Place {
     pub is_leaving: bool,
 }
 
+impl AtFirst for Odd {
+    const AT_FIRST: &'static Self = &Self {
+        untracked_at: None,
+        refused_at: None,
+        is_told: false,
+        kept: None,
+        drifts: Drifts::NONE,
+        is_leaving: false,
+    };
+}
+
 impl Place {
     /// When the channel said something of it last, by its clock.
     pub fn stated_at(&self) -> Option<Timestamp> {
-        self.untracked_at
+        self.odd
+            .untracked_at
             .max(self.slot.shown().map(|shown| shown.at))
     }
 
@@ -94,7 +127,7 @@ impl Place {
 
     /// Whether the channel counts it there, as far as it said.
     pub fn is_tracked(&self) -> bool {
-        self.untracked_at.is_none() || self.untracked_at < self.stated_at()
+        self.odd.untracked_at.is_none() || self.odd.untracked_at < self.stated_at()
     }
 
     fn level(&self, place: &SourceId) -> Option<ShownLevel> {
@@ -157,10 +190,6 @@ impl BucketState {
     }
 
     pub(super) fn place(&self, (listing, place): &NumberId) -> Option<&Place> {
-        self.listings
-            .get(listing)?
-            .places
-            .get(place)
-            .map(|place| &**place)
+        self.listings.get(listing)?.places.get(place)
     }
 }

@@ -75,7 +75,7 @@ impl BucketState {
         let how = "the SKU answers";
         let closed = self
             .exceptions
-            .close(SKU_UNHEARD, &format!("{channel}/{sku}"), None, how);
+            .close(SKU_UNHEARD, &subject(channel, sku), None, how);
         events.extend(closed.map(BucketEvent::ExceptionClosed));
         Decision::done(events)
     }
@@ -94,8 +94,9 @@ impl BucketState {
             "{sku} is listed on {channel}, and does not tell what can be sold of it: {why}. Its listings keep the \
              number they show. It is asked again every few minutes."
         );
-        let subject = format!("{channel}/{sku}");
-        let opened = self.exceptions.open(SKU_UNHEARD, &subject, &cause, &[]);
+        let opened = self
+            .exceptions
+            .open(SKU_UNHEARD, &subject(channel, sku), &cause, &[]);
         let unheard = BucketEvent::Unheard { asked };
         let opened = opened.map(BucketEvent::ExceptionOpened);
         [unheard].into_iter().chain(opened).collect()
@@ -114,6 +115,11 @@ impl BucketState {
         let event = BucketEvent::Proved { up_to };
         Decision::done(is_news.then_some(event).into_iter().collect())
     }
+}
+
+/// How an exception names a SKU that cannot be listened to.
+pub(super) fn subject(channel: &ChannelId, sku: &SkuId) -> String {
+    format!("{channel}/{sku}")
 }
 
 /// Whether places and locations fit together.

@@ -35,9 +35,8 @@ pub(super) fn touched(state: &BucketState, event: &BucketEvent) -> BTreeSet<List
         | BucketEvent::LostInBulk { .. } => state.listings.keys().cloned().collect(),
         BucketEvent::Stocked { stock, .. } => {
             let heard = state.skus.get(&stock.sku).into_iter();
-            heard
-                .flat_map(|heard| heard.listings.iter().cloned())
-                .collect()
+            let listings = heard.flat_map(|heard| heard.listings.iter().cloned());
+            listings.chain(state.beside_kit(stock)).collect()
         }
         BucketEvent::Unheard { .. }
         | BucketEvent::AskedAgain { .. }

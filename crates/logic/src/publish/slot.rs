@@ -1,13 +1,16 @@
 //! One number at one place of a channel.
 
 mod bulk;
+mod open;
 mod replace;
 
 use crossdock_model::v1::{Sold, Writes};
 use crossdock_model::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use bulk::Handed;
+use self::open::Open;
+pub use self::open::{Doubt, Flight, Handed};
+use crate::seldom::Seldom;
 
 /// A sale that we heard of is in what the channel states after that time, or was given back.
 pub const STATED_WITHIN: Duration = Duration::from_s(30);
@@ -19,36 +22,6 @@ pub struct Statement {
     pub units: i64,
     /// When, by the channel's clock.
     pub at: Timestamp,
-}
-
-/// A call that was begun and has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flight {
-    /// Its number in the bucket.
-    pub call: u64,
-    /// What is sent.
-    pub units: u32,
-    /// When it was begun.
-    pub begun_at: Timestamp,
-    /// Units heard of and not stated that it was compared with.
-    absorbed: i64,
-    /// As the slot's.
-    left: Option<u32>,
-}
-
-/// A call of which nobody knows what became.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
-    /// The most that it may leave behind.
-    pub units: i64,
-    /// When it has surely ended: what is sent or read after that holds.
-    pub until: Timestamp,
-    /// It has ended, and what the channel shows since then is not known yet.
-    pub is_due: bool,
-    /// As its flight's.
-    absorbed: i64,
-    /// What is believed to be shown was sent and confirmed since it was lost.
-    is_overwritten: bool,
 }
 
 /// What should be shown.
@@ -118,13 +91,7 @@ pub struct Slot {
     gap: i64,
     /// When the last of those sales was heard of.
     heard_at: Timestamp,
-    flight: Option<Flight>,
-    /// What the channel stated while a call was under way: which of the two came first is known when that has ended.
-    aside: Option<Statement>,
-    doubt: Option<Doubt>,
-    handed: Option<Handed>,
-    /// When it is looked at once more after a lost call: what became of that was told from numbers that buyers change too.
-    verify_at: Option<Timestamp>,
+    open: Seldom<Open>,
     /// The channel may show something else than its statement says: it has to be asked.
     is_stale: bool,
     /// What we believed was not what it showed.
@@ -173,13 +140,13 @@ impl Slot {
 
     /// Whether a call may yet change what is shown.
     fn is_open(&self) -> bool {
-        self.flight.is_some() || self.doubt.is_some() || self.handed.is_some()
+        self.open.flight.is_some() || self.open.doubt.is_some() || self.open.handed.is_some()
     }
 
     /// The call under way.
     #[must_use]
     pub fn flight(&self) -> Option<Flight> {
-        self.flight
+        self.open.flight
     }
 
     /// Since when another number should be shown.
@@ -191,7 +158,7 @@ impl Slot {
     /// Whether it is right and no call is under way.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.wrong_since.is_none() && self.flight.is_none()
+        self.wrong_since.is_none() && self.open.flight.is_none()
     }
 
     /// Units by which it fell without an order that explains it.
@@ -205,12 +172,12 @@ impl Slot {
     #[must_use]
     pub fn doubt_due(&self) -> Option<Timestamp> {
         // Also of a number that is to be read: where writes replace, a lost raise is sent again, read or not.
-        let doubt = self.doubt.filter(|doubt| !doubt.is_due);
+        let doubt = self.open.doubt.filter(|doubt| !doubt.is_due);
         let doubt = doubt.map(|doubt| doubt.until);
         let unstated = (self.gap < 0).then_some(self.heard_at + STATED_WITHIN);
-        let unread = unstated.into_iter().chain(self.verify_at);
+        let unread = unstated.into_iter().chain(self.open.verify_at);
         let unread = unread.filter(|_| !self.is_stale);
-        let handed = self.handed.map(|handed| handed.until);
+        let handed = self.open.handed.map(|handed| handed.until);
         unread.chain(doubt).chain(handed).min()
     }
 
@@ -218,13 +185,17 @@ impl Slot {
     #[must_use]
     pub fn most(&self, sold: Option<&[Sold]>) -> Option<i64> {
         let most = self.most_beside_bulk(sold)?;
-        Some(most.max(self.handed.map_or(most, |handed| handed.units.into())))
+        Some(most.max(self.open.handed.map_or(most, |handed| handed.units.into())))
     }
 
     /// As [`Slot::most`], of all that was not handed over among many.
     fn most_beside_bulk(&self, sold: Option<&[Sold]>) -> Option<i64> {
         let shown = self.believed(sold);
-        shown.map(|units| self.doubt.map_or(units, |doubt| units.max(doubt.units)))
+        shown.map(|units| {
+            self.open
+                .doubt
+                .map_or(units, |doubt| units.max(doubt.units))
+        })
     }
 
     /// The newest statement, less what was sold since as far as we know.
@@ -237,7 +208,7 @@ impl Slot {
     /// What is to be done at `now`.
     #[must_use]
     pub fn act(&self, want: &Want<'_>, now: Timestamp) -> Act {
-        if self.flight.is_some() {
+        if self.open.flight.is_some() {
             return Act::Nothing;
         }
         match want.writes {
@@ -278,12 +249,12 @@ impl Slot {
     }
 
     fn is_in_doubt(&self, now: Timestamp) -> bool {
-        self.doubt.is_some_and(|doubt| now >= doubt.until)
+        self.open.doubt.is_some_and(|doubt| now >= doubt.until)
     }
 
     /// A call begins.
     pub fn begin(&mut self, call: u64, units: u32, at: Timestamp) {
-        self.flight = Some(Flight {
+        self.open.flight = Some(Flight {
             call,
             units,
             begun_at: at,
@@ -295,7 +266,7 @@ impl Slot {
     /// The call was carried out: the channel shows what was sent, at `at` by its clock. On a channel that compares it did
     /// show what we believed: what had been heard and not stated is in it.
     pub fn confirm(&mut self, at: Timestamp) {
-        let Some(flight) = self.flight.take() else {
+        let Some(flight) = self.open.flight.take() else {
             return;
         };
         self.before = self.shown.map(|shown| shown.units);
@@ -307,19 +278,22 @@ impl Slot {
         self.gap += flight.absorbed;
         (self.is_stale, self.is_refuted) = (false, false);
         self.overtake();
-        self.doubt = self.doubt.filter(|doubt| flight.begun_at < doubt.until);
-        if let Some(doubt) = &mut self.doubt {
+        self.open.doubt = self
+            .open
+            .doubt
+            .filter(|doubt| flight.begun_at < doubt.until);
+        if let Some(doubt) = &mut self.open.doubt {
             doubt.is_overwritten = true;
         }
         // What was begun after a lost call had ended, and taken, says what that left behind.
         let is_before = |at: &Timestamp| flight.begun_at + STATED_WITHIN < *at;
-        self.verify_at = self.verify_at.filter(is_before);
+        self.open.verify_at = self.open.verify_at.filter(is_before);
         self.take_aside();
     }
 
     /// The call was refused and changed nothing. `stale`: as the channel shows another number than it was compared with.
     pub fn refuse(&mut self, stale: bool) {
-        self.flight = None;
+        self.open.flight = None;
         self.is_stale |= stale;
         self.is_refuted |= stale;
         self.take_aside();
@@ -327,42 +301,42 @@ impl Slot {
 
     /// Nobody knows what became of the call; it has surely ended at `until`.
     pub fn lose(&mut self, until: Timestamp) {
-        let Some(flight) = self.flight.take() else {
+        let Some(flight) = self.open.flight.take() else {
             return;
         };
         let units = i64::from(flight.units);
-        let before = self.doubt.take();
-        self.doubt = Some(Doubt {
+        let before = self.open.doubt.take();
+        self.open.doubt = Some(Doubt {
             units: before.map_or(units, |doubt| units.max(doubt.units)),
             until: before.map_or(until, |doubt| until.max(doubt.until)),
             is_due: false,
             absorbed: flight.absorbed,
             is_overwritten: false,
         });
-        self.verify_at = Some(until + STATED_WITHIN);
-        self.aside = None;
+        self.open.verify_at = Some(until + STATED_WITHIN);
+        self.open.aside = None;
         self.is_stale = true;
     }
 
     /// What [`Slot::doubt_due`] said is due.
     pub fn end_doubt(&mut self, now: Timestamp) {
-        if self.handed.is_some_and(|handed| handed.until <= now) {
+        if self.open.handed.is_some_and(|handed| handed.until <= now) {
             self.lose_handed(now);
         }
-        if let Some(doubt) = &mut self.doubt {
+        if let Some(doubt) = &mut self.open.doubt {
             doubt.is_due = doubt.until <= now;
         }
-        self.verify_at = self.verify_at.filter(|at| *at > now);
+        self.open.verify_at = self.open.verify_at.filter(|at| *at > now);
         (self.is_stale, self.is_refuted) = (true, true);
     }
 
     /// The channel says what it shows, of its own accord. What is older than known is passed over; of two numbers of one
     /// instant nobody knows which is the later one.
     pub fn state(&mut self, statement: Statement, writes: Writes) {
-        if self.flight.is_some() {
-            let later = self.aside.filter(|known| known.at > statement.at);
+        if self.open.flight.is_some() {
+            let later = self.open.aside.filter(|known| known.at > statement.at);
             let compares = writes == Writes::CompareAndSet;
-            self.aside = compares.then_some(later.unwrap_or(statement));
+            self.open.aside = compares.then_some(later.unwrap_or(statement));
             return;
         }
         match self.shown {
@@ -375,7 +349,7 @@ impl Slot {
     }
 
     fn take_aside(&mut self) {
-        if let Some(statement) = self.aside.take() {
+        if let Some(statement) = self.open.aside.take() {
             self.state(statement, Writes::CompareAndSet);
         }
     }
@@ -387,7 +361,7 @@ impl Slot {
             |shown: Statement| statement.at <= shown.at && statement.units != shown.units;
         // What was heard of meanwhile may be in it or not.
         let is_mixed = self.is_refuted && self.heard_at >= asked_at;
-        if self.flight.is_some() || is_mixed || self.shown.is_some_and(overtaken) {
+        if self.open.flight.is_some() || is_mixed || self.shown.is_some_and(overtaken) {
             self.is_stale = true;
             return;
         }
@@ -398,7 +372,7 @@ impl Slot {
         }
         (self.is_stale, self.is_refuted) = (false, false);
         if self.is_in_doubt(asked_at) {
-            self.doubt = None;
+            self.open.doubt = None;
         }
     }
 
@@ -417,7 +391,7 @@ impl Slot {
 
     /// What was shown before. A lost call was carried out if that makes the smaller fall of it: then it is lost no more.
     fn base(&mut self, known: i64, stated: i64) -> i64 {
-        let Some(doubt) = &mut self.doubt else {
+        let Some(doubt) = &mut self.open.doubt else {
             return known;
         };
         let from = known - doubt.absorbed;
@@ -430,7 +404,7 @@ impl Slot {
         let Doubt {
             units, absorbed, ..
         } = *doubt;
-        self.doubt = None;
+        self.open.doubt = None;
         self.gap += absorbed;
         units
     }
@@ -467,11 +441,12 @@ impl Slot {
     /// Notes since when the number is wrong. One of which falls and sales do not match is not right yet.
     pub fn note(&mut self, want: &Want<'_>, at: Timestamp) {
         self.leave(want);
+        self.open.give_room_back();
         let sold = want.sold.filter(|_| want.writes == Writes::Absolute);
-        let right = self.doubt.is_none()
-            && self.handed.is_none()
+        let right = self.open.doubt.is_none()
+            && self.open.handed.is_none()
             && (!self.is_stale || want.writes == Writes::Absolute)
-            && self.verify_at.is_none()
+            && self.open.verify_at.is_none()
             && (self.gap == 0 || want.sold.is_none())
             && self.most(sold) == Some(i64::from(self.should(want)));
         self.wrong_since = match right {

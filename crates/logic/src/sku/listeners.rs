@@ -61,11 +61,14 @@ impl Listener {
         self.in_stock_since = is_in_stock.then_some(now);
     }
 
-    fn rate(&self, channel: &ChannelId) -> SellingRate {
+    /// How fast it sells as of now: what lies in stock and is not sold sells more slowly than was known.
+    fn rate(&self, channel: &ChannelId, now: Timestamp) -> SellingRate {
+        let unsold = self.in_stock_since.map(|since| now.since(since).as_ms());
+        let velocity = self.velocity.after(0, unsold.unwrap_or(0));
         SellingRate {
             channel: channel.clone(),
-            milli_per_h: self.velocity.milli_per_h(),
-            shape_milli: self.velocity.shape_milli(),
+            milli_per_h: velocity.milli_per_h(),
+            shape_milli: velocity.shape_milli(),
         }
     }
 }
@@ -162,20 +165,31 @@ pub struct Publication {
 }
 
 impl SkuState {
-    /// What is said to every channel that lists it. `view` is its stock as of now, which changed `at` that time.
+    /// What is said to every channel that lists it. `view` is its stock as of `now`, which changed `at` that time.
     #[must_use]
-    pub fn publications(&self, view: &StockView, at: Timestamp) -> Vec<Publication> {
+    pub fn publications(
+        &self,
+        view: &StockView,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Publication> {
         let listeners = self.listeners.0.iter();
         let listeners = listeners.filter(|(_, known)| !known.buckets.is_empty());
         let said = listeners.map(|(channel, known)| Publication {
             channel: channel.clone(),
             buckets: known.buckets.iter().copied().collect(),
-            stock: self.said_to(known, view, at),
+            stock: self.said_to(known, view, at, now),
         });
         said.collect()
     }
 
-    fn said_to(&self, known: &Listener, view: &StockView, at: Timestamp) -> PublishedStock {
+    fn said_to(
+        &self,
+        known: &Listener,
+        view: &StockView,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> PublishedStock {
         let is_counted = |location| {
             let place = self.places.get(location);
             place.is_some_and(|place| place.is_counted) || self.is_untracked()
@@ -195,7 +209,9 @@ impl SkuState {
             sold: known.sales.iter().map(|(_, sold)| *sold).collect(),
             sold_units: known.sold_units,
             sole: known.buckets.len() == 1,
-            rates: rates.map(|(channel, known)| known.rate(channel)).collect(),
+            rates: rates
+                .map(|(channel, known)| known.rate(channel, now))
+                .collect(),
             aside: false,
             at,
         }
@@ -271,7 +287,7 @@ impl Draft<'_> {
         };
         known.buckets.insert(number);
         let view = self.view(version);
-        let said = self.state.said_to(&known, &view, self.now);
+        let said = self.state.said_to(&known, &view, self.now, self.now);
         if is_new {
             self.events.push(SkuEvent::Subscribed {
                 bucket: bucket.clone(),

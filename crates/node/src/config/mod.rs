@@ -101,7 +101,7 @@ impl Default for Data {
         Self {
             dir: PathBuf::from("data"),
             master_key_file: None,
-            live_entities_max: 20_000,
+            live_entities_max: 10_000,
             dedup_days: 7,
             hot_days: 30,
             synchronous: Synchronous::default(),

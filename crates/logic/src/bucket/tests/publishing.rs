@@ -301,6 +301,25 @@ fn what_is_published_is_listened_to_kits_by_their_components() {
     shop.say("C", 2, 3, &[]);
     shop.shows(9);
     assert_eq!(shop.begin(), set(1, 3, Some(9)));
+    shop.confirm(1);
+
+    // What it is made of no more is listened to no more.
+    let other = Kit {
+        components: vec![component("C"), component("D")],
+        may_split: false,
+    };
+    shop.say_stock(PublishedStock {
+        tracking: Tracking::Kit(other),
+        ats: Vec::new(),
+        ..Shop::stock("A", 2, 0, &[])
+    });
+    assert_eq!(names(&shop), ["D"]);
+    shop.say("D", 1, 2, &[]);
+    let before = shop.0.version();
+    shop.say("B", 5, 1, &[]);
+    assert_eq!(shop.0.version(), before);
+    shop.reads(3);
+    assert_eq!(shop.begin(), set(2, 2, Some(3)));
 }
 
 #[test]

@@ -4,37 +4,19 @@
 //! end, as nobody knows which of the two came last.
 
 use crossdock_model::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Slot, Statement};
-
-/// A number that was handed over, and not yet said to be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handed {
-    /// Its number in the bucket.
-    pub call: u64,
-    /// What was handed over.
-    pub units: u32,
-    /// When it has surely been set, or never will be.
-    pub until: Timestamp,
-    /// When it was handed over.
-    pub begun_at: Timestamp,
-    /// Another call was carried out since.
-    pub(super) is_overtaken: bool,
-    /// As the slot's.
-    pub(super) left: Option<u32>,
-}
+use super::{Doubt, Handed, Slot, Statement};
 
 impl Slot {
     /// What was handed over.
     #[must_use]
     pub fn handed(&self) -> Option<Handed> {
-        self.handed
+        self.open.handed
     }
 
     /// It is handed over, on a channel whose writes replace its number.
     pub fn hand_over(&mut self, call: u64, units: u32, until: Timestamp, at: Timestamp) {
-        self.handed = Some(Handed {
+        self.open.handed = Some(Handed {
             call,
             units,
             until,
@@ -46,14 +28,17 @@ impl Slot {
 
     /// The channel has set it, at `at` by its clock at the latest.
     pub fn confirm_handed(&mut self, at: Timestamp, now: Timestamp) {
-        let Some(handed) = self.handed else {
+        let Some(handed) = self.open.handed else {
             return;
         };
         let is_doubtful = |doubt: Doubt| doubt.until > handed.begun_at;
-        if handed.is_overtaken || self.flight.is_some() || self.doubt.is_some_and(is_doubtful) {
+        if handed.is_overtaken
+            || self.open.flight.is_some()
+            || self.open.doubt.is_some_and(is_doubtful)
+        {
             return self.lose_handed(now);
         }
-        (self.handed, self.doubt) = (None, None);
+        (self.open.handed, self.open.doubt) = (None, None);
         self.before = self.shown.map(|shown| shown.units);
         self.shown = Some(Statement {
             units: i64::from(handed.units),
@@ -65,18 +50,18 @@ impl Slot {
 
     /// It was not set, and will not be.
     pub fn refuse_handed(&mut self) {
-        self.handed = None;
+        self.open.handed = None;
     }
 
     /// It was set or not, nobody knows when, and will not be set any more.
     pub fn lose_handed(&mut self, now: Timestamp) {
-        let Some(handed) = self.handed.take() else {
+        let Some(handed) = self.open.handed.take() else {
             return;
         };
         let units = i64::from(handed.units);
-        let before = self.doubt.take();
+        let before = self.open.doubt.take();
         let until = before.map_or(now, |doubt| now.max(doubt.until));
-        self.doubt = Some(Doubt {
+        self.open.doubt = Some(Doubt {
             units: before.map_or(units, |doubt| units.max(doubt.units)),
             until,
             is_due: until <= now,
@@ -87,7 +72,7 @@ impl Slot {
 
     /// A call was carried out beside it.
     pub(super) fn overtake(&mut self) {
-        if let Some(handed) = &mut self.handed {
+        if let Some(handed) = &mut self.open.handed {
             handed.is_overtaken = true;
         }
     }

@@ -11,7 +11,7 @@ use super::{Act, Handed, Slot, Want, proven};
 
 impl Slot {
     pub(super) fn replace(&self, want: &Want<'_>, now: Timestamp) -> Act {
-        if let Some(handed) = self.handed {
+        if let Some(handed) = self.open.handed {
             return self.replace_beside(handed, want);
         }
         let (should, sent) = (i64::from(self.should(want)), sent(want));
@@ -28,7 +28,7 @@ impl Slot {
             return set(u32::try_from(most.max(0)).unwrap_or(u32::MAX).min(sent));
         }
         // Sent and taken since a call was lost: sent again once that has surely ended, not over and over until then.
-        let is_sent = self.doubt.is_some_and(|doubt| doubt.is_overwritten)
+        let is_sent = self.open.doubt.is_some_and(|doubt| doubt.is_overwritten)
             && self.believed(want.sold) == Some(sent.into());
         if should == most || is_sent {
             return Act::Nothing;
@@ -59,7 +59,7 @@ impl Slot {
     /// Units that what should be shown leaves for unseen sales: those that what is shown leaves, if these are enough and
     /// no more than may be needed.
     pub(super) fn room(&self, want: &Want<'_>) -> u32 {
-        let left = match self.handed {
+        let left = match self.open.handed {
             Some(handed) if !handed.is_overtaken => handed.left,
             Some(_) | None => self.left,
         };
@@ -77,10 +77,10 @@ impl Slot {
             return;
         }
         let left = |units: i64| u32::try_from(i64::from(want.units) - units).unwrap_or(0);
-        if let Some(flight) = &mut self.flight {
+        if let Some(flight) = &mut self.open.flight {
             flight.left.get_or_insert(left(flight.units.into()));
         }
-        if let Some(handed) = &mut self.handed {
+        if let Some(handed) = &mut self.open.handed {
             handed.left.get_or_insert(left(handed.units.into()));
         }
         self.left = self.left.or(self.believed(want.sold).map(left));

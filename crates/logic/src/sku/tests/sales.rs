@@ -11,7 +11,7 @@ fn said(bench: &Bench) -> Vec<Publication> {
         panic!("no SKU");
     };
     let view = bench.state().view(sku, bench.entity.version(), bench.now);
-    bench.state().publications(&view, bench.now)
+    bench.state().publications(&view, bench.now, bench.now)
 }
 
 /// Units sold on the shop, as its bucket is told.
@@ -108,4 +108,20 @@ fn a_channel_that_lists_nothing_sells_as_fast_as_it_does() {
         .unwrap();
     assert!(said(&bench).is_empty(), "nobody lists it");
     bench.check_replay();
+}
+
+/// It sells once an hour as far as is known at first. What lies in stock for a month and is not sold does not.
+#[test]
+fn what_is_not_sold_sells_slowly() {
+    let bucket = "bucket:shop:1".parse().unwrap();
+    let mut bench = Bench::new();
+    for command in [SkuCommand::Subscribe { bucket }, receive("a", 2)] {
+        bench.ask(command).unwrap();
+    }
+    let per_h = |bench: &Bench| said(bench)[0].stock.rates[0].milli_per_h;
+    assert_eq!(per_h(&bench), 1_000);
+    bench.now = bench.now + crossdock_model::Duration::from_minutes(60);
+    assert!((495..=505).contains(&per_h(&bench)), "{}", per_h(&bench));
+    bench.now = bench.now + crossdock_model::Duration::from_days(30);
+    assert!(per_h(&bench) <= 2, "{}", per_h(&bench));
 }

@@ -66,3 +66,67 @@ fn only_what_is_lowered_tells_the_lag_of_a_channel() {
     shop.end(4, CallOutcome::Refused { problem });
     assert_eq!(told(&mut shop), (true, false));
 }
+
+/// The first number of what was not counted, or not mapped, is no late one.
+#[test]
+fn what_had_no_number_waited_for_none() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let say = |shop: &mut Shop, version, ats: Option<u32>, ms| {
+        let at = Timestamp::from_ms(ms);
+        let mut stock = Shop::stock("A", version, ats.unwrap_or(0), &[]);
+        stock.ats.truncate(usize::from(ats.is_some()));
+        shop.say_stock(PublishedStock { at, ..stock });
+    };
+    let since = |shop: &mut Shop| match shop.begin_timed()[..] {
+        [NumberCallKind::Set { since, .. }] => since.map(Timestamp::as_ms),
+        ref other => panic!("{other:?}"),
+    };
+    shop.shows(9);
+    say(&mut shop, 1, None, 10);
+    say(&mut shop, 2, Some(5), 50);
+    assert_eq!(since(&mut shop), Some(50));
+    shop.confirm(1);
+    say(&mut shop, 3, Some(4), 60);
+    shop.tell(BucketCommand::Unmap {
+        listing: listing("1"),
+    });
+    shop.tell(BucketCommand::Map {
+        listing: listing("1"),
+        target: single("A", 1),
+    });
+    shop.reads(9);
+    say(&mut shop, 4, Some(3), 90);
+    assert_eq!(since(&mut shop), Some(90));
+}
+
+/// A raise waits for proof; what is sold meanwhile has not waited as long.
+#[test]
+fn a_lowering_is_not_as_late_as_the_raise_before_it() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.reads(10);
+    let asked_at = shop.0.now;
+    shop.say_stock(PublishedStock {
+        at: asked_at,
+        ..Shop::stock("A", 2, 15, &[])
+    });
+    assert_eq!(shop.begin_timed(), [], "it waits until orders are read");
+    shop.0.now = asked_at + Duration::from_minutes(4);
+    let sold_at = shop.0.now;
+    shop.say_stock(PublishedStock {
+        at: sold_at,
+        ..Shop::stock("A", 3, 4, &[])
+    });
+    let lag = |shop: &mut Shop| match shop.begin_timed()[..] {
+        [
+            NumberCallKind::Set {
+                since, tells_lag, ..
+            },
+        ] => (since, tells_lag),
+        ref other => panic!("{other:?}"),
+    };
+    assert_eq!(lag(&mut shop), (Some(sold_at), true));
+    // It waits on if the call was in vain.
+    shop.end(1, CallOutcome::NotDone);
+    shop.0.now = sold_at + Duration::from_minutes(1);
+    assert_eq!(lag(&mut shop), (Some(sold_at), true));
+}

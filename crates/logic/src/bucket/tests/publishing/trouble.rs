@@ -67,3 +67,30 @@ fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
     assert!(format!("{:?}", shop.0.events).contains("ExceptionClosed"));
     assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
 }
+
+/// A listing was mapped to a SKU that does not exist, and is mapped rightly.
+#[test]
+fn nothing_is_said_of_a_sku_that_is_not_listed_any_more() {
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let [(effect, sku)] = &shop.asks()[..] else {
+        panic!("{:?}", shop.asks());
+    };
+    let refused = Command::Answered {
+        effect: *effect,
+        from: EntityId::Sku(sku.clone()),
+        result: Err(Rejection::NotFound("SKU".to_owned())),
+    };
+    assert_eq!(shop.0.ask(refused), Ok(Answer::Done));
+    shop.tell(BucketCommand::Map {
+        listing: listing("1"),
+        target: single("B", 1),
+    });
+    assert_eq!(shop.0.deadline(), Some(Timestamp::default()));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    let last = format!("{:?}", shop.0.events.last());
+    assert!(
+        last.contains("ExceptionClosed") && last.contains("shop/A"),
+        "{last}"
+    );
+    assert_ne!(shop.0.deadline(), Some(Timestamp::default()));
+}

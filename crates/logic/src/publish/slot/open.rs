@@ -1,0 +1,76 @@
+//! Calls that may yet change what is shown. Of nearly all numbers there is none.
+
+use crossdock_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Statement;
+use crate::seldom::AtFirst;
+
+/// A call that was begun and has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flight {
+    /// Its number in the bucket.
+    pub call: u64,
+    /// What is sent.
+    pub units: u32,
+    /// When it was begun.
+    pub begun_at: Timestamp,
+    /// Units heard of and not stated that it was compared with.
+    pub(super) absorbed: i64,
+    /// As the slot's.
+    pub(super) left: Option<u32>,
+}
+
+/// A call of which nobody knows what became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// The most that it may leave behind.
+    pub units: i64,
+    /// When it has surely ended: what is sent or read after that holds.
+    pub until: Timestamp,
+    /// It has ended, and what the channel shows since then is not known yet.
+    pub is_due: bool,
+    /// As its flight's.
+    pub(super) absorbed: i64,
+    /// What is believed to be shown was sent and confirmed since it was lost.
+    pub(super) is_overwritten: bool,
+}
+
+/// A number that was handed over, and not yet said to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handed {
+    /// Its number in the bucket.
+    pub call: u64,
+    /// What was handed over.
+    pub units: u32,
+    /// When it has surely been set, or never will be.
+    pub until: Timestamp,
+    /// When it was handed over.
+    pub begun_at: Timestamp,
+    /// Another call was carried out since.
+    pub(super) is_overtaken: bool,
+    /// As the slot's.
+    pub(super) left: Option<u32>,
+}
+
+/// What is open of one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub flight: Option<Flight>,
+    /// What the channel stated while a call was under way: which of the two came first is known when that has ended.
+    pub aside: Option<Statement>,
+    pub doubt: Option<Doubt>,
+    pub handed: Option<Handed>,
+    /// When it is looked at once more after a lost call: what became of that was told from numbers that buyers change too.
+    pub verify_at: Option<Timestamp>,
+}
+
+impl AtFirst for Open {
+    const AT_FIRST: &'static Self = &Self {
+        flight: None,
+        aside: None,
+        doubt: None,
+        handed: None,
+        verify_at: None,
+    };
+}
