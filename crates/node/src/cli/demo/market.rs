@@ -24,6 +24,11 @@ use super::{Args, supply};
 pub(super) const MARKET: &str = "amazon";
 /// Things that are sold there: those that sell best.
 pub(super) const LISTED: usize = 30;
+/// Orders a second that its lists tell of, however long a demo runs: of a hundred that changed they tell in three minutes,
+/// and an order changes two or three times, when it is paid for and with each parcel.
+const ORDERS_PER_S: f64 = 0.2;
+/// So many more are told of by the calls that are granted at once after a rest.
+const ORDERS_AT_ONCE: f64 = 100.0;
 /// Seconds that lists of orders are taken to be later than they are.
 const LIST_MARGIN_S: u64 = 2;
 /// How long a payment takes.
@@ -59,6 +64,13 @@ pub(super) const TROUBLES: [(Fault, &str, &str); 5] = [
     (Fault::TooMany, "patchListingsItem", "amazon_call_429"),
     (Fault::ServerError, "patchListingsItem", "amazon_call_5xx"),
 ];
+
+/// Visits a second in a demo that lasts so long. Who sells more there than can be read sells less and less: room is left for
+/// all that may be sold unread.
+pub(super) fn visits_per_s_max(time: Option<Wait>) -> f64 {
+    let at_once = time.map_or(0.0, |time| ORDERS_AT_ONCE / time.as_secs_f64());
+    ORDERS_PER_S + at_once
+}
 
 /// The account on the network, until this is dropped.
 pub(super) struct Stand {
@@ -303,4 +315,31 @@ fn held(order: &Order) -> (String, Held) {
         wanted,
     };
     (of_market(order), held)
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_channels::amazon::Operation;
+
+    use super::*;
+
+    /// Orders of one list.
+    const PAGE: f64 = 100.0;
+    /// How often an order is listed: sold or paid for, and with its parcels.
+    const LISTED_TIMES: f64 = 2.5;
+
+    #[test]
+    fn no_more_is_sold_than_can_be_read() {
+        let per_h = f64::from(Operation::SearchOrders.per_hour());
+        let at_once = f64::from(Operation::SearchOrders.burst());
+        for minutes in [1, 5, 10, 60, 600] {
+            let time = Wait::from_secs(minutes * 60);
+            let hours = time.as_secs_f64() / 3_600.0;
+            let listed = visits_per_s_max(Some(time)) * time.as_secs_f64() * LISTED_TIMES;
+            assert!(listed <= (at_once + hours * per_h) * PAGE, "{minutes}");
+        }
+        assert!(visits_per_s_max(None) * 3_600.0 * LISTED_TIMES <= per_h * PAGE);
+        // A minute has its share of them.
+        assert!(visits_per_s_max(Some(Wait::from_secs(60))) > 1.0);
+    }
 }

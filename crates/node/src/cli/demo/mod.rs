@@ -30,11 +30,13 @@ use verdict::{Found, Verdict};
 
 /// Pause between two looks.
 const LOOK: Wait = Wait::from_millis(500);
-/// How long what is under way may take after the last shopper left, where Amazon's lists are not late.
+/// How long what is under way may take after the last shopper left, but for what waits until Amazon's lists are read.
 const SETTLE_MAX: Wait = Wait::from_secs(240);
-/// So many times as long as Amazon's lists are late it may take besides: an order is listed, and read minutes after that,
-/// and so is its payment.
-const SETTLE_LAGS: u32 = 4;
+/// So often Amazon's lists may have to be read then, one after the other: for an order, for its payment, and for a number
+/// that rises by what was bought in for it, which the next list may be too early for.
+const SETTLE_READS: u32 = 4;
+/// Amazon lets its lists be read that often once the calls are used that it grants after a rest.
+const READ_EVERY: Wait = Wait::from_secs(180);
 /// Latest that Amazon's lists may be.
 const LAG_MAX: Wait = Wait::from_secs(1_800);
 /// Looks after which what orders still wait for is delivered, again and again.
@@ -132,7 +134,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     show_until(&args, &scene, &mut history, &board, out).await?;
     out.say("shoppers have left; what is under way comes to its end …");
     let visits = scene.calm_down().await;
-    let settle_max = SETTLE_MAX + args.amazon_lag * SETTLE_LAGS;
+    let settle_max = SETTLE_MAX + (READ_EVERY + args.amazon_lag) * SETTLE_READS;
     let found = settle(&scene, &mut history, &board, settle_max).await?;
     scene.server.stop().await;
     let verdict = found.verdict();

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use super::super::client::{Client, random_key};
 use super::super::exit::{Failure, Outcome};
-use super::market::{LISTED, Stand};
+use super::market::{LISTED, Stand, visits_per_s_max};
 use super::set_up::{Ground, list_catalogue};
 use super::{Args, LOOK, mischief, supply};
 use crate::config::Config;
@@ -38,7 +38,7 @@ pub(super) const TILL: &str = "till";
 const SKUS: usize = 120;
 /// Share of the visits that go to the till.
 const TILL_SHARE: f64 = 0.35;
-/// Share of the visits that go to the seller's account.
+/// Share of the visits that go to the seller's account, unless that are too many.
 const MARKET_SHARE: f64 = 0.05;
 /// Share of the shop's visits that cancel an order, and as many that take a unit out of one.
 const CHANGES: f64 = 0.01;
@@ -334,10 +334,11 @@ impl Doing<'_> {
             market: Arc::clone(&stand.market),
             skus: skus(&self.goods[..LISTED.min(self.goods.len())]),
         };
-        let at_shop = 1.0 - TILL_SHARE - MARKET_SHARE;
+        let at_market = market_share(self.args);
+        let at_shop = 1.0 - TILL_SHARE - at_market;
         vec![
             self.come(Arc::clone(till), habits(self.args, TILL_SHARE, 0.0), dice),
-            self.come(Arc::new(market), habits(self.args, MARKET_SHARE, 0.0), dice),
+            self.come(Arc::new(market), habits(self.args, at_market, 0.0), dice),
             self.come(Arc::new(front), habits(self.args, at_shop, CHANGES), dice),
         ]
     }
@@ -377,6 +378,12 @@ impl Doing<'_> {
             tokio::spawn(listing),
         ]
     }
+}
+
+/// Share of the visits that go to the seller's account.
+fn market_share(args: &Args) -> f64 {
+    let most = visits_per_s_max(args.time) / args.orders_per_s;
+    most.min(MARKET_SHARE)
 }
 
 fn habits(args: &Args, share: f64, changes: f64) -> Habits {
