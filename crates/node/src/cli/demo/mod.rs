@@ -39,6 +39,8 @@ const SETTLE_READS: u32 = 4;
 const READ_EVERY: Wait = Wait::from_secs(180);
 /// Latest that Amazon's lists may be.
 const LAG_MAX: Wait = Wait::from_secs(1_800);
+/// Pause between two lines that say what is still under way.
+const STILL: Wait = Wait::from_secs(10);
 /// Looks after which what orders still wait for is delivered, again and again.
 const LOOKS_PER_DELIVERY: u64 = 8;
 
@@ -135,10 +137,10 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     out.say("shoppers have left; what is under way comes to its end …");
     let visits = scene.calm_down().await;
     let settle_max = SETTLE_MAX + (READ_EVERY + args.amazon_lag) * SETTLE_READS;
-    let found = settle(&scene, &mut history, &board, settle_max).await?;
+    let found = settle(&scene, &mut history, &board, settle_max, out).await?;
     scene.server.stop().await;
     let verdict = found.verdict();
-    for wrong in found.wrong_numbers() {
+    for wrong in found.wrong() {
         out.say(wrong);
     }
     out.say(format_args!(
@@ -182,9 +184,11 @@ async fn settle(
     history: &mut History,
     board: &Board,
     settle_max: Wait,
+    out: Out,
 ) -> Outcome<Found> {
     let began = Instant::now();
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut next_line = STILL;
     for look in 1_u64.. {
         tokio::select! {
             pressed = &mut interrupted => {
@@ -196,9 +200,19 @@ async fn settle(
         board.look(scene, history).await?;
         let found = scene.gather(history).await?;
         let is_told_again = scene.shop.with(|store, _| store.subscribed()) > 0;
-        let is_settled = is_told_again && is_settled(&found.verdict());
-        if is_settled || began.elapsed() > settle_max {
+        let untold = (!is_told_again).then(|| "the shop's webhooks not subscribed to".to_owned());
+        let open: Vec<String> = found.under_way().into_iter().chain(untold).collect();
+        let waited = began.elapsed();
+        if open.is_empty() || waited > settle_max {
             return Ok(found);
+        }
+        if waited >= next_line {
+            next_line = waited + STILL;
+            out.say(format_args!(
+                "{:>4} s  {}",
+                waited.as_secs(),
+                open.join(", ")
+            ));
         }
         if look % LOOKS_PER_DELIVERY == 0 {
             deliver_what_is_waited_for(scene, history, look).await;
@@ -210,17 +224,6 @@ async fn settle(
         is_broken_off: true,
         ..found
     })
-}
-
-fn is_settled(verdict: &Verdict) -> bool {
-    let open = [
-        verdict.lost,
-        verdict.unsettled,
-        verdict.waiting,
-        verdict.shown_wrong,
-        verdict.told_wrong,
-    ];
-    open.iter().all(|count| *count == 0)
 }
 
 /// What was sold and was not there is bought in, so that those who wait get it.

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::predicted::Lags;
 
+/// Orders, and numbers, that are named which are not as they should be.
+const NAMED_MAX: usize = 20;
+
 /// Units by SKU.
 pub(super) type Units = BTreeMap<String, u64>;
 
@@ -155,34 +158,18 @@ fn covers(there: &Units, wanted: &Units) -> bool {
 impl Found {
     /// What came of it.
     pub(super) fn verdict(&self) -> Verdict {
-        let known = |order: &String| self.journaled.get(order);
-        let count = |is: &dyn Fn(&String, &Held) -> bool| {
-            let orders = self.held.iter().filter(|(order, held)| is(order, held));
-            orders.count() as u64
-        };
-        let left = |order: &String| self.shelves.left.get(order).cloned().unwrap_or_default();
-        let is_shipped = |order: &String, held: &Held| {
-            !held.is_cancelled() && covers(&left(order), &held.wanted)
-        };
-        let waits = |order: &String| known(order).is_some_and(|known| known.waiting > 0);
         let mut verdict = Verdict {
             orders: self.held.len() as u64,
-            shipped: count(&is_shipped),
-            cancelled: count(&|_, held| held.is_cancelled()),
-            waiting: count(&|order, held| {
-                !held.is_cancelled() && !is_shipped(order, held) && waits(order)
-            }),
-            unsettled: 0,
+            shipped: self.count(|order, held| self.is_shipped(order, held)),
+            cancelled: self.count(|_, held| held.is_cancelled()),
+            waiting: self.count(|order, held| self.waits(order, held)),
+            unsettled: self.count(|order, held| self.is_unsettled(order, held)),
             oversold_asking: self.oversold(&self.asking).values().sum(),
             oversold_channels: self.oversold(&self.sold_already),
             predicted_oversold: self.predicted(),
-            lost: count(&|order, _| known(order).is_none_or(|known| known.received == 0)),
+            lost: self.count(|order, _| self.is_lost(order)),
             duplicated: self.duplicated(),
-            shown_wrong: self
-                .numbers
-                .iter()
-                .filter(|one| one.shown != one.should)
-                .count() as u64,
+            shown_wrong: self.wrong_numbers().count() as u64,
             told: self.told.len() as u64,
             told_wrong: self.told_wrong(),
             lag_ms_p50: self.lag_ms_p50,
@@ -191,8 +178,6 @@ impl Found {
             proved: false,
             not_proved: Vec::new(),
         };
-        let settled = verdict.shipped + verdict.cancelled + verdict.waiting;
-        verdict.unsettled = verdict.orders - settled;
         let broken_off = "it was broken off: what was still under way counts as not done";
         let broken_off = self.is_broken_off.then(|| broken_off.to_owned());
         verdict.not_proved = broken_off.into_iter().chain(verdict.broken()).collect();
@@ -200,10 +185,72 @@ impl Found {
         verdict
     }
 
-    /// Numbers that channels show and should not, one sentence each.
-    pub(super) fn wrong_numbers(&self) -> Vec<String> {
-        let wrong = self.numbers.iter().filter(|one| one.shown != one.should);
-        let told = wrong.map(|one| {
+    /// What may come right yet, without what takes long to reckon.
+    pub(super) fn under_way(&self) -> Vec<String> {
+        let open = [
+            (
+                self.count(|order, _| self.is_lost(order)),
+                "orders not heard of",
+            ),
+            (
+                self.count(|order, held| self.is_unsettled(order, held)),
+                "orders not sent",
+            ),
+            (
+                self.count(|order, held| self.waits(order, held)),
+                "orders wait for stock",
+            ),
+            (self.wrong_numbers().count() as u64, "numbers not right"),
+            (self.told_wrong(), "parcels not told"),
+        ];
+        let open = open.iter().filter(|(count, _)| *count > 0);
+        open.map(|(count, what)| format!("{count} {what}"))
+            .collect()
+    }
+
+    /// Orders of shoppers of which that is so.
+    fn count(&self, is: impl Fn(&str, &Held) -> bool) -> u64 {
+        let orders = self.held.iter().filter(|(order, held)| is(order, held));
+        orders.count() as u64
+    }
+
+    fn wrong_numbers(&self) -> impl Iterator<Item = &Number> {
+        self.numbers.iter().filter(|one| one.shown != one.should)
+    }
+
+    fn is_lost(&self, order: &str) -> bool {
+        let known = self.journaled.get(order);
+        known.is_none_or(|known| known.received == 0)
+    }
+
+    /// Whether all that is wanted of an order left.
+    fn is_shipped(&self, order: &str, held: &Held) -> bool {
+        let left = self.shelves.left.get(order);
+        !held.is_cancelled() && left.is_some_and(|left| covers(left, &held.wanted))
+    }
+
+    fn waits(&self, order: &str, held: &Held) -> bool {
+        let known = self.journaled.get(order);
+        let is_waiting = known.is_some_and(|known| known.waiting > 0);
+        is_waiting && !held.is_cancelled() && !self.is_shipped(order, held)
+    }
+
+    fn is_unsettled(&self, order: &str, held: &Held) -> bool {
+        !held.is_cancelled() && !self.is_shipped(order, held) && !self.waits(order, held)
+    }
+
+    /// Orders and numbers that are not as they should be, one sentence each, some of many.
+    pub(super) fn wrong(&self) -> Vec<String> {
+        let orders = self.held.iter().filter_map(|(order, held)| {
+            let is_lost = self.is_lost(order);
+            let is_unsettled = self.is_unsettled(order, held);
+            match (is_lost, is_unsettled) {
+                (true, _) => Some(format!("{order} is not known to the server")),
+                (false, true) => Some(format!("{order} neither left nor waits for stock")),
+                (false, false) => None,
+            }
+        });
+        let numbers = self.wrong_numbers().map(|one| {
             let Number {
                 channel,
                 sku,
@@ -212,7 +259,9 @@ impl Found {
             } = one;
             format!("{channel} shows {shown} of {sku}, and should show {should}")
         });
-        told.collect()
+        let mut wrong = some_of(orders.collect());
+        wrong.extend(some_of(numbers.collect()));
+        wrong
     }
 
     /// Units of each channel's orders that were sold, or promised, where there were none.
@@ -276,6 +325,14 @@ impl Found {
         let held_and_left = self.held.get(order).zip(self.shelves.left.get(order));
         held_and_left.is_some_and(|(held, left)| !covers(&held.wanted, left))
     }
+}
+
+/// The first of many sentences.
+fn some_of(mut sentences: Vec<String>) -> Vec<String> {
+    let more = sentences.len().saturating_sub(NAMED_MAX);
+    sentences.truncate(NAMED_MAX);
+    sentences.extend((more > 0).then(|| format!("… and {more} more")));
+    sentences
 }
 
 /// What is said of each parcel, by its order and number.
@@ -520,6 +577,47 @@ mod tests {
             (|found| found.held.clear(), "nothing was sent"),
             (|found| found.is_broken_off = true, "it was broken off"),
         ]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_only_some_of_much() {
+        let mut found = found();
+        assert_eq!(found.wrong(), Vec::<String>::new());
+        found.journaled.remove("shop:1");
+        found.shelves.left.remove("till:1");
+        found.numbers.extend((0..25).map(|_| number(4)));
+        let wrong = found.wrong();
+        let orders = [
+            "shop:1 is not known to the server",
+            "till:1 neither left nor waits for stock",
+        ];
+        assert_eq!(wrong[..2], orders);
+        assert_eq!(wrong[2], "shop shows 4 of TEE, and should show 3");
+        assert_eq!(wrong.last().unwrap(), "… and 5 more");
+        assert_eq!(wrong.len(), 2 + NAMED_MAX + 1);
+    }
+
+    #[test]
+    fn what_may_come_right_yet_is_waited_for() {
+        let cases: [Case; 5] = [
+            (|found| found.journaled.clear(), "2 orders not heard of"),
+            (|found| found.shelves.left.clear(), "2 orders not sent"),
+            (
+                |found| {
+                    found.shelves.left.clear();
+                    found.journaled.get_mut("shop:1").unwrap().waiting = 2;
+                },
+                "1 orders not sent, 1 orders wait for stock",
+            ),
+            (|found| found.numbers[0].shown = 4, "1 numbers not right"),
+            (|found| found.told.clear(), "1 parcels not told"),
+        ];
+        assert_eq!(found().under_way(), Vec::<String>::new());
+        for (change, said) in cases {
+            let mut found = found();
+            change(&mut found);
+            assert_eq!(found.under_way().join(", "), said);
+        }
     }
 
     #[test]
