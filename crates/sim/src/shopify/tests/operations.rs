@@ -1,6 +1,6 @@
 //! Orders that are polled, read again, sent and cancelled, and subscriptions that are watched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_channels::shopify::admin::{
     AdminError, Cancel, CancelReason, FulfilmentOrder, POLL_OVERLAP, Parcel,
@@ -124,6 +124,41 @@ async fn long_orders_are_read_page_by_page() {
     let read = world.read(&order).await;
     assert_eq!(read.shipped[0].lines.len(), 170);
     assert_eq!(read, world.told(&order));
+}
+
+/// Orders that were listed change before the list goes on: what comes after them moves up in it, and is listed all the same.
+#[tokio::test]
+async fn an_order_is_listed_whatever_changes_meanwhile() {
+    let world = world(Faults::default(), Rate::STANDARD).await;
+    world
+        .shop
+        .with(|store, now| store.set_by_hand(world.products[0].item, world.place, 1000, now));
+    let sell = |_| {
+        world.clock.advance(Duration::from_ms(100));
+        world.buy(0, 1)
+    };
+    let orders: BTreeSet<ExternalId> = (0..600).map(sell).collect();
+    let (mut listed, mut cursor) = (BTreeSet::new(), world.admin.since(NOW));
+    for _ in 0..orders.len() {
+        let page = world.admin.changed(cursor).await.unwrap();
+        let named = page.orders.into_iter().filter_map(|order| match order {
+            Listed::Named { order, .. } => Some(order),
+            Listed::Stated { .. } => None,
+        });
+        let named: Vec<ExternalId> = named.collect();
+        for order in named.iter().take(40) {
+            let id = order.as_str().parse().unwrap();
+            let cancel = |store: &mut Store, now| store.cancel(id, "customer", true, now);
+            world.shop.with(cancel);
+        }
+        listed.extend(named);
+        cursor = page.cursor;
+        if page.is_last {
+            break;
+        }
+        world.clock.advance(Duration::from_s(60));
+    }
+    assert_eq!(listed, orders);
 }
 
 /// What changed since is listed page by page, and a little from before.
