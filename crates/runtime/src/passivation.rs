@@ -12,12 +12,22 @@ use crate::shared::Shared;
 
 /// How often live entities are looked over.
 const SWEEP: Duration = Duration::from_s(1);
+/// How often it is looked whether there are too many: an import brings thousands to life each second, and each takes as
+/// long as two looks to become passive, a checkpoint first.
+const LOOK: Duration = Duration::from_ms(100);
+
 /// Looks over live entities until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     while !shared.is_stopping() {
         sweep(&shared);
         maintain(&shared).await;
-        shared.clock.sleep(SWEEP).await;
+        let again_at = shared.clock.now() + SWEEP;
+        while shared.clock.now() < again_at {
+            shared.clock.sleep(LOOK).await;
+            if shared.directory.len() > shared.live_max {
+                make_passive(&shared, shared.directory.all());
+            }
+        }
     }
 }
 
@@ -49,12 +59,17 @@ fn sweep(shared: &Arc<Shared>) {
         .metrics
         .clock_ahead
         .set(shared.clock.ahead_ms() as f64 / 1000.0);
+    make_passive(shared, live);
+}
+
+/// Those that nobody used for long, and those used longest ago of too many.
+fn make_passive(shared: &Shared, live: Vec<Arc<Mailbox>>) {
     let used_at = |mailbox: Arc<Mailbox>| {
         let used_at_ms = mailbox.used_at_ms.load(Ordering::Relaxed);
         (Timestamp::from_ms(used_at_ms), mailbox)
     };
     let live = live.into_iter().map(used_at).collect();
-    for mailbox in who_goes(live, shared.live_max, now) {
+    for mailbox in who_goes(live, shared.live_max, shared.clock.now()) {
         mailbox.cast(Poke::Passivate);
     }
 }
