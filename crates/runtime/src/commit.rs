@@ -450,6 +450,12 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
             announcement,
             position,
         } = release;
+        // Before the answers: who is told that a location is defined finds it.
+        if let Some(announcement) = announcement
+            && !shared.is_aside(&from)
+        {
+            announce(shared, announcement);
+        }
         for (reply, result) in answers {
             shared.note_answer(&from, &result);
             match reply {
@@ -467,11 +473,6 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
         }
         for notice in notices {
             shared.send_internal(&notice.to, notice.command, class);
-        }
-        if let Some(announcement) = announcement
-            && !shared.is_aside(&from)
-        {
-            announce(shared, announcement);
         }
     }
 }

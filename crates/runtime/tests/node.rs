@@ -371,3 +371,16 @@ async fn a_delivery_whose_connector_panicked_is_tried_again() {
     .await;
     node.stop().await;
 }
+
+/// Whoever is told that a location is defined finds it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_is_known() {
+    let node = start(&journal()).await;
+    let handle = node.handle();
+    for number in 0..500 {
+        let name = format!("shop-{number}");
+        define(&handle, &name).await;
+        assert!(handle.known_location(&location(&name)).is_some(), "{name}");
+    }
+    node.stop().await;
+}
