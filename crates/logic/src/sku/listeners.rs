@@ -138,6 +138,20 @@ impl Listeners {
         }
     }
 
+    /// An order has given an attempt back and holds so many units by others: what it took anew before that is sold once.
+    fn placed_anew(&mut self, order: &OrderId, units: u32) {
+        let Some(known) = self.0.get_mut(&order.channel).filter(|_| units > 0) else {
+            return;
+        };
+        let sale = known.sales.iter_mut().find(|(sold, _)| sold == order);
+        if let Some((_, sold)) = sale
+            && sold.units > units
+        {
+            known.sold_units = known.sold_units.saturating_sub((sold.units - units).into());
+            sold.units = units;
+        }
+    }
+
     /// It came into stock, or went out of it.
     pub fn stocked(&mut self, is_in_stock: bool, now: Timestamp) {
         for (_, known) in self.0.iter_mut() {
@@ -257,6 +271,11 @@ impl SkuState {
             SkuEvent::Waiting {
                 order, promised_at, ..
             } => Some((order, 0, *promised_at)),
+            SkuEvent::Released { id } => {
+                let units = self.claimed(&id.order, 0);
+                self.listeners.placed_anew(&id.order, units);
+                None
+            }
             _ => None,
         };
         if let Some((order, taken, promised_at)) = claim {

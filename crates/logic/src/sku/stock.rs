@@ -167,7 +167,8 @@ impl Draft<'_> {
     }
 
     /// Balances follow a count: what was counted and what moved after it. A count net of allocated units has
-    /// not seen those that were committed at that time, so they are added: all, or those of the channel that counts. By how many units on hand has changed.
+    /// not seen those that were committed at that time, so they are added: all, or those of the channel that counts.
+    /// Returns by how many units on hand has changed.
     fn follow_count(
         &mut self,
         location: &LocationId,
