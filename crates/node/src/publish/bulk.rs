@@ -25,7 +25,6 @@ struct Handed {
     call: u64,
     units: u32,
     since: Option<Timestamp>,
-    tells_lag: bool,
 }
 
 impl Publisher {
@@ -144,7 +143,6 @@ impl Publisher {
                         call: id,
                         units,
                         since,
-                        tells_lag,
                         ..
                     } => Some(Handed {
                         bucket,
@@ -152,7 +150,6 @@ impl Publisher {
                         call: id,
                         units,
                         since,
-                        tells_lag,
                     }),
                     NumberCallKind::Read => None,
                 }));
@@ -194,7 +191,8 @@ impl Publisher {
             let (listing, place) = one.number;
             let outcome = outcome(state, at);
             if let (CallOutcome::Confirmed { .. }, Some(since)) = (&outcome, one.since) {
-                self.note_lag(since, one.tells_lag);
+                // What goes among many is raised.
+                self.note_lag(since, false);
             }
             ended.entry(one.bucket).or_default().push(CallEnd {
                 listing,

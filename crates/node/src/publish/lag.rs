@@ -1,5 +1,5 @@
 //! How long changes of stock take until the channels show them: from the commit of the SKU's change to the channel's
-//! confirmation of the write.
+//! confirmation of the write. What is raised waits for more than the channel: until its orders have been read.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,9 @@ type Label = [(&'static str, String); 1];
 /// Lags of every channel.
 #[derive(Debug)]
 pub struct Lags {
+    /// Of all changes.
     histograms: Family<Label, Histogram>,
+    /// Of what was lowered.
     spreads: Mutex<BTreeMap<ChannelId, Spread>>,
 }
 
@@ -28,7 +30,6 @@ pub struct Lags {
 pub struct Spread {
     classes: Vec<u64>,
     count: u64,
-    sum_ms: u64,
 }
 
 impl Default for Lags {
@@ -46,7 +47,6 @@ impl Default for Spread {
         Self {
             classes: vec![0; CLASSES],
             count: 0,
-            sum_ms: 0,
         }
     }
 }
@@ -57,16 +57,20 @@ impl Lags {
     }
 
     /// A channel has confirmed a change that was committed so long ago.
-    pub fn observe(&self, channel: &ChannelId, lag: Duration) {
+    pub(super) fn observe(&self, channel: &ChannelId, lag: Duration) {
         let histogram = self
             .histograms
             .get_or_create_owned(&[("channel", channel.to_string())]);
         histogram.observe(lag.as_ms() as f64 / 1000.0);
+    }
+
+    /// What it has confirmed was lowered, and waited for nothing but the channel.
+    pub(super) fn observe_lowering(&self, channel: &ChannelId, lag: Duration) {
         let mut spreads = self.spreads();
         spreads.entry(channel.clone()).or_default().observe(lag);
     }
 
-    /// The lags of a channel so far.
+    /// The lags of what was lowered on a channel so far.
     #[must_use]
     pub fn of(&self, channel: &ChannelId) -> Spread {
         self.spreads().get(channel).cloned().unwrap_or_default()
@@ -95,7 +99,6 @@ impl Spread {
         let class = (libm::log(ms as f64 + 1.0) / libm::log(STEP)).ceil() as usize;
         self.classes[class.min(CLASSES - 1)] += 1;
         self.count += 1;
-        self.sum_ms = self.sum_ms.saturating_add(ms);
     }
 
     /// The lags of several channels together.
@@ -105,7 +108,6 @@ impl Spread {
             *class += more;
         }
         self.count += other.count;
-        self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
         self
     }
 
@@ -119,12 +121,6 @@ impl Spread {
     pub fn classes_ms(&self) -> impl Iterator<Item = (f64, u64)> {
         let classes = self.classes.iter().enumerate();
         classes.map(|(class, count)| (longest_ms(class), *count))
-    }
-
-    /// Their mean, in milliseconds; 0 of none.
-    #[must_use]
-    pub fn mean_ms(&self) -> f64 {
-        self.sum_ms as f64 / self.count.max(1) as f64
     }
 
     /// The lag that this share of them do not exceed, in milliseconds and a twentieth too high at most; 0 of none.
@@ -161,15 +157,15 @@ mod tests {
         let lags = Lags::default();
         let shop = ChannelId::new("shop").unwrap();
         assert_eq!(lags.of(&shop).quantile_ms(0.5), 0);
-        (1..=1_000).for_each(|ms| lags.observe(&shop, Duration::from_ms(ms)));
+        (1..=1_000).for_each(|ms| lags.observe_lowering(&shop, Duration::from_ms(ms)));
         let spread = lags.of(&shop);
         for (share, ms) in [(0.5, 500.0), (0.99, 990.0), (0.001, 1.0)] {
             let found = spread.quantile_ms(share) as f64;
             assert!((ms..=ms * 1.06).contains(&found), "{share}: {found}");
         }
-        assert_eq!((spread.count(), spread.mean_ms()), (1_000, 500.5));
+        assert_eq!(spread.count(), 1_000);
         let hour = Duration::from_minutes(600);
-        lags.observe(&ChannelId::new("away").unwrap(), hour);
+        lags.observe_lowering(&ChannelId::new("away").unwrap(), hour);
         let away = lags.of(&ChannelId::new("away").unwrap());
         assert!(away.quantile_ms(0.5) > 3_500_000);
         assert_eq!(spread.and(&away).count(), 1_001);

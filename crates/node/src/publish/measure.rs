@@ -109,6 +109,7 @@ impl Publisher {
         let lag = now.since(since);
         self.lags.observe(&self.link.channel, lag);
         if tells_lag {
+            self.lags.observe_lowering(&self.link.channel, lag);
             lock(&self.gauge).observe(lag, now);
         }
     }
