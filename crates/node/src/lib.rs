@@ -23,6 +23,8 @@ mod seed;
 pub mod serve;
 mod spend;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod waits;
 mod watch;
 

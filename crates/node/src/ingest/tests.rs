@@ -13,10 +13,13 @@ use crossdock_model::v1::{ChannelSettings, ExceptionKey, ListingTarget, OrderSta
 use crossdock_model::{
     Answer, ChannelId, Command, CredentialId, EntityId, ListingId, SkuId, Timestamp,
 };
-use crossdock_runtime::{AskError, By, Clock, Node, Options, PausedClock, Reply, Unconnected};
+use crossdock_runtime::{AskError, By, Clock, Node, PausedClock, Reply};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::testing::InMemory;
+
+const NOW: Timestamp = Timestamp::from_ms(1_000_000);
 
 /// A checkpoint that no channel can be recovered from.
 fn damage(journal: &MemoryJournal, channel: &ChannelId) {
@@ -41,18 +44,13 @@ fn damage(journal: &MemoryJournal, channel: &ChannelId) {
 /// attempt on, and comes behind those that were tried less often.
 #[tokio::test]
 async fn deliveries_of_a_channel_that_is_put_aside_hold_no_worker() {
-    let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
-    let journal = Arc::new(MemoryJournal::new(1, clock.now()));
     let shop = ChannelId::checked("shop").unwrap();
-    damage(&journal, &shop);
-    let node = Node::start(
-        Arc::clone(&journal) as Arc<dyn Journal>,
-        Arc::clone(&clock) as Arc<dyn Clock>,
-        Arc::new(Unconnected),
-        Options::new(1),
-        |error| panic!("a flush failed in memory: {error}"),
-    );
-    let node = node.await.unwrap();
+    let started = InMemory::over(NOW, |journal| damage(journal, &shop));
+    let InMemory {
+        node,
+        journal,
+        clock,
+    } = started.await;
     let handle = node.handle();
     let read = handle.read(EntityId::Channel(shop.clone())).await;
     assert!(
@@ -116,17 +114,13 @@ struct Market {
 
 impl Market {
     async fn start() -> Self {
-        let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
-        let journal = Arc::new(MemoryJournal::new(1, clock.now()));
-        let node = Node::start(
-            Arc::clone(&journal) as Arc<dyn Journal>,
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            Arc::new(Unconnected),
-            Options::new(1),
-            |error| panic!("a flush failed in memory: {error}"),
-        );
+        let InMemory {
+            node,
+            journal,
+            clock,
+        } = InMemory::start(NOW).await;
         let market = Self {
-            node: node.await.unwrap(),
+            node,
             journal,
             clock,
             order: "order:market:305-1".parse().unwrap(),

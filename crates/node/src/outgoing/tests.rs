@@ -6,13 +6,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crossdock_channels::warehouse::Policy;
 use crossdock_insight::ExceptionFilter;
-use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_journal::MemoryJournal;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::Tracking;
 use crossdock_model::{Duration, LocationId, Timestamp};
-use crossdock_runtime::{Clock, Node, Options, PausedClock, Unconnected};
+use crossdock_runtime::{Node, PausedClock};
 
 use super::*;
+use crate::testing::InMemory;
 
 #[test]
 fn a_refused_event_is_passed_over_soon_and_a_refusing_endpoint_late() {
@@ -55,16 +56,11 @@ fn listen(statuses: Receiver<u16>, calls: Sender<()>) -> u16 {
 
 impl Scene {
     async fn start() -> Self {
-        let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
-        let journal = Arc::new(MemoryJournal::new(1, clock.now()));
-        let node = Node::start(
-            Arc::clone(&journal) as Arc<dyn Journal>,
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            Arc::new(Unconnected),
-            Options::new(1),
-            |error| panic!("a flush failed in memory: {error}"),
-        );
-        let node = node.await.unwrap();
+        let InMemory {
+            node,
+            journal,
+            clock,
+        } = InMemory::start(Timestamp::from_ms(1_000_000)).await;
         let (answers, statuses) = channel();
         let (called, calls) = channel();
         let port = listen(statuses, called);

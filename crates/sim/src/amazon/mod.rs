@@ -11,6 +11,8 @@ mod gate;
 mod http;
 mod search;
 
+use crossdock_channels::Secret;
+use crossdock_channels::amazon::SellerAccount;
 use crossdock_model::Duration;
 
 pub use account::{Account, Listing};
@@ -52,6 +54,24 @@ pub struct Options {
     pub faults: Faults,
     /// Where chance comes from.
     pub seed: u64,
+}
+
+impl Options {
+    /// How an application that is authorised reaches the account at that address; a call takes so long at most.
+    #[must_use]
+    pub fn account(&self, endpoint: &str, call_max: std::time::Duration) -> SellerAccount {
+        SellerAccount {
+            endpoint: endpoint.to_owned(),
+            token_endpoint: format!("{endpoint}/auth/o2/token"),
+            seller: self.seller.clone(),
+            marketplace: self.marketplace.clone(),
+            client_id: "app".to_owned(),
+            client_secret: Secret::new(self.client_secret.clone()),
+            refresh_token: Secret::new(self.refresh_token.clone()),
+            product_type: "PRODUCT".to_owned(),
+            call_max,
+        }
+    }
 }
 
 impl Default for Options {

@@ -35,20 +35,8 @@ struct Scene {
 }
 
 fn account(endpoint: &str, options: &Options) -> SellerAccount {
-    SellerAccount {
-        endpoint: endpoint.to_owned(),
-        token_endpoint: format!("{endpoint}/auth/o2/token"),
-        seller: options.seller.clone(),
-        marketplace: options.marketplace.clone(),
-        client_id: "app".to_owned(),
-        client_secret: Secret::new(options.client_secret.clone()),
-        refresh_token: Secret::new(options.refresh_token.clone()),
-        product_type: "PRODUCT".to_owned(),
-        call_max: match options.faults.lost_answers > 0.0 {
-            true => LOST_MAX,
-            false => CALL_MAX,
-        },
-    }
+    let is_lossy = options.faults.lost_answers > 0.0;
+    options.account(endpoint, if is_lossy { LOST_MAX } else { CALL_MAX })
 }
 
 /// Calls that wait for nothing, and what their answers say of the rate: calls a second, and whether it was one too many.

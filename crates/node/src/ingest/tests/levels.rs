@@ -26,28 +26,11 @@ fn mug() -> SkuId {
 }
 
 /// A shop at whose place 8050 the mug of `reno` is counted.
-struct Shop {
-    node: Node,
-    journal: Arc<MemoryJournal>,
-    clock: Arc<PausedClock>,
-}
+struct Shop(InMemory);
 
 impl Shop {
     async fn start() -> Self {
-        let clock = Arc::new(PausedClock::new(START));
-        let journal = Arc::new(MemoryJournal::new(1, clock.now()));
-        let node = Node::start(
-            Arc::clone(&journal) as Arc<dyn Journal>,
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            Arc::new(Unconnected),
-            Options::new(1),
-            |error| panic!("a flush failed in memory: {error}"),
-        );
-        let shop = Self {
-            node: node.await.unwrap(),
-            journal,
-            clock,
-        };
+        let shop = Self(InMemory::start(START).await);
         shop.tell(ChannelCommand::Connect(ChannelSettings {
             connector: "shopify".to_owned(),
             sale: Sale::AlreadySold,
@@ -71,14 +54,14 @@ impl Shop {
         });
         let entity = EntityId::Bucket(ChannelId::checked("shop").unwrap(), bucket);
         shop.ask(entity, map).await.unwrap();
-        let handle = shop.node.handle();
+        let handle = shop.0.node.handle();
         super::start(&handle, &Ways::default(), &Links::default(), None);
         shop
     }
 
     async fn ask(&self, entity: EntityId, command: Command) -> Result<Reply, AskError> {
         let by = By::new(CredentialId::new("test").unwrap());
-        self.node.handle().ask(entity, command, by).await
+        self.0.node.handle().ask(entity, command, by).await
     }
 
     async fn tell(&self, command: ChannelCommand) {
@@ -121,8 +104,8 @@ impl Shop {
 
     /// The shop says a minute later how many there are, as of `ago_s` seconds before.
     async fn shows(&self, units: i64, ago_s: u64) {
-        self.clock.advance(Duration::from_minutes(1));
-        let now = self.clock.now();
+        self.0.clock.advance(Duration::from_minutes(1));
+        let now = self.0.clock.now();
         let at = jiff::Timestamp::from_millisecond(now.as_ms() - 1_000 * ago_s as i64).unwrap();
         let id = InboxId {
             channel: ChannelId::checked("shop").unwrap(),
@@ -138,15 +121,15 @@ impl Shop {
             headers: Vec::new(),
             body: body.to_string().into_bytes(),
         };
-        assert_eq!(self.node.handle().receive(delivery).await, Ok(true));
+        assert_eq!(self.0.node.handle().receive(delivery).await, Ok(true));
         testing::until("it is worked on", async || {
-            self.journal.inbox_row(&id).unwrap().unwrap().state == InboxState::Done
+            self.0.journal.inbox_row(&id).unwrap().unwrap().state == InboxState::Done
         })
         .await;
     }
 
     async fn on_hand(&self) -> i64 {
-        let read = self.node.handle().read(EntityId::Sku(mug())).await;
+        let read = self.0.node.handle().read(EntityId::Sku(mug())).await;
         match read.unwrap().answer {
             Answer::Stock(stock) => stock.locations.iter().map(|one| one.on_hand).sum(),
             other => panic!("{other:?}"),
@@ -205,7 +188,7 @@ async fn a_number_of_ours_is_no_count_after_publishing_has_ended() {
         assert_eq!(shop.on_hand().await, 8);
         shop.shows(6, 0).await;
         assert_eq!((shop.on_hand().await, shop.is_told(2).await), (6, false));
-        shop.node.stop().await;
+        shop.0.node.stop().await;
     }
 }
 
@@ -221,5 +204,5 @@ async fn a_place_that_is_published_to_again_needs_nobody() {
     assert!(shop.is_told(1).await);
     shop.publish_at(&[PLACE]).await;
     assert!(!shop.is_told(1).await);
-    shop.node.stop().await;
+    shop.0.node.stop().await;
 }

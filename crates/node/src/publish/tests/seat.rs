@@ -1,7 +1,6 @@
 //! A node that publishes to a seller's account over loopback, whose feeds are worked on when the test says so.
 
-use crossdock_channels::Secret;
-use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
+use crossdock_channels::amazon::{Operation, Rates, Seller};
 use crossdock_model::answer::NumberView;
 use crossdock_model::v1::ShownLevel;
 use crossdock_sim::amazon::{self, Faults, Listing, Market};
@@ -74,17 +73,7 @@ impl Seat {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
-        let account = SellerAccount {
-            token_endpoint: format!("{endpoint}/auth/o2/token"),
-            endpoint,
-            seller: options.seller,
-            marketplace: options.marketplace,
-            client_id: "app".to_owned(),
-            client_secret: Secret::new(options.client_secret),
-            refresh_token: Secret::new(options.refresh_token),
-            product_type: "PRODUCT".to_owned(),
-            call_max: Wait::from_secs(10),
-        };
+        let account = options.account(&endpoint, Wait::from_secs(10));
         let rates = AccountRates::new(&clock);
         let now = {
             let clock = Arc::clone(&clock);

@@ -1,6 +1,6 @@
 //! An account on Amazon that is told: each package is confirmed once, the rest is left to people.
 
-use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
+use crossdock_channels::amazon::{Operation, Rates, Seller};
 use crossdock_sim::amazon::{self, Listing, Market};
 
 use super::*;
@@ -30,17 +30,7 @@ async fn a_package_is_confirmed_once_however_often_it_is_said() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
-    let account = SellerAccount {
-        token_endpoint: format!("{endpoint}/auth/o2/token"),
-        endpoint,
-        seller: options.seller,
-        marketplace: options.marketplace,
-        client_id: "app".to_owned(),
-        client_secret: Secret::new(options.client_secret),
-        refresh_token: Secret::new(options.refresh_token),
-        product_type: "PRODUCT".to_owned(),
-        call_max: CALL_MAX,
-    };
+    let account = options.account(&endpoint, CALL_MAX);
     let now = {
         let clock = Arc::clone(&clock);
         Arc::new(move || clock.now())

@@ -45,8 +45,8 @@ fn what_the_channel_refuses_keeps_nothing_else_back() {
     assert!(first.contains(&then[2]), "{then:?}");
 }
 
-#[test]
-fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
+/// A shop whose SKU refuses to be listened to.
+fn unheard() -> Shop {
     let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
     let [(effect, sku)] = &shop.asks()[..] else {
         panic!("{:?}", shop.asks());
@@ -57,6 +57,12 @@ fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
         result: Err(Rejection::invalid("bucket", "too many")),
     };
     assert_eq!(shop.0.ask(refused), Ok(Answer::Done));
+    shop
+}
+
+#[test]
+fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
+    let mut shop = unheard();
     assert!(format!("{:?}", shop.0.events).contains("sku_unheard"));
     assert_eq!(shop.asks(), []);
     let again = shop.0.deadline().unwrap();
@@ -71,16 +77,7 @@ fn a_sku_that_does_not_answer_is_told_of_and_asked_again() {
 /// A listing was mapped to a SKU that does not exist, and is mapped rightly.
 #[test]
 fn nothing_is_said_of_a_sku_that_is_not_listed_any_more() {
-    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
-    let [(effect, sku)] = &shop.asks()[..] else {
-        panic!("{:?}", shop.asks());
-    };
-    let refused = Command::Answered {
-        effect: *effect,
-        from: EntityId::Sku(sku.clone()),
-        result: Err(Rejection::NotFound("SKU".to_owned())),
-    };
-    assert_eq!(shop.0.ask(refused), Ok(Answer::Done));
+    let mut shop = unheard();
     shop.tell(BucketCommand::Map {
         listing: listing("1"),
         target: single("B", 1),
