@@ -13,6 +13,8 @@ pub struct Budget {
     left_nano: u64,
     /// Kept for those that have claimed it.
     claimed_nano: u64,
+    /// What urgent calls took of what was claimed, and those that claim it have not had since.
+    borrowed_nano: u64,
     at: Timestamp,
 }
 
@@ -32,6 +34,7 @@ impl Budget {
             burst_nano,
             left_nano: burst_nano,
             claimed_nano: 0,
+            borrowed_nano: 0,
             at: now,
         }
     }
@@ -49,6 +52,23 @@ impl Budget {
     pub fn take(&mut self, points: u32, now: Timestamp) -> bool {
         let free = self.left_at(now).saturating_sub(self.claimed_nano);
         free >= self.cost(points) && self.pay(points, now)
+    }
+
+    /// Takes points for what must not wait: also those that somebody has claimed, but in the long run no more of them than
+    /// those that claim get, so that they have their turn.
+    pub fn take_urgent(&mut self, points: u32, now: Timestamp) -> bool {
+        if self.take(points, now) {
+            return true;
+        }
+        let may = self.may_borrow(points) && self.pay(points, now);
+        if may {
+            self.borrowed_nano = self.borrowed_nano.saturating_add(self.cost(points));
+        }
+        may
+    }
+
+    fn may_borrow(&self, points: u32) -> bool {
+        self.borrowed_nano.saturating_add(self.cost(points)) <= self.burst_nano / 2
     }
 
     fn pay(&mut self, points: u32, now: Timestamp) -> bool {
@@ -71,6 +91,7 @@ impl Budget {
     pub fn take_claimed(&mut self, points: u32, now: Timestamp) -> bool {
         let is_paid = self.pay(points, now);
         if is_paid {
+            self.borrowed_nano = self.borrowed_nano.saturating_sub(self.cost(points));
             self.unclaim(points);
         }
         is_paid
@@ -79,6 +100,9 @@ impl Budget {
     /// Gives a claim up.
     pub fn unclaim(&mut self, points: u32) {
         self.claimed_nano = self.claimed_nano.saturating_sub(self.cost(points));
+        if self.claimed_nano == 0 {
+            self.borrowed_nano = 0;
+        }
     }
 
     /// Takes points for what can wait: only if more than half of the bucket is left then.
@@ -105,6 +129,15 @@ impl Budget {
     #[must_use]
     pub fn ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
         self.holds_at(self.cost(points).saturating_add(self.claimed_nano), now)
+    }
+
+    /// When as many points are there for what must not wait, if nobody takes any until then.
+    #[must_use]
+    pub fn urgent_ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
+        match self.may_borrow(points) {
+            true => self.claimed_ready_at(points, now),
+            false => self.ready_at(points, now),
+        }
     }
 
     /// When as many points are there for one that has claimed them.
@@ -195,6 +228,60 @@ mod tests {
         assert_eq!(budget.ready_at(1, ms(600)), ms(900));
         assert!(!budget.take(1, ms(899)));
         assert!(budget.take(1, ms(900)));
+    }
+
+    /// A hundred points a second: five that claim all there is again and again, and what must not wait. Where that is little
+    /// it never waits; where it is all there is, both have half of it.
+    #[test]
+    fn what_must_not_wait_takes_what_is_claimed_and_leaves_half_of_it() {
+        const CLAIM: u32 = 250;
+        const URGENT: u32 = 13;
+        // (milliseconds between two urgent calls, longest wait of one, urgent calls, at least so many claims paid)
+        for (every_ms, wait_max_ms, urgent_min, claims_min) in
+            [(1_000, 150, 599, 190), (10, 3_000, 2_000, 110)]
+        {
+            let ms = Timestamp::from_ms;
+            let mut budget = Budget::new(100, 2_000, ms(0));
+            assert!(budget.take(2_000, ms(0)));
+            (0..5).for_each(|_| budget.claim(CLAIM));
+            let (mut urgent, mut claims, mut due) = (0, 0, 0);
+            let mut longest = 0;
+            for at in (0..600_000).step_by(10) {
+                if at >= due && budget.take_urgent(URGENT, ms(at)) {
+                    longest = longest.max(at - due);
+                    urgent += 1;
+                    due = at.max(due + every_ms);
+                }
+                if budget.take_claimed(CLAIM, ms(at)) {
+                    claims += 1;
+                    budget.claim(CLAIM);
+                }
+            }
+            assert!(longest <= wait_max_ms, "{every_ms}: {longest}");
+            assert!(urgent >= urgent_min, "{every_ms}: {urgent}");
+            assert!(claims >= claims_min, "{every_ms}: {claims}");
+        }
+    }
+
+    /// When it says that points are there, they are.
+    #[test]
+    fn what_must_not_wait_is_told_when_it_may_go_on() {
+        let ms = Timestamp::from_ms;
+        let mut budget = Budget::new(10, 10, ms(0));
+        assert!(budget.take(10, ms(0)));
+        budget.claim(5);
+        for at in [0, 500] {
+            let ready = budget.urgent_ready_at(5, ms(at));
+            assert!(ready > ms(at));
+            assert!(!budget.take_urgent(5, ms(ready.as_ms() - 1)));
+            if at == 0 {
+                assert_eq!(ready, ms(500));
+                assert!(budget.take_urgent(5, ready));
+            } else {
+                assert_eq!(ready, ms(1_500), "half of the bucket was borrowed");
+                assert!(budget.take_urgent(5, ready), "nobody waits for these");
+            }
+        }
     }
 
     #[test]

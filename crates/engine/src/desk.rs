@@ -64,8 +64,13 @@ pub enum Ended {
 /// Numbers for one call, by their buckets.
 pub type Pick = BTreeMap<u16, Vec<Number>>;
 
-/// Numbers with their buckets.
-type Numbers = Vec<(u16, Number)>;
+/// Numbers of one call.
+struct Numbers {
+    /// With their buckets.
+    numbers: Vec<(u16, Number)>,
+    /// Somebody oversells while they wait.
+    is_urgent: bool,
+}
 
 /// What calls are paid from.
 #[derive(Debug)]
@@ -163,7 +168,7 @@ impl Desk {
         self.calls += 1;
         self.picked += 1;
         let mut pick = Pick::new();
-        for (bucket, number) in numbers {
+        for (bucket, number) in numbers.numbers {
             self.under_way.insert(number.clone());
             pick.entry(bucket).or_default().push(number);
         }
@@ -186,15 +191,21 @@ impl Desk {
         let mut lacking: Option<Timestamp> = None;
         for (numbers, is_read) in kinds.into_iter().take(tries) {
             let cost = match is_read {
-                _ if numbers.is_empty() => continue,
-                true => self.limits.cost_of_reading(numbers.len()),
+                _ if numbers.numbers.is_empty() => continue,
+                true => self.limits.cost_of_reading(numbers.numbers.len()),
                 false => self.limits.cost,
             };
             let budget = funds.of(is_read);
-            if budget.take(cost, now) {
+            let (is_paid, ready_at) = match numbers.is_urgent {
+                true => (
+                    budget.take_urgent(cost, now),
+                    budget.urgent_ready_at(cost, now),
+                ),
+                false => (budget.take(cost, now), budget.ready_at(cost, now)),
+            };
+            if is_paid {
                 return Some(numbers);
             }
-            let ready_at = budget.ready_at(cost, now);
             lacking = Some(lacking.map_or(ready_at, |at| at.min(ready_at)));
         }
         self.ready_at = lacking.unwrap_or_default();
@@ -319,24 +330,29 @@ impl Desk {
 }
 
 /// As many of what may go as one call takes: those that go first.
-fn most<R: Ord>(mut open: Vec<(R, u16, Number)>, most: usize) -> Numbers {
+fn most(mut open: Vec<(Rank, u16, Number)>, most: usize) -> Numbers {
     if open.len() > most {
         open.select_nth_unstable(most);
         open.truncate(most);
     }
+    let is_urgent = open
+        .iter()
+        .any(|((_, urgency, _), ..)| *urgency == Urgency::Lower);
     let numbers = open.into_iter();
-    numbers
-        .map(|(_, bucket, number)| (bucket, number))
-        .collect()
+    Numbers {
+        numbers: numbers
+            .map(|(_, bucket, number)| (bucket, number))
+            .collect(),
+        is_urgent,
+    }
 }
 
-/// What goes first is least: by urgency, then by what waiting has cost so far: expected oversold units avoided by the
+/// What goes first is least.
+type Rank = (bool, Urgency, std::cmp::Reverse<u128>);
+
+/// By urgency, then by what waiting has cost so far: expected oversold units avoided by the
 /// call, times the time it has waited.
-fn rank(
-    offer: &Offer,
-    raises_first: bool,
-    now: Timestamp,
-) -> (bool, Urgency, std::cmp::Reverse<u128>) {
+fn rank(offer: &Offer, raises_first: bool, now: Timestamp) -> Rank {
     let waited = u128::from(now.since(offer.since).as_ms()) + 1;
     let cost = u128::from(offer.milli_per_h) * waited;
     let is_late = raises_first && offer.urgency != Urgency::Raise;
@@ -578,6 +594,18 @@ mod tests {
         assert!(desk.pick(&mut budget, ms(500)).is_some());
         desk.throttled(ms(9_000));
         assert_eq!(desk.next_due(ms(600)), Some(ms(9_000)));
+    }
+
+    #[test]
+    fn only_what_must_be_lowered_takes_what_others_have_claimed() {
+        use Urgency::{Lower, Raise, Read};
+        for (urgency, goes) in [(Lower, true), (Read, false), (Raise, false)] {
+            let (mut desk, _) = desk(1);
+            let mut budget = Budget::new(1, 10, ms(0));
+            budget.claim(10);
+            desk.offered(offers(1, &[("a", urgency, 1, 0)]));
+            assert_eq!(desk.pick(&mut budget, ms(0)).is_some(), goes, "{urgency:?}");
+        }
     }
 
     #[test]
