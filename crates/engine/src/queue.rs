@@ -80,6 +80,10 @@ impl<M> Queue<M> {
         if self.items.len() >= room {
             return Pushed::Full(message);
         }
+        if self.items.capacity() == 0 {
+            // Most often it is the only one.
+            self.items.reserve_exact(1);
+        }
         self.items.push_back(message);
         match std::mem::replace(&mut self.woken, true) {
             true => Pushed::Waits,

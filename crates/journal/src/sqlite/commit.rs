@@ -182,7 +182,12 @@ UPDATE shard SET epoch = epoch + 1, owner = ?2 WHERE shard = ?1 RETURNING epoch,
                     key
                 }
             };
-            let new = inbox::insert(&transaction, &self.keys, &key, delivery)?;
+            let new = inbox::insert(
+                &transaction,
+                &self.keys,
+                (&key, &mut writer.packer),
+                delivery,
+            )?;
             written.outcome.inbox.push(new);
         }
         #[cfg(any(test, feature = "testing"))]

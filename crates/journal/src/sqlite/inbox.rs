@@ -16,6 +16,16 @@ use crate::{InboxId, InboxInsert, InboxMark, InboxRow, InboxState, Inserted, Jou
 pub(super) const DAY_KEYS_MAX: usize = 4;
 
 const ZSTD_LEVEL: i32 = 1;
+
+/// Compresses bodies. What that needs is made once: it is a hundred times as large as most bodies.
+pub(super) struct Packer(zstd::bulk::Compressor<'static>);
+
+impl Packer {
+    pub(super) fn new() -> std::io::Result<Self> {
+        zstd::bulk::Compressor::new(ZSTD_LEVEL).map(Self)
+    }
+}
+
 /// What a damaged length can make us allocate at most.
 const BODY_BYTES_MAX: usize = 256 << 20;
 
@@ -51,7 +61,7 @@ pub(super) fn key_sum(day: i64, wrapped: &[u8]) -> u32 {
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     keys: &Keyring,
-    key: &DataKey,
+    (key, packer): (&DataKey, &mut Packer),
     delivery: &InboxInsert,
 ) -> Result<Inserted, WriteError> {
     let hash = keys.body(&delivery.body);
@@ -68,7 +78,7 @@ pub(super) fn insert(
 INSERT INTO inbox
   (channel, delivery, shard, state, attempts, received_at, day, topic, body_hash, crc, body)
 VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let body = seal(key, delivery)?;
+    let body = seal(key, packer, delivery)?;
     let day = day_of(delivery.received_at);
     let received_at = delivery.received_at.as_ms();
     let crc = row_sum(channel, id, received_at, day, &delivery.topic, &hash, &body);
@@ -169,12 +179,18 @@ fn bound_to(id: &InboxId) -> String {
     format!("delivery {}:{}", id.channel, id.delivery)
 }
 
-fn seal(key: &DataKey, delivery: &InboxInsert) -> Result<Vec<u8>, JournalError> {
+fn seal(
+    key: &DataKey,
+    packer: &mut Packer,
+    delivery: &InboxInsert,
+) -> Result<Vec<u8>, JournalError> {
     let mut plain = Vec::new();
     put_pairs(&mut plain, &delivery.headers);
     plain.extend_from_slice(&delivery.body);
     let name = bound_to(&delivery.id);
-    let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL)
+    let packed = packer
+        .0
+        .compress(&plain)
         .map_err(|e| JournalError::Io(format!("{name} does not compress: {e}")))?;
     let mut out = Vec::new();
     put_varint(&mut out, plain.len() as u64);
@@ -444,7 +460,7 @@ mod tests {
         let delivery = contract::delivery("1");
         let key = DataKey::generate().unwrap();
         let wrapped = keys.wrap(&key_name(3), &key).unwrap();
-        let sealed = seal(&key, &delivery).unwrap();
+        let sealed = seal(&key, &mut Packer::new().unwrap(), &delivery).unwrap();
         let stored = golden::stored("inbox.hex", &[&wrapped, &sealed]);
         let key = keys.unwrap(&key_name(3), &stored[0]).unwrap();
         let opened = open(&key, &delivery.id, &stored[1]).unwrap();

@@ -164,6 +164,7 @@ impl std::fmt::Debug for SqliteJournal {
 struct Writer {
     connection: Connection,
     day_keys: BTreeMap<i64, DataKey>,
+    packer: inbox::Packer,
     /// Log bytes written since the last block was closed.
     unblocked_bytes: u64,
 }

@@ -12,7 +12,7 @@ use super::error::{self, reading, uint};
 use super::index::LogIndex;
 use super::lock::DirLock;
 use super::private::make_private_dir;
-use super::{SqliteJournal, SqliteOptions, Writer, backup, row, schema};
+use super::{SqliteJournal, SqliteOptions, Writer, backup, inbox, row, schema};
 use crate::bytes::hex;
 use crate::crypto::{Keyring, random, sync_dir};
 use crate::{JournalError, MasterKey, Seq};
@@ -81,6 +81,7 @@ impl SqliteJournal {
             writer: Mutex::new(Writer {
                 connection,
                 day_keys: std::collections::BTreeMap::new(),
+                packer: inbox::Packer::new().map_err(|e| JournalError::Io(e.to_string()))?,
                 unblocked_bytes,
             }),
             options,
