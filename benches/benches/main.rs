@@ -1,10 +1,11 @@
 //! `cargo bench -p crossdock-benches [-- --json] [-- FILTER]`: figures with their peer or limit in the same run.
 //!
 //! Every row is the median of several runs on this machine; what counts is the ratio. The machine's own limit
-//! and the peers run in the same process or on the same cores.
+//! and the peers run in the same process or on the same cores. A figure above its limit fails the run.
 #![allow(
     missing_docs,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a bench target"
 )]
@@ -17,9 +18,11 @@ mod report;
 mod reserve;
 mod server;
 
+use std::process::ExitCode;
+
 use report::Report;
 
-fn main() {
+fn main() -> ExitCode {
     let words: Vec<String> = std::env::args()
         .skip(1)
         .filter(|word| word != "--bench")
@@ -54,4 +57,10 @@ fn main() {
     } else {
         print!("{}", report.table())
     }
+    let missed = report.missed();
+    if missed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("above the limit: {}", missed.join("; "));
+    ExitCode::FAILURE
 }

@@ -12,6 +12,8 @@ pub struct Row {
     pub unit: &'static str,
     /// What it is compared with, and that one's value in the same run.
     pub peer: Option<(String, f64)>,
+    /// It is not to be more than that.
+    pub is_limited: bool,
 }
 
 /// All figures of a run.
@@ -29,7 +31,26 @@ impl Report {
             value,
             unit,
             peer,
+            is_limited: false,
         });
+    }
+
+    /// A figure that fails the run if it is above its limit.
+    pub fn limited(&mut self, name: &str, value: f64, unit: &'static str, limit: f64) {
+        self.add(name, value, unit, Some((&format!("limit, {unit}"), limit)));
+        if let Some(row) = self.rows.last_mut() {
+            row.is_limited = true;
+        }
+    }
+
+    /// Figures above their limits.
+    pub fn missed(&self) -> Vec<&str> {
+        let is_missed = |row: &&Row| {
+            let limit = row.peer.as_ref().filter(|_| row.is_limited);
+            limit.is_some_and(|(_, limit)| row.value > *limit)
+        };
+        let missed = self.rows.iter().filter(is_missed);
+        missed.map(|row| row.name.as_str()).collect()
     }
 
     pub fn json(&self) -> Value {
