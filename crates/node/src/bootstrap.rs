@@ -11,6 +11,7 @@ use crossdock_model::v1::{ChannelMode, ChannelSettings, Publishing, Sale};
 use crossdock_model::{Answer, ChannelId, Command, CredentialId, Duration, EntityId};
 use crossdock_runtime::{AskError, BUCKETS, By, Handle};
 
+use crate::closed::closed;
 use crate::config::{Channel, ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
@@ -98,6 +99,10 @@ async fn publish_as(
         tell(ChannelCommand::PublishAs(Box::new(publishing)))
             .await
             .with_context(|| format!("publishing to channel {id}"))?;
+        // Also of places that were not named before.
+        tell(closed(handle))
+            .await
+            .with_context(|| format!("telling channel {id} which locations are closed"))?;
     }
     let exception = match is_left {
         true => {

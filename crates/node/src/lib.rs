@@ -6,6 +6,7 @@
 mod bootstrap;
 mod catalogue;
 mod cli;
+mod closed;
 pub mod config;
 mod connector;
 mod counts;

@@ -28,7 +28,7 @@ use crate::connector::Warehouses;
 use crate::first_key::ADMIN_KEY_FILE;
 use crate::links::{Links, links};
 use crate::outgoing::Outgoing;
-use crate::{bootstrap, counts, http, ingest, poll, publish, report, seed, telemetry};
+use crate::{bootstrap, closed, counts, http, ingest, poll, publish, report, seed, telemetry};
 
 /// Pause of the read models when there is nothing to fold.
 const FOLD_PAUSE: Wait = Wait::from_millis(20);
@@ -124,6 +124,7 @@ impl Server {
             outgoing(&handle, &insight, &sender, &secrets).run(),
         ));
         tasks.extend(callers.start(&links, &handle, &clock)?);
+        tasks.push(closed::start(&config, &handle)?);
         let on = (&insight, &clock);
         tasks.extend(counts::start(&config, &handle, &sender, &secrets, on)?);
         let on = http::Footing {

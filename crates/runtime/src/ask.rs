@@ -12,7 +12,7 @@ use crossdock_model::{
     Rejection, ShardId, Timestamp,
 };
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::heat::{HotSku, is_reserve};
@@ -339,6 +339,21 @@ impl Handle {
             _ => None,
         });
         known.chain(aside).collect()
+    }
+
+    /// Locations to which nothing can be routed: those that are closed, or put aside.
+    #[must_use]
+    pub fn closed_locations(&self) -> BTreeSet<LocationId> {
+        let known = self.known_locations().into_iter();
+        let open = known.filter(|facts| facts.enabled);
+        let open: BTreeSet<LocationId> = open.map(|facts| facts.location).collect();
+        self.location_ids().difference(&open).cloned().collect()
+    }
+
+    /// Stirs whenever a location is defined, changed or put aside.
+    #[must_use]
+    pub fn locations_moved(&self) -> watch::Receiver<()> {
+        self.0.board.moved()
     }
 
     /// The journal, for blocking readers.

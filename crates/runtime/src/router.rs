@@ -15,6 +15,7 @@ use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{LocationFacts, Tracking};
 use crossdock_model::{Answer, Class, Command, EntityId, LocationId, SkuId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::watch;
 
 use crate::ask::{By, Handle};
 use crate::shared::Shared;
@@ -32,11 +33,16 @@ pub(crate) struct Board {
     stock: RwLock<HashMap<SkuId, Arc<StockView>>>,
     locations: RwLock<Arc<BTreeMap<LocationId, LocationFacts>>>,
     rules: RwLock<Arc<CompiledRules>>,
+    /// Stirs when a location is another one than before.
+    moved: watch::Sender<()>,
 }
 
 impl Board {
     /// Takes what a location announces.
     pub fn announce_location(&self, facts: LocationFacts) {
+        if self.location(&facts.location).as_ref() == Some(&facts) {
+            return;
+        }
         self.change_locations(|known| {
             known.insert(facts.location.clone(), facts);
         });
@@ -89,6 +95,12 @@ impl Board {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut locations));
+        drop(locations);
+        self.moved.send_replace(());
+    }
+
+    pub fn moved(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
     }
 
     pub fn stock(&self, sku: &SkuId) -> Option<Arc<StockView>> {

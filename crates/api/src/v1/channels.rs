@@ -78,6 +78,9 @@ pub(crate) struct ChannelDoc {
     /// Locations whose stock it does not show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused_locations: Vec<String>,
+    /// Of the locations of its places, those that are closed: it shows nothing of theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed_locations: Vec<String>,
 }
 
 /// Units of each listing that are kept back.
@@ -257,6 +260,9 @@ pub(super) async fn doc(
         paused_locations: publishing
             .as_ref()
             .map_or_else(Vec::new, |known| names(&known.paused_locations)),
+        closed_locations: publishing
+            .as_ref()
+            .map_or_else(Vec::new, |known| names(&known.closed_locations)),
     };
     Ok((document, reply))
 }
@@ -354,6 +360,7 @@ mod tests {
             wrong_for: Duration::default(),
             paused_skus: Vec::new(),
             paused_locations: Vec::new(),
+            closed_locations: Vec::new(),
         };
         for (measured_ms, lag_s, from) in [
             (None, 5.0, "configured"),

@@ -324,10 +324,11 @@ fn stock_of(
     stock.collect()
 }
 
-/// Its stock, without what is at paused locations.
+/// Its stock, without what is at paused and closed locations.
 fn open_stock(publishing: &Publishing, heard: &Heard) -> Option<Announced> {
     let mut stock = heard.stock.clone()?;
-    for location in &publishing.paused_locations {
+    let paused = publishing.paused_locations.iter();
+    for location in paused.chain(&publishing.closed_locations) {
         if let Some(ats) = stock.ats.get_mut(location) {
             *ats = 0;
         }

@@ -70,6 +70,7 @@ impl Decider for ChannelState {
             ChannelCommand::PublishAs(wanted) => return self.publish_as(wanted),
             ChannelCommand::Pause { what, paused } => return self.pause(what, *paused),
             ChannelCommand::MeasureLag(measured) => self.measure_lag(measured.as_ref()),
+            ChannelCommand::Close { locations } => self.close(locations),
             ChannelCommand::Connect(settings) => (self.settings.as_ref() != Some(settings))
                 .then(|| ChannelEvent::Connected(settings.clone())),
             ChannelCommand::SetMode(_)

@@ -1,10 +1,10 @@
 //! What is published to a channel: set by its configuration, its mode and what is paused; told to every bucket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::{BucketCommand, Effect, PauseTarget};
 use crossdock_model::v1::{Buffer, ChannelEvent, ChannelMode, MeasuredLag, Publishing};
-use crossdock_model::{Answer, Command, EntityId, Rejection, SourceId, Timestamp};
+use crossdock_model::{Answer, Command, EntityId, LocationId, Rejection, SourceId, Timestamp};
 
 use super::ChannelState;
 use crate::bucket::{self, BUCKETS};
@@ -31,6 +31,7 @@ impl ChannelState {
             lag_measured: known.and_then(|known| known.lag_measured.clone()),
             paused_skus: known.map_or_else(Vec::new, |known| known.paused_skus.clone()),
             paused_locations: known.map_or_else(Vec::new, |known| known.paused_locations.clone()),
+            closed_locations: known.map_or_else(Vec::new, |known| known.closed_locations.clone()),
             ..wanted.clone()
         };
         let closed = self.take_back(&wanted)?;
@@ -79,6 +80,19 @@ impl ChannelState {
             });
         }
         Ok(Decision::done(self.changed(wanted).into_iter().collect()))
+    }
+
+    /// What lies at a location that is closed is not for sale. Others than those of its places are no matter of the channel.
+    pub(super) fn close(&self, locations: &[LocationId]) -> Option<ChannelEvent> {
+        let known = self.publishing.as_deref()?;
+        let places = known.places.iter();
+        let named: BTreeSet<&LocationId> = places.flat_map(|place| &place.locations).collect();
+        let closed = locations.iter().filter(|one| named.contains(one));
+        let closed: BTreeSet<&LocationId> = closed.collect();
+        self.changed(Publishing {
+            closed_locations: closed.into_iter().cloned().collect(),
+            ..known.clone()
+        })
     }
 
     /// Where buffers are reckoned with a lag: the one measured, while it is longer than the one configured. Other figures that

@@ -208,6 +208,7 @@ fn publishing() -> Publishing {
         wrong_for: Duration::from_minutes(10),
         paused_skus: Vec::new(),
         paused_locations: Vec::new(),
+        closed_locations: Vec::new(),
     }
 }
 
@@ -314,6 +315,40 @@ fn every_bucket_is_told_what_is_published_until_it_has_heard() {
     }
     hear_all(&mut channel);
     assert_eq!(told(&channel), None);
+}
+
+/// A location that is closed is no matter of a channel that does not name it, or to which nothing is published.
+#[test]
+fn buckets_are_told_which_of_the_channels_locations_are_closed() {
+    use ChannelCommand::{Close, Connect, PublishAs};
+    let mut channel = Scene::new("channel:shop");
+    let close = |locations: &[&str]| Close {
+        locations: locations
+            .iter()
+            .map(|id| LocationId::new(*id).unwrap())
+            .collect(),
+    };
+    check(
+        &mut channel,
+        vec![
+            (Connect(settings(Sale::AlreadySold)), 1),
+            (close(&["reno"]), 0),
+        ],
+    );
+    // (step, events, whether reno is closed)
+    let steps = [
+        (PublishAs(Box::new(publishing())), 1, false),
+        (close(&["york", "reno"]), 1, true),
+        (close(&["reno"]), 0, true),
+        (PublishAs(Box::new(publishing())), 0, true),
+        (close(&["york"]), 1, false),
+    ];
+    for (step, events, is_closed) in steps {
+        check(&mut channel, vec![(step.clone(), events)]);
+        let told = told(&channel).map(|(_, told)| told.closed_locations);
+        let reno = is_closed.then(|| LocationId::new("reno").unwrap());
+        assert_eq!(told, Some(reno.into_iter().collect()), "{step:?}");
+    }
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub enum ChannelCommand {
     Poll(Polled),
     /// So far it is behind, as measured; `None`: nothing that was measured holds any more.
     MeasureLag(Option<MeasuredLag>),
+    /// These locations are closed, and no others: what lies there is not for sale.
+    Close {
+        locations: Vec<LocationId>,
+    },
 }
 
 /// What is paused on a channel.

@@ -75,6 +75,8 @@ pub struct Publishing {
     pub paused_skus: Vec<SkuId>,
     /// Counted as empty here.
     pub paused_locations: Vec<LocationId>,
+    /// Of the locations of its places, those that are closed: nothing could be sent from there.
+    pub closed_locations: Vec<LocationId>,
 }
 
 impl Publishing {

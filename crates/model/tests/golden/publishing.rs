@@ -40,6 +40,7 @@ pub fn publishing() -> Publishing {
         wrong_for: Duration::from_s(600),
         paused_skus: vec![sku("A-1")],
         paused_locations: vec![location("york")],
+        closed_locations: vec![location("reno")],
     }
 }
 

@@ -167,6 +167,7 @@ pub(super) fn published(
         wrong_for,
         paused_skus: Vec::new(),
         paused_locations: Vec::new(),
+        closed_locations: Vec::new(),
     }
 }
 

@@ -183,6 +183,7 @@ fn publishing() -> Publishing {
         wrong_for: Duration::from_minutes(10),
         paused_skus: Vec::new(),
         paused_locations: Vec::new(),
+        closed_locations: Vec::new(),
     }
 }
 

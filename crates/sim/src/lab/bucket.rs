@@ -74,6 +74,7 @@ impl Bucket {
             wrong_for: WRONG_FOR,
             paused_skus: Vec::new(),
             paused_locations: Vec::new(),
+            closed_locations: Vec::new(),
         };
         let meta = Meta {
             principal: CredentialId::new("lab")?,

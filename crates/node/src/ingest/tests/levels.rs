@@ -97,6 +97,7 @@ impl Shop {
             wrong_for: Duration::from_minutes(10),
             paused_skus: Vec::new(),
             paused_locations: Vec::new(),
+            closed_locations: Vec::new(),
         };
         self.tell(ChannelCommand::PublishAs(Box::new(publishing)))
             .await;

@@ -47,7 +47,7 @@ fn what_is_kept_back_follows_the_measured_lag() {
 #[test]
 fn what_is_kept_back_and_what_shows_none() {
     type Change = fn(&mut Publishing);
-    let cases: [(&str, Change, Option<u32>); 6] = [
+    let cases: [(&str, Change, Option<u32>); 8] = [
         ("all", |_| {}, Some(10)),
         (
             "a buffer",
@@ -65,6 +65,16 @@ fn what_is_kept_back_and_what_shows_none() {
             "location paused",
             |p| p.paused_locations = vec![LocationId::new("reno").unwrap()],
             Some(0),
+        ),
+        (
+            "location closed",
+            |p| p.closed_locations = vec![LocationId::new("reno").unwrap()],
+            Some(0),
+        ),
+        (
+            "another location closed",
+            |p| p.closed_locations = vec![LocationId::new("york").unwrap()],
+            Some(10),
         ),
     ];
     for (what, change, units) in cases {
