@@ -16,6 +16,10 @@ const REST_MIN: Duration = Duration::from_s(1);
 const REST_MAX: Duration = Duration::from_minutes(15);
 /// Refused numbers of which the pause is remembered after it is over.
 const RESTS_MAX: usize = 10_000;
+/// First time for which a number is passed over that was in a call without an answer; it doubles with each such call.
+const PASSED_MIN: Duration = Duration::from_s(1);
+/// Longest such time.
+const PASSED_MAX: Duration = Duration::from_minutes(2);
 /// Calls in a row without an answer after which the channel is taken to be away.
 const FAILURES_MAX: u32 = 5;
 /// First pause of a channel that is away; it doubles with each call that fails.
@@ -59,6 +63,8 @@ pub enum Ended {
     Done,
     /// The channel refused this number.
     Refused,
+    /// Its call had no answer, or one that says that the channel does not work: that may be for this number's sake.
+    Failed,
 }
 
 /// Numbers for one call, by their buckets.
@@ -108,6 +114,13 @@ struct Rest {
     until: Timestamp,
 }
 
+/// Others go before it.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    failures: u32,
+    until: Timestamp,
+}
+
 /// The desk of one channel.
 #[derive(Debug)]
 pub struct Desk {
@@ -116,6 +129,7 @@ pub struct Desk {
     under_way: BTreeSet<Number>,
     calls: usize,
     rests: BTreeMap<Number, Rest>,
+    passed: BTreeMap<Number, Passed>,
     failures: u32,
     away_until: Timestamp,
     picked: u32,
@@ -136,6 +150,7 @@ impl Desk {
             under_way: BTreeSet::new(),
             calls: 0,
             rests: BTreeMap::new(),
+            passed: BTreeMap::new(),
             failures: 0,
             away_until: Timestamp::default(),
             picked: 0,
@@ -222,7 +237,9 @@ impl Desk {
                 let number = (offer.listing.clone(), offer.place.clone());
                 if self.may_go(&number, now) {
                     let open = if offer.is_read { &mut reads } else { &mut sets };
-                    open.push((rank(offer, raises_first, now), *bucket, number));
+                    let failures = self.failures_of(&number, now);
+                    let rank = rank(offer, failures, raises_first, now);
+                    open.push((rank, *bucket, number));
                 }
             }
         }
@@ -245,6 +262,13 @@ impl Desk {
         may_wait.count()
     }
 
+    /// Calls that a number was in and that failed of late.
+    fn failures_of(&self, number: &Number, now: Timestamp) -> u32 {
+        let passed = self.passed.get(number);
+        let passed = passed.filter(|passed| passed.until > now);
+        passed.map_or(0, |passed| passed.failures)
+    }
+
     fn may_go(&self, number: &Number, now: Timestamp) -> bool {
         let rests = self.rests.get(number).is_some_and(|rest| rest.until > now);
         !rests && !self.under_way.contains(number)
@@ -256,7 +280,9 @@ impl Desk {
         match ended {
             Ended::Done => {
                 self.rests.remove(number);
+                self.passed.remove(number);
             }
+            Ended::Failed => self.pass_over(number, now),
             Ended::Refused => {
                 if self.rests.len() >= RESTS_MAX {
                     // Those that are over begin with a short pause if they are refused again.
@@ -272,6 +298,20 @@ impl Desk {
         }
     }
 
+    /// A call with this number failed: the next ones are made for others, if there are any, so that one number that the
+    /// channel cannot work on keeps nothing else from being sent.
+    fn pass_over(&mut self, number: &Number, now: Timestamp) {
+        if self.passed.len() >= RESTS_MAX {
+            self.passed.retain(|_, passed| passed.until > now);
+        }
+        let known = self.passed.get(number).map_or(0, |passed| passed.failures);
+        let passed = Passed {
+            failures: known + 1,
+            until: now + doubled(PASSED_MIN, known, PASSED_MAX),
+        };
+        self.passed.insert(number.clone(), passed);
+    }
+
     /// The channel answered a call, whatever it said. Returns whether it was taken to be away.
     pub fn answered(&mut self) -> bool {
         self.calls = self.calls.saturating_sub(1);
@@ -279,6 +319,8 @@ impl Desk {
         self.failures = 0;
         if was_away {
             self.away_until = Timestamp::default();
+            // It was the channel, and no number of it.
+            self.passed.clear();
         }
         was_away
     }
@@ -329,15 +371,17 @@ impl Desk {
     }
 }
 
-/// As many of what may go as one call takes: those that go first.
+/// As many of what may go as one call takes: those that go first. What calls failed for goes with no others than such.
 fn most(mut open: Vec<(Rank, u16, Number)>, most: usize) -> Numbers {
+    let fewest = open.iter().map(|((failures, ..), ..)| *failures).min();
+    open.retain(|((failures, ..), ..)| Some(*failures) == fewest);
     if open.len() > most {
         open.select_nth_unstable(most);
         open.truncate(most);
     }
     let is_urgent = open
         .iter()
-        .any(|((_, urgency, _), ..)| *urgency == Urgency::Lower);
+        .any(|((_, _, urgency, _), ..)| *urgency == Urgency::Lower);
     let numbers = open.into_iter();
     Numbers {
         numbers: numbers
@@ -347,16 +391,16 @@ fn most(mut open: Vec<(Rank, u16, Number)>, most: usize) -> Numbers {
     }
 }
 
-/// What goes first is least.
-type Rank = (bool, Urgency, std::cmp::Reverse<u128>);
+/// What goes first is least: of what fewer calls failed for.
+type Rank = (u32, bool, Urgency, std::cmp::Reverse<u128>);
 
-/// By urgency, then by what waiting has cost so far: expected oversold units avoided by the
+/// Then by urgency, then by what waiting has cost so far: expected oversold units avoided by the
 /// call, times the time it has waited.
-fn rank(offer: &Offer, raises_first: bool, now: Timestamp) -> Rank {
+fn rank(offer: &Offer, failures: u32, raises_first: bool, now: Timestamp) -> Rank {
     let waited = u128::from(now.since(offer.since).as_ms()) + 1;
     let cost = u128::from(offer.milli_per_h) * waited;
     let is_late = raises_first && offer.urgency != Urgency::Raise;
-    (is_late, offer.urgency, std::cmp::Reverse(cost))
+    (failures, is_late, offer.urgency, std::cmp::Reverse(cost))
 }
 
 fn doubled(min: Duration, times: u32, max: Duration) -> Duration {
@@ -580,6 +624,66 @@ mod tests {
         desk.answered();
         assert!(desk.pick(&mut budget, ms(1_000)).is_some());
         assert!(desk.pick(&mut budget, ms(1_000)).is_some());
+    }
+
+    /// The channel gives no answer to calls about one number that is more urgent than all others, alone or among them.
+    #[test]
+    fn a_number_that_calls_fail_for_keeps_no_other_back() {
+        for (batch_max, calls_max) in [(1, 12), (4, 14)] {
+            let (mut desk, mut budget) = desk(batch_max);
+            let mut left: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+            let (mut now, mut calls) = (ms(0), 0);
+            while !left.is_empty() {
+                let rows = left.iter().map(|id| (id.as_str(), Urgency::Lower, 1, 0));
+                let bad = ("bad", Urgency::Lower, 1_000_000, 0);
+                let rows: Vec<_> = rows.chain([bad]).collect();
+                desk.offered(offers(1, &rows));
+                let Some(pick) = desk.pick(&mut budget, now) else {
+                    now = desk.next_due(now).unwrap();
+                    continue;
+                };
+                calls += 1;
+                let ids = picked(Some(pick));
+                let ended = match ids.iter().any(|id| id == "bad") {
+                    true => Ended::Failed,
+                    false => Ended::Done,
+                };
+                ids.iter().for_each(|id| desk.ended(&number(id), ended, now));
+                match ended {
+                    Ended::Failed => drop(desk.unanswered(now)),
+                    Ended::Done | Ended::Refused => {
+                        desk.answered();
+                        left.retain(|id| !ids.contains(id));
+                    }
+                }
+                desk.resize(ended == Ended::Failed);
+                now = now + Duration::from_ms(100);
+            }
+            assert!(calls <= calls_max, "{batch_max}: {calls}");
+        }
+    }
+
+    /// While a channel is away nothing waits longer than the channel does, and once it answers the most urgent is first.
+    #[test]
+    fn what_failed_with_the_channel_goes_first_once_it_answers() {
+        let (mut desk, mut budget) = desk(1);
+        desk.offered(offers(1, &[("a", Urgency::Lower, 9, 0)]));
+        let mut now = ms(0);
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(picked(desk.pick(&mut budget, now)), ["a"]);
+            desk.ended(&number("a"), Ended::Failed, now);
+            desk.unanswered(now);
+        }
+        now = desk.next_due(now).unwrap();
+        assert_eq!(now, ms(1_000));
+        let rows = [("a", Urgency::Lower, 9, 0), ("b", Urgency::Lower, 1, 0)];
+        desk.offered(offers(1, &rows));
+        assert_eq!(picked(desk.pick(&mut budget, now)), ["b"]);
+        assert!({
+            desk.ended(&number("b"), Ended::Done, now);
+            desk.answered()
+        });
+        assert_eq!(picked(desk.pick(&mut budget, now)), ["a"]);
     }
 
     #[test]

@@ -32,6 +32,9 @@ impl Shelved for Announced {
 
 type Stock = BTreeMap<SkuId, Announced>;
 
+/// Units shown at most: what is without end at several locations is no number that a channel takes.
+const SHOWN_MAX: u64 = 1_000_000_000;
+
 /// Units of a listing at a place, before buffers. `None`: it cannot be told, as the stock of a component was never
 /// counted there or needs no counting. What is shown stays as it is then: nothing is taken off sale because a count is
 /// still missing.
@@ -67,7 +70,8 @@ pub fn units_at(target: &ListingTarget, stock: &Stock, place: &ChannelPlace) -> 
             (kit(&of)?, *multiplier)
         }
     };
-    Some(u32::try_from(units / u64::from(multiplier.max(1))).unwrap_or(u32::MAX))
+    let units = (units / u64::from(multiplier.max(1))).min(SHOWN_MAX);
+    Some(u32::try_from(units).unwrap_or(u32::MAX))
 }
 
 /// Whether anything of the kit is counted at all. `None`: a component is not known here.
@@ -129,7 +133,7 @@ mod tests {
                 may_split,
             })
         };
-        let rows: [Row<'_>; 7] = [
+        let rows: [Row<'_>; 8] = [
             (
                 "A",
                 Tracking::Tracked,
@@ -137,6 +141,11 @@ mod tests {
             ),
             ("B", Tracking::Tracked, &[("reno", 1), ("york", 5)]),
             ("FAR", Tracking::Tracked, &[("till", 4)]),
+            (
+                "ENDLESS",
+                Tracking::Tracked,
+                &[("reno", 999_999_999), ("york", 999_999_999)],
+            ),
             ("GIFT", Tracking::Untracked, &[("reno", 1_000_000)]),
             ("WHOLE", kit(&[("A", 2), ("B", 1), ("GIFT", 1)], false), &[]),
             ("SPLIT", kit(&[("A", 2), ("B", 1)], true), &[]),
@@ -169,6 +178,7 @@ mod tests {
             (one("A", 2), Some(4)),
             (one("A", 10), Some(0)),
             (one("FAR", 1), None),
+            (one("ENDLESS", 1), Some(1_000_000_000)),
             (one("NEW", 1), None),
             (one("GIFT", 1), None),
             (one("WHOLE", 1), Some(2)),

@@ -137,9 +137,10 @@ impl Publisher {
             self.link.numbers.numbers.set(numbers.collect()).await,
             calls.len(),
         );
-        if result.is_ok() {
-            let is_undone = |answer: &SetOutcome| matches!(answer, SetOutcome::NotDone);
-            self.desk().resize(answers.iter().any(is_undone));
+        let is_undone = |answer: &SetOutcome| matches!(answer, SetOutcome::NotDone);
+        match &result {
+            Ok(()) => self.desk().resize(answers.iter().any(is_undone)),
+            Err(error) => self.resize_after(error),
         }
         let mut ended: BTreeMap<u16, Vec<CallEnd>> = BTreeMap::new();
         let (mut refused, mut done) = (Vec::new(), Vec::new());
@@ -157,8 +158,16 @@ impl Publisher {
         }
         self.end_calls(ended).await;
         self.end_all(&refused, Ended::Refused);
-        self.end_all(&done, Ended::Done);
+        self.end_all(&done, ended_with(&result));
         result
+    }
+
+    /// One number may be what a call of many failed for: the next ones are smaller.
+    fn resize_after(&self, error: &CallError) {
+        match error {
+            CallError::Throttled { .. } => {}
+            CallError::NotDone(_) | CallError::Unknown(_) => self.desk().resize(true),
+        }
     }
 
     async fn end_calls(&self, ended: BTreeMap<u16, Vec<CallEnd>>) {
@@ -181,6 +190,9 @@ impl Publisher {
             reads.iter().map(|(_, number)| number.clone()).collect();
         let asked_at = self.clock.now();
         let (answers, result) = settle(self.link.numbers.numbers.read(numbers).await, reads.len());
+        if let Err(error) = &result {
+            self.resize_after(error);
+        }
         let shown = reads.iter().zip(&answers).filter_map(|(read, shown)| {
             let ((bucket, number), shown) = (read, shown.as_ref()?);
             Some(self.show(*bucket, number, shown, asked_at))
@@ -191,7 +203,7 @@ impl Publisher {
         for (at, (bucket, number)) in reads.into_iter().enumerate() {
             match is_missing(at) {
                 true => missing.entry(bucket).or_default().push(number),
-                false => self.end_all(&[number], Ended::Done),
+                false => self.end_all(&[number], ended_with(&result)),
             }
         }
         for (bucket, numbers) in missing {
@@ -244,6 +256,14 @@ pub(super) fn settle<T>(
             (answers, Ok(()))
         }
         Err(error) => (Vec::new(), Err(error)),
+    }
+}
+
+/// What became of the numbers of a call that none of them was refused by.
+fn ended_with(result: &Result<(), CallError>) -> Ended {
+    match result {
+        Ok(()) | Err(CallError::Throttled { .. }) => Ended::Done,
+        Err(CallError::NotDone(_) | CallError::Unknown(_)) => Ended::Failed,
     }
 }
 

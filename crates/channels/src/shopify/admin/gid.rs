@@ -9,7 +9,7 @@ pub(super) fn gid(kind: &str, id: &str) -> String {
 
 /// Whether a text is an id as the shop numbers things.
 pub(super) fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
 }
 
 /// A UUID (version 8) that stands for these texts: the same for the same texts.
@@ -37,6 +37,22 @@ pub(super) fn uuid<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One that no shop can have is not asked for: the shop refuses the whole call.
+    #[test]
+    fn an_id_is_a_number_of_64_bits() {
+        for (text, expected) in [
+            ("808950810", true),
+            ("18446744073709551615", true),
+            ("18446744073709551616", false),
+            ("8089508108089508108089508", false),
+            ("+5", false),
+            ("", false),
+            ("8x", false),
+        ] {
+            assert_eq!(is_id(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_key_has_one_uuid() {
