@@ -231,6 +231,8 @@ pub struct NumberView {
     pub should: Option<u32>,
     /// Since when it should show another number.
     pub wrong_since: Option<Timestamp>,
+    /// Whether the channel counts it there, as far as is known: else it has no number.
+    pub is_tracked: bool,
 }
 
 /// A call to a channel about one number.

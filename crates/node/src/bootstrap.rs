@@ -159,8 +159,9 @@ async fn is_any_wrong(handle: &Handle, id: &ChannelId) -> anyhow::Result<bool> {
         let is_wrong = |should: u32, shown: Option<i64>| shown != Some(should.into());
         let mut views = views.into_iter();
         if views.any(|view| {
-            view.should
-                .is_some_and(|should| is_wrong(should, view.shown))
+            // What the channel does not count nobody has to set.
+            let should = view.should.filter(|_| view.is_tracked);
+            should.is_some_and(|should| is_wrong(should, view.shown))
         }) {
             return Ok(true);
         }

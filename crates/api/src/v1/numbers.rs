@@ -75,6 +75,9 @@ pub(crate) struct NumberDoc {
     should: Option<u32>,
     /// Since when it should be another number.
     wrong_since: Option<Time>,
+    /// Whether the channel counts it there, as far as is known. What it does not count it sells without end, and shows no
+    /// number of.
+    tracked: bool,
 }
 
 /// What is paused: a SKU or a location.
@@ -94,12 +97,13 @@ impl NumberDoc {
             shown: view.shown,
             should: view.should,
             wrong_since: view.wrong_since.map(Time),
+            tracked: view.is_tracked,
         }
     }
 
     fn is_wrong(&self) -> bool {
-        self.should
-            .is_some_and(|should| self.shown != Some(should.into()))
+        let should = self.should.filter(|_| self.tracked);
+        should.is_some_and(|should| self.shown != Some(should.into()))
     }
 }
 
@@ -165,4 +169,36 @@ async fn set(
     };
     let pause = ChannelCommand::Pause { what, paused };
     channels::change(&asking, channel, pause, input.hash).await
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::v1::ListingMode;
+    use crossdock_model::{ListingId, SourceId};
+
+    use super::*;
+
+    /// (what is shown, what should be, whether the channel counts it, whether publishing would change it)
+    #[test]
+    fn what_the_channel_does_not_count_is_not_to_be_changed() {
+        for (shown, should, is_tracked, expected) in [
+            (Some(3), Some(3), true, false),
+            (Some(4), Some(3), true, true),
+            (None, Some(0), true, true),
+            (Some(4), None, true, false),
+            (Some(4), Some(3), false, false),
+        ] {
+            let view = NumberView {
+                listing: ListingId::new("inventory_item:77").unwrap(),
+                place: SourceId::new("shop/8050").unwrap(),
+                mode: ListingMode::Paused,
+                shown,
+                stated_at: None,
+                should,
+                wrong_since: None,
+                is_tracked,
+            };
+            assert_eq!(NumberDoc::of(view.clone()).is_wrong(), expected, "{view:?}");
+        }
+    }
 }

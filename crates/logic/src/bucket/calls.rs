@@ -238,8 +238,11 @@ impl BucketState {
                 events.extend(self.open_wrong(number).map(BucketEvent::ExceptionOpened));
             }
         }
+        let how = match is_published(publishing) {
+            true => "the channel shows what it should",
+            false => "nothing is published to the channel any more",
+        };
         let righted = self.righted.iter().filter_map(|number| {
-            let how = "the channel shows what it should";
             self.exceptions
                 .close(LISTING_WRONG, &subject(number), None, how)
         });
@@ -259,16 +262,29 @@ impl BucketState {
 
     fn open_wrong(&self, number: &NumberId) -> Option<ExceptionOpened> {
         let (listing, place) = number;
-        let slot = &self.place(number)?.slot;
-        let shown = slot
+        let known = self.place(number)?;
+        let shown = known
+            .slot
             .shown()
             .map_or("nobody knows how many".to_owned(), |shown| {
                 shown.units.to_string()
             });
-        let cause = format!(
-            "{place} has shown the wrong number of {listing} for too long: it shows {shown}. See whether the channel \
-             answers (its other exceptions say), and whether the listing still exists there."
-        );
+        let (cause, shown) = match known.is_tracked() {
+            true => (
+                format!(
+                    "{place} has shown the wrong number of {listing} for too long: it shows {shown}. See whether the \
+                     channel answers (its other exceptions say), and whether the listing still exists there."
+                ),
+                shown,
+            ),
+            false => (
+                format!(
+                    "{place} does not count {listing} any more: it is sold there without end, whatever there is, and a \
+                     pause does not end that. Have its quantity tracked there, or take its mapping away if it is meant so."
+                ),
+                "untracked".to_owned(),
+            ),
+        };
         let evidence = [("shown".to_owned(), shown)];
         self.exceptions
             .open(LISTING_WRONG, &subject(number), &cause, &evidence)
@@ -299,7 +315,8 @@ impl BucketState {
             .exceptions
             .close(&key.kind, &key.subject, Some(key.episode), how);
         let closed: ExceptionClosed = resolved(open.is_some(), key, how)?;
-        if numbered(key).is_some_and(|number| self.wrong.contains(&number)) {
+        let is_published = self.publishing.as_deref().is_some_and(is_published);
+        if is_published && numbered(key).is_some_and(|number| self.wrong.contains(&number)) {
             let problem =
                 "the channel still shows the wrong number: it closes by itself once that is right";
             return Err(Rejection::invalid("exception", problem));
@@ -338,7 +355,7 @@ fn lost((listing, place): &NumberId) -> BucketEvent {
     }
 }
 
-fn is_published(publishing: &Publishing) -> bool {
+pub(super) fn is_published(publishing: &Publishing) -> bool {
     publishing.mode != ChannelMode::Observed
 }
 
@@ -360,7 +377,11 @@ fn call_due(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
 /// When a person is told that it is wrong. One that was handed over among many is being set: it has as long from then on.
 fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
     let is_untold = is_published(publishing) && !place.odd.is_told;
-    let since = place.slot.wrong_since().filter(|_| is_untold)?;
+    let since = match place.is_tracked() {
+        true => place.slot.wrong_since(),
+        false => place.odd.untracked_at,
+    };
+    let since = since.filter(|_| is_untold)?;
     let handed_at = place.slot.handed().map(|handed| handed.begun_at);
     Some(handed_at.map_or(since, |at| at.max(since)) + publishing.wrong_for)
 }
@@ -391,7 +412,7 @@ fn unproven(publishing: &Publishing, place: &Place, act: Act) -> Option<Timestam
         Act::AwaitProof { of } => Some(of),
         Act::Nothing | Act::Set { .. } | Act::Read => fell.map(|shown| shown.at),
     };
-    unproven.filter(|_| publishing.mode != ChannelMode::Observed)
+    unproven.filter(|_| is_published(publishing) && place.is_tracked())
 }
 
 fn rank(place: &Place, target: &Target, act: Act, now: Timestamp) -> Option<Rank> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crossdock_model::{ChannelId, ListingId, SourceId, Timestamp};
 
 use super::LISTING_WRONG;
-use super::calls::task;
+use super::calls::{is_published, task};
 use super::state::{BucketState, NumberId};
 
 impl BucketState {
@@ -55,8 +55,12 @@ impl BucketState {
             let place = known.places.entry(id.clone()).or_default();
             place.slot.note(&target.want(), at);
             let number = (listing.clone(), id);
-            let is_settled = place.slot.is_settled() || !place.is_tracked();
-            if is_settled {
+            // What the channel does not count cannot be set: a person is told, where it is to be.
+            let is_settled = match place.is_tracked() {
+                true => place.slot.is_settled(),
+                false => place.odd.is_leaving || !is_published(publishing),
+            };
+            if is_settled || !place.is_tracked() {
                 self.changes.shown(&number);
             }
             if is_settled && place.odd.is_leaving {
@@ -69,9 +73,12 @@ impl BucketState {
                 }
                 true => {}
                 false => {
-                    // One that was to be closed is open.
-                    if self.righted.remove(&number) {
-                        place.odd.is_told = true;
+                    match is_published(publishing) {
+                        // One that was to be closed is open.
+                        true if self.righted.remove(&number) => place.odd.is_told = true,
+                        // Nobody is to put it right any more.
+                        false if place.odd.is_told => drop(self.righted.insert(number.clone())),
+                        true | false => {}
                     }
                     let task = task(publishing, place, &target, at);
                     self.wrong.set(number, task, at);

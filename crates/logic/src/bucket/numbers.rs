@@ -12,7 +12,7 @@ use crossdock_model::{
 };
 
 use super::leaving::{leaving, shown_there};
-use super::state::{BucketState, Heard, Listing};
+use super::state::{BucketState, Heard, Listing, Place};
 use crate::decider::Asked;
 use crate::oversell::{Demand, buffer_units};
 use crate::publish::{Announced, Slot, Want, units_at};
@@ -145,6 +145,7 @@ impl BucketState {
                     stated_at: place.and_then(|place| place.stated_at()),
                     should: slot.map_or(target.map(|target| target.units), should),
                     wrong_since: slot.and_then(Slot::wrong_since),
+                    is_tracked: place.is_none_or(Place::is_tracked),
                 });
             }
         }

@@ -119,10 +119,13 @@ impl Place {
         known < Some(level.at) || (known == Some(level.at) && other)
     }
 
-    /// Whether nothing is to be done about it, and it shows what was stated last.
+    /// Whether nothing is to be done about it, and it shows what was stated last, or is still not counted there.
     pub fn is_settled_at(&self, level: &ShownLevel) -> bool {
         let shown = self.slot.shown().map(|shown| shown.units);
-        self.slot.is_settled() && self.is_tracked() && shown.is_some() && shown == level.units
+        match self.is_tracked() {
+            true => self.slot.is_settled() && shown.is_some() && shown == level.units,
+            false => level.units.is_none(),
+        }
     }
 
     /// Whether the channel counts it there, as far as it said.

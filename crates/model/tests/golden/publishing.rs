@@ -92,6 +92,7 @@ pub fn number_view() -> NumberView {
         stated_at: Some(at(5)),
         should: Some(4),
         wrong_since: Some(at(6)),
+        is_tracked: true,
     }
 }
 

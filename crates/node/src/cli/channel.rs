@@ -107,7 +107,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     }
 }
 
-/// Numbers that publishing would change, page by page.
+/// Numbers that publishing would change, page by page. What the channel does not count cannot be changed.
 async fn preview(target: &Target, channel: &str) -> Outcome {
     let (client, out) = (target.client()?, target.out());
     let (mut numbers, mut cursor) = (Vec::new(), None::<String>);

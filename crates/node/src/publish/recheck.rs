@@ -88,8 +88,43 @@ impl Publisher {
     }
 }
 
-/// Whether nothing is to be done about it, and the channel said so before then.
+/// Whether nothing is to be done about it, or nothing can be, and the channel said so before then.
 fn is_settled(view: &NumberView, before: Timestamp) -> bool {
     let is_quiet = view.stated_at.is_some_and(|at| at <= before);
-    view.wrong_since.is_none() && view.should.is_some() && is_quiet
+    // What the channel does not count it may count again.
+    let is_right = view.wrong_since.is_none() || !view.is_tracked;
+    is_right && view.should.is_some() && is_quiet
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::v1::ListingMode;
+    use crossdock_model::{ListingId, SourceId};
+
+    use super::*;
+
+    /// (since when it is wrong, whether the channel counts it, when that was said, whether it is looked at)
+    #[test]
+    fn what_is_right_or_not_counted_is_looked_at() {
+        for (wrong_since, is_tracked, stated_at, expected) in [
+            (None, true, 5, true),
+            (None, true, 6, false),
+            (Some(4), true, 5, false),
+            (Some(4), false, 5, true),
+            (None, false, 6, false),
+        ] {
+            let view = NumberView {
+                listing: ListingId::new("inventory_item:77").unwrap(),
+                place: SourceId::new("shop/8050").unwrap(),
+                mode: ListingMode::Paused,
+                shown: None,
+                stated_at: Some(Timestamp::from_ms(stated_at)),
+                should: Some(3),
+                wrong_since: wrong_since.map(Timestamp::from_ms),
+                is_tracked,
+            };
+            let is_looked_at = is_settled(&view, Timestamp::from_ms(5));
+            assert_eq!(is_looked_at, expected, "{view:?}");
+        }
+    }
 }
