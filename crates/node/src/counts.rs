@@ -3,6 +3,8 @@
 //! A count is told to the SKU like any other: where the location names its warehouse as its source of stock truth, or
 //! nobody, the balances follow it. What was moving while it was counted is the SKU's own `drift`.
 
+mod absent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Counts};
 use crate::watch::watch;
+use absent::{Listed, UNCOUNTED};
 
 /// Kind of the exception about counts that cannot be read.
 const COUNTS_UNREAD: &str = "counts_unread";
@@ -108,7 +111,35 @@ pub fn start(
         let clock = Arc::clone(clock);
         tasks.push(tokio::spawn(Arc::new(counter).watch(clock)));
     }
+    let counted = config.warehouse.counts.keys().cloned().collect();
+    let by = By::new(CredentialId::new("counts")?).of(Class::Location);
+    let left = close_left(handle.clone(), Arc::clone(insight), by, counted);
+    tasks.push(tokio::spawn(left));
     Ok(tasks)
+}
+
+/// Closes what is open about locations whose counts are not read any more: nobody else would.
+async fn close_left(handle: Handle, insight: Arc<Insight>, by: By, counted: BTreeSet<String>) {
+    let left = tokio::task::spawn_blocking(move || {
+        let left = [COUNTS_UNREAD, UNCOUNTABLE, UNCOUNTED].map(|kind| {
+            let open = open_of(&insight, kind, |location| !counted.contains(location))?;
+            Ok(open.into_iter().map(move |subject| (kind, subject)))
+        });
+        left.into_iter().collect::<Result<Vec<_>, InsightError>>()
+    });
+    let left = match left.await {
+        Ok(Ok(left)) => left,
+        Ok(Err(error)) => return tracing::warn!(%error, "exceptions about counts cannot be read"),
+        Err(_) => return,
+    };
+    for (kind, subject) in left.into_iter().flatten() {
+        let how = "what the location has is not read any more";
+        let close = SystemCommand::Exception(ExceptionCommand::close(kind, &subject, how));
+        let told = handle.ask(EntityId::System(0), Command::System(close), by.clone());
+        if let Err(error) = told.await {
+            tracing::warn!(%error, kind, subject, "an exception stays open; the next start closes it");
+        }
+    }
 }
 
 impl Counter {
@@ -148,7 +179,8 @@ impl Counter {
 
     async fn read(&self, began: Timestamp) -> Result<Reading, String> {
         let mut reading = Reading::default();
-        let open = self.open_unknown().await?;
+        let open = self.open_of(UNCOUNTABLE).await?;
+        let (mut listed, mut first_at) = (Listed::new(), began);
         let mut cursor: Option<String> = None;
         for page in 0..PAGES_MAX {
             let id = format!("counts:{}:{}:{page}", self.location, began.as_ms());
@@ -158,6 +190,8 @@ impl Counter {
                     .counts(&self.counts.url, &self.secret, &id, now, cursor.as_deref());
             let page: CountsPage = read.await.map_err(|error| error.to_string())?;
             let counted_at = page.counted_at.min(now);
+            first_at = first_at.min(counted_at);
+            listed.extend(page.counts.iter().map(|(sku, _)| sku.to_string()));
             for some in page.counts.chunks(AT_ONCE) {
                 let counting = some
                     .iter()
@@ -171,18 +205,25 @@ impl Counter {
             cursor = page.next;
             if cursor.is_none() {
                 self.note_many_unknown(reading.unknown, &open).await;
-                return Ok(reading);
+                let noted = self.note_absent(listed, first_at, (&mut reading, &open));
+                return noted.await.map(|()| reading);
             }
         }
         Err(format!("there are more than {PAGES_MAX} pages"))
     }
 
-    /// What exceptions about unknown SKUs of the location are open, by their subjects.
-    async fn open_unknown(&self) -> Result<BTreeSet<String>, String> {
+    /// What exceptions of a kind about the location, or SKUs of it, are open, by their subjects.
+    async fn open_of(&self, kind: &'static str) -> Result<BTreeSet<String>, String> {
         let (insight, location) = (Arc::clone(&self.insight), self.location.clone());
-        let read = tokio::task::spawn_blocking(move || open_unknown(&insight, &location));
+        let read = tokio::task::spawn_blocking(move || {
+            open_of(&insight, kind, |of| of == location.as_str())
+        });
         let read = read.await.map_err(|error| error.to_string())?;
         read.map_err(|error| error.to_string())
+    }
+
+    fn source(&self) -> Result<SourceId, String> {
+        SourceId::new(format!("{}/counts", self.location)).map_err(|error| error.to_string())
     }
 
     /// Counts a SKU.
@@ -194,10 +235,9 @@ impl Counter {
     ) -> Result<Counted, String> {
         let location = self.handle.known_location(&self.location);
         let location = location.ok_or_else(|| format!("there is no location {}", self.location))?;
-        let source = SourceId::new(format!("{}/counts", self.location));
         let count = SkuCommand::Count {
             location: self.location.clone(),
-            source: source.map_err(|error| error.to_string())?,
+            source: self.source()?,
             truth: location.stock_source,
             basis: match self.counts.net_of_allocated {
                 true => CountBasis::NetOfAllocated,
@@ -343,25 +383,27 @@ impl Counter {
     }
 }
 
-fn open_unknown(
+/// Subjects of open exceptions of a kind about what such locations count.
+fn open_of(
     insight: &Insight,
-    location: &LocationId,
+    kind: &str,
+    is_it: impl Fn(&str) -> bool,
 ) -> Result<BTreeSet<String>, InsightError> {
-    let is_here = |subject: &String| {
-        let of = subject.split_once('/').map_or(&**subject, |(of, _)| of);
-        of == location.as_str()
-    };
+    let is_here =
+        |subject: &String| is_it(subject.split_once('/').map_or(&**subject, |(of, _)| of));
+    let system = EntityId::System(0).to_string();
     let (mut open, mut cursor) = (BTreeSet::new(), None);
     loop {
         let page = insight.exceptions(&ExceptionFilter {
-            kind: Some(UNCOUNTABLE.to_owned()),
+            kind: Some(kind.to_owned()),
             open: Some(true),
             cursor,
             limit: PAGE,
             ..ExceptionFilter::default()
         })?;
-        let subjects = page.rows.into_iter().map(|row| row.subject);
-        open.extend(subjects.filter(is_here));
+        // Channels have exceptions of the same kinds.
+        let rows = page.rows.into_iter().filter(|row| row.entity == system);
+        open.extend(rows.map(|row| row.subject).filter(is_here));
         cursor = page.next;
         if cursor.is_none() {
             return Ok(open);
@@ -384,6 +426,7 @@ mod tests {
     use crossdock_runtime::{Node, Options, RealClock, Unconnected};
 
     use super::*;
+    use crate::config::Absent;
 
     const SECRET: &str = "secret-of-the-tests";
 
@@ -443,6 +486,7 @@ mod tests {
                 secret: "warehouse".to_owned(),
                 every_minutes: 60,
                 net_of_allocated: false,
+                absent: Absent::Told,
             },
             by: By::new(CredentialId::new("counts").unwrap()),
             insight: Arc::new(Insight::open_in_memory().unwrap()),
@@ -555,7 +599,7 @@ mod tests {
         define(&counter).await;
         let open = async || {
             counter.insight.catch_up(&*journal).unwrap();
-            counter.open_unknown().await.unwrap()
+            counter.open_of(UNCOUNTABLE).await.unwrap()
         };
         counter.read(counter.handle.now()).await.unwrap();
         let told = open().await;
@@ -575,6 +619,84 @@ mod tests {
         let left = open().await;
         assert_eq!(left.len(), UNKNOWN_MAX as usize - 1);
         assert!(!left.contains("reno") && !left.contains("reno/N0"));
+        node.stop().await;
+    }
+
+    fn list_of(items: &[&str]) -> String {
+        let items: Vec<String> = items
+            .iter()
+            .map(|sku| format!(r#"{{"sku":"{sku}","units":5}}"#))
+            .collect();
+        let items = items.join(",");
+        format!(r#"{{"counted_at":"2099-01-01T00:00:00Z","items":[{items}],"next_cursor":null}}"#)
+    }
+
+    /// What is left out of a list is told until it is listed again, or taken for none, as is configured; a list with nothing
+    /// in it is taken for no list.
+    #[tokio::test]
+    async fn what_a_list_leaves_out_is_told_or_is_none() {
+        let lists = [&["TEE"][..], &["TEE", "MUG"], &["TEE"], &[]];
+        let url = serve(lists.map(list_of).into());
+        let (node, mut counter, journal) = counter(url).await;
+        define(&counter).await;
+        let mut read = async |absent: Absent| {
+            counter.insight.catch_up(&*journal).unwrap();
+            counter.counts.absent = absent;
+            let read = counter.read(counter.handle.now()).await;
+            counter.insight.catch_up(&*journal).unwrap();
+            let told = counter.open_of(UNCOUNTED).await.unwrap();
+            let told: Vec<String> = told.into_iter().collect();
+            (read.is_ok(), told, on_hand(&counter, "MUG").await)
+        };
+        let is_told = (true, vec!["reno/MUG".to_owned()], 5);
+        assert_eq!(read(Absent::Told).await, is_told);
+        assert_eq!(read(Absent::Told).await, (true, vec![], 5), "it is listed again");
+        assert_eq!(read(Absent::None).await, (true, vec![], 0));
+        assert_eq!(read(Absent::None).await, (false, vec![], 0), "it is no list");
+        assert_eq!(on_hand(&counter, "TEE").await, 5);
+        node.stop().await;
+    }
+
+    /// What was open about a location is closed once its counts are not read any more.
+    #[tokio::test]
+    async fn nothing_stays_open_of_a_location_that_is_not_read_any_more() {
+        let (node, counter, journal) = counter(serve(vec![list_of(&["TEE", "GONE"])])).await;
+        define(&counter).await;
+        counter.insight.catch_up(&*journal).unwrap();
+        counter.read(counter.handle.now()).await.unwrap();
+        counter.note_failure(FAILURES_MAX, "no answer").await;
+        let open = async || {
+            counter.insight.catch_up(&*journal).unwrap();
+            let mut open = 0;
+            for kind in [COUNTS_UNREAD, UNCOUNTABLE, UNCOUNTED] {
+                open += counter.open_of(kind).await.unwrap().len();
+            }
+            open
+        };
+        assert_eq!(open().await, 3);
+        for (counted, left) in [("reno", 3), ("york", 0)] {
+            let (handle, insight) = (counter.handle.clone(), Arc::clone(&counter.insight));
+            let counted = [counted.to_owned()].into();
+            close_left(handle, insight, counter.by.clone(), counted).await;
+            assert_eq!(open().await, left);
+        }
+        node.stop().await;
+    }
+
+    /// A list that is no source of stock truth need not be whole.
+    #[tokio::test]
+    async fn what_another_one_counts_is_not_missed() {
+        let (node, mut counter, journal) = counter(serve(vec![list_of(&["TEE"])])).await;
+        define(&counter).await;
+        let facts = LocationFacts::plain(counter.location.clone(), "US");
+        let define = Command::Location(LocationCommand::Define(Box::new(facts)));
+        let location = EntityId::Location(counter.location.clone());
+        let told = counter.handle.ask(location, define, counter.by.clone());
+        told.await.unwrap();
+        counter.insight.catch_up(&*journal).unwrap();
+        counter.counts.absent = Absent::None;
+        assert!(counter.read(counter.handle.now()).await.is_ok());
+        assert_eq!(on_hand(&counter, "MUG").await, 5);
         node.stop().await;
     }
 }

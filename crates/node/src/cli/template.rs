@@ -184,6 +184,7 @@ sale = "asks"
 # secret = "warehouse"
 # every_minutes = 60
 # net_of_allocated = false
+# absent = "told"             # of what it leaves out a person is told; "none": there is none of it
 
 # Files imported when the journal is new, for trying things out.
 # [seed]

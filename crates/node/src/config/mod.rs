@@ -185,6 +185,20 @@ pub struct Counts {
     /// Whether what our orders are to get is not in the counts any more.
     #[serde(default)]
     pub net_of_allocated: bool,
+    /// What it means that a SKU is left out of a whole list, where the location names the list as its stock source.
+    #[serde(default)]
+    pub absent: Absent,
+}
+
+/// What it means that a SKU is not in a list of what a location has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Absent {
+    /// A person is to see to it.
+    #[default]
+    Told,
+    /// There is none of it.
+    None,
 }
 
 fn hourly() -> u32 {
