@@ -648,7 +648,8 @@ mod tests {
                     true => Ended::Failed,
                     false => Ended::Done,
                 };
-                ids.iter().for_each(|id| desk.ended(&number(id), ended, now));
+                ids.iter()
+                    .for_each(|id| desk.ended(&number(id), ended, now));
                 match ended {
                     Ended::Failed => drop(desk.unanswered(now)),
                     Ended::Done | Ended::Refused => {

@@ -5,20 +5,16 @@ use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityI
 use crossdock_runtime::{AskError, By, Handle};
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::links::Links;
 
 /// Pause before a channel is told again that could not take it.
 const AGAIN: Duration = Duration::from_s(1);
 
 /// Tells all channels whenever a location is closed or opened. The task runs until it is aborted.
-///
-/// # Errors
-/// When a channel is no id.
-pub fn start(config: &Config, handle: &Handle) -> anyhow::Result<JoinHandle<()>> {
-    let channels = config.channels.keys().map(ChannelId::checked);
-    let channels = channels.collect::<Result<Vec<ChannelId>, _>>()?;
-    let by = By::new(CredentialId::new("publisher")?).of(Class::Announcement);
-    Ok(tokio::spawn(follow(handle.clone(), channels, by)))
+pub fn start(links: &Links, handle: &Handle, principal: &CredentialId) -> JoinHandle<()> {
+    let channels = links.keys().cloned().collect();
+    let by = By::new(principal.clone()).of(Class::Announcement);
+    tokio::spawn(follow(handle.clone(), channels, by))
 }
 
 /// What a channel is told: which locations are closed now.
@@ -124,7 +120,9 @@ mod tests {
             writes: Writes::CompareAndSet,
             places: vec![ChannelPlace {
                 place: SourceId::new("shop/1").unwrap(),
-                locations: ["reno", "york"].map(|id| LocationId::new(id).unwrap()).into(),
+                locations: ["reno", "york"]
+                    .map(|id| LocationId::new(id).unwrap())
+                    .into(),
             }],
             buffer: Buffer::Fixed { units: 0 },
             counted: String::new(),

@@ -650,9 +650,17 @@ mod tests {
         };
         let is_told = (true, vec!["reno/MUG".to_owned()], 5);
         assert_eq!(read(Absent::Told).await, is_told);
-        assert_eq!(read(Absent::Told).await, (true, vec![], 5), "it is listed again");
+        assert_eq!(
+            read(Absent::Told).await,
+            (true, vec![], 5),
+            "it is listed again"
+        );
         assert_eq!(read(Absent::None).await, (true, vec![], 0));
-        assert_eq!(read(Absent::None).await, (false, vec![], 0), "it is no list");
+        assert_eq!(
+            read(Absent::None).await,
+            (false, vec![], 0),
+            "it is no list"
+        );
         assert_eq!(on_hand(&counter, "TEE").await, 5);
         node.stop().await;
     }

@@ -124,7 +124,6 @@ impl Server {
             outgoing(&handle, &insight, &sender, &secrets).run(),
         ));
         tasks.extend(callers.start(&links, &handle, &clock)?);
-        tasks.push(closed::start(&config, &handle)?);
         let on = (&insight, &clock);
         tasks.extend(counts::start(&config, &handle, &sender, &secrets, on)?);
         let on = http::Footing {
@@ -201,6 +200,7 @@ impl Callers {
         let mut tasks = self.publishers.start(handle, &publisher);
         let reader = CredentialId::new("reader")?;
         tasks.extend(poll::start(links, handle, clock, &reader));
+        tasks.push(closed::start(links, handle, &publisher));
         Ok(tasks)
     }
 }

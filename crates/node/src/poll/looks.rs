@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crossdock_model::Duration;
+
 use super::standing::Awaited;
+use super::{LOOK_MAX, LOOK_MIN};
 
 /// Orders at which it is looked at once whether they are placed.
 pub(super) const LOOKS_MAX: usize = 100;
 
 /// Where looking stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Looks {
     /// What is not known to be stuck was looked at up to this one, if not to the end.
     fresh_up_to: Option<String>,
@@ -18,6 +21,22 @@ pub struct Looks {
     stuck: BTreeMap<String, Awaited>,
     /// The same of that.
     stuck_up_to: Option<String>,
+    /// Whether something is stuck no more since it was asked for the pause.
+    is_freed: bool,
+    /// The pause after all was looked at.
+    pause: Duration,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self {
+            fresh_up_to: None,
+            stuck: BTreeMap::new(),
+            stuck_up_to: None,
+            is_freed: false,
+            pause: LOOK_MIN,
+        }
+    }
 }
 
 impl Looks {
@@ -45,8 +64,28 @@ impl Looks {
     pub fn note(&mut self, name: &str, awaited: &Awaited, is_stuck: bool) {
         match is_stuck {
             true => drop(self.stuck.insert(name.to_owned(), awaited.clone())),
-            false => drop(self.stuck.remove(name)),
+            false => self.is_freed |= self.stuck.remove(name).is_some(),
         }
+    }
+
+    /// For how long nothing is looked at now: longer each time, once all was. What freed one that was stuck may have freed
+    /// all of them: as long as that is so, there is no pause.
+    pub fn pause(&mut self) -> Duration {
+        if std::mem::take(&mut self.is_freed) {
+            self.pause = LOOK_MIN;
+            return Duration::default();
+        }
+        if !self.is_whole() {
+            return Duration::default();
+        }
+        let pause = self.pause;
+        self.pause = Duration::from_ms(pause.as_ms() * 2).min(LOOK_MAX);
+        pause
+    }
+
+    /// Something new was read: the next pause is short.
+    pub fn hurry(&mut self) {
+        self.pause = LOOK_MIN;
     }
 }
 
@@ -128,6 +167,28 @@ mod tests {
             seen.extend(stuck);
         }
         assert_eq!(seen.len(), STUCK);
+    }
+
+    /// Somebody maps the listing of all that wait: they are found without a pause.
+    #[test]
+    fn what_is_freed_at_once_is_found_at_once() {
+        const STUCK: usize = 1_050;
+        let mut all: BTreeMap<_, _> = (0..STUCK)
+            .map(|n| awaited(&format!("stuck{n}"), 1))
+            .collect();
+        let mut looks = Looks::default();
+        round(&mut looks, &all, |_| true);
+        let pauses: Vec<Duration> = (0..10).map(|_| looks.pause()).collect();
+        assert_eq!((pauses[0], pauses[9]), (LOOK_MIN, LOOK_MAX));
+        let mut rounds = 0;
+        while !all.is_empty() {
+            let found = round(&mut looks, &all, |_| false);
+            all.retain(|name, _| !found.contains(name));
+            assert_eq!(looks.pause(), Duration::default());
+            rounds += 1;
+        }
+        assert_eq!(rounds, STUCK.div_ceil(LOOKS_MAX));
+        assert_eq!(looks.pause(), LOOK_MIN);
     }
 
     /// One that was stated anew, or is stuck no more, is looked at with every round.

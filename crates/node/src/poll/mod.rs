@@ -150,7 +150,6 @@ struct Progress {
     looks: Looks,
     /// What that look began with, as long as it finds nothing that is still worked on.
     settles: Option<Timestamp>,
-    look_pause: Duration,
     /// The next read, while it is due and waits for what it costs.
     turn: Option<Turn>,
     failures: u32,
@@ -224,7 +223,6 @@ impl Poller {
             next_look: now,
             looks: Looks::default(),
             settles: None,
-            look_pause: LOOK_MIN,
             turn: None,
             failures: 0,
             problem: None,

@@ -9,7 +9,7 @@ use crossdock_model::{Duration, ExternalId, Timestamp};
 use crossdock_runtime::AskError;
 
 use super::standing::{Awaited, Heard};
-use super::{LOOK_MAX, LOOK_MIN, Poller, Progress, SECOND, Unread};
+use super::{Poller, Progress, SECOND, Unread};
 
 /// Pause before a delivery is stored again that an overloaded node did not take.
 const STORE_AGAIN: Duration = Duration::from_ms(250);
@@ -72,7 +72,7 @@ impl Poller {
         }
         progress.placed = round.placed;
         progress.read_up_to = read_up_to;
-        progress.look_pause = LOOK_MIN;
+        progress.looks.hurry();
         self.look(progress).await;
         Ok(())
     }
@@ -211,10 +211,8 @@ impl Poller {
                 progress.placed.insert(order, awaited.updated_at);
             }
         }
-        progress.next_look = self.clock.now();
+        progress.next_look = self.clock.now() + progress.looks.pause();
         if progress.looks.is_whole() {
-            progress.next_look = progress.next_look + progress.look_pause;
-            progress.look_pause = Duration::from_ms(progress.look_pause.as_ms() * 2).min(LOOK_MAX);
             let standing = &mut progress.standing;
             standing.settled = standing.settled.max(progress.settles.unwrap_or_default());
             self.link.reached.set(standing.settled);

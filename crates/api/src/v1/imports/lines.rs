@@ -137,7 +137,7 @@ struct ListingLine {
 
 /// A line that can be read.
 pub(super) enum Line {
-    Sku(SkuId, SkuCommand),
+    Sku(SkuId, Box<SkuCommand>),
     Stock {
         sku: SkuId,
         location: LocationId,
@@ -159,7 +159,8 @@ impl Line {
             Kind::Skus => {
                 let line: SkuLine = typed(&value)?;
                 let input: SkuInput = typed(&line.rest)?;
-                Ok(Self::Sku(line.sku.0.clone(), input.command(&line.sku.0)?))
+                let command = Box::new(input.command(&line.sku.0)?);
+                Ok(Self::Sku(line.sku.0.clone(), command))
             }
             Kind::Stock => {
                 let line: StockLine = typed(&value)?;
@@ -208,7 +209,10 @@ impl Line {
 
     /// Whether it is a kit, which comes after what it is made of.
     pub fn is_kit(&self) -> bool {
-        let Self::Sku(_, SkuCommand::Define { tracking, .. }) = self else {
+        let Self::Sku(_, command) = self else {
+            return false;
+        };
+        let SkuCommand::Define { tracking, .. } = &**command else {
             return false;
         };
         matches!(tracking, Tracking::Kit(_))
@@ -239,7 +243,7 @@ impl Line {
         match self {
             Self::Sku(sku, command) => {
                 let entity = EntityId::Sku(sku.clone());
-                vec![(entity, Command::Sku(command.clone()), "")]
+                vec![(entity, Command::Sku(SkuCommand::clone(command)), "")]
             }
             Self::Stock {
                 sku,
