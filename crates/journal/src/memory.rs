@@ -61,6 +61,7 @@ struct State {
     fails_after: Option<(u64, bool)>,
     failed: bool,
     commits: u64,
+    parked_reads: u64,
     flush: Duration,
     is_held: bool,
     /// Commits that are held now.
@@ -117,6 +118,12 @@ impl MemoryJournal {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.lock().commits
+    }
+
+    /// How often it was asked what is parked on a name.
+    #[must_use]
+    pub fn parked_reads(&self) -> u64 {
+        self.lock().parked_reads
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -319,7 +326,9 @@ impl Journal for MemoryJournal {
         let wanted = |row: &&InboxRow| {
             row.state == InboxState::Parked && row.parked_on.as_deref() == Some(parked_on)
         };
-        Ok(self.lock().rows(wanted, limit))
+        let mut state = self.lock();
+        state.parked_reads += 1;
+        Ok(state.rows(wanted, limit))
     }
 
     fn address_version(&self, subject: &str, address: &str) -> u64 {

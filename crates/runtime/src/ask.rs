@@ -254,18 +254,26 @@ impl Handle {
         self.0.inbox.finished(id);
     }
 
-    /// Puts parked deliveries that wait for `parked_on` to work again.
+    /// Puts parked deliveries that wait for any of these to work again; how many they are. Nearly always nothing is
+    /// parked at all: that is one look into the journal, however many these are.
     ///
     /// # Errors
     /// [`AskError::Unavailable`] when the journal cannot be read.
-    pub async fn unpark(&self, parked_on: &str) -> Result<usize, AskError> {
-        let text = parked_on.to_owned();
-        let rows = self
-            .journal_read(move |journal| journal.inbox_parked(&text, PARKED_MAX))
-            .await?;
-        let count = rows.len();
-        self.0.inbox.offer(rows);
-        Ok(count)
+    pub async fn unpark(&self, parked_on: Vec<String>) -> Result<usize, AskError> {
+        let shared = Arc::clone(&self.0);
+        self.journal_read(move |journal| {
+            if journal.inbox_channels(InboxState::Parked)?.is_empty() {
+                return Ok(0);
+            }
+            let mut count = 0;
+            for text in &parked_on {
+                let rows = journal.inbox_parked(text, PARKED_MAX)?;
+                count += rows.len();
+                shared.inbox.offer(rows);
+            }
+            Ok(count)
+        })
+        .await
     }
 
     /// Gives up the parked deliveries that wait for `parked_on`: they are done without having done anything, and keep

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use crossdock_journal::memory::Fault;
+use crossdock_journal::{InboxMark, InboxState};
+use crossdock_runtime::testing::in_time;
 use serde_json::{Value, json};
 
 use super::{Answer, Server};
@@ -213,6 +215,43 @@ async fn an_import_goes_on_without_its_caller() {
         "{found}"
     );
     assert_eq!(server.get("/v1/stock/T-499").await.status, StatusCode::OK);
+}
+
+/// What waited for something in a file is worked on. Where nothing waits, the journal is not asked line by line.
+#[tokio::test]
+async fn what_waited_for_an_import_is_put_to_work() {
+    let server = Server::start().await;
+    server.stocked("A-1", 1).await;
+    let shop = json!({"connector": "shopify", "sale": "already_sold"});
+    server.put("/v1/channels/shop", &shop).await;
+    let lines = 1_100;
+    let skus: String = (0..lines).map(|id| format!("S-{id}\n")).collect();
+    let listings: String = (0..lines).map(|id| format!("{id},A-1\n")).collect();
+    let cases = [
+        ("skus", format!("sku\n{skus}"), "shop/S-1050"),
+        ("listings?channel=shop", format!("listing,sku\n{listings}"), "shop/3"),
+    ];
+    for (number, (path, file, parked_on)) in cases.into_iter().enumerate() {
+        let import = async |key: String| {
+            let before = server.journal.parked_reads();
+            let done = server.import(path, &key, "text/csv", &file).await.json();
+            assert_eq!(done["imported"], lines, "{done}");
+            server.journal.parked_reads() - before
+        };
+        assert_eq!(import(format!("first-{number}")).await, 0, "nothing waits");
+        let id = server.parked("shop", parked_on).await;
+        import(format!("again-{number}")).await;
+        let resumed = in_time("it is worked on", server.handle.next_delivery()).await;
+        assert_eq!(resumed.delivery.id, id, "{path}");
+        server.handle.release_delivery(&id);
+        let done = InboxMark {
+            id,
+            state: InboxState::Done,
+            parked_on: None,
+            subject: None,
+        };
+        server.handle.mark_delivery(done).await.unwrap();
+    }
 }
 
 /// A line that meets a full disk is not bad: it is tried again, and what is left at last is done under the same key.

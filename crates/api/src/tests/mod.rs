@@ -282,7 +282,7 @@ impl Server {
     async fn parked(&self, channel: &str, parked_on: &str) -> InboxId {
         let id = InboxId {
             channel: ChannelId::checked(channel).unwrap(),
-            delivery: "d1".to_owned(),
+            delivery: format!("waits for {parked_on}"),
         };
         let delivery = InboxInsert {
             id: id.clone(),

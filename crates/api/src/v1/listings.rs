@@ -5,7 +5,7 @@ use crossdock_insight::ListingRow;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::{ListingMode, ListingTarget, Scope, ShownLevel};
 use crossdock_model::{Answer, ChannelId, Command, EntityId, ListingId, SkuId};
-use crossdock_runtime::{By, Reply, bucket_of};
+use crossdock_runtime::bucket_of;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -324,19 +324,9 @@ async fn shown(
     Ok(levels.into_iter().map(read).collect())
 }
 
-/// Maps a listing as `how` says, and puts what waited for it back to work.
-pub(super) async fn map_as(
-    asking: &Asking,
-    channel: &ChannelId,
-    listing: &ListingId,
-    how: BucketCommand,
-    by: By,
-) -> Result<(Reply, usize), ApiError> {
-    let command = Command::Bucket(how);
-    let reply = asking.ask_by(bucket(channel, listing), command, by).await?;
-    let waited_for = format!("{channel}/{listing}");
-    let resumed = asking.state.handle.unpark(&waited_for).await?;
-    Ok((reply, resumed))
+/// What deliveries wait for that name a listing nobody has mapped.
+pub(super) fn waited_for(channel: &ChannelId, listing: &ListingId) -> String {
+    format!("{channel}/{listing}")
 }
 
 /// Refuses what stands for a SKU that nobody defined.
@@ -357,11 +347,15 @@ async fn map(asking: Asking, path: Two, input: Input<Mapping>) -> Answered<Doc<L
     channels::doc(&asking, &channel).await?;
     known_target(&asking, &target).await?;
     let by = asking.keyed(input.hash, "")?;
-    let how = BucketCommand::Map {
+    let command = Command::Bucket(BucketCommand::Map {
         listing: listing.clone(),
         target: target.clone(),
-    };
-    let (reply, resumed) = map_as(&asking, &channel, &listing, how, by).await?;
+    });
+    let reply = asking
+        .ask_by(bucket(&channel, &listing), command, by)
+        .await?;
+    let waited_for = waited_for(&channel, &listing);
+    let resumed = asking.state.handle.unpark(vec![waited_for]).await?;
     let document = doc(listing.to_string(), Some(&target), Some(resumed));
     Ok(Doc::of(&reply, document))
 }

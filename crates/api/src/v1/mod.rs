@@ -2,6 +2,7 @@
 
 mod adopt;
 mod backups;
+mod brought;
 mod catalogue;
 mod channels;
 mod consistent;

@@ -198,18 +198,16 @@ async fn define(
     let entity = EntityId::Sku(sku.clone());
     let asked = asking.ask(entity.clone(), Command::Sku(command), input.hash);
     let done = asked.await?;
-    resume(&asking, &sku).await?;
+    let waited_for = waited_for(&asking, &sku);
+    asking.state.handle.unpark(waited_for).await?;
     match asking.read(entity).await?.answer {
         Answer::Stock(view) => Ok(Doc::of(&done, stock_now(&asking, &view).await?)),
         other => Err(ApiError::internal(&format!("a SKU answered {other:?}"))),
     }
 }
 
-/// Puts deliveries to work again that waited for a SKU of this name.
-pub(super) async fn resume(asking: &Asking, sku: &SkuId) -> Result<(), ApiError> {
-    let state = &asking.state;
-    for channel in state.channels.keys() {
-        state.handle.unpark(&format!("{channel}/{sku}")).await?;
-    }
-    Ok(())
+/// What deliveries of every channel wait for that name a SKU nobody has defined.
+pub(super) fn waited_for(asking: &Asking, sku: &SkuId) -> Vec<String> {
+    let channels = asking.state.channels.keys();
+    channels.map(|channel| format!("{channel}/{sku}")).collect()
 }

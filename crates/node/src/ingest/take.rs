@@ -225,7 +225,7 @@ impl Worker {
         let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);
         if is_new || origin == Origin::Adopted {
             // What came before the order, or before the ids of its lines were known, is taken now.
-            self.handle.unpark(&entity.to_string()).await?;
+            self.handle.unpark(vec![entity.to_string()]).await?;
         }
         Ok(Some(told))
     }

@@ -222,7 +222,7 @@ impl Scene {
         let bucket = EntityId::Bucket(channel(), bucket_of(&listing(name)));
         self.ask(bucket, Command::Bucket(map)).await;
         let subject = format!("market/{name}");
-        self.node.handle().unpark(&subject).await.unwrap();
+        self.node.handle().unpark(vec![subject]).await.unwrap();
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {

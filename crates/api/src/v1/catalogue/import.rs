@@ -17,14 +17,15 @@ use super::settle::{Named, OTHERS_NAMED, Outcome, Settled, settle};
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::state::ReadVariantsFn;
-use crate::v1::listings::{bucket, map_as};
+use crate::v1::brought::Brought;
+use crate::v1::listings::{bucket, waited_for};
 use crate::v1::patience::Patience;
 use crate::v1::skus::known;
 
 /// Variants that are read at most. About 300 bytes of each are kept for a while after the import.
 const VARIANTS_MAX: usize = 200_000;
-/// Variants settled at once.
-const AT_ONCE: usize = 64;
+/// Variants settled at once: so many that one flush does not set the pace.
+const AT_ONCE: usize = 512;
 
 /// The last import of each channel since this server's start.
 #[derive(Default)]
@@ -264,6 +265,7 @@ async fn work(
         asking,
         channel,
         import,
+        brought: Brought::default(),
         patience,
     });
     let mut working = JoinSet::new();
@@ -275,6 +277,7 @@ async fn work(
         working.spawn(async move { work.settle(at, text).await });
     }
     while working.join_next().await.is_some() {}
+    work.brought.finish(&work.asking.state.handle).await;
     work.import.progress().state = State::Done;
 }
 
@@ -321,6 +324,7 @@ struct Work {
     asking: Asking,
     channel: ChannelId,
     import: Arc<Import>,
+    brought: Brought,
     patience: Patience,
 }
 
@@ -399,8 +403,11 @@ impl Work {
                 asking.try_out(entity, Command::Bucket(map)).await
             }
             false => {
-                let mapped = map_as(asking, channel, &listing, map, asking.by());
-                mapped.await.map(drop)
+                let entity = bucket(channel, &listing);
+                let waited_for = waited_for(channel, &listing);
+                asking.ask_by(entity, Command::Bucket(map), asking.by()).await?;
+                self.brought.add(&asking.state.handle, [waited_for]).await;
+                Ok(())
             }
         }
     }

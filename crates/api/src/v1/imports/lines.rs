@@ -16,7 +16,7 @@ use crate::cells::Column;
 use crate::error::ApiError;
 use crate::extract::{from_json, read_id};
 use crate::v1::channels::channel_id;
-use crate::v1::listings::{Mapping, bucket, known_target};
+use crate::v1::listings::{self, Mapping, bucket, known_target};
 use crate::v1::locations::{LocationDoc, known};
 use crate::v1::skus::{self, SkuInput, known_parts};
 use crate::v1::stock::truth_of;
@@ -284,15 +284,12 @@ impl Line {
         }
     }
 
-    /// Puts to work what waited for it.
-    pub async fn resume(&self, asking: &Asking) -> Result<(), ApiError> {
+    /// What deliveries may wait for until it is done.
+    pub fn waited_for(&self, asking: &Asking) -> Vec<String> {
         match self {
-            Self::Sku(sku, _) => skus::resume(asking, sku).await,
-            Self::Listing(channel, listing, _) => {
-                let waited_for = format!("{channel}/{listing}");
-                Ok(asking.state.handle.unpark(&waited_for).await.map(drop)?)
-            }
-            Self::Stock { .. } | Self::Location(_) => Ok(()),
+            Self::Sku(sku, _) => skus::waited_for(asking, sku),
+            Self::Listing(channel, listing, _) => vec![listings::waited_for(channel, listing)],
+            Self::Stock { .. } | Self::Location(_) => Vec::new(),
         }
     }
 }

@@ -32,11 +32,12 @@ use crate::cells::{self, FileLine};
 use crate::error::ApiError;
 use crate::extract::{Filter, unread};
 use crate::route::Route;
+use crate::v1::brought::Brought;
 use crate::v1::orders::claim;
 use crate::v1::patience::Patience;
 
-/// Lines worked on at once.
-const AT_ONCE: usize = 64;
+/// Lines worked on at once: so many that one flush does not set the pace, and few beside what entities' queues hold.
+const AT_ONCE: usize = 512;
 
 /// Routes of imports.
 pub(super) fn routes() -> Vec<Route> {
@@ -149,6 +150,7 @@ struct Import {
     job: Arc<Job>,
     /// SKUs that its good lines define.
     defined: BTreeSet<SkuId>,
+    brought: Brought,
     patience: Patience,
 }
 
@@ -161,6 +163,7 @@ async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec
         now: asking.now(),
         job,
         defined: defined.cloned().collect(),
+        brought: Brought::default(),
         patience: Patience::new(asking.state.limits.import_patience),
         asking,
     });
@@ -168,6 +171,7 @@ async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec
     for lines in [plain, kits] {
         each(&import, lines).await;
     }
+    import.brought.finish(&import.asking.state.handle).await;
     at_work.finish();
 }
 
@@ -231,9 +235,10 @@ impl Import {
                 asking.ask_by(to, command, by).await?;
             }
         }
-        match self.job.is_preview() {
-            true => Ok(()),
-            false => line.resume(asking).await,
+        if !self.job.is_preview() {
+            let waited_for = line.waited_for(asking);
+            self.brought.add(&asking.state.handle, waited_for).await;
         }
+        Ok(())
     }
 }
