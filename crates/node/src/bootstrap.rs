@@ -239,13 +239,13 @@ pub fn read_secrets(
 mod tests {
     use std::sync::Arc;
 
-    use crossdock_journal::{Journal, MemoryJournal};
     use crossdock_model::command::SkuCommand;
-    use crossdock_model::v1::{ExceptionKey, ListingTarget, ShownLevel, Tracking};
+    use crossdock_model::v1::{ListingTarget, ShownLevel, Tracking};
     use crossdock_model::{ListingId, LocationId, SkuId, SourceId, Timestamp};
-    use crossdock_runtime::{Clock, Node, Options, PausedClock, Unconnected, bucket_of, testing};
+    use crossdock_runtime::{Clock, Node, PausedClock, bucket_of, testing};
 
     use super::*;
+    use crate::testing::{InMemory, is_open};
 
     fn config(publish: &str) -> Config {
         let text = format!(
@@ -271,16 +271,8 @@ mod tests {
 
     impl Scene {
         async fn start() -> Self {
-            let clock = Arc::new(PausedClock::new(Timestamp::from_ms(1_000_000)));
-            let journal = Arc::new(MemoryJournal::new(1, clock.now()));
-            let started = Node::start(
-                journal as Arc<dyn Journal>,
-                Arc::clone(&clock) as Arc<dyn Clock>,
-                Arc::new(Unconnected),
-                Options::new(1),
-                |error| panic!("a flush failed in memory: {error}"),
-            );
-            let node = started.await.unwrap();
+            let memory = InMemory::start(Timestamp::from_ms(1_000_000)).await;
+            let InMemory { node, clock, .. } = memory;
             Self { node, clock }
         }
 
@@ -296,24 +288,20 @@ mod tests {
         }
 
         async fn tell(&self, command: ChannelCommand) -> Result<Answer, AskError> {
-            self.ask(shop(), Command::Channel(command)).await
+            self.ask(EntityId::Channel(shop()), Command::Channel(command))
+                .await
         }
 
         /// Whether the exception is open, for so many times.
         async fn is_told(&self, episode: u32) -> bool {
-            let key = ExceptionKey {
-                kind: NOT_PUBLISHED.to_owned(),
-                subject: "shop".to_owned(),
-                episode,
-            };
-            let text = "seen".to_owned();
-            let note = ExceptionCommand::Note { key, text };
-            self.tell(ChannelCommand::Exception(note)).await.is_ok()
+            let about = (NOT_PUBLISHED, "shop", episode);
+            is_open(&self.node.handle(), Some(&shop()), about).await
         }
 
         /// After how many minutes a person is told of a number that is wrong.
         async fn wrong_minutes(&self) -> u64 {
-            match self.ask(shop(), Command::Read).await.unwrap() {
+            let read = self.ask(EntityId::Channel(shop()), Command::Read);
+            match read.await.unwrap() {
                 Answer::Channel {
                     publishing: Some(publishing),
                     ..
@@ -372,8 +360,8 @@ mod tests {
         }
     }
 
-    fn shop() -> EntityId {
-        EntityId::Channel(ChannelId::checked("shop").unwrap())
+    fn shop() -> ChannelId {
+        ChannelId::checked("shop").unwrap()
     }
 
     fn mug() -> ListingId {
@@ -381,7 +369,7 @@ mod tests {
     }
 
     fn bucket() -> EntityId {
-        EntityId::Bucket(ChannelId::checked("shop").unwrap(), bucket_of(&mug()))
+        EntityId::Bucket(shop(), bucket_of(&mug()))
     }
 
     /// A channel that shows our numbers is not forgotten with its section.

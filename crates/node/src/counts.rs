@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{CountsPage, HttpSender};
 use crossdock_insight::{ExceptionFilter, Insight, InsightError};
-use crossdock_model::command::{ExceptionCommand, SkuCommand, SystemCommand};
+use crossdock_model::command::{ExceptionCommand, SkuCommand};
 use crossdock_model::v1::{CountBasis, CountOutcome};
 use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, LocationId, SkuId, SourceId,
@@ -22,6 +22,7 @@ use futures::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Counts};
+use crate::exceptions;
 use crate::watch::watch;
 use absent::{Listed, UNCOUNTED};
 
@@ -372,14 +373,9 @@ impl Counter {
         self.tell(ExceptionCommand::close(kind, subject, how)).await;
     }
 
+    /// What is not noted is told with the next reading.
     async fn tell(&self, command: ExceptionCommand) {
-        let command = Command::System(SystemCommand::Exception(command));
-        let told = self
-            .handle
-            .ask(EntityId::System(0), command, self.by.clone());
-        if let Err(error) = told.await {
-            tracing::warn!(%error, "an exception about counts could not be recorded");
-        }
+        exceptions::tell(&self.handle, &self.by, None, command).await;
     }
 }
 

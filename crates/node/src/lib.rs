@@ -10,6 +10,7 @@ mod closed;
 pub mod config;
 mod connector;
 mod counts;
+mod exceptions;
 mod first_key;
 mod http;
 mod ingest;

@@ -14,6 +14,8 @@ use crossdock_runtime::{By, Handle};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use crate::exceptions;
+
 /// How often the feed is looked at.
 const POLL: Wait = Wait::from_millis(250);
 /// Events told to one endpoint before its place is recorded.
@@ -183,14 +185,7 @@ impl Outgoing {
             ),
             vec![("event".to_owned(), event.id.to_string())],
         );
-        let command = Command::System(SystemCommand::Exception(open));
-        if let Err(error) = self
-            .handle
-            .ask(EntityId::System(0), command, By::new(principal))
-            .await
-        {
-            tracing::warn!(%error, "an exception could not be recorded");
-        }
+        exceptions::tell(&self.handle, &By::new(principal), None, open).await;
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crossdock_journal::{Journal, MemoryJournal};
-use crossdock_model::Timestamp;
-use crossdock_runtime::{Clock, Node, Options, PausedClock, Unconnected};
+use crossdock_model::command::{ChannelCommand, ExceptionCommand, SystemCommand};
+use crossdock_model::v1::ExceptionKey;
+use crossdock_model::{ChannelId, Command, CredentialId, EntityId, Timestamp};
+use crossdock_runtime::{By, Clock, Handle, Node, Options, PausedClock, Unconnected};
 
 /// A node on a journal in memory, to which nothing is connected and for which time stands still.
 pub struct InMemory {
@@ -36,4 +38,32 @@ impl InMemory {
             clock,
         }
     }
+}
+
+/// Whether an exception of a channel, or of the system, is open for so many times.
+pub async fn is_open(
+    handle: &Handle,
+    channel: Option<&ChannelId>,
+    (kind, subject, episode): (&str, &str, u32),
+) -> bool {
+    let key = ExceptionKey {
+        kind: kind.to_owned(),
+        subject: subject.to_owned(),
+        episode,
+    };
+    // Onto one that is over nobody writes.
+    let text = "seen".to_owned();
+    let note = ExceptionCommand::Note { key, text };
+    let (entity, note) = match channel {
+        Some(channel) => {
+            let note = Command::Channel(ChannelCommand::Exception(note));
+            (EntityId::Channel(channel.clone()), note)
+        }
+        None => {
+            let note = Command::System(SystemCommand::Exception(note));
+            (EntityId::System(0), note)
+        }
+    };
+    let by = By::new(CredentialId::new("test").unwrap());
+    handle.ask(entity, note, by).await.is_ok()
 }

@@ -1,12 +1,13 @@
 //! One delivery's way: worked on until it is done, parked under an open exception, or left for later.
 
 use crossdock_journal::{InboxMark, InboxRow, InboxState};
-use crossdock_model::command::{ChannelCommand, ExceptionCommand};
+use crossdock_model::command::ExceptionCommand;
 use crossdock_model::v1::TraceContext;
-use crossdock_model::{ChannelId, Class, Command, CredentialId, Duration, EntityId};
+use crossdock_model::{ChannelId, Class, CredentialId, Duration};
 use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
 
 use super::Ways;
+use crate::exceptions;
 use crate::links::Links;
 
 /// Pause before a delivery that met an overloaded entity is tried again.
@@ -225,15 +226,8 @@ impl Worker {
         let Ok(principal) = CredentialId::new("ingest") else {
             return;
         };
-        let entity = EntityId::Channel(channel.clone());
-        let asked = self.handle.ask(
-            entity,
-            Command::Channel(ChannelCommand::Exception(command)),
-            By::new(principal).of(Class::ChannelOrder),
-        );
-        if let Err(error) = asked.await {
-            tracing::warn!(%channel, %error, "an exception could not be recorded; the delivery stays parked");
-        }
+        let by = By::new(principal).of(Class::ChannelOrder);
+        exceptions::tell(&self.handle, &by, Some(channel), command).await;
     }
 }
 

@@ -28,6 +28,7 @@ use crossdock_model::{
 use crossdock_runtime::{AskError, By, Clock, Handle};
 use tokio::task::JoinHandle;
 
+use crate::exceptions;
 use crate::links::{Link, Links};
 use crate::spend::Turn;
 use crate::watch::watch;
@@ -341,7 +342,7 @@ impl Poller {
         }
     }
 
-    fn unreadable(&self, since: Timestamp, age: Duration, problem: &str) -> ChannelCommand {
+    fn unreadable(&self, since: Timestamp, age: Duration, problem: &str) -> ExceptionCommand {
         let channel = &self.link.channel;
         let minutes = age.as_ms() / 60_000;
         let cause = format!(
@@ -349,21 +350,17 @@ impl Poller {
              here, and numbers that must not rise before that is known stay down. It is tried again all the time; see \
              the channel's status page, and its secrets here. The last call: {problem}"
         );
-        ChannelCommand::Exception(ExceptionCommand::open_with(
+        ExceptionCommand::open_with(
             ORDERS_UNREAD,
             channel.as_str(),
             cause,
             vec![("read_up_to_ms".to_owned(), since.as_ms().to_string())],
-        ))
+        )
     }
 
-    fn readable_again(&self) -> ChannelCommand {
+    fn readable_again(&self) -> ExceptionCommand {
         let (channel, how) = (&self.link.channel, "orders are read again");
-        ChannelCommand::Exception(ExceptionCommand::close(
-            ORDERS_UNREAD,
-            channel.as_str(),
-            how,
-        ))
+        ExceptionCommand::close(ORDERS_UNREAD, channel.as_str(), how)
     }
 
     /// Keeps where reading stands in the channel, if that has changed, and not all the time.
@@ -378,7 +375,7 @@ impl Poller {
             None => self.kept().await.unwrap_or_default(),
         };
         let polled = progress.standing.since(&kept);
-        if self.tell(ChannelCommand::Poll(polled)).await {
+        if self.note_standing(polled).await {
             progress.kept = Some(progress.standing.clone());
         }
     }
@@ -400,16 +397,20 @@ impl Poller {
         }
     }
 
-    async fn tell(&self, command: ChannelCommand) -> bool {
+    /// Whether it is noted; else it is noted again.
+    async fn note_standing(&self, polled: Polled) -> bool {
         let channel = EntityId::Channel(self.link.channel.clone());
-        let told = self
-            .handle
-            .ask(channel, Command::Channel(command), self.by.clone());
-        let told = told.await;
-        if let Err(error) = &told {
-            tracing::debug!(channel = %self.link.channel, %error, "the channel was not told; it is told again");
+        let poll = Command::Channel(ChannelCommand::Poll(polled));
+        let noted = self.handle.ask(channel, poll, self.by.clone()).await;
+        if let Err(error) = &noted {
+            tracing::debug!(channel = %self.link.channel, %error, "where reading stands was not noted");
         }
-        told.is_ok()
+        noted.is_ok()
+    }
+
+    /// Whether it is noted.
+    async fn tell(&self, command: ExceptionCommand) -> bool {
+        exceptions::tell(&self.handle, &self.by, Some(&self.link.channel), command).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crossdock_channels::CallError;
 use crossdock_model::answer::OrderSummary;
-use crossdock_model::command::{ChannelCommand, ExceptionCommand};
+use crossdock_model::command::ExceptionCommand;
 use crossdock_model::{Answer, EntityId, ExternalId, OrderId, Timestamp};
 use crossdock_runtime::{AskError, Door};
 
@@ -133,20 +133,20 @@ impl Poller {
         }
     }
 
-    fn unreadable_order(&self, order: &ExternalId, error: &CallError) -> ChannelCommand {
+    fn unreadable_order(&self, order: &ExternalId, error: &CallError) -> ExceptionCommand {
         let channel = &self.link.channel;
         let cause = format!(
             "{channel} lists order {order} as changed, and it cannot be read: {error}. What it says is not known here, \
              and numbers that must not rise before that is known stay down. It is tried again all the time."
         );
         let subject = format!("order:{channel}:{order}");
-        ChannelCommand::Exception(ExceptionCommand::open(UNREADABLE, &subject, cause))
+        ExceptionCommand::open(UNREADABLE, &subject, cause)
     }
 
-    fn readable_order(&self, order: &ExternalId) -> ChannelCommand {
+    fn readable_order(&self, order: &ExternalId) -> ExceptionCommand {
         let subject = format!("order:{}:{order}", self.link.channel);
         let how = "the order is read";
-        ChannelCommand::Exception(ExceptionCommand::close(UNREADABLE, &subject, how))
+        ExceptionCommand::close(UNREADABLE, &subject, how)
     }
 
     /// The order as it is here.

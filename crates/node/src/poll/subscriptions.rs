@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossdock_channels::shopify::TOPICS;
 use crossdock_channels::shopify::admin::{Admin, AdminError};
 use crossdock_model::Duration;
-use crossdock_model::command::{ChannelCommand, ExceptionCommand};
+use crossdock_model::command::ExceptionCommand;
 
 use super::Poller;
 use crate::spend::Spend;
@@ -80,27 +80,23 @@ impl Poller {
         }
     }
 
-    fn lost(&self, missing: &[&str]) -> ChannelCommand {
+    fn lost(&self, missing: &[&str]) -> ExceptionCommand {
         let channel = &self.link.channel;
         let cause = format!(
             "{channel} does not send webhooks of {} any more: it deletes subscriptions that are not answered for hours. \
              They are made again, and what happened meanwhile is read. See that webhook_url can be reached from outside.",
             missing.join(", ")
         );
-        ChannelCommand::Exception(ExceptionCommand::open_with(
+        ExceptionCommand::open_with(
             SUBSCRIPTION_LOST,
             channel.as_str(),
             cause,
             vec![("topics".to_owned(), missing.join(" "))],
-        ))
+        )
     }
 
-    fn made_again(&self) -> ChannelCommand {
+    fn made_again(&self) -> ExceptionCommand {
         let (channel, how) = (&self.link.channel, "its webhooks are subscribed again");
-        ChannelCommand::Exception(ExceptionCommand::close(
-            SUBSCRIPTION_LOST,
-            channel.as_str(),
-            how,
-        ))
+        ExceptionCommand::close(SUBSCRIPTION_LOST, channel.as_str(), how)
     }
 }

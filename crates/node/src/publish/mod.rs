@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossdock_channels::CallError;
-use crossdock_model::command::{BucketCommand, ChannelCommand, ExceptionCommand};
+use crossdock_model::command::{BucketCommand, ExceptionCommand};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, Timestamp,
 };
@@ -26,6 +26,7 @@ use crossdock_runtime::{
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::exceptions;
 use crate::links::{Link, Links};
 use crate::watch::watch;
 
@@ -262,12 +263,10 @@ impl Publisher {
 
     /// Whether it is noted.
     async fn tell(&self, command: ExceptionCommand) -> bool {
-        let command = Command::Channel(ChannelCommand::Exception(command));
-        let told = self.ask_channel(command).await;
-        if let Err(error) = &told {
-            tracing::warn!(channel = %self.link.channel, %error, "an exception could not be noted");
-        }
-        told.is_ok()
+        let Some(Door { handle, by }) = self.door.get() else {
+            return false;
+        };
+        exceptions::tell(handle, by, Some(&self.link.channel), command).await
     }
 
     async fn ask_channel(&self, command: Command) -> Result<Answer, AskError> {

@@ -13,7 +13,7 @@ use std::time::Duration as Wait;
 
 use crossdock_channels::{Calling, NumberSet, NumberShown, Numbers, SetOutcome};
 use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardWrite};
-use crossdock_model::command::SkuCommand;
+use crossdock_model::command::{ChannelCommand, SkuCommand};
 use crossdock_model::v1::{
     Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, Publishing, Sale, Tracking,
     Writes,

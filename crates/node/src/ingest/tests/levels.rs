@@ -1,6 +1,6 @@
 //! A shop's numbers: counts where the shop is the source of stock truth, and never where they were once ours.
 
-use crossdock_model::command::{ExceptionCommand, LocationCommand, SkuCommand};
+use crossdock_model::command::{LocationCommand, SkuCommand};
 use crossdock_model::v1::{
     Buffer, ChannelMode, ChannelPlace, LocationFacts, Publishing, Tracking, Writes,
 };
@@ -8,13 +8,14 @@ use crossdock_model::{Duration, LocationId, SourceId};
 use crossdock_runtime::testing;
 
 use super::*;
+use crate::testing::is_open;
 
 /// 2026-11-02T08:00:00Z.
 const START: Timestamp = Timestamp::from_ms(1_793_606_400_000);
 const PLACE: &str = "shop/8050";
 
-fn shop() -> EntityId {
-    EntityId::Channel(ChannelId::checked("shop").unwrap())
+fn shop() -> ChannelId {
+    ChannelId::checked("shop").unwrap()
 }
 
 fn reno() -> LocationId {
@@ -52,8 +53,7 @@ impl Shop {
                 multiplier: 1,
             },
         });
-        let entity = EntityId::Bucket(ChannelId::checked("shop").unwrap(), bucket);
-        shop.ask(entity, map).await.unwrap();
+        shop.ask(EntityId::Bucket(self::shop(), bucket), map).await.unwrap();
         let handle = shop.0.node.handle();
         super::start(&handle, &Ways::default(), &Links::default(), None);
         shop
@@ -65,8 +65,8 @@ impl Shop {
     }
 
     async fn tell(&self, command: ChannelCommand) {
-        let told = self.ask(shop(), Command::Channel(command)).await;
-        told.unwrap();
+        let told = self.ask(EntityId::Channel(shop()), Command::Channel(command));
+        told.await.unwrap();
     }
 
     async fn name_source(&self, source: Option<&str>) {
@@ -109,7 +109,7 @@ impl Shop {
         let now = self.0.clock.now();
         let at = jiff::Timestamp::from_millisecond(now.as_ms() - 1_000 * ago_s as i64).unwrap();
         let id = InboxId {
-            channel: ChannelId::checked("shop").unwrap(),
+            channel: shop(),
             delivery: now.as_ms().to_string(),
         };
         let body = json!({
@@ -139,14 +139,8 @@ impl Shop {
 
     /// Whether it is open that the place is not counted, for so many times.
     async fn is_told(&self, episode: u32) -> bool {
-        let key = ExceptionKey {
-            kind: "not_counted".to_owned(),
-            subject: PLACE.to_owned(),
-            episode,
-        };
-        let text = "seen".to_owned();
-        let note = ChannelCommand::Exception(ExceptionCommand::Note { key, text });
-        self.ask(shop(), Command::Channel(note)).await.is_ok()
+        let about = ("not_counted", PLACE, episode);
+        is_open(&self.0.node.handle(), Some(&shop()), about).await
     }
 }
 

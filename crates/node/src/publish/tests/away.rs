@@ -1,22 +1,14 @@
 //! A channel that was away, and answers another process.
 
 use crossdock_model::command::ExceptionCommand;
-use crossdock_model::v1::ExceptionKey;
 
 use super::*;
+use crate::testing::is_open;
 
 impl Scene {
     async fn is_away(&self) -> bool {
-        let key = ExceptionKey {
-            kind: CHANNEL_AWAY.to_owned(),
-            subject: shop_id().to_string(),
-            episode: 1,
-        };
-        let text = "seen".to_owned();
-        let note = ChannelCommand::Exception(ExceptionCommand::Note { key, text });
-        let (channel, handle) = (EntityId::Channel(shop_id()), self.node.handle());
-        let noted = handle.ask(channel, Command::Channel(note), by()).await;
-        noted.is_ok()
+        let (shop, handle) = (shop_id(), self.node.handle());
+        is_open(&handle, Some(&shop), (CHANNEL_AWAY, shop.as_str(), 1)).await
     }
 }
 
