@@ -5,6 +5,7 @@
 //! every machine. `crossdock-engine` makes these deciders durable.
 
 pub mod bucket;
+pub mod catalogue;
 pub mod channel;
 pub mod decider;
 pub mod entity;

@@ -8,12 +8,13 @@ use axum::http::StatusCode;
 use crossdock_channels::Variant;
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::ListingTarget;
-use crossdock_model::{Answer, ChannelId, Command, ListingId, SkuId};
+use crossdock_model::{Answer, ChannelId, Command, ListingId};
+use crossdock_runtime::catalogue::{Left, Named, Settled, named, settle};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
-use super::settle::{Named, OTHERS_NAMED, Outcome, Settled, settle};
+use super::to_do::Outcome;
 use crate::ask::Asking;
 use crate::error::ApiError;
 use crate::state::ReadVariantsFn;
@@ -146,11 +147,13 @@ impl Counts {
     fn count(&mut self, outcome: &Outcome) {
         let counter = match outcome {
             Outcome::Mapped => &mut self.mapped,
-            Outcome::Known => &mut self.known,
-            Outcome::Conflict(..) => &mut self.conflicts,
-            Outcome::Unnamed(Named::Nothing) => &mut self.without_sku,
-            Outcome::Unnamed(Named::Unknown | Named::Ours(_)) => &mut self.unknown_sku,
-            Outcome::Unnamed(Named::Repeated(..)) => &mut self.repeated_sku,
+            Outcome::Left(Left::Known) => &mut self.known,
+            Outcome::Left(Left::Conflict(..)) => &mut self.conflicts,
+            Outcome::Left(Left::Unnamed(named)) => match named {
+                Named::Nothing => &mut self.without_sku,
+                Named::Unknown | Named::Ours(_) => &mut self.unknown_sku,
+                Named::Repeated(..) => &mut self.repeated_sku,
+            },
             Outcome::Failed(_) => &mut self.failed,
         };
         *counter += 1;
@@ -291,32 +294,8 @@ fn begin_mapping(import: &Import) -> Vec<Named> {
         .retain(|row| seen.insert(row.variant.sold_as.clone()));
     progress.variants = progress.rows.len();
     progress.state = State::Mapping;
-    named(progress.rows.iter().map(|row| &row.variant))
-}
-
-fn named<'a>(variants: impl Iterator<Item = &'a Variant> + Clone) -> Vec<Named> {
-    let text = |variant: &'a Variant| variant.sku.as_deref().unwrap_or_default().trim();
-    let mut of: BTreeMap<&str, Vec<&ListingId>> = BTreeMap::new();
-    for variant in variants.clone() {
-        of.entry(text(variant)).or_default().push(&variant.sold_as);
-    }
-    let named = |variant: &'a Variant| match (text(variant), SkuId::new(text(variant))) {
-        ("", _) => Named::Nothing,
-        (_, Err(_)) => Named::Unknown,
-        (text, Ok(sku)) => match of.get(text) {
-            Some(all) if all.len() > 1 => {
-                let others = all.iter().filter(|other| ***other != variant.sold_as);
-                let first: Vec<ListingId> = others
-                    .take(OTHERS_NAMED)
-                    .map(|other| (*other).clone())
-                    .collect();
-                let more = all.len() - 1 - first.len();
-                Named::Repeated(first, more)
-            }
-            Some(_) | None => Named::Ours(sku),
-        },
-    };
-    variants.map(named).collect()
+    let variants = progress.rows.iter().map(|row| &row.variant);
+    named(variants.map(|variant| (&variant.sold_as, variant.sku.as_deref())))
 }
 
 /// What variants are settled with.
@@ -355,8 +334,9 @@ impl Work {
             self.look(&variant.sold_as).await?,
             self.look(&variant.counted_as).await?,
         ];
-        match settle(variant, named, stands_for) {
-            Settled::Left(outcome) => Ok(outcome),
+        let listings = [&variant.sold_as, &variant.counted_as];
+        match settle(listings, named, stands_for) {
+            Settled::Left(left) => Ok(Outcome::Left(left)),
             Settled::Map(listings, target) => {
                 for listing in listings {
                     self.map(listing, target.clone()).await?;
@@ -405,49 +385,12 @@ impl Work {
             false => {
                 let entity = bucket(channel, &listing);
                 let waited_for = waited_for(channel, &listing);
-                asking.ask_by(entity, Command::Bucket(map), asking.by()).await?;
+                asking
+                    .ask_by(entity, Command::Bucket(map), asking.by())
+                    .await?;
                 self.brought.add(&asking.state.handle, [waited_for]).await;
                 Ok(())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The same text, without blanks around it; which of several it is, nobody can say.
-    #[test]
-    fn texts_name_skus_character_by_character() {
-        let texts = [
-            None,
-            Some(" "),
-            Some("A"),
-            Some("a"),
-            Some(" A-1 "),
-            Some("A-1"),
-            Some("B\u{7}"),
-        ];
-        let listing = |id: usize| ListingId::new(id.to_string()).unwrap();
-        let variants = texts.iter().enumerate().map(|(at, sku)| Variant {
-            sold_as: listing(at),
-            counted_as: ListingId::new(format!("inventory_item:{at}")).unwrap(),
-            sku: sku.map(str::to_owned),
-            title: String::new(),
-            is_tracked: true,
-        });
-        let variants: Vec<Variant> = variants.collect();
-        let ours = |sku: &str| Named::Ours(SkuId::new(sku).unwrap());
-        let expected = [
-            Named::Nothing,
-            Named::Nothing,
-            ours("A"),
-            ours("a"),
-            Named::Repeated(vec![listing(5)], 0),
-            Named::Repeated(vec![listing(4)], 0),
-            Named::Unknown,
-        ];
-        assert_eq!(named(variants.iter()), expected);
     }
 }

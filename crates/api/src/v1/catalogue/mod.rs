@@ -2,7 +2,7 @@
 //! mapped to SKUs of the same text. Whatever is mapped already stays as it is, so importing again is safe.
 
 mod import;
-mod settle;
+mod to_do;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use axum::http::StatusCode;
 use crossdock_channels::Place;
 use crossdock_model::v1::{ChannelPlace, Scope};
 use crossdock_model::{Answer, ChannelId, Class, EntityId};
+use crossdock_runtime::catalogue::{Left, Named};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use import::Catalogues;
 
 use self::import::{Begun, Counts, Import, Row, State, read_page, work_and_forget};
-use self::settle::{Named, Outcome, to_do};
+use self::to_do::{Outcome, to_do};
 use super::channels::{self, ChannelPath};
 use super::consistent::page;
 use crate::answer::{Answered, Doc};
@@ -174,11 +175,13 @@ impl OutcomeName {
     fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Mapped => Self::Mapped,
-            Outcome::Known => Self::Known,
-            Outcome::Conflict(..) => Self::Conflict,
-            Outcome::Unnamed(Named::Nothing) => Self::NoSku,
-            Outcome::Unnamed(Named::Unknown | Named::Ours(_)) => Self::UnknownSku,
-            Outcome::Unnamed(Named::Repeated(..)) => Self::RepeatedSku,
+            Outcome::Left(Left::Known) => Self::Known,
+            Outcome::Left(Left::Conflict(..)) => Self::Conflict,
+            Outcome::Left(Left::Unnamed(named)) => match named {
+                Named::Nothing => Self::NoSku,
+                Named::Unknown | Named::Ours(_) => Self::UnknownSku,
+                Named::Repeated(..) => Self::RepeatedSku,
+            },
             Outcome::Failed(_) => Self::Failed,
         }
     }
