@@ -342,25 +342,13 @@ mod tests {
     #[test]
     fn a_channel_says_what_lag_is_reckoned_with_and_why() {
         let mut publishing = Publishing {
-            version: 1,
-            mode: ChannelMode::Active,
-            writes: Writes::Absolute,
-            places: Vec::new(),
             buffer: Buffer::Measured {
                 risk_ppm: 1_000,
                 lag: Duration::from_s(5),
                 floor_units: 1,
                 cap_units: 9,
             },
-            counted: String::new(),
-            lag_measured: None,
-            unseen_for: Duration::default(),
-            unseen_risk_ppm: 0,
-            call_for: Duration::default(),
-            wrong_for: Duration::default(),
-            paused_skus: Vec::new(),
-            paused_locations: Vec::new(),
-            closed_locations: Vec::new(),
+            ..Publishing::plain(Writes::Absolute, Vec::new())
         };
         for (measured_ms, lag_s, from) in [
             (None, 5.0, "configured"),

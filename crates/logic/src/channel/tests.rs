@@ -191,24 +191,16 @@ fn layout_is_golden() {
 }
 
 fn publishing() -> Publishing {
+    let place = ChannelPlace {
+        place: SourceId::new("shop/1").unwrap(),
+        locations: vec![LocationId::new("reno").unwrap()],
+    };
     Publishing {
-        version: 0,
         mode: ChannelMode::Active,
-        writes: Writes::CompareAndSet,
-        places: vec![ChannelPlace {
-            place: SourceId::new("shop/1").unwrap(),
-            locations: vec![LocationId::new("reno").unwrap()],
-        }],
-        buffer: Buffer::Fixed { units: 0 },
-        counted: String::new(),
-        lag_measured: None,
         unseen_for: Duration::from_s(1),
         unseen_risk_ppm: 1_000,
         call_for: Duration::from_s(10),
-        wrong_for: Duration::from_minutes(10),
-        paused_skus: Vec::new(),
-        paused_locations: Vec::new(),
-        closed_locations: Vec::new(),
+        ..Publishing::plain(Writes::CompareAndSet, vec![place])
     }
 }
 

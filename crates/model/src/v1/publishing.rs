@@ -80,6 +80,28 @@ pub struct Publishing {
 }
 
 impl Publishing {
+    /// What is published to a channel at these places while it is only observed: it counts all listings, nothing is kept
+    /// back, a call takes 15 seconds at most, and a person is told of what is wrong for ten minutes.
+    #[must_use]
+    pub fn plain(writes: Writes, places: Vec<ChannelPlace>) -> Self {
+        Self {
+            version: 0,
+            mode: ChannelMode::Observed,
+            writes,
+            places,
+            counted: String::new(),
+            buffer: Buffer::Fixed { units: 0 },
+            lag_measured: None,
+            unseen_for: Duration::default(),
+            unseen_risk_ppm: 0,
+            call_for: Duration::from_s(15),
+            wrong_for: Duration::from_minutes(10),
+            paused_skus: Vec::new(),
+            paused_locations: Vec::new(),
+            closed_locations: Vec::new(),
+        }
+    }
+
     /// Whether the channel counts a listing.
     #[must_use]
     pub fn counts(&self, listing: &ListingId) -> bool {

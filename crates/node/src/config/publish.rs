@@ -154,20 +154,10 @@ pub(super) fn published(
     wrong_for: Duration,
 ) -> Publishing {
     Publishing {
-        version: 0,
-        mode: ChannelMode::Observed,
-        writes,
-        places,
         buffer,
-        counted: String::new(),
-        lag_measured: None,
-        unseen_for: Duration::default(),
-        unseen_risk_ppm: 0,
         call_for: CALL_FOR,
         wrong_for,
-        paused_skus: Vec::new(),
-        paused_locations: Vec::new(),
-        closed_locations: Vec::new(),
+        ..Publishing::plain(writes, places)
     }
 }
 

@@ -57,24 +57,16 @@ fn order(id: &str) -> EntityId {
 }
 
 fn publishing(writes: Writes) -> Publishing {
+    let place = ChannelPlace {
+        place: SourceId::new("market/DEFAULT").unwrap(),
+        locations: vec![reno()],
+    };
     Publishing {
-        version: 0,
         mode: ChannelMode::Active,
-        writes,
-        places: vec![ChannelPlace {
-            place: SourceId::new("market/DEFAULT").unwrap(),
-            locations: vec![reno()],
-        }],
-        buffer: Buffer::Fixed { units: 0 },
-        counted: String::new(),
-        lag_measured: None,
         unseen_for: Duration::from_ms(1),
         unseen_risk_ppm: 999_999,
         call_for: Duration::from_s(5),
-        wrong_for: Duration::from_minutes(10),
-        paused_skus: Vec::new(),
-        paused_locations: Vec::new(),
-        closed_locations: Vec::new(),
+        ..Publishing::plain(writes, vec![place])
     }
 }
 

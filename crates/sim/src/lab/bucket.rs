@@ -57,24 +57,19 @@ impl Bucket {
         terms: &Terms,
     ) -> Result<Self, LabError> {
         let place = SourceId::new(format!("{channel}/1"))?;
+        let sells = ChannelPlace {
+            place: place.clone(),
+            locations: vec![location()?],
+        };
         let publishing = Publishing {
             version: 1,
             mode: ChannelMode::Active,
-            writes: terms.writes,
-            places: vec![ChannelPlace {
-                place: place.clone(),
-                locations: vec![location()?],
-            }],
             buffer: terms.buffer.clone(),
-            counted: String::new(),
-            lag_measured: None,
             unseen_for: terms.unseen_for,
             unseen_risk_ppm: terms.unseen_risk_ppm,
             call_for: CALL_FOR,
             wrong_for: WRONG_FOR,
-            paused_skus: Vec::new(),
-            paused_locations: Vec::new(),
-            closed_locations: Vec::new(),
+            ..Publishing::plain(terms.writes, vec![sells])
         };
         let meta = Meta {
             principal: CredentialId::new("lab")?,

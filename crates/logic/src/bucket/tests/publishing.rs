@@ -42,24 +42,17 @@ fn sku(id: &str) -> SkuId {
 }
 
 fn publishing(mode: ChannelMode, writes: Writes) -> Publishing {
+    let place = ChannelPlace {
+        place: place(),
+        locations: vec![LocationId::new("reno").unwrap()],
+    };
     Publishing {
         version: 1,
         mode,
-        writes,
-        places: vec![ChannelPlace {
-            place: place(),
-            locations: vec![LocationId::new("reno").unwrap()],
-        }],
-        buffer: Buffer::Fixed { units: 0 },
-        counted: String::new(),
-        lag_measured: None,
         unseen_for: Duration::from_minutes(3),
         unseen_risk_ppm: 1_000,
         call_for: Duration::from_s(10),
-        wrong_for: Duration::from_minutes(10),
-        paused_skus: Vec::new(),
-        paused_locations: Vec::new(),
-        closed_locations: Vec::new(),
+        ..Publishing::plain(writes, vec![place])
     }
 }
 

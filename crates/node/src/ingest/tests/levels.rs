@@ -1,9 +1,7 @@
 //! A shop's numbers: counts where the shop is the source of stock truth, and never where they were once ours.
 
 use crossdock_model::command::{LocationCommand, SkuCommand};
-use crossdock_model::v1::{
-    Buffer, ChannelMode, ChannelPlace, LocationFacts, Publishing, Tracking, Writes,
-};
+use crossdock_model::v1::{ChannelMode, ChannelPlace, LocationFacts, Publishing, Tracking, Writes};
 use crossdock_model::{Duration, LocationId, SourceId};
 use crossdock_runtime::testing;
 
@@ -53,7 +51,9 @@ impl Shop {
                 multiplier: 1,
             },
         });
-        shop.ask(EntityId::Bucket(self::shop(), bucket), map).await.unwrap();
+        shop.ask(EntityId::Bucket(self::shop(), bucket), map)
+            .await
+            .unwrap();
         let handle = shop.0.node.handle();
         super::start(&handle, &Ways::default(), &Links::default(), None);
         shop
@@ -84,20 +84,8 @@ impl Shop {
             locations: vec![reno()],
         });
         let publishing = Publishing {
-            version: 0,
-            mode: ChannelMode::Observed,
-            writes: Writes::CompareAndSet,
-            places: places.collect(),
-            buffer: Buffer::Fixed { units: 0 },
             counted: "inventory_item:".to_owned(),
-            lag_measured: None,
-            unseen_for: Duration::default(),
-            unseen_risk_ppm: 0,
-            call_for: Duration::from_s(15),
-            wrong_for: Duration::from_minutes(10),
-            paused_skus: Vec::new(),
-            paused_locations: Vec::new(),
-            closed_locations: Vec::new(),
+            ..Publishing::plain(Writes::CompareAndSet, places.collect())
         };
         self.tell(ChannelCommand::PublishAs(Box::new(publishing)))
             .await;
