@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::Duration as Wait;
 
-use crossdock_model::{ListingId, SourceId, Timestamp};
+use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
 use thiserror::Error;
 
 /// Characters of a channel's own words that are kept: they are journaled, and shown to people.
@@ -60,6 +60,12 @@ pub enum SetOutcome {
     NotDone,
 }
 
+/// A span of so many seconds, as a channel tells it; `None`: it is none.
+pub(crate) fn seconds(told: f64) -> Option<Duration> {
+    let span = Wait::try_from_secs_f64(told).ok()?;
+    u64::try_from(span.as_millis()).ok().map(Duration::from_ms)
+}
+
 /// What a channel shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberShown {
@@ -73,7 +79,7 @@ pub struct NumberShown {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
     /// The channel is asked too much. Nothing was done.
-    #[error("the channel is asked too much, again in {} ms", retry_after.as_millis())]
+    #[error("the channel is asked too much, again in {} ms", retry_after.as_ms())]
     Throttled {
         /// When it may be asked again.
         retry_after: Duration,

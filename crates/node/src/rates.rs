@@ -1,7 +1,6 @@
 //! How often channels may be called, as their clients ask for it and tell it.
 
 use std::sync::Arc;
-use std::time::Duration as Wait;
 
 use crossdock_channels::amazon::{Operation, Rates, Turn};
 use crossdock_channels::shopify::admin::{Points, Wait as Waiting};
@@ -109,10 +108,9 @@ impl Points for ShopPoints {
         Box::pin(async move { spend.take().await })
     }
 
-    fn pause(&self, time: Wait) -> Waiting {
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    fn pause(&self, time: Duration) -> Waiting {
         let clock = Arc::clone(&self.clock);
-        Box::pin(async move { clock.sleep(Duration::from_ms(ms)).await })
+        Box::pin(async move { clock.sleep(time).await })
     }
 
     fn correct(&self, left: u32) {

@@ -1,7 +1,5 @@
 //! Calls to a channel that only read: paid for, and made again where that may help.
 
-use std::time::Duration as Wait;
-
 use crossdock_channels::CallError;
 use crossdock_model::Duration;
 use crossdock_runtime::Clock;
@@ -35,7 +33,7 @@ where
         let pause = match call().await {
             Err(CallError::Throttled { retry_after }) if throttled < THROTTLED_MAX => {
                 throttled += 1;
-                span(retry_after)
+                retry_after
             }
             Err(CallError::Unknown(_)) if unanswered < UNANSWERED_MAX => {
                 unanswered += 1;
@@ -45,10 +43,6 @@ where
         };
         clock.sleep(pause).await;
     }
-}
-
-fn span(wait: Wait) -> Duration {
-    Duration::from_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What a person is to do once a call that only reads has failed for good.
@@ -88,7 +82,7 @@ mod tests {
     async fn only_what_may_help_is_tried_again() {
         let throttled = || {
             Err(CallError::Throttled {
-                retry_after: Wait::from_secs(60),
+                retry_after: Duration::from_s(60),
             })
         };
         let unknown = || Err(CallError::Unknown("silence".to_owned()));

@@ -1,7 +1,7 @@
 //! What may be asked, and how often: each operation has a token bucket of its own.
 
+use crossdock_model::Duration;
 use std::pin::Pin;
-use std::time::Duration;
 
 /// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +92,6 @@ impl Operation {
 
     /// Time in which one more call is granted.
     pub(super) fn pause(self) -> Duration {
-        Duration::from_secs(3_600) / self.per_hour()
+        Duration::from_ms(3_600_000 / u64::from(self.per_hour()))
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Source: <https://developer-docs.amazon.com/sp-api/docs/connecting-to-the-selling-partner-api>.
 
-use std::time::Duration as Wait;
-
 use crossdock_model::{Duration, Timestamp};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
@@ -16,7 +14,7 @@ use crate::outbound::{CallError, said};
 /// A token is not used in its last minute: a call may take that long.
 const MARGIN: Duration = Duration::from_minutes(1);
 /// Pause when Amazon does not say how long.
-const PAUSE: Wait = Wait::from_secs(5);
+const PAUSE: Duration = Duration::from_s(5);
 
 /// Who we are.
 #[derive(Debug, Clone)]

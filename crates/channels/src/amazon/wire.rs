@@ -1,9 +1,9 @@
 //! One call: its token, its address, and what its answer means for whether it was done.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Duration as Wait;
 
-use crossdock_model::Timestamp;
+use crossdock_model::{Duration, Timestamp};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::operation::{Operation, Rates};
 use super::token::Tokens;
 use crate::inbound::Secret;
-use crate::outbound::{CallError, said};
+use crate::outbound::{self, CallError, said};
 
 /// Bytes of an answer that are read: a page of a hundred orders has under one million.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Longest pause that is believed.
-const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+const PAUSE_MAX: Duration = Duration::from_minutes(60);
 
 /// Where the present time comes from.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -47,7 +47,7 @@ pub(super) struct Wire {
     pub(super) tokens: Tokens,
     pub(super) rates: Arc<dyn Rates>,
     /// Time for a whole call, with its tokens.
-    pub(super) call_max: Duration,
+    pub(super) call_max: Wait,
 }
 
 impl Wire {
@@ -172,7 +172,7 @@ fn granted(headers: &HeaderMap) -> Option<f64> {
 /// How long to wait: as Amazon says, or as long as one more call takes to be granted.
 fn pause(headers: &HeaderMap, operation: Operation) -> Duration {
     let told = number(headers, "retry-after").or_else(|| granted(headers).map(f64::recip));
-    let told = told.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let told = told.and_then(outbound::seconds);
     told.unwrap_or_else(|| operation.pause()).min(PAUSE_MAX)
 }
 

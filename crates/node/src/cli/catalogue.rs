@@ -48,19 +48,10 @@ pub(crate) async fn import(target: &Target, channel: &str, preview: bool) -> Out
     finish(out, channel, &text(&mode, "mode"), &document)
 }
 
-/// All variants, page by page.
 async fn variants(client: &Client, channel: &str) -> Outcome<Vec<Value>> {
-    let (mut all, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let path = ["v1", "channels", channel, "catalogue", "variants"];
-        let call = client.call(Method::GET, &path).query("limit", Some(PAGE));
-        let page = client.run(call.query("cursor", cursor.as_deref())).await?;
-        all.extend(items(&page).iter().cloned());
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            return Ok(all);
-        }
-    }
+    let path = ["v1", "channels", channel, "catalogue", "variants"];
+    let call = client.call(Method::GET, &path).query("limit", Some(PAGE));
+    client.all(call).await
 }
 
 fn show(out: Out, document: &Value) {

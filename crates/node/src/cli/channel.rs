@@ -107,22 +107,13 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     }
 }
 
-/// Numbers that publishing would change, page by page. What the channel does not count cannot be changed.
+/// Numbers that publishing would change. What the channel does not count cannot be changed.
 async fn preview(target: &Target, channel: &str) -> Outcome {
     let (client, out) = (target.client()?, target.out());
-    let (mut numbers, mut cursor) = (Vec::new(), None::<String>);
-    loop {
-        let call = client
-            .call(Method::GET, &["v1", "channels", channel, "numbers"])
-            .query("wrong", Some("true"))
-            .query("cursor", cursor.as_deref());
-        let page = client.run(call).await?;
-        numbers.extend(page["items"].as_array().cloned().unwrap_or_default());
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let call = client
+        .call(Method::GET, &["v1", "channels", channel, "numbers"])
+        .query("wrong", Some("true"));
+    let numbers = client.all(call).await?;
     let known = client.get(&["v1", "channels", channel]).await?;
     let document = json!({ "items": numbers, "buffer": known["buffer"] });
     out.show(&document, |out, document| {

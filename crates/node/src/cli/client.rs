@@ -195,6 +195,22 @@ impl Client {
         self.run(self.call(Method::GET, path)).await
     }
 
+    /// Reads a list to its end, page by page.
+    pub(crate) async fn all(&self, call: Call) -> Outcome<Vec<Value>> {
+        let (mut all, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = call.clone().query("cursor", cursor.as_deref());
+            let mut page = self.run(page).await?;
+            if let Some(items) = page["items"].as_array_mut() {
+                all.append(items);
+            }
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// Changes something, under a key of its own.
     pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Outcome<Value> {
         let call = self.call(Method::POST, path).json(body).key(&random_key()?);

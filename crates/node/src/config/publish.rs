@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossdock_channels::{keeps_secrets, shopify};
-use crossdock_model::v1::{Buffer, ChannelMode, ChannelPlace, Publishing, Writes};
+use crossdock_model::v1::{Buffer, ChannelPlace, Publishing, Writes};
 use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -315,10 +315,7 @@ impl Poller {
         progress.failures = progress.failures.saturating_add(1);
         progress.next_read = now
             + match &error {
-                Unread::Call(CallError::Throttled { retry_after }) => {
-                    let ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-                    Duration::from_ms(ms).max(AGAIN_MIN)
-                }
+                Unread::Call(CallError::Throttled { retry_after }) => (*retry_after).max(AGAIN_MIN),
                 Unread::Full(_) => Duration::default(),
                 Unread::Call(_) | Unread::Ask(_) => jittered(progress.failures),
             };

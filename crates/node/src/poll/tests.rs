@@ -5,7 +5,6 @@ mod subscriptions;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration as Wait;
 
 use crossdock_channels::{
     Calling, Listed, NumberSet, NumberShown, Numbers, OrderRead, Orders, OrdersListed, Reading,
@@ -14,8 +13,8 @@ use crossdock_channels::{
 use crossdock_journal::{Journal, MemoryJournal};
 use crossdock_model::command::{LocationCommand, SkuCommand};
 use crossdock_model::v1::{
-    Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, LocationFacts, Publishing,
-    Sale, Tracking, Writes,
+    ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, LocationFacts, Publishing, Sale,
+    Tracking, Writes,
 };
 use crossdock_model::{ChannelId, ListingId, LocationId, OrderId, SkuId, SourceId};
 use crossdock_runtime::{

@@ -233,8 +233,7 @@ impl Publisher {
                 self.tell_near().await;
             }
             Err(CallError::Throttled { retry_after }) => {
-                let span = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-                self.desk().throttled(now + Duration::from_ms(span));
+                self.desk().throttled(now + retry_after);
             }
             Err(error @ (CallError::NotDone(_) | CallError::Unknown(_))) => {
                 if self.desk().unanswered(now) {

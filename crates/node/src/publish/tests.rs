@@ -75,7 +75,7 @@ impl Shop {
             Some(Fault::Lost) => return Err(CallError::Unknown("lost".to_owned())),
             Some(Fault::Throttled) => {
                 return Err(CallError::Throttled {
-                    retry_after: Wait::from_millis(5),
+                    retry_after: Duration::from_ms(5),
                 });
             }
             Some(Fault::TimeOutAfterIt) | None => {}

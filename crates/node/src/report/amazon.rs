@@ -7,7 +7,7 @@ use crossdock_channels::{CallError, Repeat};
 use crossdock_model::answer::ReportTask;
 use crossdock_model::command::{ReportCall, Said};
 use crossdock_model::v1::{LineUnits, ParcelTracking, ReportKind};
-use crossdock_model::{Duration, ShipmentId, Timestamp};
+use crossdock_model::{ShipmentId, Timestamp};
 
 use super::{Telling, Told, words};
 use crate::spend::Spend;
@@ -49,9 +49,7 @@ impl Account {
             Ok(Taken::Done) => Said::Told { theirs: reference },
             Ok(Taken::Refused(problem)) => failed(problem),
             Err(CallError::Throttled { retry_after }) => Said::Later {
-                after: Duration::from_ms(
-                    u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
-                ),
+                after: retry_after,
                 in_doubt: false,
             },
             // The package's number names the call: it is simply made again.

@@ -357,7 +357,7 @@ fn may_be_done(error: &AdminError) -> bool {
 fn stopped(error: AdminError, in_doubt: bool) -> Stop {
     match error {
         AdminError::Call(CallError::Throttled { retry_after }) => Said::Later {
-            after: Duration::from_ms(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)),
+            after: retry_after,
             in_doubt,
         },
         error => Said::Failed {

@@ -54,10 +54,9 @@ impl Points for Ledger {
         Box::pin(std::future::ready(()))
     }
 
-    fn pause(&self, time: Duration) -> Wait {
+    fn pause(&self, time: crossdock_model::Duration) -> Wait {
         let clock = Arc::clone(&self.clock);
-        let ms = u64::try_from(time.as_millis()).unwrap();
-        Box::pin(async move { clock.sleep(crossdock_model::Duration::from_ms(ms)).await })
+        Box::pin(async move { clock.sleep(time).await })
     }
 
     fn correct(&self, left: u32) {
@@ -311,7 +310,7 @@ async fn calls_are_paid_from_a_budget_that_comes_back() {
     assert!(first.is_ok(), "{first:?}");
     assert_eq!(world.left(), Some(6));
     let throttled = CallError::Throttled {
-        retry_after: Duration::from_millis(700),
+        retry_after: crossdock_model::Duration::from_ms(700),
     };
     assert_eq!(
         world.set(vec![world.number(0, 3, 4, "2")]).await,

@@ -72,7 +72,7 @@ pub trait Points: Send + Sync {
     fn take(&self, points: u32) -> Wait;
 
     /// Ends after that time.
-    fn pause(&self, time: Duration) -> Wait;
+    fn pause(&self, time: crossdock_model::Duration) -> Wait;
 
     /// The shop says what is left.
     fn correct(&self, left: u32);
@@ -354,7 +354,7 @@ mod tests {
                 Box::pin(std::future::ready(()))
             }
 
-            fn pause(&self, _time: Duration) -> Wait {
+            fn pause(&self, _time: crossdock_model::Duration) -> Wait {
                 Box::pin(std::future::ready(()))
             }
 

@@ -1,18 +1,16 @@
 //! What an answer says: the data, or why there is none and whether anything was done.
 
-use std::time::Duration;
-
-use crossdock_model::Timestamp;
+use crossdock_model::{Duration, Timestamp};
 use serde_json::Value;
 
-use crate::outbound::{CallError, said};
+use crate::outbound::{self, CallError, said};
 
 /// Pause when the shop does not say how long to wait.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_s(1);
 /// Shortest pause after the shop was asked too much.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MIN: Duration = Duration::from_ms(100);
 /// Longest such pause, whatever it says.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_s(60);
 
 /// An answer as HTTP gave it.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +103,7 @@ fn refusal(body: &Value, errors: &[Value]) -> CallError {
 }
 
 fn throttled(seconds: Option<f64>) -> CallError {
-    let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let asked = seconds.and_then(outbound::seconds);
     CallError::Throttled {
         retry_after: asked.unwrap_or(PAUSE).clamp(PAUSE_MIN, PAUSE_MAX),
     }
@@ -159,7 +157,7 @@ mod tests {
     #[test]
     fn every_answer_says_whether_anything_was_done() {
         let throttled = |ms| CallError::Throttled {
-            retry_after: Duration::from_millis(ms),
+            retry_after: Duration::from_ms(ms),
         };
         let unknown = |text: &str| CallError::Unknown(text.to_owned());
         let not_done = |text: &str| CallError::NotDone(text.to_owned());

@@ -9,7 +9,7 @@ use crossdock_model::Duration;
 use crossdock_runtime::Clock;
 use crossdock_sim::amazon::{Fault, Faults, Listing, Market, Options, Order, Status, serve};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -271,29 +271,13 @@ impl Stand {
 
 /// What the server says that each listing should show.
 async fn said(client: &Client) -> Outcome<Vec<(String, i64)>> {
-    let said = all_numbers(client).await?;
+    let numbers = client.call(Method::GET, &["v1", "channels", MARKET, "numbers"]);
+    let said = client.all(numbers).await?;
     let said = said.iter().map(|one| {
         let sku = one["listing"].as_str().unwrap_or_default();
         (sku.to_owned(), one["should"].as_i64().unwrap_or_default())
     });
     Ok(said.collect())
-}
-
-async fn all_numbers(client: &Client) -> Outcome<Vec<Value>> {
-    let mut all = Vec::new();
-    let mut next = None;
-    loop {
-        let path = ["v1", "channels", MARKET, "numbers"];
-        let page = client
-            .call(Method::GET, &path)
-            .query("cursor", next.as_deref());
-        let page = client.run(page).await?;
-        all.extend(page["items"].as_array().into_iter().flatten().cloned());
-        next = page["next_cursor"].as_str().map(str::to_owned);
-        if next.is_none() {
-            return Ok(all);
-        }
-    }
 }
 
 fn of_market(order: &Order) -> String {

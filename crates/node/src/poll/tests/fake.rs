@@ -126,7 +126,7 @@ impl Orders for Fake {
             Some(Fault::Crash) => panic!("a list that crashes its reader"),
             Some(Fault::Away) => Some(CallError::Unknown("no answer".to_owned())),
             Some(Fault::Throttled) => Some(CallError::Throttled {
-                retry_after: Wait::from_millis(5),
+                retry_after: Duration::from_ms(5),
             }),
             None => None,
         };

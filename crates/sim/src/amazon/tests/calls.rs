@@ -76,7 +76,7 @@ async fn calls_beyond_the_rate_are_throttled_and_say_for_how_long() {
     for _ in 0..Operation::PatchListingsItem.burst() {
         assert_eq!(scene.set("TEE", 5).await, Ok(scene.confirmed()));
     }
-    let retry_after = Wait::from_millis(200);
+    let retry_after = Duration::from_ms(200);
     assert_eq!(
         scene.set("TEE", 6).await,
         Err(CallError::Throttled { retry_after })
