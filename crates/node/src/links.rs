@@ -1,5 +1,8 @@
 //! How the configured channels' APIs are called: one client and one budget for everybody who calls one.
 
+#[cfg(test)]
+pub mod testing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration as Wait;
@@ -8,11 +11,7 @@ use anyhow::Context;
 use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
 use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
 use crossdock_channels::{Bulk, Numbers, Orders, Secret};
-#[cfg(test)]
-use crossdock_channels::{OrderRead, OrdersListed, Reading};
 use crossdock_model::{ChannelId, Duration};
-#[cfg(test)]
-use crossdock_model::{ExternalId, Timestamp};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
@@ -68,19 +67,6 @@ pub struct Pace {
     pub unread_after: Duration,
     /// Where writes replace numbers, which leave room for some unread sales: after so long without a read there must be more.
     pub behind_after: Option<Duration>,
-}
-
-#[cfg(test)]
-impl Pace {
-    /// Of a test whose orders nobody waits for.
-    pub const EASY: Self = Self {
-        every: Duration::from_minutes(1),
-        pause: Duration::from_s(1),
-        unplaced_max: UNPLACED_MAX,
-        late: Duration::from_ms(0),
-        unread_after: Duration::from_minutes(5),
-        behind_after: None,
-    };
 }
 
 /// What reads and sets numbers.
@@ -175,71 +161,6 @@ impl Link {
         if self.orders.pace.behind_after.is_some() {
             self.reached.told().await;
         }
-    }
-}
-
-#[cfg(test)]
-impl Link {
-    /// A way to a channel of a test: its numbers, its orders, and calls without end.
-    pub fn of(
-        channel: ChannelId,
-        (numbers, limits, recheck_every): (Arc<dyn Numbers>, DeskLimits, Duration),
-        (orders, pace): (Arc<dyn Orders>, Pace),
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
-        let purse = Purse::new(Budget::new(1_000_000, 1_000_000, clock.now()));
-        let spend = || Spend::new(&purse, 1, 0, clock);
-        let orders = OrdersLink {
-            orders,
-            list: spend(),
-            read: spend(),
-            pace,
-        };
-        Self {
-            channel,
-            shop: None,
-            webhook_url: None,
-            seller: None,
-            numbers: NumbersLink {
-                numbers,
-                limits,
-                call_max: Duration::default(),
-                recheck_every,
-                purse: Arc::clone(&purse),
-                read_purse: None,
-                bulk: None,
-            },
-            orders,
-            waits: Waits::default(),
-            reached: Reached::default(),
-        }
-    }
-}
-
-/// A channel that lists no orders.
-#[cfg(test)]
-pub struct Unlisted;
-
-#[cfg(test)]
-impl Orders for Unlisted {
-    fn since(&self, _at: Timestamp) -> String {
-        String::new()
-    }
-
-    fn changed(&self, cursor: String) -> Reading<OrdersListed> {
-        let page = OrdersListed {
-            orders: Vec::new(),
-            cursor,
-            is_last: true,
-            looked_until: None,
-            is_whole: false,
-        };
-        Box::pin(std::future::ready(Ok(page)))
-    }
-
-    fn order(&self, _order: ExternalId) -> Reading<OrderRead> {
-        let read = OrderRead { told: None };
-        Box::pin(std::future::ready(Ok(read)))
     }
 }
 

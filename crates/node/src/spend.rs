@@ -114,11 +114,6 @@ impl Spend {
             }
         }
     }
-
-    /// Waits, and spends nothing.
-    pub async fn pause(&self, time: Duration) {
-        self.clock.sleep(time).await;
-    }
 }
 
 /// A call that waits for its points. Others' calls that cost less find theirs sooner: one that has waited long claims

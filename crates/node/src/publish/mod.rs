@@ -48,8 +48,11 @@ impl Publishers {
     #[must_use]
     pub fn of(links: &Links, clock: &Arc<dyn Clock>, lags: &Arc<Lags>) -> Self {
         let publishers = links.values().map(|link| {
-            let publisher = Publisher::new(Arc::clone(link), Arc::clone(clock));
-            Arc::new(publisher.noting(lags))
+            Arc::new(Publisher::new(
+                Arc::clone(link),
+                Arc::clone(clock),
+                Arc::clone(lags),
+            ))
         });
         Self::new(publishers)
     }
@@ -119,28 +122,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Publisher {
-    /// A publisher to a channel.
+    /// A publisher to a channel, that notes in `lags` how long changes take.
     #[must_use]
-    pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>, lags: Arc<Lags>) -> Self {
         let desk = Mutex::new(Desk::new(link.numbers.limits));
         Self {
             link,
             clock,
             desk,
             changed: Notify::new(),
-            lags: Arc::default(),
+            lags,
             gauge: Mutex::default(),
             door: OnceLock::new(),
             is_near: AtomicBool::new(false),
-        }
-    }
-
-    /// The same publisher, that notes there how long changes take.
-    #[must_use]
-    pub fn noting(self, lags: &Arc<Lags>) -> Self {
-        Self {
-            lags: Arc::clone(lags),
-            ..self
         }
     }
 

@@ -24,7 +24,8 @@ use crossdock_runtime::{
 };
 
 use super::*;
-use crate::links::{Pace, Unlisted};
+use crate::links::Pace;
+use crate::links::testing::Unlisted;
 use crate::spend::{Purse, Spend};
 
 const SKUS: usize = 20;
@@ -214,7 +215,8 @@ impl Scene {
         adjust(&mut link);
         let link = Arc::new(link);
         let purse = Arc::clone(&link.numbers.purse);
-        let publisher = Arc::new(Publisher::new(Arc::clone(&link), Arc::clone(&clock)));
+        let publisher = Publisher::new(Arc::clone(&link), Arc::clone(&clock), Arc::default());
+        let publisher = Arc::new(publisher);
         let publishers = Arc::new(Publishers::new([Arc::clone(&publisher)]));
         let mut options = Options::new(1);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;

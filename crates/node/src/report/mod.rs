@@ -210,7 +210,8 @@ fn told_by(
             notify: publish.notify_buyers,
             refund: publish.refund_cancelled,
         };
-        return Some(Arc::new(Shop::new(admin.clone(), options, spend)));
+        let clock = Arc::clone(clock);
+        return Some(Arc::new(Shop::new(admin.clone(), options, spend, clock)));
     }
     let SellerLink { seller, confirm } = link.seller.as_ref()?;
     Some(Arc::new(Account::new(seller.clone(), confirm.clone())))

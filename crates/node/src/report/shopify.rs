@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crossdock_channels::shopify::admin::{
     Admin, AdminError, Cancel, CancelReason, FulfilmentLine, FulfilmentOrder, LineCount, Parcel,
@@ -11,6 +12,7 @@ use crossdock_model::answer::ReportTask;
 use crossdock_model::command::{ReportCall, Said};
 use crossdock_model::v1::{LineUnits, ParcelTracking, ReportKind};
 use crossdock_model::{Duration, ExternalId, LocationId, ShipmentId};
+use crossdock_runtime::Clock;
 
 use super::{Telling, Told, words};
 use crate::spend::Spend;
@@ -40,6 +42,7 @@ pub struct Shop {
     options: ShopOptions,
     /// What reading costs, and changing something.
     spend: [Spend; 2],
+    clock: Arc<dyn Clock>,
 }
 
 /// What stands in the way.
@@ -48,11 +51,17 @@ type Stop = Said;
 impl Shop {
     /// `spend`: what a call costs at most that reads, and one that changes something.
     #[must_use]
-    pub fn new(admin: Admin, options: ShopOptions, spend: [Spend; 2]) -> Self {
+    pub fn new(
+        admin: Admin,
+        options: ShopOptions,
+        spend: [Spend; 2],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             admin,
             options,
             spend,
+            clock,
         }
     }
 
@@ -149,7 +158,7 @@ impl Shop {
             if self.read(order, true).await?.cancelled.is_some() {
                 return Ok(told);
             }
-            self.spend[0].pause(LOOK_AGAIN).await;
+            self.clock.sleep(LOOK_AGAIN).await;
         }
         Ok(Said::Failed {
             error: "the shop took it on and has not cancelled it yet".to_owned(),

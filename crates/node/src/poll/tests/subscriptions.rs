@@ -8,7 +8,7 @@ use crossdock_sim::shopify::{Fault, Faults, Serving, Shop, Store, StoreOptions};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::links::Unlisted;
+use crate::links::testing::Unlisted;
 use crate::rates::ShopPoints;
 
 const CREATE: &str = "webhookSubscriptionCreate";

@@ -98,7 +98,7 @@ impl Process {
         let numbers = (numbers, LIMITS, Duration::from_minutes(60));
         let orders = (Arc::new(Unlisted) as Arc<dyn Orders>, Pace::EASY);
         let link = Arc::new(Link::of(shop_id(), numbers, orders, &clock));
-        let publisher = Publisher::new(Arc::clone(&link), Arc::clone(&clock));
+        let publisher = Publisher::new(Arc::clone(&link), Arc::clone(&clock), Arc::default());
         let publishers = Arc::new(Publishers::new([Arc::new(publisher)]));
         let mut options = Options::new(owner);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;

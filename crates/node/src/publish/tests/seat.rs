@@ -126,7 +126,8 @@ impl Seat {
     pub async fn start(&self, owner: u128) -> Process {
         let link = Arc::new(self.link());
         let singles = Arc::clone(&link.numbers.purse);
-        let publisher = Arc::new(Publisher::new(Arc::clone(&link), Arc::clone(&self.clock)));
+        let publisher = Publisher::new(Arc::clone(&link), Arc::clone(&self.clock), Arc::default());
+        let publisher = Arc::new(publisher);
         let publishers = Arc::new(Publishers::new([publisher]));
         let mut options = Options::new(owner);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;

@@ -44,6 +44,7 @@ impl ShopWorld {
                 refund: false,
             },
             [(); 2].map(|()| Spend::new(&purse, 1, 0, &clock)),
+            Arc::clone(&clock),
         );
         let scene = Scene::start(Arc::new(told), clock).await;
         Self {
