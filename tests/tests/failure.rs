@@ -4,11 +4,9 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
-use support::{Server, Setup, disk, shop, stock};
-
-const WAIT_MAX: Duration = Duration::from_secs(60);
+use crossdock_runtime::testing::comes_true;
+use support::{Server, Setup, disk, settled, shop, stock};
 
 #[tokio::test]
 async fn a_failed_flush_ends_the_process_and_the_next_start_recovers() {
@@ -22,7 +20,7 @@ async fn a_failed_flush_ends_the_process_and_the_next_start_recovers() {
     setup.preload.as_ref().unwrap().behave("sync-eio");
     let answer = place(&server, 21).await;
     assert_ne!(answer, Some(200), "what was not flushed was acknowledged");
-    let ended = ended(&mut server).await;
+    let ended = server.ended().await;
     assert_eq!(
         ended,
         Some(1),
@@ -68,15 +66,8 @@ async fn a_full_disk_acknowledges_nothing_and_work_resumes() {
     );
 
     disk.behave("ok");
-    let started = Instant::now();
-    while place(&server, number).await != Some(200) {
-        assert!(
-            started.elapsed() < WAIT_MAX,
-            "work never resumed\n{}",
-            setup.log_text()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let resumes = comes_true(async || place(&server, number).await == Some(200)).await;
+    assert!(resumes, "work never resumed\n{}", setup.log_text());
     stored.insert(number);
     all_requested(&server, &stored).await;
 }
@@ -133,30 +124,9 @@ async fn place(server: &Server, number: u64) -> Option<u16> {
     shop::deliver(server, "orders/create", &format!("event-{number}"), &order).await
 }
 
-/// The exit code, once the process has ended.
-async fn ended(server: &mut Server) -> Option<i32> {
-    let started = Instant::now();
-    while started.elapsed() < WAIT_MAX {
-        if let Some(status) = server.child.try_wait().unwrap() {
-            return status.code();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    None
-}
-
 async fn all_requested(server: &Server, numbers: &BTreeSet<u64>) {
-    let started = Instant::now();
     for number in numbers {
-        let path = format!("/v1/orders/shop:{number}");
-        loop {
-            let (_, order) = server.call("GET", &path, None).await;
-            if order["status"] == "requested" {
-                break;
-            }
-            assert!(started.elapsed() < WAIT_MAX, "order {number}: {order}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        settled(server, &format!("shop:{number}"), &["requested"]).await;
     }
     let committed = server.get("/v1/stock/A").await["locations"][0]["committed"].clone();
     assert_eq!(committed, numbers.len());

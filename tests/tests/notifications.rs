@@ -7,11 +7,10 @@ mod support;
 use std::sync::Arc;
 
 use crossdock_model::Duration;
-use crossdock_runtime::{Clock, RealClock};
-use crossdock_sim::amazon::{self, Listing, Market};
+use crossdock_sim::amazon::{self, Market};
 use serde_json::{Value, json};
+use support::seat::Seat;
 use support::{SECRET, Server, Setup, metric, settled, stock, until};
-use tokio::net::TcpListener;
 
 /// A seller whose lists of orders tell nothing as long as a test runs, so that what is known came by notifications.
 struct World {
@@ -26,43 +25,15 @@ impl World {
             list_lag: Duration::from_days(1),
             ..amazon::Options::default()
         };
-        let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-        let market = Market::new(options.clone(), clock);
-        market.with(|account, _| {
-            let listing = Listing {
-                title: "Tee".to_owned(),
-                price_cents: 900,
-                units: 10,
-                amazon_ships: false,
-            };
-            account.list("TEE", listing);
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
+        let seat = Seat::open(options, 10).await;
         let mut setup = Setup::new();
-        for (file, text) in [
-            ("secret", SECRET),
-            ("client", &options.client_secret),
-            ("refresh", &options.refresh_token),
-        ] {
-            std::fs::write(setup.dir.path().join(file), text).unwrap();
-        }
-        setup.config_text = Some(format!(
-            "[server]\nlisten = \"127.0.0.1:{}\"\n[data]\ndir = {:?}\n[telemetry]\nlog = \"warn\"\n\
-             [channels.market]\nkind = \"amazon\"\nwebhook_secrets = [{{ file = \"secret\" }}]\n\
-             [channels.market.amazon]\nendpoint = {url:?}\ntoken_endpoint = \"{url}/auth/o2/token\"\n\
-             seller = {:?}\nmarketplace = {:?}\nclient_id = \"app\"\nclient_secret = {{ file = \"client\" }}\n\
-             refresh_token = {{ file = \"refresh\" }}\nlocations = [\"reno\"]\n",
-            setup.port,
-            setup.data(),
-            options.seller,
-            options.marketplace,
-        ));
+        std::fs::write(setup.dir.path().join("secret"), SECRET).unwrap();
+        let secrets = "webhook_secrets = [{ file = \"secret\" }]\n";
+        setup.config_text = Some(seat.config(&setup, secrets, ""));
         let server = setup.start().await;
         stock(&server, None, &[("TEE", 10)]).await;
         Self {
-            market,
+            market: seat.market,
             _setup: setup,
             server,
         }

@@ -6,10 +6,12 @@ mod support;
 use std::sync::Arc;
 
 use crossdock_model::{Duration, Timestamp};
+use crossdock_runtime::testing::comes_true;
 use crossdock_runtime::{Clock, RealClock};
-use crossdock_sim::amazon::{self, Listing, Market};
+use crossdock_sim::amazon;
 use crossdock_sim::shopify::{Fault, Faults, Product, Rate, Serving, Shop, Store, StoreOptions};
 use serde_json::{Value, json};
+use support::seat::Seat;
 use support::{SECRET, Server, Setup, settled, stock, until};
 use tokio::net::TcpListener;
 
@@ -32,11 +34,7 @@ fn head(setup: &Setup) -> String {
     for (file, secret) in [("secret", SECRET), ("token", TOKEN)] {
         std::fs::write(setup.dir.path().join(file), secret).unwrap();
     }
-    format!(
-        "[server]\nlisten = \"127.0.0.1:{}\"\n[data]\ndir = {:?}\n[telemetry]\nlog = \"warn\"\n",
-        setup.port,
-        setup.data()
-    )
+    setup.head()
 }
 
 fn publish(setup: &Setup, channel: &str) {
@@ -126,14 +124,10 @@ impl World {
     }
 
     async fn shows(&self, units: [i64; 2]) {
-        let started = std::time::Instant::now();
-        while self.shown() != units {
-            if started.elapsed() > std::time::Duration::from_secs(60) {
-                let numbers = self.server.get("/v1/channels/shop/numbers").await;
-                let log = self.setup.log_text();
-                panic!("{:?} instead of {units:?}; {numbers}; {log}", self.shown());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        if !comes_true(async || self.shown() == units).await {
+            let numbers = self.server.get("/v1/channels/shop/numbers").await;
+            let log = self.setup.log_text();
+            panic!("{:?} instead of {units:?}; {numbers}; {log}", self.shown());
         }
     }
 }
@@ -261,32 +255,10 @@ async fn a_market_that_tells_nothing_is_read_before_a_number_rises() {
         list_lag: Duration::from_s(1),
         ..amazon::Options::default()
     };
-    let market = Market::new(options.clone(), clock());
-    market.with(|account, _| {
-        let listing = Listing {
-            title: "Tee".to_owned(),
-            price_cents: 900,
-            units: 10,
-            amazon_ships: false,
-        };
-        account.list("TEE", listing);
-    });
-    let listener = listener().await;
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(amazon::serve(listener, Arc::clone(&market)));
+    let seat = Seat::open(options, 10).await;
+    let market = &seat.market;
     let mut setup = Setup::new();
-    let file = |name: &str, text: &str| std::fs::write(setup.dir.path().join(name), text).unwrap();
-    file("client", &options.client_secret);
-    file("refresh", &options.refresh_token);
-    setup.config_text = Some(format!(
-        "{}[channels.market]\nkind = \"amazon\"\n[channels.market.amazon]\nendpoint = {url:?}\n\
-         token_endpoint = \"{url}/auth/o2/token\"\nseller = {:?}\nmarketplace = {:?}\nclient_id = \"app\"\n\
-         client_secret = {{ file = \"client\" }}\nrefresh_token = {{ file = \"refresh\" }}\n\
-         locations = [\"reno\"]\nlist_lag_s = 1\n",
-        head(&setup),
-        options.seller,
-        options.marketplace,
-    ));
+    setup.config_text = Some(seat.config(&setup, "", "list_lag_s = 1\n"));
     let mut server = setup.start().await;
     stock(&server, None, &[("TEE", 10)]).await;
     let listing = "/v1/channels/market/listings/TEE";

@@ -6,6 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use crossdock_model::Timestamp;
+use crossdock_runtime::testing::comes_true;
 use crossdock_runtime::{Clock, RealClock};
 use crossdock_sim::shopify::{Product, Serving, Shop, Store, StoreOptions};
 use serde_json::json;
@@ -71,14 +72,10 @@ impl World {
     }
 
     async fn shows(&self, units: [i64; 3]) {
-        let started = std::time::Instant::now();
-        while self.shown() != units {
-            if started.elapsed() > support::WAIT_MAX {
-                let numbers = self.server.get("/v1/channels/shop/numbers").await;
-                let log = self.setup.log_text();
-                panic!("{:?} instead of {units:?}; {numbers}; {log}", self.shown());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        if !comes_true(async || self.shown() == units).await {
+            let numbers = self.server.get("/v1/channels/shop/numbers").await;
+            let log = self.setup.log_text();
+            panic!("{:?} instead of {units:?}; {numbers}; {log}", self.shown());
         }
     }
 

@@ -17,7 +17,7 @@ const PAUSE: Wait = Wait::from_millis(10);
 const TICK_MS: u64 = 5;
 
 /// Waits until something holds, and gives up after a minute; whether it holds.
-pub async fn comes_true(holds: impl AsyncFn() -> bool) -> bool {
+pub async fn comes_true(mut holds: impl AsyncFnMut() -> bool) -> bool {
     let started = Instant::now();
     while !holds().await {
         if started.elapsed() > WAIT_MAX {
@@ -32,7 +32,7 @@ pub async fn comes_true(holds: impl AsyncFn() -> bool) -> bool {
 ///
 /// # Panics
 /// When it does not within a minute.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
     assert!(comes_true(holds).await, "waited in vain until {what}");
 }
 

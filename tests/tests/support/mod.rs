@@ -3,6 +3,7 @@
 
 pub mod disk;
 pub mod listener;
+pub mod seat;
 pub mod shop;
 
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub use crossdock_runtime::testing::until;
 use serde_json::{Value, json};
 
 pub const SECRET: &str = "secret-of-the-tests";
 /// Of locations and endpoints.
 pub const WMS_SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB3YXJlaG91c2U=";
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// The binary, built once.
@@ -86,6 +87,15 @@ impl Setup {
 
     pub fn data(&self) -> PathBuf {
         self.dir.path().join(self.data_name)
+    }
+
+    /// How a configuration of a test's own begins: an address, a folder, and few logs.
+    pub fn head(&self) -> String {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:{}\"\n[data]\ndir = {:?}\n[telemetry]\nlog = \"warn\"\n",
+            self.port,
+            self.data(),
+        )
     }
 
     fn config(&self) -> PathBuf {
@@ -233,14 +243,17 @@ impl Server {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.unwrap().success());
-        let started = Instant::now();
-        loop {
-            if let Some(ended) = self.child.try_wait().unwrap() {
-                return ended.code();
-            }
-            assert!(started.elapsed() < WAIT_MAX, "it does not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.ended().await
+    }
+
+    /// The exit code, once the process has ended by itself.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        until("the process ends", async || {
+            child.try_wait().unwrap().is_some()
+        })
+        .await;
+        child.wait().unwrap().code()
     }
 
     /// A way in that others may keep.
@@ -308,15 +321,6 @@ fn idempotency_key() -> String {
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
-}
-
-/// Waits until something holds, at most a minute.
-pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let started = Instant::now();
-    while !holds().await {
-        assert!(started.elapsed() < WAIT_MAX, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Waits until every delivery is done or parked.

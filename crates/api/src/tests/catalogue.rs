@@ -88,13 +88,8 @@ impl Server {
         let path = format!("/v1/channels/shop/catalogue/import{query}");
         let begun = self.call(Method::POST, &path).send().await;
         assert_eq!(begun.status, 202, "{}", begun.text);
-        loop {
-            let now = self.get("/v1/channels/shop/catalogue").await.json();
-            if now["state"] == "done" || now["state"] == "stopped" {
-                return now;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        let has_ended = |now: &Value| now["state"] == "done" || now["state"] == "stopped";
+        self.shows("/v1/channels/shop/catalogue", has_ended).await
     }
 
     async fn outcomes(&self) -> Vec<(String, String)> {
@@ -355,15 +350,12 @@ async fn one_import_of_a_channel_at_a_time() {
     );
     let shown = server.get("/v1/channels/shop/catalogue").await.json();
     assert_eq!(shown["state"], "reading");
-    let done = async || loop {
+    let is_done = |now: &Value| {
         go.notify_one();
-        let now = server.get("/v1/channels/shop/catalogue").await.json();
-        if now["state"] == "done" {
-            return now;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        now["state"] == "done"
     };
-    assert_eq!(done().await["mapped"], 2);
+    let done = server.shows("/v1/channels/shop/catalogue", is_done).await;
+    assert_eq!(done["mapped"], 2);
 }
 
 #[tokio::test]

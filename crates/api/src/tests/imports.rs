@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use crossdock_journal::memory::Fault;
 use crossdock_journal::{InboxMark, InboxState};
-use crossdock_runtime::testing::in_time;
+use crossdock_runtime::testing::{in_time, until};
 use serde_json::{Value, json};
 
 use super::{Answer, Server};
@@ -229,7 +229,11 @@ async fn what_waited_for_an_import_is_put_to_work() {
     let listings: String = (0..lines).map(|id| format!("{id},A-1\n")).collect();
     let cases = [
         ("skus", format!("sku\n{skus}"), "shop/S-1050"),
-        ("listings?channel=shop", format!("listing,sku\n{listings}"), "shop/3"),
+        (
+            "listings?channel=shop",
+            format!("listing,sku\n{listings}"),
+            "shop/3",
+        ),
     ];
     for (number, (path, file, parked_on)) in cases.into_iter().enumerate() {
         let import = async |key: String| {
@@ -290,7 +294,11 @@ async fn lines_that_could_not_be_done_are_left_for_a_repeat() {
             imported == 0,
             "{key}: {first:?}"
         );
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let is_done = async || {
+            let done = server.import("stock", key, "text/csv", &file).await;
+            done.json()["state"] == "done"
+        };
+        until("the rest is done", is_done).await;
         let again = import(&server).await;
         assert_eq!(again, (json!("done"), json!(1), vec![json!(3)]), "{key}");
     }

@@ -1,7 +1,6 @@
 mod levels;
 
 use std::sync::Arc;
-use std::time::Duration as Wait;
 
 use crossdock_journal::{
     Batch, Checkpoint, InboxId, InboxInsert, InboxState, Journal, MemoryJournal, OwnerId,
@@ -13,7 +12,7 @@ use crossdock_model::v1::{ChannelSettings, ExceptionKey, ListingTarget, OrderSta
 use crossdock_model::{
     Answer, ChannelId, Command, CredentialId, EntityId, ListingId, SkuId, Timestamp,
 };
-use crossdock_runtime::{AskError, By, Clock, Node, PausedClock, Reply};
+use crossdock_runtime::{AskError, By, Clock, Node, PausedClock, Reply, testing};
 use serde_json::{Value, json};
 
 use super::*;
@@ -78,13 +77,8 @@ async fn deliveries_of_a_channel_that_is_put_aside_hold_no_worker() {
         let row = journal.inbox_row(id).unwrap().unwrap();
         (row.state, row.attempts) == (InboxState::Open, 1)
     };
-    let all = async {
-        while !ids.iter().all(given_back) {
-            tokio::time::sleep(Wait::from_millis(5)).await;
-        }
-    };
-    let ended = tokio::time::timeout(Wait::from_secs(30), all).await;
-    assert!(ended.is_ok(), "a worker waits");
+    let all = async || ids.iter().all(given_back);
+    testing::until("every worker has given one back", all).await;
     node.stop().await;
 }
 
@@ -173,13 +167,11 @@ impl Market {
             body: order.to_string().into_bytes(),
         };
         assert_eq!(self.node.handle().receive(delivery).await, Ok(true));
-        let done = async {
-            while self.journal.inbox_row(&id).unwrap().unwrap().state != InboxState::Done {
-                tokio::time::sleep(Wait::from_millis(5)).await;
-            }
+        let is_done = async || {
+            let row = self.journal.inbox_row(&id).unwrap().unwrap();
+            row.state == InboxState::Done
         };
-        let ended = tokio::time::timeout(Wait::from_secs(30), done).await;
-        assert!(ended.is_ok(), "{order} is not worked on");
+        testing::until(&format!("{order} is worked on"), is_done).await;
     }
 
     async fn resolve(&self, episode: u32) -> Result<Reply, AskError> {

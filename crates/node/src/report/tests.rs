@@ -199,6 +199,16 @@ impl Scene {
         self.order(external, ship).await;
     }
 
+    /// The location sends nothing of an order any more.
+    async fn stops(&self, external: &str) {
+        let stop = OrderCommand::AnswerCancel {
+            request: 1,
+            ask: None,
+            accepted: true,
+        };
+        self.order(external, stop).await;
+    }
+
     fn reports(&self, external: &str) -> Vec<ReportRow> {
         self.insight.catch_up(&*self.journal).unwrap();
         self.insight.reports(&format!("shop:{external}")).unwrap()

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use crossdock_channels::{Secret, standard_webhooks};
 use crossdock_model::Timestamp;
+use crossdock_runtime::testing::comes_true;
 use crossdock_runtime::{Clock, FastClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -95,14 +96,10 @@ impl World {
 
     /// What the server was told, once it was told so many things.
     async fn told(&self, count: usize) -> Vec<(String, Value)> {
-        for _ in 0..12_000 {
-            let told = self.told.lock().unwrap().clone();
-            if told.len() >= count {
-                return told;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        panic!("only {:?}", self.told.lock().unwrap());
+        let told = || self.told.lock().unwrap().clone();
+        let is_told = comes_true(async || told().len() >= count).await;
+        assert!(is_told, "only {:?}", told());
+        told()
     }
 
     fn left(&self) -> u32 {

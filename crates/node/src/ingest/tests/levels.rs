@@ -3,7 +3,6 @@
 use crossdock_model::command::{LocationCommand, SkuCommand};
 use crossdock_model::v1::{ChannelMode, ChannelPlace, LocationFacts, Publishing, Tracking, Writes};
 use crossdock_model::{Duration, LocationId, SourceId};
-use crossdock_runtime::testing;
 
 use super::*;
 use crate::testing::is_open;

@@ -6,9 +6,6 @@ use super::*;
 
 /// How long a call takes while the channel is slow.
 const SLOW: Duration = Duration::from_minutes(2);
-/// Steps in which time passes at most, each with a pause of the machine's time.
-const TICKS_MAX: usize = 3_000;
-const PAUSE: Wait = Wait::from_millis(20);
 
 impl Scene {
     /// What the channel reckons with, beyond what is configured.
@@ -26,14 +23,15 @@ impl Scene {
         (clock, step): (&PausedClock, Duration),
         holds: impl Fn(Option<&MeasuredLag>) -> bool,
     ) {
-        for _ in 0..TICKS_MAX {
-            if holds(self.lag().await.as_ref()) {
-                return;
+        let is_so = async || {
+            let is_so = holds(self.lag().await.as_ref());
+            if !is_so {
+                clock.advance(step);
             }
-            clock.advance(step);
-            tokio::time::sleep(PAUSE).await;
-        }
-        panic!("{:?}", self.lag().await);
+            is_so
+        };
+        let is_so = testing::comes_true(is_so).await;
+        assert!(is_so, "{:?}", self.lag().await);
     }
 
     async fn sell_one_of_each(&self) {

@@ -168,12 +168,7 @@ async fn an_order_given_up_is_cancelled_in_the_shop_once() {
             lines: None,
         };
         world.scene.order(&order, cancel).await;
-        let stop = OrderCommand::AnswerCancel {
-            request: 1,
-            ask: None,
-            accepted: true,
-        };
-        world.scene.order(&order, stop).await;
+        world.scene.stops(&order).await;
         world.scene.reports_are(&order, &["told"]).await;
         assert_eq!(world.carried_out(CANCEL), before + 1, "{faults:?}");
         let why = world.shop.with(|store, _| {
@@ -198,12 +193,7 @@ async fn a_person_is_told_what_to_do_in_the_shop() {
         }]),
     };
     world.scene.order(&order, cancel).await;
-    let stop = OrderCommand::AnswerCancel {
-        request: 1,
-        ask: None,
-        accepted: true,
-    };
-    world.scene.order(&order, stop).await;
+    world.scene.stops(&order).await;
     world.scene.reports_are(&order, &["left"]).await;
     assert_eq!(world.scene.open_exceptions(), ["cancel_by_hand"]);
     assert_eq!(world.carried_out("orderCancel"), 0);
