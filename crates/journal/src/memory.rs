@@ -64,6 +64,8 @@ struct State {
     parked_reads: u64,
     flush: Duration,
     is_held: bool,
+    /// Commits that end all the same.
+    let_through: usize,
     /// Commits that are held now.
     held: usize,
 }

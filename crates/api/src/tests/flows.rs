@@ -1,11 +1,8 @@
 //! Orders, holds, stock and maps over HTTP.
 
-use std::time::Duration;
-
 use axum::http::{Method, StatusCode};
 use crossdock_journal::{Batch, Frame, Journal, OwnerId, ShardWrite};
 use crossdock_model::EntityId;
-use crossdock_runtime::{Company, Options};
 use serde_json::json;
 
 use super::Server;
@@ -54,43 +51,6 @@ async fn an_order_is_placed_once_however_often_it_is_sent() {
         (keyless.status.as_u16(), keyless.code().as_str()),
         (400, "idempotency_key_missing")
     );
-}
-
-/// One flush for a hold, at most three for an order: its claim; what it states, its buyer and reservations; that it
-/// is reserved. A commit is counted when its flush has ended, so what follows the answer is not. Each is placed alone
-/// and at rest, and flushes wait long enough that a slow machine splits nothing that belongs together.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_waits_for_few_flushes() {
-    let mut options = Options::new(1);
-    options.company = Company {
-        linger: Duration::from_millis(200),
-        gather: Duration::from_millis(25),
-    };
-    let server = Server::start_with(options).await;
-    server.stocked("A-1", 20).await;
-    server.stocked("A-2", 20).await;
-    let order = |number: u32| {
-        json!({
-            "external_id": number.to_string(), "destination": {"country": "US"},
-            "lines": [{"sku": "A-1", "units": 1}, {"sku": "A-2", "units": 1}],
-            "buyer": {"name": "Canary Grimmelshausen", "email": "canary@example.com"},
-        })
-    };
-    let hold = json!({"lines": [{"sku": "A-1", "units": 1}], "expires_in_s": 600});
-    for number in 0..5 {
-        let before = server.settled_commits().await;
-        let held = server.post("/v1/holds", &format!("h{number}"), &hold).await;
-        assert_eq!(held.status, StatusCode::CREATED, "{}", held.text);
-        assert_eq!(server.journal.commits() - before, 1, "a hold");
-
-        let before = server.settled_commits().await;
-        let placed = server
-            .post("/v1/orders", &format!("o{number}"), &order(number))
-            .await;
-        assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text);
-        let flushes = server.journal.commits() - before;
-        assert!(flushes <= 3, "order {number} took {flushes} flushes");
-    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod catalogue;
 mod endpoints;
 mod exceptions;
 mod flows;
+mod flushes;
 mod holds;
 mod imports;
 mod keys;

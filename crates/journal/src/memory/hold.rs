@@ -10,7 +10,17 @@ pub struct Hold<'a>(&'a MemoryJournal);
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        self.0.lock().is_held = false;
+        let mut state = self.0.lock();
+        (state.is_held, state.let_through) = (false, 0);
+        drop(state);
+        self.0.released.notify_all();
+    }
+}
+
+impl Hold<'_> {
+    /// Lets one commit end, the one that is held or else the next.
+    pub fn let_one_through(&self) {
+        self.0.lock().let_through += 1;
         self.0.released.notify_all();
     }
 }
@@ -33,9 +43,11 @@ impl MemoryJournal {
     pub(super) fn pass(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.held += 1;
-        let passed = self.released.wait_while(state, |state| state.is_held);
+        let stays = |state: &mut State| state.is_held && state.let_through == 0;
+        let passed = self.released.wait_while(state, stays);
         state = passed.unwrap_or_else(PoisonError::into_inner);
         state.held -= 1;
+        state.let_through = state.let_through.saturating_sub(1);
         state
     }
 }
