@@ -7,6 +7,9 @@ pub mod amazon;
 mod buyer;
 mod catalogue;
 mod fields;
+#[cfg(test)]
+#[path = "tests/fixtures.rs"]
+mod fixtures;
 mod inbound;
 mod orders;
 mod outbound;

@@ -1,18 +1,93 @@
 //! What each body of the shared fixtures says, as an order and as a notification.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::super::order::AMAZON_SHIPS;
 use super::super::{NOTIFICATION, ORDER, map};
+use crate::fields::MapError;
+use crate::fixtures::{Sample, Table, check_samples, shared};
 use crate::inbound::Inbound;
 
 /// What a body that is neither says as one.
 const NONE: [&str; 2] = ["orderId: is missing", "NotificationType: is missing"];
 
 const OURS: &str = "the listing map is ours";
+
+/// One of every way in which a body cannot be read.
+const SAMPLES: [Sample; 13] = [
+    (
+        "not whole",
+        ORDER,
+        "{",
+        "the body is not a JSON object: EOF while parsing an object at line 1 column 1",
+    ),
+    (
+        "a list",
+        ORDER,
+        "[]",
+        "the body is not a JSON object: expected {…}",
+    ),
+    (
+        "of a topic nobody knows",
+        "orders",
+        "{}",
+        "topic \"orders\" is unknown: unsubscribe from it, or run a newer crossdock",
+    ),
+    ("no order", ORDER, "{}", NONE[0]),
+    ("no notification", NOTIFICATION, "{}", NONE[1]),
+    (
+        "sent by nobody",
+        ORDER,
+        r#"{"orderId":"1","fulfillment":{"fulfilledBy":"NOBODY"}}"#,
+        "fulfillment.fulfilledBy: is neither MERCHANT nor AMAZON",
+    ),
+    (
+        "of a status nobody knows",
+        ORDER,
+        r#"{"orderId":"1","fulfillment":{"fulfilledBy":"MERCHANT","fulfillmentStatus":"LOST"}}"#,
+        "fulfillment.fulfillmentStatus: is no fulfilment status that is known",
+    ),
+    (
+        "fewer than no units",
+        ORDER,
+        r#"{"orderId":"1","createdTime":"2026-11-02T08:00:00Z","lastUpdatedTime":"2026-11-02T08:30:00Z",
+            "fulfillment":{"fulfilledBy":"MERCHANT","fulfillmentStatus":"UNSHIPPED"},
+            "orderItems":[{"orderItemId":"2","product":{},"quantityOrdered":-1}]}"#,
+        "orderItems[0].quantityOrdered: expected a whole number from 0",
+    ),
+    (
+        "a type that is no text",
+        NOTIFICATION,
+        r#"{"NotificationType":7}"#,
+        "NotificationType: expected a text",
+    ),
+    (
+        "of a type nobody knows",
+        NOTIFICATION,
+        r#"{"NotificationType":"ORDER_TELEPORTED"}"#,
+        "topic \"ORDER_TELEPORTED\" is unknown: unsubscribe from it, or run a newer crossdock",
+    ),
+    (
+        "a change of nothing",
+        NOTIFICATION,
+        r#"{"NotificationType":"ORDER_CHANGE"}"#,
+        "Payload: is missing",
+    ),
+    (
+        "a number of nothing",
+        NOTIFICATION,
+        r#"{"NotificationType":"LISTINGS_ITEM_MFN_QUANTITY_CHANGE","Payload":{"FulfillmentChannelCode":"DEFAULT"}}"#,
+        "Payload.Sku: is missing",
+    ),
+    (
+        "of no concern",
+        NOTIFICATION,
+        r#"{"NotificationType":"TRANSACTION_UPDATE"}"#,
+        "money is settled with Amazon",
+    ),
+];
 
 /// Files of orders and notifications, and as which of both they say what; all others say [`NONE`].
 const TABLE: [(&str, &str, &str); 25] = [
@@ -143,17 +218,8 @@ const TABLE: [(&str, &str, &str); 25] = [
     ),
 ];
 
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).unwrap().flatten() {
-        match entry.path() {
-            path if path.is_dir() => files(&path, found),
-            path => found.push(path),
-        }
-    }
-}
-
-fn said(topic: &str, body: &Value) -> String {
-    match map(topic, body.to_string().as_bytes()) {
+fn said(read: &Result<Inbound, MapError>) -> String {
+    match read {
         Ok(Inbound::Order(order)) => {
             let lines = order.lines.len();
             let plural = if lines == 1 { "" } else { "s" };
@@ -170,7 +236,7 @@ fn said(topic: &str, body: &Value) -> String {
         }
         Ok(Inbound::Reread { order }) => format!("read {order} again"),
         Ok(Inbound::StockLevel(level)) => format!("{} shows {:?}", level.listing, level.available),
-        Ok(Inbound::Nothing { why }) => why.to_owned(),
+        Ok(Inbound::Nothing { why }) => (*why).to_owned(),
         Ok(other) => format!("{other:?}"),
         Err(error) => error.to_string(),
     }
@@ -192,42 +258,35 @@ fn bodies(value: &Value) -> Vec<Value> {
 
 #[test]
 fn every_body_is_read_or_refused_for_a_reason_that_has_a_name() {
-    let dir =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/channels/amazon");
-    if !dir.exists() {
-        println!("skipped: ../shared absent");
+    check_samples("Amazon, samples of our own", &SAMPLES, map);
+    let Some(found) = shared("amazon") else {
         return;
-    }
-    let mut found = Vec::new();
-    files(&dir, &mut found);
-    let json = found
-        .iter()
-        .filter(|file| file.extension().is_some_and(|ext| ext == "json"));
+    };
     let rows = TABLE.into_iter();
-    let mut table: BTreeMap<_, _> = rows
+    let mut rows: BTreeMap<_, _> = rows
         .map(|(name, topic, said)| (name, (topic, said)))
         .collect();
-    let (mut read, mut mapped, mut refused) = (0, 0, 0);
-    for file in json {
-        let name = file.strip_prefix(&dir).unwrap().to_str().unwrap();
-        let row = table.remove(name);
-        let value: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (mut read, mut told) = (0, Table::default());
+    for (name, text) in found.iter().filter(|(name, _)| name.ends_with(".json")) {
+        let row = rows.remove(&**name);
+        let value: Value = serde_json::from_slice(text).unwrap();
         for body in bodies(&value) {
             for (at, topic) in [ORDER, NOTIFICATION].into_iter().enumerate() {
+                let mapped = map(topic, body.to_string().as_bytes());
+                let says = said(&mapped);
                 let known = row.filter(|(of, _)| *of == topic);
                 let expected = known.map_or(NONE[at], |(_, said)| said);
-                assert_eq!(said(topic, &body), expected, "{name} as {topic}");
+                assert_eq!(says, expected, "{name} as {topic}");
                 if known.is_some() {
-                    let is_mapped = map(topic, body.to_string().as_bytes()).is_ok();
-                    *(if is_mapped { &mut mapped } else { &mut refused }) += 1;
-                    println!("{name} | {topic} | {expected}");
+                    told.note((name, topic), &mapped, &says);
                 }
             }
         }
         read += 1;
     }
-    assert!(table.is_empty(), "not there: {table:?}");
+    assert!(rows.is_empty(), "not there: {rows:?}");
     assert!(read >= 60, "only {read} files");
-    let other = "all others are neither an order nor a notification";
-    println!("{read} files: {mapped} bodies mapped, {refused} refused for a named reason; {other}");
+    told.print(&format!(
+        "Amazon, {read} files: all others are neither an order nor a notification"
+    ));
 }
