@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_logic::bucket::{Offer, Offers, Urgency};
-use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
+use crossdock_model::{ChannelId, Duration, ListingId, SourceId, Timestamp, codec};
 
 use crate::budget::Budget;
 
@@ -137,6 +137,8 @@ pub struct Desk {
     ready_at: Timestamp,
     /// Numbers in the next call at most: fewer after one in which a number kept the others from being taken.
     batch_max: usize,
+    /// Whose pauses are unlike those of other channels.
+    spread_by: Option<ChannelId>,
 }
 
 impl Desk {
@@ -155,6 +157,17 @@ impl Desk {
             away_until: Timestamp::default(),
             picked: 0,
             ready_at: Timestamp::default(),
+            spread_by: None,
+        }
+    }
+
+    /// The desk of that channel: while it is away its pauses are shorter by a part that is its own, so that channels that
+    /// went away together, with the network, are not tried again together.
+    #[must_use]
+    pub fn of(channel: ChannelId, limits: DeskLimits) -> Self {
+        Self {
+            spread_by: Some(channel),
+            ..Self::new(limits)
         }
     }
 
@@ -344,9 +357,20 @@ impl Desk {
         self.calls = self.calls.saturating_sub(1);
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_MAX {
-            self.away_until = now + doubled(AWAY_MIN, self.failures - FAILURES_MAX, AWAY_MAX);
+            let pause = doubled(AWAY_MIN, self.failures - FAILURES_MAX, AWAY_MAX);
+            self.away_until = now + self.spread(pause);
         }
         self.failures == FAILURES_MAX
+    }
+
+    /// Up to a quarter less of a pause.
+    fn spread(&self, pause: Duration) -> Duration {
+        let Some(channel) = &self.spread_by else {
+            return pause;
+        };
+        let part = pause.as_ms() / 4 + 1;
+        let less = codec::digest(&(channel, self.failures)) % part;
+        Duration::from_ms(pause.as_ms() - less)
     }
 
     /// The channel said that it is asked too much.
@@ -685,6 +709,31 @@ mod tests {
             desk.answered()
         });
         assert_eq!(picked(desk.pick(&mut budget, now)), ["a"]);
+    }
+
+    /// Channels that go away together are tried again each in its own time, and none later than it would be by itself.
+    #[test]
+    fn channels_that_went_away_together_do_not_come_back_in_step() {
+        let pauses = |name: &str| -> Vec<u64> {
+            let limits = desk(1).0.limits;
+            let mut desk = Desk::of(name.parse().unwrap(), limits);
+            let pause = |_| {
+                desk.unanswered(ms(0));
+                desk.away_until.since(ms(0)).as_ms()
+            };
+            let pauses: Vec<u64> = (0..20).map(pause).collect();
+            pauses[FAILURES_MAX as usize - 1..].to_vec()
+        };
+        let (one, other) = (pauses("shop"), pauses("market"));
+        assert_eq!(one, pauses("shop"));
+        assert_ne!(one[0], other[0]);
+        assert_ne!(one.last(), other.last());
+        for pauses in [one, other] {
+            for (times, pause) in (0..).zip(pauses) {
+                let whole = doubled(AWAY_MIN, times, AWAY_MAX).as_ms();
+                assert!((whole * 3 / 4..=whole).contains(&pause), "{times}: {pause}");
+            }
+        }
     }
 
     #[test]

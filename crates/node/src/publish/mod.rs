@@ -125,7 +125,7 @@ impl Publisher {
     /// A publisher to a channel, that notes in `lags` how long changes take.
     #[must_use]
     pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>, lags: Arc<Lags>) -> Self {
-        let desk = Mutex::new(Desk::new(link.numbers.limits));
+        let desk = Mutex::new(Desk::of(link.channel.clone(), link.numbers.limits));
         Self {
             link,
             clock,
