@@ -6,6 +6,8 @@ mod drift;
 mod kept;
 mod lag;
 mod leaving;
+mod pausing;
+mod sums;
 mod trouble;
 
 use std::collections::BTreeSet;
