@@ -3,6 +3,7 @@
 //! Everything a process could lose is kept in one value behind one lock, so a test can end a "process" and
 //! start the next one on the same journal. Personal data is kept as it is: nothing here outlives the test.
 
+mod faults;
 mod hold;
 mod vault;
 
@@ -19,26 +20,12 @@ use crate::{
     Inserted, Journal, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq,
     ShardState, ShardWrite, StoredFrame, VaultEntry, VaultWrite,
 };
+pub use faults::Fault;
 pub use hold::Hold;
 use vault::Vault;
 
 /// Layout version that [`MemoryJournal`] reports.
 const FORMAT: u32 = 1;
-
-/// A fault that the next commit meets. Faults queue up and are used in order, one a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The disk is full: nothing is written.
-    Full,
-    /// The flush fails. Whether the batch was `written` is told to the test, not to the caller; every later
-    /// commit is refused until [`MemoryJournal::reopen`].
-    Unknown {
-        /// Whether the batch is there after [`MemoryJournal::reopen`].
-        written: bool,
-    },
-    /// One shard is refused as if another owner had it; all others are kept.
-    Refuse(ShardId),
-}
 
 /// A journal in memory.
 #[derive(Debug)]
@@ -93,39 +80,6 @@ impl MemoryJournal {
             state: Mutex::default(),
             released: Condvar::new(),
         }
-    }
-
-    /// Lets a later commit meet this fault, after those queued before.
-    pub fn inject(&self, fault: Fault) {
-        self.lock().faults.push_back(fault);
-    }
-
-    /// Lets so many commits pass; the one after them meets [`Fault::Unknown`].
-    pub fn fail_after(&self, commits: u64, written: bool) {
-        self.lock().fails_after = Some((commits, written));
-    }
-
-    /// What a restart of the process does: commits are taken again after an unknown outcome.
-    pub fn reopen(&self) {
-        let mut state = self.lock();
-        (state.failed, state.fails_after) = (false, None);
-    }
-
-    /// Lets every commit take so long from now on, as a disk's flush does.
-    pub fn set_flush(&self, flush: Duration) {
-        self.lock().flush = flush;
-    }
-
-    /// How many commits wrote something.
-    #[must_use]
-    pub fn commits(&self) -> u64 {
-        self.lock().commits
-    }
-
-    /// How often it was asked what is parked on a name.
-    #[must_use]
-    pub fn parked_reads(&self) -> u64 {
-        self.lock().parked_reads
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -376,15 +330,6 @@ impl State {
             return Err(JournalError::Unknown(what));
         }
         Ok(())
-    }
-
-    fn next_fault(&mut self) -> Option<Fault> {
-        match &mut self.fails_after {
-            Some((0, written)) => return Some(Fault::Unknown { written: *written }),
-            Some((left, _)) => *left -= 1,
-            None => {}
-        }
-        self.faults.pop_front()
     }
 
     fn of_shard(&self, shard: ShardId) -> impl Iterator<Item = &Checkpoint> {
