@@ -53,7 +53,7 @@ async fn follow(handle: Handle, channels: Vec<ChannelId>, by: By) {
 mod tests {
     use crossdock_model::command::LocationCommand;
     use crossdock_model::v1::{
-        Buffer, ChannelMode, ChannelPlace, ChannelSettings, LocationFacts, Publishing, Sale, Writes,
+        ChannelPlace, ChannelSettings, LocationFacts, Publishing, Sale, Writes,
     };
     use crossdock_model::{Answer, LocationId, SourceId, Timestamp};
     use crossdock_runtime::testing;
@@ -114,27 +114,13 @@ mod tests {
             }),
         )
         .await;
-        let publishing = Publishing {
-            version: 0,
-            mode: ChannelMode::Observed,
-            writes: Writes::CompareAndSet,
-            places: vec![ChannelPlace {
-                place: SourceId::new("shop/1").unwrap(),
-                locations: ["reno", "york"]
-                    .map(|id| LocationId::new(id).unwrap())
-                    .into(),
-            }],
-            buffer: Buffer::Fixed { units: 0 },
-            counted: String::new(),
-            lag_measured: None,
-            unseen_for: Duration::default(),
-            unseen_risk_ppm: 0,
-            call_for: Duration::from_s(10),
-            wrong_for: Duration::from_minutes(10),
-            paused_skus: Vec::new(),
-            paused_locations: Vec::new(),
-            closed_locations: Vec::new(),
+        let place = ChannelPlace {
+            place: SourceId::new("shop/1").unwrap(),
+            locations: ["reno", "york"]
+                .map(|id| LocationId::new(id).unwrap())
+                .into(),
         };
+        let publishing = Publishing::plain(Writes::CompareAndSet, vec![place]);
         tell(&handle, ChannelCommand::PublishAs(Box::new(publishing))).await;
         let following = tokio::spawn(follow(handle.clone(), vec![shop()], by()));
         is_told(&handle, &["reno"]).await;

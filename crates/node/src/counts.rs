@@ -135,11 +135,9 @@ async fn close_left(handle: Handle, insight: Arc<Insight>, by: By, counted: BTre
     };
     for (kind, subject) in left.into_iter().flatten() {
         let how = "what the location has is not read any more";
-        let close = SystemCommand::Exception(ExceptionCommand::close(kind, &subject, how));
-        let told = handle.ask(EntityId::System(0), Command::System(close), by.clone());
-        if let Err(error) = told.await {
-            tracing::warn!(%error, kind, subject, "an exception stays open; the next start closes it");
-        }
+        // What stays open the next start closes.
+        let close = ExceptionCommand::close(kind, &subject, how);
+        exceptions::tell(&handle, &by, None, close).await;
     }
 }
 
