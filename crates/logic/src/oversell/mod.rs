@@ -16,5 +16,5 @@ mod velocity;
 
 pub use demand::{Demand, MEAN_UNITS_MAX};
 pub use lag::{Seller, oversell_chance, oversold_at_last_unit_chance, oversold_units};
-pub use protect::{Fare, buffer_units, newsvendor_units, protection_levels};
+pub use protect::{Fare, buffer_units, newsvendor_units, protection_levels, risk_of_costs};
 pub use velocity::Velocity;

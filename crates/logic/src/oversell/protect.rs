@@ -14,10 +14,17 @@ pub fn buffer_units(demand: Demand, risk: f64) -> u32 {
 /// fewest `b` with P(D ≤ b) ≥ over / (over + under).
 #[must_use]
 pub fn newsvendor_units(demand: Demand, over: f64, under: f64) -> u32 {
+    buffer_units(demand, risk_of_costs(over, under))
+}
+
+/// The risk at which to keep units back, that an oversold unit costs `over` and a hidden one `under`; 1 where neither costs
+/// anything.
+#[must_use]
+pub fn risk_of_costs(over: f64, under: f64) -> f64 {
     let all = over + under;
     match all > 0.0 {
-        true => demand.units_at_risk(under / all),
-        false => 0,
+        true => under / all,
+        false => 1.0,
     }
 }
 

@@ -150,7 +150,8 @@ time_zone = "UTC"
 # its address, an access token, and its places by their ids with the locations whose stock each sells. (`crossdock
 # channel places` lists the places; without any in here, nothing is published.) Of each listing some units are kept back:
 # always as many, or (buffer) as many as others sell until the shop shows it, but for a risk: within lag_s seconds, or
-# longer while the shop is slower. The shop's API gives so many points a second, its list of orders is so many seconds
+# longer while the shop is slower. In place of the risk what an oversold and a hidden unit cost may be said, as
+# oversold_costs = 30, hidden_costs = 4. The shop's API gives so many points a second, its list of orders is so many seconds
 # late; a number that is wrong for so many minutes becomes an exception.
 # [channels.shop.publish]
 # url = "https://example.myshopify.com"

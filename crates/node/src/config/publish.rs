@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossdock_channels::{keeps_secrets, shopify};
+use crossdock_logic::oversell::risk_of_costs;
 use crossdock_model::v1::{Buffer, ChannelPlace, Publishing, Writes};
 use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
 use schemars::JsonSchema;
@@ -62,8 +63,16 @@ pub struct Publish {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeasuredBuffer {
-    /// Risk at which others sell more than is kept back, until the channel shows it.
-    pub risk: f64,
+    /// Risk at which others sell more than is kept back, until the channel shows it. Or both costs below.
+    #[serde(default)]
+    pub risk: Option<f64>,
+    /// What an oversold unit costs (refund, work, standing with the channel), in any money.
+    #[serde(default)]
+    pub oversold_costs: Option<f64>,
+    /// What a unit costs that is not shown until then (its margin, if it would have been sold), in the same money: by both
+    /// costs the risk is set at which a unit more is not worth being hidden.
+    #[serde(default)]
+    pub hidden_costs: Option<f64>,
     /// Seconds from a sale elsewhere until the channel shows it, at the 99th percentile; longer while it is measured to
     /// take longer.
     pub lag_s: u32,
@@ -73,6 +82,19 @@ pub struct MeasuredBuffer {
     /// Units kept back at most.
     #[serde(default = "cap")]
     pub cap_units: u32,
+}
+
+impl MeasuredBuffer {
+    /// The risk that is named, or follows from the costs; `None`: neither is named, or both are.
+    fn wanted_risk(&self) -> Option<f64> {
+        match (self.risk, self.oversold_costs, self.hidden_costs) {
+            (Some(risk), None, None) => Some(risk),
+            (None, Some(over), Some(under)) if over > 0.0 && under > 0.0 => {
+                Some(risk_of_costs(over, under))
+            }
+            _ => None,
+        }
+    }
 }
 
 fn cap() -> u32 {
@@ -104,9 +126,12 @@ impl KeptBack<'_> {
                 "expected either buffer_units or buffer",
             ),
             (
-                fits(|one| one.risk > 0.0 && one.risk < 1.0),
+                fits(|one| {
+                    one.wanted_risk()
+                        .is_some_and(|risk| risk > 0.0 && risk < 1.0)
+                }),
                 "buffer",
-                "expected a risk between 0 and 1, as 0.001",
+                "expected a risk between 0 and 1, as 0.001, or oversold_costs and hidden_costs above 0",
             ),
             (
                 fits(|one| (1..=86_400).contains(&one.lag_s)),
@@ -127,7 +152,7 @@ impl KeptBack<'_> {
         match self.measured {
             None => Buffer::Fixed { units: self.units },
             Some(measured) => Buffer::Measured {
-                risk_ppm: risk_ppm(measured.risk),
+                risk_ppm: risk_ppm(measured.wanted_risk().unwrap_or_default()),
                 lag: Duration::from_s(measured.lag_s.into()),
                 floor_units: measured.floor_units,
                 cap_units: measured.cap_units,
@@ -259,5 +284,37 @@ impl Publish {
             counted: shopify::COUNTED.to_owned(),
             ..published(Writes::CompareAndSet, places, buffer, wrong_for)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// (what is said, the risk in millionths at which units are kept back; none of what is a mistake)
+    #[test]
+    fn a_risk_is_named_or_follows_from_costs() {
+        let cases = [
+            ("risk = 0.001", Some(1_000)),
+            ("oversold_costs = 30\nhidden_costs = 4.0", Some(117_647)),
+            ("oversold_costs = 999\nhidden_costs = 1", Some(1_000)),
+            ("", None),
+            ("risk = 1", None),
+            ("oversold_costs = 30", None),
+            ("oversold_costs = 30\nhidden_costs = 0", None),
+            ("risk = 0.1\noversold_costs = 30\nhidden_costs = 4", None),
+        ];
+        for (words, expected) in cases {
+            let measured: MeasuredBuffer = toml::from_str(&format!("lag_s = 5\n{words}")).unwrap();
+            let kept = KeptBack {
+                units: 0,
+                measured: Some(&measured),
+            };
+            let is_good = kept.problems().is_empty();
+            assert_eq!(is_good, expected.is_some(), "{words}");
+            if let (Some(ppm), Buffer::Measured { risk_ppm, .. }) = (expected, kept.buffer()) {
+                assert_eq!(risk_ppm, ppm, "{words}");
+            }
+        }
     }
 }
