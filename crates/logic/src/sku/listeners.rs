@@ -34,14 +34,27 @@ pub(super) struct Listeners(LiteMap<ChannelId, Box<Listener>>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Listener {
     buckets: BTreeSet<u16>,
-    sales: VecDeque<(OrderId, Sold)>,
+    sales: VecDeque<Sale>,
     sold_units: u64,
     velocity: Velocity,
     /// Units sold since then are not in the velocity yet. `None`: nothing was in stock.
     in_stock_since: Option<Timestamp>,
 }
 
+/// What an order has bought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sale {
+    order: OrderId,
+    sold: Sold,
+    /// Of that, units that were sent, and of which no reservation tells any more.
+    sent: u32,
+}
+
 impl Listener {
+    fn sale(&mut self, order: &OrderId) -> Option<&mut Sale> {
+        self.sales.iter_mut().find(|sale| sale.order == *order)
+    }
+
     fn new(in_stock_since: Option<Timestamp>) -> Self {
         Self {
             buckets: BTreeSet::new(),
@@ -111,26 +124,33 @@ impl Listeners {
         known.find(|known| known.buckets.is_empty())
     }
 
-    /// An order has so many units, or waits for them. It is one sale however often it is placed anew; what it takes
-    /// beyond what it ever had is sold besides.
+    /// An order has so many units, or waits for them, beside those that were sent. It is one sale however often it is
+    /// placed anew; what it takes beyond what it ever had is sold besides.
     pub fn sold(&mut self, order: &OrderId, units: u32, at: Timestamp, now: Timestamp) {
         let Some(known) = self.seller(&order.channel, now) else {
             return;
         };
-        let sale = known.sales.iter_mut().find(|(sold, _)| sold == order);
-        let had = sale.as_ref().map_or(0, |(_, sold)| sold.units);
-        if sale.is_some() && units <= had {
-            return;
-        }
-        match sale {
-            Some((_, sold)) => sold.units = units,
+        let more = match known.sale(order) {
+            Some(sale) => {
+                let all = units.saturating_add(sale.sent);
+                let more = all.saturating_sub(sale.sold.units);
+                if more == 0 {
+                    return;
+                }
+                sale.sold.units = all;
+                more
+            }
             None => {
                 // Some orders say that they were placed in the future.
                 let at = at.min(now);
-                known.sales.push_back((order.clone(), Sold { at, units }));
+                known.sales.push_back(Sale {
+                    order: order.clone(),
+                    sold: Sold { at, units },
+                    sent: 0,
+                });
+                units
             }
-        }
-        let more = units - had;
+        };
         known.count(more, known.in_stock_since.is_some(), now);
         known.sold_units += u64::from(more);
         if known.sales.len() > SALES_MAX {
@@ -143,12 +163,19 @@ impl Listeners {
         let Some(known) = self.0.get_mut(&order.channel).filter(|_| units > 0) else {
             return;
         };
-        let sale = known.sales.iter_mut().find(|(sold, _)| sold == order);
-        if let Some((_, sold)) = sale
-            && sold.units > units
-        {
-            known.sold_units = known.sold_units.saturating_sub((sold.units - units).into());
-            sold.units = units;
+        if let Some(sale) = known.sale(order) {
+            let all = units.saturating_add(sale.sent);
+            let twice = sale.sold.units.saturating_sub(all);
+            sale.sold.units -= twice;
+            known.sold_units = known.sold_units.saturating_sub(twice.into());
+        }
+    }
+
+    /// So many units of an order were sent, and its reservation of them is over.
+    pub fn sent(&mut self, order: &OrderId, units: u32) {
+        let known = self.0.get_mut(&order.channel);
+        if let Some(sale) = known.and_then(|known| known.sale(order)) {
+            sale.sent = sale.sent.saturating_add(units);
         }
     }
 
@@ -220,7 +247,7 @@ impl SkuState {
             ats: counted
                 .map(|here| (here.location.clone(), here.ats))
                 .collect(),
-            sold: known.sales.iter().map(|(_, sold)| *sold).collect(),
+            sold: known.sales.iter().map(|sale| sale.sold).collect(),
             sold_units: known.sold_units,
             sole: known.buckets.len() == 1,
             rates: rates

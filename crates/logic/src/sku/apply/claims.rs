@@ -237,7 +237,10 @@ impl SkuState {
             self.part_closed(id, location, promised_at);
         }
         if done {
-            self.reservations.remove(id);
+            let over = self.reservations.remove(id);
+            let parts = over.iter().flat_map(|over| &over.parts);
+            let sent = parts.map(|part| part.shipped).sum();
+            self.listeners.sent(&id.order, sent);
             self.closed.close_attempt(id, at);
         }
         Ok(())

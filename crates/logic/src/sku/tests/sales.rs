@@ -32,7 +32,7 @@ fn all_units_of_an_order_are_sold_once() {
     let part = |name, number, units| reserve(name, number, &[("a", units)], AlreadySold, false);
     let steps = [
         (SkuCommand::Subscribe { bucket }, 0),
-        (receive("a", 9), 0),
+        (receive("a", 15), 0),
         (part("whole", 1, 2), 2),
         // Placed anew after it was released.
         (release("whole", 1), 2),
@@ -49,8 +49,16 @@ fn all_units_of_an_order_are_sold_once() {
         (confirm("moved", 1), 6),
         (part("moved", 2, 1), 7),
         (release("moved", 1), 6),
+        // Half of it was sent, and the rest goes from another place.
+        (part("half", 1, 2), 8),
+        (confirm("half", 1), 8),
+        (part("half", 2, 2), 10),
+        (confirm("half", 2), 10),
+        (settle("half", "a", 2, 0), 10),
+        (part("half", 3, 2), 12),
+        (release("half", 2), 10),
         // Another channel's sales are not the shop's.
-        (part("web/other", 1, 1), 6),
+        (part("web/other", 1, 1), 10),
     ];
     let mut bench = Bench::new();
     for (number, (command, units)) in steps.into_iter().enumerate() {
