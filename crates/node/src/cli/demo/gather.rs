@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use crossdock_model::ChannelId;
-use crossdock_sim::shopify::{Fault, Faults, Order};
+use crossdock_sim::shopify::{Fault, Order};
 use crossdock_sim::world::{self, Asked, Book, Mishap, Sale};
 
 use super::super::exit::Outcome;
@@ -126,9 +126,9 @@ impl Scene {
             let counts = books.map(|one| one.with(|book: &Book| book.happened(mishap)));
             counts.sum::<u64>()
         };
-        let shop = SHOP_FAULTS
-            .iter()
-            .map(|(kind, name)| (*name, times(&at_shop, *kind)));
+        let shop = Fault::ALL
+            .into_iter()
+            .map(|kind| (shop_fault(kind), at_shop.happened(kind)));
         let warehouses = Mishap::ALL
             .into_iter()
             .map(|mishap| (name(mishap), happened(mishap)));
@@ -136,26 +136,24 @@ impl Scene {
     }
 }
 
-fn times(faults: &Faults, kind: Fault) -> u64 {
-    faults.happened(kind)
+/// What a fault of the shop is called. All of them must happen.
+fn shop_fault(kind: Fault) -> &'static str {
+    match kind {
+        Fault::Duplicated => "webhook_duplicated",
+        Fault::Reordered => "webhook_reordered",
+        Fault::Late => "webhook_late",
+        Fault::Lost => "webhook_lost",
+        Fault::Unsubscribed => "subscription_deleted",
+        Fault::Lagged => "list_lagged",
+        Fault::Unheard => "webhook_unheard",
+        Fault::Throttled => "call_throttled",
+        Fault::TooMany => "call_429",
+        Fault::Unavailable => "call_503",
+        Fault::Silent => "call_unanswered_not_done",
+        Fault::BrokenOff => "call_502_after_commit",
+        Fault::Unanswered => "call_unanswered_after_commit",
+    }
 }
-
-/// Faults of the shop that must happen.
-const SHOP_FAULTS: [(Fault, &str); 13] = [
-    (Fault::Duplicated, "webhook_duplicated"),
-    (Fault::Reordered, "webhook_reordered"),
-    (Fault::Late, "webhook_late"),
-    (Fault::Lost, "webhook_lost"),
-    (Fault::Unsubscribed, "subscription_deleted"),
-    (Fault::Lagged, "list_lagged"),
-    (Fault::Unheard, "webhook_unheard"),
-    (Fault::Throttled, "call_throttled"),
-    (Fault::TooMany, "call_429"),
-    (Fault::Unavailable, "call_503"),
-    (Fault::Silent, "call_unanswered_not_done"),
-    (Fault::BrokenOff, "call_502_after_commit"),
-    (Fault::Unanswered, "call_unanswered_after_commit"),
-];
 
 fn name(mishap: Mishap) -> &'static str {
     match mishap {

@@ -93,3 +93,26 @@ pub(super) async fn make(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not made to happen comes by itself: the shop deletes subscriptions that are never heard, and its lists are
+    /// late all the time.
+    #[test]
+    fn every_kind_of_fault_is_made_to_happen() {
+        for kind in Fault::ALL {
+            let by_itself = matches!(kind, Fault::Unsubscribed | Fault::Lagged);
+            assert_eq!(KINDS.contains(&kind), !by_itself, "{kind:?}");
+        }
+        let is_made = |wanted| TROUBLES.iter().any(|(kind, ..)| *kind == wanted);
+        let next = |kind| match kind {
+            amazon::Fault::TooMany => Some(amazon::Fault::ServerError),
+            amazon::Fault::ServerError => Some(amazon::Fault::LostAnswer),
+            amazon::Fault::LostAnswer => None,
+        };
+        let kinds = std::iter::successors(Some(amazon::Fault::TooMany), |kind| next(*kind));
+        assert!(kinds.into_iter().all(is_made));
+    }
+}
