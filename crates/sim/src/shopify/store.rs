@@ -59,6 +59,8 @@ pub struct Store {
     pub(super) closed: BTreeSet<u64>,
     pub(super) orders: BTreeMap<u64, Order>,
     pub(super) subscriptions: BTreeMap<u64, Subscription>,
+    /// Topics that the app may not be told of.
+    pub(super) refused_topics: BTreeSet<String>,
     pub(super) keys: Keys,
     /// How often each operation was carried out.
     pub(super) carried_out: BTreeMap<&'static str, u64>,
@@ -85,6 +87,7 @@ impl Store {
             closed: BTreeSet::new(),
             orders: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            refused_topics: BTreeSet::new(),
             keys: Keys::default(),
             carried_out: BTreeMap::new(),
             parts: BTreeMap::new(),
@@ -378,6 +381,14 @@ impl Store {
         let id = self.next_id();
         self.subscriptions.insert(id, subscription);
         id
+    }
+
+    /// The app has no scope that lets it be told of a topic, or has one from now on.
+    pub fn refuse_topic(&mut self, topic: &str, is_refused: bool) {
+        match is_refused {
+            true => drop(self.refused_topics.insert(topic.to_owned())),
+            false => drop(self.refused_topics.remove(topic)),
+        }
     }
 
     /// How many subscriptions there are.

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::links::testing::Unlisted;
 use crate::rates::ShopPoints;
+use crate::testing::is_open;
 
 const CREATE: &str = "webhookSubscriptionCreate";
 const LIST: &str = "webhookSubscriptions";
@@ -139,6 +140,48 @@ async fn every_topic_is_subscribed_once() {
         let left = |points| process.purse.budget().take(points, clock.now());
         assert!(!left(2_001) && left(1_000), "the shop says what is left");
     }
+}
+
+impl Process {
+    /// Whether an exception of the channel is open.
+    async fn is_told(&self, kind: &str) -> bool {
+        let (channel, handle) = (channel(), self.node.handle());
+        is_open(&handle, Some(&channel), (kind, channel.as_str(), 1)).await
+    }
+}
+
+/// The shop refuses one topic: all others are made, and a person is told in its words until it takes that one too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_refused_keeps_no_other_back_and_is_told() {
+    let world = World::new().await;
+    let topic = TOPICS[0];
+    world.shop.with(|store, _| store.refuse_topic(topic, true));
+    let process = world.start(1).await;
+    let settings = ChannelSettings {
+        connector: "shopify".to_owned(),
+        sale: Sale::AlreadySold,
+        map_by_sku: false,
+    };
+    let connect = Command::Channel(ChannelCommand::Connect(settings));
+    let by = By::new(CredentialId::new("test").unwrap());
+    let to = EntityId::Channel(channel());
+    process.node.handle().ask(to, connect, by).await.unwrap();
+    let subscribed = || world.shop.with(|store, _| store.subscribed());
+    world
+        .until("the others are made", || subscribed() == TOPICS.len() - 1)
+        .await;
+    let told = async |holds: bool| {
+        let is_so = async || {
+            world.time.advance(LEAP);
+            process.is_told("subscription_refused").await == holds
+        };
+        testing::until("it is told, or over", is_so).await;
+    };
+    told(true).await;
+    world.shop.with(|store, _| store.refuse_topic(topic, false));
+    told(false).await;
+    assert_eq!(subscribed(), TOPICS.len());
+    assert!(!process.is_told("subscription_lost").await, "none was lost");
 }
 
 /// Changes that are made at a shop, and where it is tested that an answer to one is lost, and that the process ends before it

@@ -30,6 +30,11 @@ pub(super) fn create(store: &mut Store, field: &Field, _now: Timestamp) -> Carri
         let error = user_error("", &["webhookSubscription"], "Address can't be blank");
         return Ok(json!({ "webhookSubscription": null, "userErrors": [error] }));
     };
+    if store.refused_topics.contains(&topic) {
+        let refused = "The app is missing a scope for this topic";
+        let error = user_error("", &["topic"], refused);
+        return Ok(json!({ "webhookSubscription": null, "userErrors": [error] }));
+    }
     let mut known = store.subscriptions.values();
     if known.any(|one| one.topic == topic && one.url == url) {
         let taken = "Address for this topic has already been taken";
