@@ -3,7 +3,7 @@
 //! Each opening of the same (kind, subject) is an episode of its own, and no episode number is ever given
 //! twice: a view folded from the journal may take (kind, subject, episode) as a key for ever.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crossdock_model::Rejection;
 use crossdock_model::command::ExceptionCommand;
@@ -133,6 +133,15 @@ impl OpenExceptions {
     /// As [`resolved`].
     pub fn resolve(&self, key: &ExceptionKey, how: &str) -> Result<ExceptionClosed, Rejection> {
         resolved(self.is_open(key), key, how)
+    }
+
+    /// Subjects of those of a kind that are open.
+    #[must_use]
+    pub fn open_of(&self, kind: &str) -> BTreeSet<String> {
+        let from = (kind.to_owned(), String::new());
+        let open = self.open.range(from..).map(|(name, _)| name);
+        let open = open.take_while(|(known, _)| known == kind);
+        open.map(|(_, subject)| subject.clone()).collect()
     }
 
     fn is_open(&self, key: &ExceptionKey) -> bool {

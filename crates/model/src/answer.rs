@@ -4,7 +4,7 @@
     reason = "variants are documented; fields are named for what they hold, with units in name or type"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +144,8 @@ pub enum Answer {
         polled: Option<Polled>,
         /// Places that show numbers of ours, and those that did, until when.
         ours: BTreeMap<SourceId, Option<Timestamp>>,
+        /// Subjects of open exceptions about what cannot be read.
+        unreadable: BTreeSet<String>,
     },
     /// What listings of a bucket are mapped to.
     Listings(Vec<(ListingId, ListingTarget)>),

@@ -20,6 +20,9 @@ use reading::Reading;
 
 pub use publishing::NOT_COUNTED;
 
+/// Exception kind: what a channel says cannot be read.
+pub const UNREADABLE: &str = "unreadable";
+
 /// State of a channel. A new one is observed: orders come in, nothing is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelState {
@@ -105,6 +108,7 @@ impl Decider for ChannelState {
             publishing: self.publishing.clone(),
             polled: self.reading.as_ref().map(Reading::whole),
             ours: self.ours.clone(),
+            unreadable: self.exceptions.open_of(UNREADABLE),
         })
     }
 

@@ -1,6 +1,6 @@
 //! A channel: connected, let in, paused, and its exceptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::{
     BucketCommand, ChannelCommand, Effect, ExceptionCommand, PauseTarget,
@@ -62,6 +62,7 @@ fn a_new_channel_is_observed_and_repeats_change_nothing() {
         publishing: None,
         polled: None,
         ours: BTreeMap::new(),
+        unreadable: BTreeSet::new(),
     };
     let observed = answer(Sale::AlreadySold, ChannelMode::Observed, None);
     assert_eq!(channel.ask(Command::Read), Ok(observed));

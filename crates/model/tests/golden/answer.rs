@@ -70,6 +70,7 @@ samples!(answers, Answer {
             publishing: Some(Box::new(publishing())),
             polled: Some(polled()),
             ours: [(shown_level().place, Some(at(4)))].into(),
+            unreadable: [text("order:shop:1")].into(),
         },
     ],
     Listings => [Answer::Listings(vec![(listing(), target())])],

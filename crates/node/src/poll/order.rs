@@ -1,7 +1,10 @@
 //! Reads one order. One that cannot be read keeps no other waiting: it is tried again by itself, and until it is read
 //! nothing is proven.
 
+use std::collections::BTreeSet;
+
 use crossdock_channels::CallError;
+use crossdock_logic::channel::UNREADABLE;
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::command::ExceptionCommand;
 use crossdock_model::{Answer, EntityId, ExternalId, OrderId, Timestamp};
@@ -10,8 +13,6 @@ use crossdock_runtime::{AskError, Door};
 use super::standing::{Awaited, Heard};
 use super::{Poller, Progress, SECOND, Unread, jittered};
 
-/// Kind of the exception about an order that cannot be read.
-const UNREADABLE: &str = "unreadable";
 /// Times that reading an order fails before somebody has to look.
 const TOLD_AFTER: u32 = 2;
 /// Orders that are tried again in one go.
@@ -23,6 +24,18 @@ pub(super) struct Failing {
     failures: u32,
     /// When it is tried again.
     pub again_at: Timestamp,
+    /// Whether the exception about it was opened.
+    is_told: bool,
+}
+
+/// Whether a state has to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// It is known.
+    No,
+    /// It is known, and what else happened in the same second may not be.
+    Spare,
+    Yes,
 }
 
 impl Poller {
@@ -34,21 +47,23 @@ impl Poller {
         order: &ExternalId,
         updated_at: Timestamp,
     ) -> Result<Result<(), CallError>, Unread> {
-        let (needs_reading, heard) = self.needs_reading(order, updated_at).await;
-        let mut delivery = None;
-        if needs_reading {
-            let read = match self.link.orders.orders.order(order.clone()).await {
-                Ok(read) => read,
+        let (need, mut heard) = self.need(order, updated_at).await;
+        let mut told = None;
+        if need != Need::No {
+            match self.link.orders.orders.order(order.clone()).await {
+                Ok(read) => told = read.told,
                 Err(error @ CallError::Throttled { .. }) => return Err(error.into()),
+                // What is known is enough to place it.
+                Err(_) if need == Need::Spare => heard = Heard::Early,
                 Err(error) => {
                     self.fail(progress, order, updated_at, &error).await;
                     return Ok(Err(error));
                 }
-            };
-            delivery = read.told.as_ref().map(|told| told.delivery_id.clone());
-            if let Some(told) = read.told {
-                self.store(told).await?;
             }
+        }
+        let delivery = told.as_ref().map(|told| told.delivery_id.clone());
+        if let Some(told) = told {
+            self.store(told).await?;
         }
         // An exception that stays open when it is over would be worse than to read the order once more.
         let is_failing = progress.failing.contains_key(order);
@@ -67,19 +82,21 @@ impl Poller {
     /// Whether a state has to be read, and how much of it is heard with that. One that is known is read only if something
     /// else may have happened in the same second: surely if two statements of that time differ, and else if nobody else
     /// needs the calls. What the call costs is taken. What the order itself cannot answer is read.
-    async fn needs_reading(&self, order: &ExternalId, updated_at: Timestamp) -> (bool, Heard) {
+    async fn need(&self, order: &ExternalId, updated_at: Timestamp) -> (Need, Heard) {
         let (read, heard) = (&self.link.orders.read, self.heard(updated_at));
         match self.known(order).await.ok().flatten() {
-            Some(known) if known.updated_at > updated_at + SECOND => return (false, Heard::Whole),
+            Some(known) if known.updated_at > updated_at + SECOND => {
+                return (Need::No, Heard::Whole);
+            }
             Some(known) if known.updated_at >= updated_at => match known.tied {
-                _ if heard != Heard::Whole => return (false, Heard::Early),
+                _ if heard != Heard::Whole => return (Need::No, Heard::Early),
                 true => read.take().await,
-                false if read.try_take() => {}
-                false => return (false, Heard::Early),
+                false if read.try_take() => return (Need::Spare, heard),
+                false => return (Need::No, Heard::Early),
             },
             Some(_) | None => read.take().await,
         }
-        (true, heard)
+        (Need::Yes, heard)
     }
 
     /// Nothing is proven until it is read. It is told when the list can be read and this order cannot, again and again.
@@ -101,7 +118,10 @@ impl Poller {
         failing.again_at = self.clock.now() + jittered(failing.failures);
         tracing::warn!(channel = %self.link.channel, %order, %error, "an order could not be read; tried again");
         if failing.failures >= TOLD_AFTER && progress.failures == 0 {
-            self.tell(self.unreadable_order(order, error)).await;
+            let is_told = self.tell(self.unreadable_order(order, error)).await;
+            if let Some(failing) = progress.failing.get_mut(order) {
+                failing.is_told |= is_told;
+            }
         }
     }
 
@@ -114,12 +134,19 @@ impl Poller {
             .map(|(order, _)| order.clone())
             .take(AGAIN_MAX)
             .collect();
+        let open = self.unreadable_orders().await;
         for order in due {
             let Some(waits) = progress.standing.of(&order) else {
                 progress.failing.remove(&order);
                 continue;
             };
             let updated_at = waits.updated_at;
+            let is_told = progress.failing.get(&order).is_some_and(|it| it.is_told);
+            let is_open = |open: &BTreeSet<String>| open.contains(&self.subject(&order));
+            if is_told && open.as_ref().is_some_and(|open| !is_open(open)) {
+                self.give_up(progress, order, updated_at);
+                continue;
+            }
             let heard = self.hear(progress, &order, updated_at).await;
             if let Some(failing) = progress.failing.get_mut(&order) {
                 let pause = jittered(failing.failures.max(1));
@@ -133,18 +160,41 @@ impl Poller {
         }
     }
 
+    /// A person resolved it: what it says is not waited for any more, unless it is changed again.
+    fn give_up(&self, progress: &mut Progress, order: ExternalId, updated_at: Timestamp) {
+        tracing::warn!(channel = %self.link.channel, %order, "an order is not read: a person resolved its exception");
+        progress.failing.remove(&order);
+        progress.standing.forget(&order);
+        progress.placed.insert(order, updated_at);
+        progress.next_look = self.clock.now();
+    }
+
+    /// Of which it is open that they cannot be read, by the subjects of their exceptions. `None`: nobody knows.
+    async fn unreadable_orders(&self) -> Option<BTreeSet<String>> {
+        let channel = EntityId::Channel(self.link.channel.clone());
+        match self.handle.read(channel).await.map(|reply| reply.answer) {
+            Ok(Answer::Channel { unreadable, .. }) => Some(unreadable),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn subject(&self, order: &ExternalId) -> String {
+        format!("order:{}:{order}", self.link.channel)
+    }
+
     fn unreadable_order(&self, order: &ExternalId, error: &CallError) -> ExceptionCommand {
         let channel = &self.link.channel;
         let cause = format!(
             "{channel} lists order {order} as changed, and it cannot be read: {error}. What it says is not known here, \
-             and numbers that must not rise before that is known stay down. It is tried again all the time."
+             and numbers that must not rise before that is known stay down. It is tried again all the time, until this is \
+             resolved: then it is given up, and what it sold is to be seen to by hand."
         );
-        let subject = format!("order:{channel}:{order}");
+        let subject = self.subject(order);
         ExceptionCommand::open(UNREADABLE, &subject, cause)
     }
 
     fn readable_order(&self, order: &ExternalId) -> ExceptionCommand {
-        let subject = format!("order:{}:{order}", self.link.channel);
+        let subject = self.subject(order);
         let how = "the order is read";
         ExceptionCommand::close(UNREADABLE, &subject, how)
     }

@@ -102,6 +102,11 @@ impl Standing {
         self.awaited.get(&name_of(order))
     }
 
+    /// It is waited for no more.
+    pub fn forget(&mut self, order: &ExternalId) {
+        self.awaited.remove(&name_of(order));
+    }
+
     /// Waits for it; what was read of the same before is over.
     pub fn wait_for(&mut self, awaited: Awaited) {
         let order = awaited.order.as_ref().map(name_of);

@@ -123,7 +123,7 @@ impl Poller {
         }
     }
 
-    fn refused(&self, refused: &Refused) -> ChannelCommand {
+    fn refused(&self, refused: &Refused) -> ExceptionCommand {
         let channel = &self.link.channel;
         let each: Vec<String> = refused
             .iter()
@@ -134,20 +134,12 @@ impl Poller {
              are read. See webhook_url in the configuration, and the scopes of the access token.",
             each.join(", ")
         );
-        ChannelCommand::Exception(ExceptionCommand::open(
-            SUBSCRIPTION_REFUSED,
-            channel.as_str(),
-            cause,
-        ))
+        ExceptionCommand::open(SUBSCRIPTION_REFUSED, channel.as_str(), cause)
     }
 
-    fn taken(&self) -> ChannelCommand {
+    fn taken(&self) -> ExceptionCommand {
         let (channel, how) = (&self.link.channel, "all its webhooks are subscribed");
-        ChannelCommand::Exception(ExceptionCommand::close(
-            SUBSCRIPTION_REFUSED,
-            channel.as_str(),
-            how,
-        ))
+        ExceptionCommand::close(SUBSCRIPTION_REFUSED, channel.as_str(), how)
     }
 
     fn lost(&self, missing: &[&str]) -> ExceptionCommand {

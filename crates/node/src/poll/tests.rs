@@ -10,11 +10,11 @@ use crossdock_channels::{
     Calling, Listed, NumberSet, NumberShown, Numbers, OrderRead, Orders, OrdersListed, Reading,
     SetOutcome, Told, amazon, shopify,
 };
-use crossdock_journal::{Journal, MemoryJournal};
+use crossdock_journal::{InboxId, InboxInsert, Journal, MemoryJournal};
 use crossdock_model::command::{LocationCommand, SkuCommand};
 use crossdock_model::v1::{
-    ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, LocationFacts, Publishing, Sale,
-    Tracking, Writes,
+    ChannelMode, ChannelPlace, ChannelSettings, ExceptionKey, ListingTarget, LocationFacts,
+    Publishing, Sale, Tracking, Writes,
 };
 use crossdock_model::{ChannelId, ListingId, LocationId, OrderId, SkuId, SourceId};
 use crossdock_runtime::{
@@ -389,6 +389,60 @@ async fn an_order_that_cannot_be_read_holds_raises_back_and_no_other_order() {
     scene.shows("A", 12).await;
     let over = async || scene.told().contains("the order is read");
     scene.until("it is taken back", over).await;
+    scene.end().await;
+}
+
+/// What a webhook told of an order is enough to place it, though it cannot be read once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_known_is_placed_though_it_cannot_be_read() {
+    let scene = Scene::stocked_as("shopify", Writes::Absolute).await;
+    scene.fake.books().broken = [ExternalId::new("1").unwrap()].into();
+    // By the shop's clock its second is over.
+    let sold_at = scene.fake.clock.now() - Duration::from_minutes(1);
+    scene.fake.sell_at(sold_at, "1", "A", 3);
+    let told = {
+        let books = scene.fake.books();
+        let (_, at, body) = &books.orders[0];
+        scene.fake.told(*at, body)
+    };
+    let delivery = InboxInsert {
+        id: InboxId {
+            channel: channel(),
+            delivery: told.delivery_id,
+        },
+        received_at: scene.fake.clock.now(),
+        topic: told.topic.to_owned(),
+        headers: Vec::new(),
+        body: told.body,
+    };
+    scene.node.handle().receive(delivery).await.unwrap();
+    scene.is_known("1").await;
+    scene.adjust("A", 5).await;
+    scene.shows("A", 12).await;
+    scene.end().await;
+}
+
+/// A person gives up what cannot be read: raises go on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_resolved_holds_nothing_back() {
+    let scene = Scene::stocked_as("shopify", Writes::Absolute).await;
+    scene.fake.books().broken = [ExternalId::new("1").unwrap()].into();
+    scene.fake.sell("1", "A", 3);
+    let told = async || scene.told().contains("unreadable");
+    scene.until("it is told", told).await;
+    scene.adjust("A", 5).await;
+    scene.shows("A", 7).await;
+    let resolve = ExceptionCommand::Resolve {
+        key: ExceptionKey {
+            kind: "unreadable".to_owned(),
+            subject: "order:market:1".to_owned(),
+            episode: 1,
+        },
+        how: "it is a test".to_owned(),
+    };
+    let resolve = Command::Channel(ChannelCommand::Exception(resolve));
+    scene.ask(EntityId::Channel(channel()), resolve).await;
+    scene.shows("A", 15).await;
     scene.end().await;
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Admin, AdminError, Reply, next_page, payload};
+use super::{Admin, AdminError, PAGE_POINTS, Reply, next_page, payload};
 use crate::outbound::CallError;
 
 /// Pages of one list that are read.
@@ -24,9 +24,9 @@ impl Admin {
             if info["hasNextPage"] != true {
                 return Ok(());
             }
-            let (about, after) = (json!({ "id": id }), info["endCursor"].as_str());
-            let after = after.unwrap_or_default().to_owned();
-            let mut reply = self.page_patiently(document, about, &after).await?;
+            let about =
+                json!({ "id": id, "after": info["endCursor"].as_str().unwrap_or_default() });
+            let mut reply = self.patiently(document, about, PAGE_POINTS).await?;
             next_page(&payload(&reply, "node")?.need(list)?)?;
             let mut page = reply.data["node"][list].take();
             let more = page["nodes"].as_array_mut().map(std::mem::take);
@@ -40,16 +40,18 @@ impl Admin {
         )))
     }
 
-    /// Waits for the budget: a thing that was read in part would cost all of it again from its beginning.
-    async fn page_patiently(
+    /// A further call about a thing, which costs that at most. It waits for the budget: what was read in part would cost all of
+    /// it again from its beginning.
+    pub(super) async fn patiently(
         &self,
         document: &str,
         about: Value,
-        after: &str,
+        points: u32,
     ) -> Result<Reply, CallError> {
         let mut tries = 1;
         loop {
-            match self.page(document, about.clone(), Some(after)).await {
+            self.points.take(points).await;
+            match self.call(document, about.clone()).await {
                 Err(CallError::Throttled { retry_after }) if tries < TRIES_MAX => {
                     tries += 1;
                     self.points.pause(retry_after).await;

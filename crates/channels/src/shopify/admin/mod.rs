@@ -37,7 +37,7 @@ pub use orders::{Changed, POLL_OVERLAP};
 /// The version of the API that is spoken.
 pub const API_VERSION: &str = "2026-10";
 /// Every document that is sent, so that they can be held against a schema.
-pub const DOCUMENTS: [&str; 16] = [
+pub const DOCUMENTS: [&str; 18] = [
     cancel::CANCEL,
     catalogue::PLACES,
     catalogue::VARIANTS,
@@ -48,10 +48,12 @@ pub const DOCUMENTS: [&str; 16] = [
     numbers::READ,
     numbers::SET,
     orders::CHANGED,
+    orders::FULFILMENTS,
     orders::FULFILMENT_LINES,
     orders::LINES,
     orders::ORDER,
     orders::REFUND_LINES,
+    orders::REFUNDS,
     subscriptions::CREATE,
     subscriptions::LIST,
 ];

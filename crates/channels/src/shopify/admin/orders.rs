@@ -11,8 +11,12 @@ use crate::shopify::order;
 
 /// How much further back is read than asked, as a list may show an order later than it was changed.
 pub const POLL_OVERLAP: Duration = Duration::from_minutes(2);
-/// Refunds, and fulfilments, of one order that are read.
-const PARTS_MAX: usize = 20;
+/// Refunds, and fulfilments, of an order that are read with it.
+const PARTS_FIRST: usize = 20;
+/// The same that are read at all.
+const PARTS_MAX: usize = 100;
+/// Points that reading all of either costs at most.
+const PARTS_POINTS: u32 = 800;
 
 pub(super) const CHANGED: &str = "query ChangedOrders($query: String!, $after: String) {
   orders(first: 250, after: $after, query: $query, sortKey: UPDATED_AT) {
@@ -49,6 +53,30 @@ pub(super) const ORDER: &str = "query Order($id: ID!) {
     fulfillments(first: 20) {
       id status service { handle } trackingInfo { number }
       fulfillmentLineItems(first: 5) {
+        nodes { lineItem { id } quantity }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+}";
+
+pub(super) const REFUNDS: &str = "query OrderRefunds($id: ID!) {
+  order(id: $id) {
+    refunds(first: 100) {
+      id
+      refundLineItems(first: 2) {
+        nodes { lineItem { id } quantity restockType }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+}";
+
+pub(super) const FULFILMENTS: &str = "query OrderFulfilments($id: ID!) {
+  order(id: $id) {
+    fulfillments(first: 100) {
+      id status service { handle } trackingInfo { number }
+      fulfillmentLineItems(first: 2) {
         nodes { lineItem { id } quantity }
         pageInfo { hasNextPage endCursor }
       }
@@ -156,10 +184,20 @@ impl Admin {
             return Ok((None, reply.at));
         }
         self.complete(&mut order, "lineItems", LINES).await?;
-        for (parts, list, document) in [
-            ("refunds", "refundLineItems", REFUND_LINES),
-            ("fulfillments", "fulfillmentLineItems", FULFILMENT_LINES),
+        for (parts, all, list, document) in [
+            ("refunds", REFUNDS, "refundLineItems", REFUND_LINES),
+            (
+                "fulfillments",
+                FULFILMENTS,
+                "fulfillmentLineItems",
+                FULFILMENT_LINES,
+            ),
         ] {
+            if order[parts].as_array().map_or(0, Vec::len) >= PARTS_FIRST {
+                let about = json!({ "id": id });
+                let mut reply = self.patiently(all, about, PARTS_POINTS).await?;
+                order[parts] = reply.data["order"][parts].take();
+            }
             let parts = order[parts].as_array_mut().map(Vec::as_mut_slice);
             let parts = parts.unwrap_or_default();
             if parts.len() >= PARTS_MAX {

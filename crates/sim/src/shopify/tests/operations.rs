@@ -126,6 +126,41 @@ async fn long_orders_are_read_page_by_page() {
     assert_eq!(read, world.told(&order));
 }
 
+/// A wholesale order goes out in more parcels, and has more refunds, than are read with it at first.
+#[tokio::test]
+async fn orders_of_many_parts_are_read_whole() {
+    let rate = Rate {
+        maximum: 100_000.0,
+        restore_per_s: 1_000.0,
+    };
+    let world = world(Faults::default(), rate).await;
+    let item = world.products[0].item;
+    world
+        .shop
+        .with(|store, now| store.set_by_hand(item, world.place, 60, now));
+    let order = world.buy(0, 60);
+    for _ in 0..25 {
+        let part = world.parts(&order).await.remove(0);
+        let line = &part.lines[0];
+        let parcel = Parcel {
+            lines: vec![(part.id.clone(), vec![(line.id.clone(), 1)])],
+            carrier: None,
+            tracking: None,
+            notify: false,
+        };
+        world.admin.create_fulfilment(&parcel).await.unwrap();
+        let line = line.line.as_str().parse().unwrap();
+        let id = order.as_str().parse().unwrap();
+        let refunded = world
+            .shop
+            .with(|store, now| store.refund(id, line, 1, true, now));
+        assert_eq!(refunded, 1);
+    }
+    let read = world.read(&order).await;
+    assert_eq!((read.shipped.len(), read.refunds.len()), (25, 25));
+    assert_eq!(read, world.told(&order));
+}
+
 /// Orders that were listed change before the list goes on: what comes after them moves up in it, and is listed all the same.
 #[tokio::test]
 async fn an_order_is_listed_whatever_changes_meanwhile() {
