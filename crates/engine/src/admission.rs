@@ -40,7 +40,8 @@ impl Door {
                     SystemCommand::ReadRuleSet
                     | SystemCommand::ReadKeys
                     | SystemCommand::ReadEndpoints
-                    | SystemCommand::ReadQuarantine,
+                    | SystemCommand::ReadQuarantine
+                    | SystemCommand::ReadChannels,
                 ),
             ) => Self::Read,
             (

@@ -1,17 +1,17 @@
 //! The system's own documents: rule sets, API keys, endpoints, quarantine marks, exceptions of no entity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::answer::{EndpointView, KeyView, QuarantineView};
 use crossdock_model::command::{ExceptionCommand, SystemCommand};
 use crossdock_model::v1::{self, SystemEvent};
-use crossdock_model::{Answer, CredentialId, EntityId, Rejection, Timestamp};
+use crossdock_model::{Answer, ChannelId, CredentialId, EntityId, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};
 use crate::exceptions::{self, ExceptionEvent, OpenExceptions};
 
-/// API keys, endpoints and quarantine marks at most, each.
+/// API keys, endpoints, quarantine marks and channels at most, each.
 const DOCUMENTS_MAX: usize = 10_000;
 /// Bytes of a rule set's document at most.
 const RULE_SET_BYTES_MAX: usize = 1 << 20;
@@ -24,6 +24,8 @@ pub struct SystemState {
     endpoints: BTreeMap<String, EndpointView>,
     quarantine: BTreeMap<(String, Option<u64>), Mark>,
     exceptions: OpenExceptions,
+    /// Every channel that was ever connected.
+    channels: BTreeSet<ChannelId>,
 }
 
 /// What is put aside, and which episode of its exception that is.
@@ -132,6 +134,7 @@ impl Decider for SystemState {
             SystemEvent::ExceptionClosed(closed) => self.exceptions.apply_closed(&closed),
             // Views show it; nothing is decided by it.
             SystemEvent::ExceptionNoted(_) => {}
+            SystemEvent::ChannelNamed { channel } => drop(self.channels.insert(channel)),
         }
         Ok(())
     }
@@ -155,6 +158,9 @@ impl SystemState {
                     .map(|mark| mark.view.clone())
                     .collect(),
             )),
+            SystemCommand::ReadChannels => {
+                Some(Answer::Channels(self.channels.iter().cloned().collect()))
+            }
             _ => None,
         }
     }
@@ -183,6 +189,7 @@ impl SystemState {
                 (&known.url, &known.topics, &known.secret_name) == (url, topics, secret_name)
             }),
             SystemCommand::RemoveEndpoint { id } => !self.endpoints.contains_key(id),
+            SystemCommand::NameChannel { channel } => self.channels.contains(channel),
             SystemCommand::Quarantine {
                 entity,
                 command_hash,
@@ -201,6 +208,7 @@ impl SystemState {
             | SystemCommand::ReadKeys
             | SystemCommand::ReadEndpoints
             | SystemCommand::ReadQuarantine
+            | SystemCommand::ReadChannels
             | SystemCommand::Exception(_) => false,
         }
     }
@@ -250,6 +258,7 @@ impl SystemState {
                 false => room("endpoints", self.endpoints.len()),
             },
             SystemCommand::Quarantine { .. } => room("quarantine marks", self.quarantine.len()),
+            SystemCommand::NameChannel { .. } => room("channels", self.channels.len()),
             _ => Ok(()),
         }
     }
@@ -264,6 +273,7 @@ impl SystemState {
             | SystemCommand::ReadKeys
             | SystemCommand::ReadEndpoints
             | SystemCommand::ReadQuarantine
+            | SystemCommand::ReadChannels
             | SystemCommand::Exception(_) => None,
             SystemCommand::SaveRuleSet { document } => {
                 let version = self.rule_set.0 + 1;
@@ -295,6 +305,7 @@ impl SystemState {
                 secret_name,
             }),
             SystemCommand::RemoveEndpoint { id } => Some(SystemEvent::EndpointRemoved { id }),
+            SystemCommand::NameChannel { channel } => Some(SystemEvent::ChannelNamed { channel }),
             SystemCommand::Quarantine {
                 entity,
                 command_hash,
@@ -427,6 +438,19 @@ mod tests {
         let seen = keys.iter().map(|key| (key.name.as_str(), key.revoked));
         assert_eq!(seen.collect::<Vec<_>>(), [("till", true)]);
         check(&mut system, vec![(create("k1", "till"), 2)]);
+    }
+
+    #[test]
+    fn channels_are_remembered_by_name() {
+        let name = |id: &str| SystemCommand::NameChannel {
+            channel: ChannelId::new(id).unwrap(),
+        };
+        let mut system = Scene::new("system:0");
+        let steps = [(name("shop"), 1), (name("shop"), 1), (name("market"), 2)];
+        check(&mut system, steps.into());
+        let known = ["market", "shop"].map(|id| ChannelId::new(id).unwrap());
+        let read = Command::System(SystemCommand::ReadChannels);
+        assert_eq!(system.ask(read), Ok(Answer::Channels(known.into())));
     }
 
     #[test]

@@ -13,7 +13,9 @@ use crate::v1::{
     ListingMode, ListingTarget, LocationFacts, OrderStatus, Polled, PublishedStock, Publishing,
     ReportKind, Scope, ShownLevel, Take, Tracking,
 };
-use crate::{HoldId, ListingId, LocationId, OrderId, ShipmentId, SkuId, SourceId, Timestamp};
+use crate::{
+    ChannelId, HoldId, ListingId, LocationId, OrderId, ShipmentId, SkuId, SourceId, Timestamp,
+};
 
 /// Stock of a SKU at one location, in units, as of an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +195,8 @@ pub enum Answer {
     Report(Box<ReportTask>),
     /// When the first of the numbers was handed over that the channel may yet set; `None`: there are none.
     InBulk(Option<Timestamp>),
+    /// Every channel that was ever connected.
+    Channels(Vec<ChannelId>),
 }
 
 /// How what a channel says it shows fits what is known.

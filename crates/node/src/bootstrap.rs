@@ -12,7 +12,7 @@ use crossdock_model::{Answer, ChannelId, Command, CredentialId, Duration, Entity
 use crossdock_runtime::{AskError, BUCKETS, By, Handle};
 
 use crate::closed::closed;
-use crate::config::{Channel, ChannelKind, Config, SaleSetting, SecretSource};
+use crate::config::{ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
 
 /// So long that nobody is told of a number that is wrong: a hundred years.
@@ -35,7 +35,8 @@ pub async fn prepare(handle: &Handle, config: &Config) -> anyhow::Result<Option<
     first_key(handle, &config.data.dir).await
 }
 
-/// Tells each configured channel its settings; unchanged ones record nothing. One that is put aside is passed over.
+/// Tells each configured channel its settings; unchanged ones record nothing. One that is put aside is passed over. One that
+/// was connected and is not configured any more may still show numbers.
 ///
 /// # Errors
 /// When a channel's entity cannot be asked for another reason.
@@ -59,7 +60,10 @@ async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()
         let entity = EntityId::Channel(id.clone());
         let connect = Command::Channel(ChannelCommand::Connect(settings));
         match handle.ask(entity.clone(), connect, by()?).await {
-            Ok(_) => publish_as(handle, entity, &id, channel).await?,
+            Ok(_) => {
+                name_channel(handle, &id).await?;
+                publish_as(handle, entity, &id, channel.publishing(&id)?).await?;
+            }
             // The way out of a quarantine needs a server that runs.
             Err(error @ AskError::Quarantined { .. }) => {
                 tracing::error!(channel = %name, %error, "a channel keeps the settings it had");
@@ -67,7 +71,35 @@ async fn connect_channels(handle: &Handle, config: &Config) -> anyhow::Result<()
             Err(error) => return Err(error).context(format!("connecting channel {name}")),
         }
     }
+    for id in named_channels(handle).await? {
+        if config.channels.contains_key(id.as_str()) {
+            continue;
+        }
+        let told = publish_as(handle, EntityId::Channel(id.clone()), &id, None).await;
+        if let Err(error) = told {
+            tracing::error!(channel = %id, %error, "a channel that is not configured any more was not told so");
+        }
+    }
     Ok(())
+}
+
+async fn name_channel(handle: &Handle, id: &ChannelId) -> anyhow::Result<()> {
+    let channel = id.clone();
+    let name = Command::System(SystemCommand::NameChannel { channel });
+    let named = handle.ask(EntityId::System(0), name, by()?).await;
+    named
+        .map(drop)
+        .with_context(|| format!("remembering channel {id}"))
+}
+
+/// Every channel that was ever connected.
+async fn named_channels(handle: &Handle) -> anyhow::Result<Vec<ChannelId>> {
+    let read = Command::System(SystemCommand::ReadChannels);
+    let reply = handle.ask(EntityId::System(0), read, by()?).await?;
+    Ok(match reply.answer {
+        Answer::Channels(channels) => channels,
+        _ => Vec::new(),
+    })
 }
 
 /// Tells a channel how its numbers are written, if the configuration says.
@@ -75,13 +107,13 @@ async fn publish_as(
     handle: &Handle,
     entity: EntityId,
     id: &ChannelId,
-    channel: &Channel,
+    wanted: Option<Publishing>,
 ) -> anyhow::Result<()> {
     let tell = async |command: ChannelCommand| {
         let told = handle.ask(entity.clone(), Command::Channel(command), by()?);
         told.await.map(drop).map_err(anyhow::Error::from)
     };
-    let (publishing, is_left) = match channel.publishing(id)? {
+    let (publishing, is_left) = match wanted {
         Some(publishing) => (Some(publishing), false),
         None => {
             let left = left_published(handle, id).await;
@@ -389,6 +421,31 @@ mod tests {
             }
             assert!(scene.is_told(episode).await, "{episode}");
             // One exception says it of all numbers.
+            assert!(scene.wrong_minutes().await > 1_000_000);
+            scene.starts_with(&with).await;
+            assert!(!scene.is_told(episode).await, "{episode} is over");
+            assert_eq!(scene.wrong_minutes().await, 10);
+        }
+        scene.node.stop().await;
+    }
+
+    /// The same of a channel of which nothing at all is configured any more.
+    #[tokio::test]
+    async fn a_channel_that_is_gone_is_an_exception_until_it_is_back() {
+        let scene = Scene::start().await;
+        let (with, gone) = (
+            published(PLACES),
+            Config::parse(Path::new("c.toml"), "").unwrap(),
+        );
+        assert_eq!(gone.channels.len(), 0);
+        scene.starts_with(&with).await;
+        scene.starts_with(&gone).await;
+        assert!(!scene.is_told(1).await, "it was only observed");
+        let active = ChannelCommand::SetMode(ChannelMode::Active);
+        scene.tell(active).await.unwrap();
+        for episode in [1, 2] {
+            scene.starts_with(&gone).await;
+            assert!(scene.is_told(episode).await, "{episode}");
             assert!(scene.wrong_minutes().await > 1_000_000);
             scene.starts_with(&with).await;
             assert!(!scene.is_told(episode).await, "{episode} is over");

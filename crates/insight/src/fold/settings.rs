@@ -100,7 +100,8 @@ impl Folding<'_> {
             SystemEvent::KeyCreated { .. }
             | SystemEvent::KeyRevoked { .. }
             | SystemEvent::EndpointSet { .. }
-            | SystemEvent::EndpointRemoved { .. } => Ok(()),
+            | SystemEvent::EndpointRemoved { .. }
+            | SystemEvent::ChannelNamed { .. } => Ok(()),
         }
     }
 }

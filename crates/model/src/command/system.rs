@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ExceptionCommand;
 use crate::v1::Scope;
-use crate::{CredentialId, Timestamp};
+use crate::{ChannelId, CredentialId, Timestamp};
 
 /// Commands for `system:{n}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,4 +51,10 @@ pub enum SystemCommand {
     },
     ReadQuarantine,
     Exception(ExceptionCommand),
+    /// A channel is connected: it is remembered by its name, whatever the configuration says later.
+    NameChannel {
+        channel: ChannelId,
+    },
+    /// A read: every channel that was ever connected, as `Channels`.
+    ReadChannels,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ExceptionClosed, ExceptionNoted, ExceptionOpened};
-use crate::{CredentialId, Timestamp};
+use crate::{ChannelId, CredentialId, Timestamp};
 
 /// What a key may do; each includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +59,10 @@ pub enum SystemEvent {
     ExceptionOpened(ExceptionOpened),
     ExceptionClosed(ExceptionClosed),
     ExceptionNoted(ExceptionNoted),
+    /// A channel was connected for the first time.
+    ChannelNamed {
+        channel: ChannelId,
+    },
 }
 
 /// The kind of exception as which a quarantine is listed, in `docs/exceptions.md`.

@@ -146,4 +146,5 @@ samples!(answers, Answer {
         })),
     ],
     InBulk => [Answer::InBulk(Some(at(7))), Answer::InBulk(None)],
+    Channels => [Answer::Channels(vec![order().channel])],
 });

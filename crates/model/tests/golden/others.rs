@@ -236,6 +236,7 @@ samples!(system_events, SystemEvent {
     ExceptionOpened => [SystemEvent::ExceptionOpened(exception_opened())],
     ExceptionClosed => [SystemEvent::ExceptionClosed(exception_closed())],
     ExceptionNoted => [SystemEvent::ExceptionNoted(exception_noted())],
+    ChannelNamed => [SystemEvent::ChannelNamed { channel: order().channel }],
 });
 
 samples!(events, Event {
