@@ -375,7 +375,7 @@ fn room(what: &str, len: usize) -> Result<(), Rejection> {
 mod tests {
     use crossdock_model::command::{ExceptionCommand, SystemCommand};
     use crossdock_model::v1::{self, ExceptionKey, Scope};
-    use crossdock_model::{Answer, Command, CredentialId, Rejection};
+    use crossdock_model::{Answer, ChannelId, Command, CredentialId, Rejection};
 
     use crate::testing::Scene;
 
