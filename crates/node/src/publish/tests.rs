@@ -180,6 +180,20 @@ fn publishing() -> Publishing {
     }
 }
 
+/// What a channel is told until it is published to.
+fn connecting(connector: &str, publishing: Publishing) -> [ChannelCommand; 3] {
+    let settings = ChannelSettings {
+        connector: connector.to_owned(),
+        sale: Sale::AlreadySold,
+        map_by_sku: true,
+    };
+    [
+        ChannelCommand::Connect(settings),
+        ChannelCommand::PublishAs(Box::new(publishing)),
+        ChannelCommand::SetMode(ChannelMode::Active),
+    ]
+}
+
 struct Scene {
     journal: Arc<MemoryJournal>,
     shop: Arc<Shop>,
@@ -270,17 +284,7 @@ impl Scene {
     }
 
     async fn connect(&self, channel: ChannelId, publishing: Publishing) {
-        let settings = ChannelSettings {
-            connector: "shopify".to_owned(),
-            sale: Sale::AlreadySold,
-            map_by_sku: true,
-        };
-        let steps = [
-            ChannelCommand::Connect(settings),
-            ChannelCommand::PublishAs(Box::new(publishing)),
-            ChannelCommand::SetMode(ChannelMode::Active),
-        ];
-        for step in steps {
+        for step in connecting("shopify", publishing) {
             let channel = EntityId::Channel(channel.clone());
             self.ask(channel, Command::Channel(step)).await;
         }

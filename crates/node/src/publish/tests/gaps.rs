@@ -121,7 +121,12 @@ impl Process {
     }
 
     async fn set_up(&self, writes: Writes) {
-        for step in connecting(writes) {
+        let publishing = Publishing {
+            writes,
+            call_for: Duration::from_s(2),
+            ..publishing()
+        };
+        for step in connecting("shopify", publishing) {
             let channel = EntityId::Channel(shop_id());
             self.ask(channel, Command::Channel(step)).await.unwrap();
         }
@@ -202,24 +207,6 @@ fn records(journal: &MemoryJournal, number: usize) -> usize {
     frames
         .filter(|stored| stored.frame.entity == entity)
         .count()
-}
-
-fn connecting(writes: Writes) -> [ChannelCommand; 3] {
-    let settings = ChannelSettings {
-        connector: "shopify".to_owned(),
-        sale: Sale::AlreadySold,
-        map_by_sku: true,
-    };
-    let publishing = Publishing {
-        writes,
-        call_for: Duration::from_s(2),
-        ..publishing()
-    };
-    [
-        ChannelCommand::Connect(settings),
-        ChannelCommand::PublishAs(Box::new(publishing)),
-        ChannelCommand::SetMode(ChannelMode::Active),
-    ]
 }
 
 fn bucket(number: usize) -> EntityId {

@@ -177,17 +177,7 @@ impl Seat {
             call_for: Duration::from_s(15),
             ..publishing()
         };
-        let settings = ChannelSettings {
-            connector: "amazon".to_owned(),
-            sale: Sale::AlreadySold,
-            map_by_sku: true,
-        };
-        let steps = [
-            ChannelCommand::Connect(settings),
-            ChannelCommand::PublishAs(Box::new(publishing)),
-            ChannelCommand::SetMode(ChannelMode::Active),
-        ];
-        for step in steps {
+        for step in connecting("amazon", publishing) {
             let channel = EntityId::Channel(shop_id());
             process.ask(channel, Command::Channel(step)).await;
         }
