@@ -445,6 +445,8 @@ async fn points_that_nobody_claims_any_more_are_used_at_once() {
     let mut turn = Spend::new(&scene.purse, 1_000, 0, &time).turn();
     clock.advance(Duration::from_s(5));
     assert!(!turn.try_take(), "one point is not there yet");
+    // All that what is urgent may take of what is claimed.
+    assert!(scene.purse.budget().take_urgent(500, clock.now()));
     for number in 0..SKUS {
         scene.adjust(number, -1).await;
     }

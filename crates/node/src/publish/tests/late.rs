@@ -40,6 +40,9 @@ async fn what_is_begun_late_is_begun_anew() {
         scene.shows(|_| 50).await;
         scene.should_show(&shop_id(), |should| should == 50).await;
         scene.purse.budget().claim(POINTS);
+        // All that what is urgent may take of it.
+        let half = scene.purse.budget().take_urgent(POINTS / 2, clock.now());
+        assert!(half, "nothing was taken before");
         scene.adjust(3, -1).await;
         testing::until("it waits", async || scene.is_offered()).await;
         let before = scene.last_call_of(3);
