@@ -14,8 +14,9 @@ use crate::budget::Budget;
 const REST_MIN: Duration = Duration::from_s(1);
 /// Longest such pause.
 const REST_MAX: Duration = Duration::from_minutes(15);
-/// Refused numbers of which the pause is remembered after it is over.
-const RESTS_MAX: usize = 10_000;
+/// Refused numbers of which the pause is remembered after it is over: a shop may refuse all that it does not stock at one of
+/// its places.
+const RESTS_MAX: usize = 200_000;
 /// First time for which a number is passed over that was in a call without an answer; it doubles with each such call.
 const PASSED_MIN: Duration = Duration::from_s(1);
 /// Longest such time.
@@ -297,11 +298,11 @@ impl Desk {
             }
             Ended::Failed => self.pass_over(number, now),
             Ended::Refused => {
+                let known = self.rests.get(number).map_or(0, |rest| rest.refusals);
                 if self.rests.len() >= RESTS_MAX {
                     // Those that are over begin with a short pause if they are refused again.
                     self.rests.retain(|_, rest| rest.until > now);
                 }
-                let known = self.rests.get(number).map_or(0, |rest| rest.refusals);
                 let rest = Rest {
                     refusals: known + 1,
                     until: now + doubled(REST_MIN, known, REST_MAX),
@@ -628,6 +629,26 @@ mod tests {
             let due = now + Duration::from_ms(pause);
             assert_eq!(desk.next_due(now), Some(due));
             now = due;
+        }
+    }
+
+    /// However many are refused, each rests longer the next time; where there are more than are remembered, this one does.
+    #[test]
+    fn many_refused_numbers_rest_longer_each_time() {
+        for count in [10_001, RESTS_MAX + 1] {
+            let (mut desk, _) = desk(1);
+            let ids: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+            for id in &ids {
+                desk.ended(&number(id), Ended::Refused, ms(0));
+            }
+            let last = number(&ids[count - 1]);
+            desk.ended(&last, Ended::Refused, ms(1_000));
+            assert!(!desk.may_go(&last, ms(2_999)), "{count}");
+            assert!(desk.may_go(&last, ms(3_000)), "{count}");
+            if count < RESTS_MAX {
+                desk.ended(&number("0"), Ended::Refused, ms(3_000));
+                assert!(!desk.may_go(&number("0"), ms(4_999)), "{count}");
+            }
         }
     }
 
