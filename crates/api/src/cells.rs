@@ -51,23 +51,22 @@ pub(crate) enum Column {
 /// A line of a file: its number, and its value or what is wrong with it.
 pub(crate) type FileLine = (u64, Result<Value, String>);
 
-/// Reads CSV with a head line into JSON objects. Empty cells are left out.
-pub(crate) fn read(body: &[u8], columns: &[(&str, Column)]) -> Vec<FileLine> {
+/// Reads CSV with a head line into JSON objects, one after the other. Empty cells are left out.
+pub(crate) fn read(body: &[u8], columns: &[(&str, Column)], mut each: impl FnMut(FileLine)) {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(body);
     let head: Vec<String> = match reader.headers() {
         Ok(head) => head.iter().map(|name| name.trim().to_owned()).collect(),
-        Err(error) => return vec![(1, Err(error.to_string()))],
+        Err(error) => return each((1, Err(error.to_string()))),
     };
     let unknown = head.iter().find(|name| column(columns, name).is_none());
     if let Some(name) = unknown {
         let known: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let what = format!("unknown column {name:?}; known are {}", known.join(", "));
-        return vec![(1, Err(what))];
+        return each((1, Err(what)));
     }
-    let mut lines = Vec::new();
     for record in reader.records() {
-        lines.push(match record {
+        each(match record {
             Ok(record) => {
                 let line = record.position().map_or(0, csv::Position::line);
                 (line, object(&record, &head, columns))
@@ -78,19 +77,17 @@ pub(crate) fn read(body: &[u8], columns: &[(&str, Column)]) -> Vec<FileLine> {
             }
         });
     }
-    lines
 }
 
-/// Reads JSON Lines. Blank lines are left out.
-pub(crate) fn read_json(body: &[u8]) -> Vec<FileLine> {
+/// Reads JSON Lines, one after the other. Blank lines are left out.
+pub(crate) fn read_json(body: &[u8], each: impl FnMut(FileLine)) {
     let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let filled = (1..).zip(lines).filter(|(_, line)| !line.is_empty());
-    filled
-        .map(|(number, line)| {
-            let read = serde_json::from_slice(line);
-            (number, read.map_err(|error| format!("not JSON: {error}")))
-        })
-        .collect()
+    let read = filled.map(|(number, line)| {
+        let read = serde_json::from_slice(line);
+        (number, read.map_err(|error| format!("not JSON: {error}")))
+    });
+    read.for_each(each);
 }
 
 fn column(columns: &[(&str, Column)], name: &str) -> Option<Column> {
@@ -179,7 +176,14 @@ mod tests {
             ("components", Column::Components),
         ];
         let text = "sku,on_hand,components\nA,5,\nB,five,\n\"C\",,X:1; Y:2\nD,1,,,\n";
-        let lines = read(text.as_bytes(), &columns);
+        let lines = |text: &str| {
+            let mut lines = Vec::new();
+            read(text.as_bytes(), &columns, |line| lines.push(line));
+            lines
+        };
+        let unknown = lines("sku,colour\n");
+        assert!(unknown[0].1.as_ref().unwrap_err().contains("colour"));
+        let lines = lines(text);
         let numbers: Vec<u64> = lines.iter().map(|(line, _)| *line).collect();
         assert_eq!(numbers, [2, 3, 4, 5]);
         assert_eq!(
@@ -190,7 +194,5 @@ mod tests {
         let kit = lines[2].1.as_ref().unwrap();
         assert_eq!(kit["components"][1]["units_per_kit"], 2);
         assert!(lines[3].1.is_err());
-        let unknown = read(b"sku,colour\n", &columns);
-        assert!(unknown[0].1.as_ref().unwrap_err().contains("colour"));
     }
 }

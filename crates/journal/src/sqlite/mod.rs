@@ -117,7 +117,7 @@ impl SqliteOptions {
             synchronous: Synchronous::Full,
             hot_days: 30,
             index_entries_max: 1 << 18,
-            cache_bytes_max: 64 << 20,
+            cache_bytes_max: 16 << 20,
             block_bytes_max: 64 << 20,
             wal_bytes_max: 64 << 20,
             delete_commits_max: 256,

@@ -60,6 +60,8 @@ pub(super) fn encode(at: Timestamp, groups: &[Group<'_>]) -> (Vec<u8>, Vec<u8>) 
     }
     let crc = heads_crc(at, &heads);
     heads.extend_from_slice(&crc.to_le_bytes());
+    // They are kept for a while.
+    frames.shrink_to_fit();
     (heads, frames)
 }
 

@@ -98,10 +98,9 @@ async fn start(
         Begun::Known(job) => job,
         Begun::New(at_work) => {
             let job = Arc::clone(&at_work.job);
-            let lines = read(&kind, &headers, &body);
-            job.found(lines.len());
+            let lines = read(&kind, &headers, &body, &job);
             // On its own: a caller who hangs up does not break it off.
-            tokio::spawn(work(asking.of(Class::Import), hash, kind, at_work, lines));
+            tokio::spawn(work(asking.of(Class::Import), hash, at_work, lines));
             job
         }
     };
@@ -133,52 +132,12 @@ async fn show(asking: Asking, Path(id): Path<String>) -> Answered<Doc<ImportDoc>
     Ok(Doc::read(job.doc()))
 }
 
-fn read(kind: &Kind, headers: &HeaderMap, body: &[u8]) -> Vec<FileLine> {
-    let named = headers.get(header::CONTENT_TYPE);
-    let named = named.and_then(|value| value.to_str().ok()).unwrap_or("");
-    match named.contains("json") {
-        true => cells::read_json(body),
-        false => cells::read(body, kind.columns()),
-    }
-}
-
-/// A file that is imported.
-struct Import {
-    asking: Asking,
-    hash: u64,
-    now: Timestamp,
-    job: Arc<Job>,
-    /// SKUs that its good lines define.
-    defined: BTreeSet<SkuId>,
-    brought: Brought,
-    patience: Patience,
-}
-
-async fn work(asking: Asking, hash: u64, kind: Kind, at_work: AtWork, lines: Vec<FileLine>) {
-    let job = Arc::clone(&at_work.job);
-    let lines = good(&kind, &job, lines);
-    let defined = lines.iter().filter_map(|(_, line)| line.defines());
-    let import = Arc::new(Import {
-        hash,
-        now: asking.now(),
-        job,
-        defined: defined.cloned().collect(),
-        brought: Brought::default(),
-        patience: Patience::new(asking.state.limits.import_patience),
-        asking,
-    });
-    let (kits, plain): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, line)| line.is_kit());
-    for lines in [plain, kits] {
-        each(&import, lines).await;
-    }
-    import.brought.finish(&import.asking.state.handle).await;
-    at_work.finish();
-}
-
-/// The lines that can be read and say something of their own; the others are bad.
-fn good(kind: &Kind, job: &Job, lines: Vec<FileLine>) -> Vec<(u64, Line)> {
-    let (mut good, mut told) = (Vec::new(), BTreeMap::new());
-    for (number, value) in lines {
+/// The lines that can be read and say something of their own; the others are bad. One at a time: as it stands in the file a
+/// line takes a multiple of what it says.
+fn read(kind: &Kind, headers: &HeaderMap, body: &[u8], job: &Job) -> Vec<(u64, Line)> {
+    let (mut good, mut told, mut count) = (Vec::new(), BTreeMap::new(), 0);
+    let each = |(number, value): FileLine| {
+        count += 1;
         let line = value
             .map_err(|what| ApiError::invalid("line", what))
             .and_then(|value| Line::read(kind, value))
@@ -197,8 +156,47 @@ fn good(kind: &Kind, job: &Job, lines: Vec<FileLine>) -> Vec<(u64, Line)> {
             Ok(line) => good.push((number, line)),
             Err(error) => job.failed(LineError::of(number, &error)),
         }
+    };
+    let named = headers.get(header::CONTENT_TYPE);
+    let named = named.and_then(|value| value.to_str().ok()).unwrap_or("");
+    match named.contains("json") {
+        true => cells::read_json(body, each),
+        false => cells::read(body, kind.columns(), each),
     }
+    job.found(count);
     good
+}
+
+/// A file that is imported.
+struct Import {
+    asking: Asking,
+    hash: u64,
+    now: Timestamp,
+    job: Arc<Job>,
+    /// SKUs that its good lines define.
+    defined: BTreeSet<SkuId>,
+    brought: Brought,
+    patience: Patience,
+}
+
+async fn work(asking: Asking, hash: u64, at_work: AtWork, mut lines: Vec<(u64, Line)>) {
+    let job = Arc::clone(&at_work.job);
+    let defined = lines.iter().filter_map(|(_, line)| line.defines());
+    let import = Arc::new(Import {
+        hash,
+        now: asking.now(),
+        job,
+        defined: defined.cloned().collect(),
+        brought: Brought::default(),
+        patience: Patience::new(asking.state.limits.import_patience),
+        asking,
+    });
+    let kits: Vec<_> = lines.extract_if(.., |(_, line)| line.is_kit()).collect();
+    for lines in [lines, kits] {
+        each(&import, lines).await;
+    }
+    import.brought.finish(&import.asking.state.handle).await;
+    at_work.finish();
 }
 
 async fn each(import: &Arc<Import>, lines: Vec<(u64, Line)>) {
