@@ -15,7 +15,7 @@ use support::{SECRET, Server, Setup, metric, settled, stock, until};
 /// A seller whose lists of orders tell nothing as long as a test runs, so that what is known came by notifications.
 struct World {
     market: Arc<Market>,
-    _setup: Setup,
+    setup: Setup,
     server: Server,
 }
 
@@ -34,7 +34,7 @@ impl World {
         stock(&server, None, &[("TEE", 10)]).await;
         Self {
             market: seat.market,
-            _setup: setup,
+            setup,
             server,
         }
     }
@@ -133,6 +133,33 @@ async fn an_order_is_read_again_however_it_is_told_to_have_changed() {
     world.exception("cancel_asked").await;
     let known = world.server.get("/v1/orders?channel=market").await;
     assert_eq!(known["items"].as_array().unwrap().len(), 1, "{known}");
+}
+
+/// What an account shows and sells is read before anything is published to it: every change is named, and none is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observed_account_is_read_and_every_change_is_named() {
+    let world = World::start().await;
+    let listing = "/v1/channels/market/listings/TEE";
+    let map = json!({ "sku": "TEE" });
+    world.server.done("PUT", listing, map).await;
+    let shown = || {
+        let shown = world.market.with(|account, now| account.shown("TEE", now));
+        shown.unwrap().to_string()
+    };
+    let named = async || {
+        let preview = ["channel", "publish", "--channel", "market", "--preview"];
+        let (_, out, _) = world.setup.crossdock(&preview);
+        let mut lines = out.lines().map(str::split_whitespace);
+        let row = lines.find_map(|mut row| (row.next() == Some("TEE")).then_some(row));
+        let shows = row.and_then(|mut row| row.nth(1));
+        out.contains("1 number would change") && shows == Some(&*shown())
+    };
+    until("the preview tells what is shown", named).await;
+    let order = world.buy();
+    world.told(&notification("n-1", &order)).await;
+    settled(&world.server, &format!("market:{order}"), &["reserved"]).await;
+    until("the preview tells what is left", named).await;
+    assert_eq!(shown(), "9");
 }
 
 #[tokio::test(flavor = "multi_thread")]

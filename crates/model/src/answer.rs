@@ -239,6 +239,8 @@ pub struct NumberView {
     pub wrong_since: Option<Timestamp>,
     /// Whether the channel counts it there, as far as is known: else it has no number.
     pub is_tracked: bool,
+    /// Nothing is done about it: it is right, or the channel is only observed.
+    pub rests: bool,
 }
 
 /// A call to a channel about one number.

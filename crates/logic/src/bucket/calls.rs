@@ -355,16 +355,17 @@ fn lost((listing, place): &NumberId) -> BucketEvent {
     }
 }
 
+/// Whether numbers are sent.
 pub(super) fn is_published(publishing: &Publishing) -> bool {
     publishing.mode != ChannelMode::Observed
 }
 
 /// What is to be done about a number. A channel that is only observed is only asked what it shows.
 pub(super) fn act(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Act {
-    match place.slot.act(&target.want(), now) {
-        _ if !place.is_tracked() => Act::Nothing,
-        Act::Set { .. } if !is_published(publishing) => Act::Nothing,
-        act => act,
+    match (place.is_tracked(), is_published(publishing)) {
+        (false, _) => Act::Nothing,
+        (true, false) => place.slot.look(now),
+        (true, true) => place.slot.act(&target.want(), now),
     }
 }
 

@@ -11,6 +11,7 @@ use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, SkuId, SourceId, Timestamp,
 };
 
+use super::calls::is_published;
 use super::leaving::{leaving, shown_there};
 use super::state::{BucketState, Heard, Listing, Place};
 use crate::decider::Asked;
@@ -128,6 +129,7 @@ impl BucketState {
         let EntityId::Bucket(channel, _) = asked.id else {
             return Answer::Numbers(Vec::new());
         };
+        let is_published = self.publishing.as_deref().is_some_and(is_published);
         let mut views = Vec::new();
         for (listing, known) in &self.listings {
             let targets = self.targets(channel, listing);
@@ -146,6 +148,7 @@ impl BucketState {
                     should: slot.map_or(target.map(|target| target.units), should),
                     wrong_since: slot.and_then(Slot::wrong_since),
                     is_tracked: place.is_none_or(Place::is_tracked),
+                    rests: !is_published || slot.is_some_and(Slot::is_settled),
                 });
             }
         }

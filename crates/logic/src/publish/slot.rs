@@ -217,6 +217,16 @@ impl Slot {
         }
     }
 
+    /// What is to be done about a number that nobody sets: it is asked for where it is not known what the channel shows.
+    #[must_use]
+    pub fn look(&self, now: Timestamp) -> Act {
+        let is_known = self.shown.is_some() && !self.is_stale && !self.is_in_doubt(now);
+        match is_known || self.open.flight.is_some() {
+            true => Act::Nothing,
+            false => Act::Read,
+        }
+    }
+
     /// Units that should be shown, with what was sold unseen taken off.
     #[must_use]
     pub fn should(&self, want: &Want<'_>) -> u32 {

@@ -93,6 +93,7 @@ pub fn number_view() -> NumberView {
         should: Some(4),
         wrong_since: Some(at(6)),
         is_tracked: true,
+        rests: true,
     }
 }
 

@@ -124,6 +124,12 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         );
         let count = document["items"].as_array().map_or(0, Vec::len) as u64;
         out.line(format_args!("{} would change", many(count, "number")));
+        let unread = document["items"].as_array().into_iter().flatten();
+        let unread = unread.filter(|number| number["shown"].is_null()).count() as u64;
+        if unread > 0 {
+            let unread = many(unread, "number");
+            out.line(format_args!("not read yet: {unread}; look again later"));
+        }
         out.line(format_args!(
             "kept back of each listing: {}",
             kept_back(&document["buffer"])

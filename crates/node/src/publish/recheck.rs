@@ -88,12 +88,13 @@ impl Publisher {
     }
 }
 
-/// Whether nothing is to be done about it, or nothing can be, and the channel said so before then.
+/// Whether nothing is done about it, or nothing can be, and the channel said before then what it shows. Of a channel that is
+/// only observed that is every number: what it would be changed from is what it shows.
 fn is_settled(view: &NumberView, before: Timestamp) -> bool {
     let is_quiet = view.stated_at.is_some_and(|at| at <= before);
     // What the channel does not count it may count again.
-    let is_right = view.wrong_since.is_none() || !view.is_tracked;
-    is_right && view.should.is_some() && is_quiet
+    let rests = view.rests || !view.is_tracked;
+    rests && view.should.is_some() && is_quiet
 }
 
 #[cfg(test)]
@@ -103,15 +104,15 @@ mod tests {
 
     use super::*;
 
-    /// (since when it is wrong, whether the channel counts it, when that was said, whether it is looked at)
+    /// (whether nothing is done about it, whether the channel counts it, when that was said, whether it is looked at)
     #[test]
-    fn what_is_right_or_not_counted_is_looked_at() {
-        for (wrong_since, is_tracked, stated_at, expected) in [
-            (None, true, 5, true),
-            (None, true, 6, false),
-            (Some(4), true, 5, false),
-            (Some(4), false, 5, true),
-            (None, false, 6, false),
+    fn what_rests_or_is_not_counted_is_looked_at() {
+        for (rests, is_tracked, stated_at, expected) in [
+            (true, true, 5, true),
+            (true, true, 6, false),
+            (false, true, 5, false),
+            (false, false, 5, true),
+            (true, false, 6, false),
         ] {
             let view = NumberView {
                 listing: ListingId::new("inventory_item:77").unwrap(),
@@ -120,8 +121,9 @@ mod tests {
                 shown: None,
                 stated_at: Some(Timestamp::from_ms(stated_at)),
                 should: Some(3),
-                wrong_since: wrong_since.map(Timestamp::from_ms),
+                wrong_since: Some(Timestamp::from_ms(4)),
                 is_tracked,
+                rests,
             };
             let is_looked_at = is_settled(&view, Timestamp::from_ms(5));
             assert_eq!(is_looked_at, expected, "{view:?}");

@@ -4,6 +4,7 @@ mod away;
 mod feeds;
 mod gaps;
 mod late;
+mod observed;
 mod operations;
 mod seat;
 mod slow;
@@ -13,6 +14,7 @@ use std::time::Duration as Wait;
 
 use crossdock_channels::{Calling, NumberSet, NumberShown, Numbers, SetOutcome};
 use crossdock_journal::{Batch, Frame, Journal, MemoryJournal, OwnerId, ShardWrite};
+use crossdock_model::answer::NumberView;
 use crossdock_model::command::{ChannelCommand, SkuCommand};
 use crossdock_model::v1::{
     Buffer, ChannelMode, ChannelPlace, ChannelSettings, ListingTarget, Publishing, Sale, Tracking,
@@ -187,10 +189,11 @@ fn connecting(connector: &str, publishing: Publishing) -> [ChannelCommand; 3] {
         sale: Sale::AlreadySold,
         map_by_sku: true,
     };
+    let mode = publishing.mode;
     [
         ChannelCommand::Connect(settings),
         ChannelCommand::PublishAs(Box::new(publishing)),
-        ChannelCommand::SetMode(ChannelMode::Active),
+        ChannelCommand::SetMode(mode),
     ]
 }
 
@@ -314,6 +317,12 @@ impl Scene {
 
     /// Waits until what a channel should show of each is known, and is that.
     async fn should_show(&self, channel: &ChannelId, units: impl Fn(u32) -> bool) {
+        let is_so = |_, view: &NumberView| view.should.is_some_and(&units);
+        self.views_are(channel, is_so).await;
+    }
+
+    /// Waits until that is so of what is known of each of a channel's numbers.
+    async fn views_are(&self, channel: &ChannelId, is_it: impl Fn(usize, &NumberView) -> bool) {
         for number in 0..SKUS {
             let bucket = EntityId::Bucket(channel.clone(), bucket_of(&listing(number)));
             let is_so = async || {
@@ -323,7 +332,7 @@ impl Scene {
                     return false;
                 };
                 let mut views = views.iter();
-                views.any(|view| view.listing == listing(number) && view.should.is_some_and(&units))
+                views.any(|view| view.listing == listing(number) && is_it(number, view))
             };
             testing::until(&format!("{channel} hears of {number}"), is_so).await;
         }

@@ -12,7 +12,7 @@ mod trouble;
 
 use std::collections::BTreeSet;
 
-use crossdock_model::answer::{NumberCall, NumberCallKind, Seen};
+use crossdock_model::answer::{NumberCall, NumberCallKind, NumberView, Seen};
 use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
     Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, DriftClass, Kit, ListingMode,
@@ -200,6 +200,16 @@ impl Shop {
         };
         self.confirm(call);
         units.into()
+    }
+
+    /// What is known of listing 1.
+    fn view(&mut self) -> NumberView {
+        let looked = self.0.ask(Command::Bucket(BucketCommand::LookNumbers));
+        let Ok(Answer::Numbers(views)) = looked else {
+            panic!("{looked:?}");
+        };
+        let mut views = views.into_iter();
+        views.find(|view| view.listing == listing("1")).unwrap()
     }
 
     /// The calls, whenever what they tell of has changed.
@@ -398,11 +408,20 @@ fn what_only_orders_name_is_no_number() {
 
 #[test]
 fn nothing_is_published_to_an_observed_channel_or_without_a_count() {
-    let mut shop = Shop::new(publishing(ChannelMode::Observed, Writes::CompareAndSet));
-    shop.say("A", 1, 10, &[]);
-    assert_eq!(shop.begin(), [NumberCallKind::Read]);
-    shop.reads(99);
-    assert_eq!((shop.offers(), shop.begin()), (Vec::new(), Vec::new()));
+    for writes in [Writes::CompareAndSet, Writes::Absolute] {
+        let mut shop = Shop::new(publishing(ChannelMode::Observed, writes));
+        shop.say("A", 1, 10, &[]);
+        assert_eq!(shop.begin(), [NumberCallKind::Read]);
+        shop.reads(99);
+        assert_eq!((shop.offers(), shop.begin()), (Vec::new(), Vec::new()));
+        let view = shop.view();
+        assert_eq!((view.shown, view.rests), (Some(99), true), "{writes:?}");
+        shop.tell(BucketCommand::Publish(Box::new(Publishing {
+            version: 2,
+            ..publishing(ChannelMode::Active, writes)
+        })));
+        assert!(!shop.view().rests);
+    }
     let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
     shop.say_stock(PublishedStock {
         ats: Vec::new(),
@@ -520,17 +539,6 @@ fn a_listing_beside_another_is_looked_at_when_that_one_comes_or_goes() {
     shop.shows(10);
     shop.0.pass(Duration::from_minutes(1));
     shop.say("A", 2, 30, &[]);
-    let since = |shop: &mut Shop| {
-        let looked = shop.0.ask(Command::Bucket(BucketCommand::LookNumbers));
-        let Ok(Answer::Numbers(views)) = looked else {
-            panic!("{looked:?}");
-        };
-        let mut views = views.into_iter();
-        views
-            .find(|view| view.listing == listing("1"))
-            .unwrap()
-            .wrong_since
-    };
     let wrong_for = Duration::from_minutes(10);
     for command in [
         BucketCommand::Map {
@@ -543,7 +551,7 @@ fn a_listing_beside_another_is_looked_at_when_that_one_comes_or_goes() {
     ] {
         shop.0.pass(Duration::from_minutes(1));
         shop.tell(command);
-        let since = since(&mut shop).unwrap();
+        let since = shop.view().wrong_since.unwrap();
         assert_eq!(since, shop.0.now, "it waits from now on");
         assert_eq!(shop.0.deadline(), Some(since + wrong_for));
     }

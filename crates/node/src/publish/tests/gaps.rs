@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossdock_channels::Orders;
-use crossdock_model::answer::NumberView;
 
 use super::*;
 

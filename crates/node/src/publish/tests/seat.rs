@@ -1,7 +1,6 @@
 //! A node that publishes to a seller's account over loopback, whose feeds are worked on when the test says so.
 
 use crossdock_channels::amazon::{Operation, Rates, Seller};
-use crossdock_model::answer::NumberView;
 use crossdock_model::v1::ShownLevel;
 use crossdock_sim::amazon::{self, Faults, Listing, Market};
 use tokio::net::TcpListener;
