@@ -118,6 +118,8 @@ pub enum Inbound {
     Reread {
         /// The order.
         order: ExternalId,
+        /// When, by the channel's clock.
+        changed_at: Timestamp,
     },
     /// A topic we know and need not act on.
     Nothing {

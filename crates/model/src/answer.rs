@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1::{
     Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, DriftClass,
-    ListingMode, ListingTarget, LocationFacts, OrderStatus, Polled, PublishedStock, Publishing,
+    ListingMode, ListingTarget, LocationFacts, OrderChange, OrderStatus, Polled, PublishedStock, Publishing,
     ReportKind, Scope, ShownLevel, Take, Tracking,
 };
 use crate::{
@@ -197,6 +197,8 @@ pub enum Answer {
     InBulk(Option<Timestamp>),
     /// Every channel that was ever connected.
     Channels(Vec<ChannelId>),
+    /// Orders that have changed and were not read since.
+    Changes(Vec<OrderChange>),
 }
 
 /// How what a channel says it shows fits what is known.

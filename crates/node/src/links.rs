@@ -13,6 +13,7 @@ use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
 use crossdock_channels::{Bulk, Numbers, Orders, Secret};
 use crossdock_model::{ChannelId, Duration};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
+use tokio::sync::Notify;
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
 use crate::rates::{AccountRates, ShopPoints};
@@ -153,6 +154,8 @@ pub struct Link {
     pub waits: Waits,
     /// How far they are read.
     pub reached: Reached,
+    /// Told when the channel says that an order has changed, once that is noted.
+    pub changed: Notify,
 }
 
 impl Link {
@@ -237,6 +240,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
         },
         waits: Waits::default(),
         reached: Reached::default(),
+        changed: Notify::default(),
     })
 }
 
@@ -309,5 +313,6 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         },
         waits: Waits::default(),
         reached: Reached::default(),
+        changed: Notify::default(),
     })
 }

@@ -1,7 +1,7 @@
 //! Notifications: what has changed, told at least once, in any order, late. An order is read again then; what the
 //! notification says of it is not believed.
 
-use crossdock_model::ExternalId;
+use crossdock_model::{ExternalId, Timestamp};
 use serde_json::Value;
 
 use super::map::parse;
@@ -96,8 +96,11 @@ fn order_change(root: &Part<'_>) -> Result<Inbound, MapError> {
     if by.as_deref() == Some("AFN") {
         return Ok(Inbound::Nothing { why: AMAZON_SHIPS });
     }
+    let at_ms = root.need("EventTime")?.instant()?.as_ms();
     Ok(Inbound::Reread {
         order: change.need("AmazonOrderId")?.typed::<ExternalId>()?,
+        // The order's own time has whole seconds.
+        changed_at: Timestamp::from_ms(at_ms - at_ms.rem_euclid(1_000)),
     })
 }
 

@@ -354,7 +354,7 @@ fn order_change(by: &str) -> Value {
         "NotificationVersion": "1.0",
         "NotificationType": "ORDER_CHANGE",
         "PayloadVersion": "1.0",
-        "EventTime": "2026-11-02T08:30:01Z",
+        "EventTime": "2026-11-02T08:30:01.753Z",
         "Payload": { "OrderChangeNotification": {
             "NotificationLevel": "OrderLevel",
             "AmazonOrderId": "305-1234567-0000001",
@@ -387,8 +387,11 @@ fn an_order_that_changed_is_read_again() {
         lambda,
     ];
     for body in all {
-        let order = "305-1234567-0000001".parse().unwrap();
-        assert_eq!(notified(&body), Ok(Inbound::Reread { order }), "{body}");
+        let reread = Inbound::Reread {
+            order: "305-1234567-0000001".parse().unwrap(),
+            changed_at: timestamp("2026-11-02T08:30:01Z").unwrap(),
+        };
+        assert_eq!(notified(&body), Ok(reread), "{body}");
         let id = delivery_id(NOTIFICATION, body.to_string().as_bytes());
         assert_eq!(id.as_deref(), Ok("n-1"), "{body}");
     }

@@ -19,7 +19,9 @@ impl Folding<'_> {
             | ChannelEvent::AdoptionBegan { .. }
             | ChannelEvent::PublishingSet(_)
             | ChannelEvent::BucketTold { .. }
-            | ChannelEvent::Polled(_) => Ok(()),
+            | ChannelEvent::Polled(_)
+            | ChannelEvent::ChangeNoted(_)
+            | ChannelEvent::ChangesEnded(_) => Ok(()),
         }
     }
 

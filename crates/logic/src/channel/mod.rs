@@ -2,6 +2,7 @@
 //!
 //! An exception may be opened before the channel is connected: what came too early must be seen, not lost.
 
+mod changes;
 mod publishing;
 mod reading;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory, Pending};
 use crate::exceptions::OpenExceptions;
+use changes::Changes;
 use reading::Reading;
 
 pub use publishing::NOT_COUNTED;
@@ -34,6 +36,7 @@ pub struct ChannelState {
     /// Places that show numbers of ours, and those that did, until when: what they show is no count of anybody's.
     ours: BTreeMap<SourceId, Option<Timestamp>>,
     reading: Option<Reading>,
+    changes: Changes,
     pending: Pending,
 }
 
@@ -47,6 +50,7 @@ impl Default for ChannelState {
             publishing: None,
             ours: BTreeMap::new(),
             reading: None,
+            changes: Changes::default(),
             pending: Pending::default(),
         }
     }
@@ -79,6 +83,9 @@ impl Decider for ChannelState {
             ChannelCommand::SetMode(_)
             | ChannelCommand::BeginAdoption { .. }
             | ChannelCommand::Poll(_)
+            | ChannelCommand::NoteChange(_)
+            | ChannelCommand::LookChanges
+            | ChannelCommand::EndChanges(_)
                 if !connected =>
             {
                 return Err(Rejection::NotFound(asked.id.to_string()));
@@ -90,6 +97,9 @@ impl Decider for ChannelState {
                 older_than: *older_than,
             }),
             ChannelCommand::Poll(polled) => return self.poll(polled),
+            ChannelCommand::NoteChange(change) => return Ok(self.note_change(change)),
+            ChannelCommand::LookChanges => return Ok(self.look_changes()),
+            ChannelCommand::EndChanges(changes) => return Ok(self.end_changes(changes)),
             ChannelCommand::Exception(command) => {
                 self.exceptions.decide(command)?.map(ChannelEvent::from)
             }
@@ -150,6 +160,8 @@ impl Decider for ChannelState {
             }
             ChannelEvent::Polled(polled) => self.reading.get_or_insert_default().go_on(polled),
             ChannelEvent::BucketTold { effect } => drop(self.pending.end(*effect)),
+            ChannelEvent::ChangeNoted(change) => self.changes.note(change),
+            ChannelEvent::ChangesEnded(changes) => self.changes.end(changes),
         }
         Ok(())
     }

@@ -7,10 +7,11 @@ use crossdock_model::command::{
 };
 use crossdock_model::v1::{
     Buffer, ChannelEvent, ChannelMode, ChannelPlace, ChannelSettings, ExceptionKey, MeasuredLag,
-    Polled, Publishing, Sale, Writes,
+    OrderChange, Polled, Publishing, Sale, Writes,
 };
 use crossdock_model::{
-    Answer, Command, Duration, EntityId, Event, LocationId, Rejection, SkuId, SourceId, Timestamp,
+    Answer, Command, Duration, EntityId, Event, ExternalId, LocationId, Rejection, SkuId, SourceId,
+    Timestamp,
 };
 
 use super::publishing::OURS_MAX;
@@ -130,6 +131,42 @@ fn where_reading_stands_is_kept_once_and_told() {
     );
 }
 
+/// Each order is remembered once, as of its newest change, until it was read as of that.
+#[test]
+fn orders_that_changed_are_remembered_once_each_until_they_are_read() {
+    use ChannelCommand::{Connect, EndChanges, NoteChange};
+    let mut channel = Scene::new("channel:market");
+    let change = |order: &str, ms: i64| OrderChange {
+        order: ExternalId::new(order).unwrap(),
+        changed_at: Timestamp::from_ms(ms),
+    };
+    let early = channel.ask(Command::Channel(NoteChange(change("1", 5))));
+    assert!(matches!(early, Err(Rejection::NotFound(_))), "{early:?}");
+    check(
+        &mut channel,
+        vec![
+            (Connect(settings(Sale::AlreadySold)), 1),
+            (NoteChange(change("1", 5)), 1),
+            (NoteChange(change("1", 5)), 0),
+            (NoteChange(change("1", 4)), 0),
+            (NoteChange(change("2", 3)), 1),
+            (NoteChange(change("1", 6)), 1),
+            (EndChanges(vec![change("1", 5), change("3", 9)]), 0),
+        ],
+    );
+    let changes = |channel: &mut Scene| {
+        let looked = channel.ask(Command::Channel(ChannelCommand::LookChanges));
+        let Ok(Answer::Changes(changes)) = looked else {
+            panic!("{looked:?}");
+        };
+        changes
+    };
+    assert_eq!(changes(&mut channel), [change("2", 3), change("1", 6)]);
+    let ends = EndChanges(vec![change("1", 6), change("2", 3)]);
+    check(&mut channel, vec![(ends, 1)]);
+    assert_eq!(changes(&mut channel), []);
+}
+
 #[test]
 fn an_exception_is_open_once_and_counts_its_episodes() {
     use ChannelCommand::Exception;
@@ -186,6 +223,10 @@ fn layout_is_golden() {
         BeginAdoption { older_than },
         open,
         ChannelCommand::PublishAs(Box::new(publishing())),
+        ChannelCommand::NoteChange(OrderChange {
+            order: ExternalId::new("305-1").unwrap(),
+            changed_at: older_than,
+        }),
     ];
     check(&mut channel, steps.map(|step| (step, 1)).into());
     crate::golden::check(&channel.entity);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ExceptionCommand;
 use crate::v1::{
     CallOutcome, ChannelMode, ChannelSettings, ExceptionKey, ListingMode, ListingTarget,
-    MeasuredLag, Polled, PublishedStock, Publishing, ShownLevel,
+    MeasuredLag, OrderChange, Polled, PublishedStock, Publishing, ShownLevel,
 };
 use crate::{Duration, ListingId, LocationId, SkuId, SourceId, Timestamp};
 
@@ -38,6 +38,13 @@ pub enum ChannelCommand {
     Close {
         locations: Vec<LocationId>,
     },
+    /// It says that an order has changed. What is known already, or too much to be remembered, changes nothing: its lists
+    /// have that order too.
+    NoteChange(OrderChange),
+    /// A read: orders that have changed and were not read since, some of them, the oldest change first, as `Changes`.
+    LookChanges,
+    /// These were read, or need not be.
+    EndChanges(Vec<OrderChange>),
 }
 
 /// What is paused on a channel.

@@ -6,7 +6,7 @@ use super::{
     CallOutcome, Component, DriftClass, ExceptionClosed, ExceptionNoted, ExceptionOpened,
     ListingMode, PublishedStock, Publishing, Sale,
 };
-use crate::{Duration, ListingId, OrderId, SkuId, SourceId, Timestamp};
+use crate::{Duration, ExternalId, ListingId, OrderId, SkuId, SourceId, Timestamp};
 
 /// How far a channel is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +47,18 @@ pub enum ChannelEvent {
     },
     /// Its orders were read, and reading goes on from there.
     Polled(Polled),
+    /// It said that an order has changed, which is to be read.
+    ChangeNoted(OrderChange),
+    /// These are read, or need not be.
+    ChangesEnded(Vec<OrderChange>),
+}
+
+/// That an order has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderChange {
+    pub order: ExternalId,
+    /// By the channel's clock.
+    pub changed_at: Timestamp,
 }
 
 /// How far a channel's orders were read since it was last told.

@@ -3,7 +3,7 @@
 use crossdock_model::v1::{
     BegunInBulk, BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector,
     DriftClass, EndedInBulk, Event, ListingMode, ListingTarget, LocationEvent, LocationFacts,
-    OrderEvent, Polled, PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent,
+    OrderChange, OrderEvent, Polled, PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent,
     SystemEvent,
 };
 use crossdock_model::{CredentialId, Duration, ListingId, SourceId};
@@ -35,6 +35,13 @@ pub fn polled() -> Polled {
     }
 }
 
+pub fn order_change() -> OrderChange {
+    OrderChange {
+        order: order().external,
+        changed_at: at(7),
+    }
+}
+
 samples!(channel_events, ChannelEvent {
     Connected => [ChannelEvent::Connected(settings())],
     ModeSet => [ChannelEvent::ModeSet(ChannelMode::Active)],
@@ -45,6 +52,8 @@ samples!(channel_events, ChannelEvent {
     PublishingSet => [ChannelEvent::PublishingSet(publishing())],
     BucketTold => [ChannelEvent::BucketTold { effect: 64 }],
     Polled => [ChannelEvent::Polled(polled())],
+    ChangeNoted => [ChannelEvent::ChangeNoted(order_change())],
+    ChangesEnded => [ChannelEvent::ChangesEnded(vec![order_change()])],
 });
 
 pub fn listing() -> ListingId {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crossdock_api::{name_address, personal};
 use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping, amazon, shopify};
 use crossdock_journal::InboxRow;
-use crossdock_model::command::OrderCommand;
-use crossdock_model::v1::{ChannelSettings, OrderFacts, Origin};
+use crossdock_model::command::{ChannelCommand, OrderCommand};
+use crossdock_model::v1::{ChannelSettings, OrderChange, OrderFacts, Origin};
 use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, LineId, OrderId,
     Rejection, SourceId, Timestamp,
@@ -79,27 +79,28 @@ impl Worker {
                 let edited = OrderCommand::Edited { edited_at, removed };
                 self.tell_order(&source, id, edited).await.map(drop)
             }
-            Inbound::Reread { order } => {
+            Inbound::Reread { order, changed_at } => {
                 let id = order_id(&source.channel, &order);
                 *subject = Some(EntityId::Order(id.clone()).to_string());
-                match self.reread(&source, row, order).await? {
-                    Some(order) => self.take_order(&source, id, order, None).await.map(drop),
-                    None => Ok(()),
-                }
+                let change = OrderChange { order, changed_at };
+                self.note_change(&source, row, &id, change).await
             }
             Inbound::Nothing { .. } => Ok(()),
         }
     }
 
-    /// Reads an order of which a delivery says only that it has changed. `None`: it is none of ours.
-    async fn reread(
+    /// An order of which a delivery says only that it has changed is read when its turn comes, once for all that say so;
+    /// not at all if that is known.
+    async fn note_change(
         &self,
         source: &Source,
         row: &InboxRow,
-        order: ExternalId,
-    ) -> Result<Option<ChannelOrder>, Stuck> {
+        id: &OrderId,
+        change: OrderChange,
+    ) -> Result<(), Stuck> {
         let channel = &source.channel;
         let Some(link) = self.links.get(channel) else {
+            let order = &change.order;
             return Err(Stuck::Parked(Lack {
                 kind: "unreadable",
                 subject: delivery_subject(row),
@@ -108,21 +109,15 @@ impl Worker {
                 ),
             }));
         };
-        let read = &link.orders.read;
-        let later = |what: String| Stuck::Later(AskError::Unavailable(what));
-        if !read.try_take() {
-            return Err(later(format!("{channel} has been asked enough for now")));
+        let known_as_of = self.known_as_of(&EntityId::Order(id.clone())).await?;
+        if known_as_of.is_some_and(|known| known >= change.changed_at) {
+            return Ok(());
         }
-        let answer = link.orders.orders.order(order.clone()).await;
-        let answer = answer.map_err(|error| later(error.to_string()))?;
-        let Some(told) = answer.told else {
-            return Ok(None);
-        };
-        match source.map(told.topic, &told.body) {
-            Ok(Inbound::Order(order)) => Ok(Some(*order)),
-            Ok(_) => Ok(None),
-            Err(error) => Err(unreadable(row, &error)),
-        }
+        let entity = EntityId::Channel(channel.clone());
+        let note = Command::Channel(ChannelCommand::NoteChange(change));
+        self.handle.ask(entity, note, source.by.clone()).await?;
+        link.changed.notify_one();
+        Ok(())
     }
 
     async fn source(&self, channel: &ChannelId) -> Result<Source, Stuck> {
@@ -250,14 +245,16 @@ impl Worker {
 
     /// Whether the order knows a statement that is newer than one of that time.
     async fn is_outdated(&self, order: &EntityId, updated_at: Timestamp) -> Result<bool, Stuck> {
-        match self
-            .handle
-            .read_through(Door::Sold, order.clone())
-            .await
-            .map(|reply| reply.answer)
-        {
-            Ok(Answer::Order(known)) => Ok(known.updated_at > updated_at),
-            Ok(_) | Err(AskError::Rejected(_)) => Ok(false),
+        let known_as_of = self.known_as_of(order).await?;
+        Ok(known_as_of > Some(updated_at))
+    }
+
+    /// The time of the newest statement that the order knows; `None`: it is not known.
+    async fn known_as_of(&self, order: &EntityId) -> Result<Option<Timestamp>, Stuck> {
+        let read = self.handle.read_through(Door::Sold, order.clone()).await;
+        match read.map(|reply| reply.answer) {
+            Ok(Answer::Order(known)) => Ok(Some(known.updated_at)),
+            Ok(_) | Err(AskError::Rejected(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

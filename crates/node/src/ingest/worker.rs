@@ -64,7 +64,7 @@ impl Worked {
 pub(super) struct Worker {
     pub(super) handle: Handle,
     pub(super) ways: Ways,
-    /// By which an order is read again that is only said to have changed.
+    /// To whoever reads orders again that are only said to have changed.
     pub(super) links: Links,
     pub(super) trace: Option<TraceContext>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossdock_channels::{Numbers, OrderRead, Orders, OrdersListed, Reading};
 use crossdock_model::{ChannelId, Duration, ExternalId, Timestamp};
 use crossdock_runtime::{Budget, Clock, DeskLimits};
+use tokio::sync::Notify;
 
 use super::{Link, NumbersLink, OrdersLink, Pace, UNPLACED_MAX};
 use crate::spend::{Purse, Spend};
@@ -55,6 +56,7 @@ impl Link {
             orders,
             waits: Waits::default(),
             reached: Reached::default(),
+            changed: Notify::default(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! its lines are, holds the proof back.
 
 mod behind;
+mod changes;
 mod looks;
 mod open;
 mod order;
@@ -71,6 +72,8 @@ pub fn start(
         let reading = Arc::clone(&poller).watch("reading orders", Poller::run);
         let watching =
             Arc::clone(&poller).watch("looking after subscriptions", Poller::watch_subscriptions);
+        let changes =
+            Arc::clone(&poller).watch("reading orders that have changed", Poller::read_changes);
         let telling = poller.watch(
             "telling how far reading is behind",
             Poller::tell_how_far_behind,
@@ -78,6 +81,7 @@ pub fn start(
         [
             tokio::spawn(reading),
             tokio::spawn(watching),
+            tokio::spawn(changes),
             tokio::spawn(telling),
         ]
     });
@@ -313,12 +317,7 @@ impl Poller {
         };
         tracing::warn!(channel = %self.link.channel, %error, "orders could not be read; tried again");
         progress.failures = progress.failures.saturating_add(1);
-        progress.next_read = now
-            + match &error {
-                Unread::Call(CallError::Throttled { retry_after }) => (*retry_after).max(AGAIN_MIN),
-                Unread::Full(_) => Duration::default(),
-                Unread::Call(_) | Unread::Ask(_) => jittered(progress.failures),
-            };
+        progress.next_read = now + pause(&error, progress.failures);
         progress.problem = Some(error.to_string());
     }
 
@@ -421,6 +420,15 @@ fn is_worth_keeping(progress: &Progress) -> bool {
 fn next_again(progress: &Progress) -> Timestamp {
     let next = progress.failing.values().map(|failing| failing.again_at);
     next.min().unwrap_or(Timestamp::MAX)
+}
+
+/// The pause after a call that failed, the last of so many.
+fn pause(error: &Unread, failures: u32) -> Duration {
+    match error {
+        Unread::Call(CallError::Throttled { retry_after }) => (*retry_after).max(AGAIN_MIN),
+        Unread::Full(_) => Duration::default(),
+        Unread::Call(_) | Unread::Ask(_) => jittered(failures),
+    }
 }
 
 /// The pause after so many failures, a random part of it less, so that channels that failed together do not come back

@@ -1,5 +1,6 @@
 //! A node that reads the orders of a channel which tells it nothing by itself.
 
+mod changes;
 mod fake;
 mod subscriptions;
 

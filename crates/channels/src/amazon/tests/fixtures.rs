@@ -234,7 +234,7 @@ fn said(read: &Result<Inbound, MapError>) -> String {
                 order.payment
             )
         }
-        Ok(Inbound::Reread { order }) => format!("read {order} again"),
+        Ok(Inbound::Reread { order, .. }) => format!("read {order} again"),
         Ok(Inbound::StockLevel(level)) => format!("{} shows {:?}", level.listing, level.available),
         Ok(Inbound::Nothing { why }) => (*why).to_owned(),
         Ok(other) => format!("{other:?}"),

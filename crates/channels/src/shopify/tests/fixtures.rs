@@ -163,7 +163,7 @@ fn said(read: &Result<Inbound, MapError>) -> String {
         Ok(Inbound::Edit { .. }) => "edit".to_owned(),
         Ok(Inbound::Refund { lines: of, .. }) => format!("refund of {}", lines(of.len())),
         Ok(Inbound::StockLevel(_)) => "level".to_owned(),
-        Ok(Inbound::Reread { order }) => format!("read {order} again"),
+        Ok(Inbound::Reread { order, .. }) => format!("read {order} again"),
         Ok(Inbound::Nothing { why }) => (*why).to_owned(),
         Err(error) => error.to_string(),
     }

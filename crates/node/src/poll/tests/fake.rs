@@ -1,5 +1,7 @@
 //! A channel in memory.
 
+use tokio::sync::watch;
+
 use super::*;
 
 /// What goes wrong with a list.
@@ -35,6 +37,8 @@ pub(super) struct Fake {
     pub list_lag: Option<Duration>,
     /// With so many orders that are not placed no more are read.
     pub unplaced_max: usize,
+    /// Whether it answers what an order is; else whoever asks waits.
+    pub answers: watch::Sender<bool>,
 }
 
 impl Fake {
@@ -49,6 +53,7 @@ impl Fake {
             behind_after: None,
             list_lag: None,
             unplaced_max: 10_000,
+            answers: watch::Sender::new(true),
         }
     }
 
@@ -175,7 +180,12 @@ impl Orders for Fake {
         let read = OrderRead {
             told: found.map(|(_, at, body)| self.told(*at, body)),
         };
-        Box::pin(std::future::ready(Ok(read)))
+        let mut answers = self.answers.subscribe();
+        Box::pin(async move {
+            // Whoever asks is gone once this is.
+            let _ = answers.wait_for(|answers| *answers).await;
+            Ok(read)
+        })
     }
 }
 
