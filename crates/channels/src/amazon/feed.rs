@@ -4,8 +4,10 @@
 //! between is sent again once the feed has ended. A feed whose beginning has no answer may have begun.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
+use flate2::bufread::MultiGzDecoder;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use super::client::{Seller, Taken, unreadable, written};
 use super::numbers::availability;
 use super::operation::Operation;
-use super::wire::{Answer, Request, read_body, unanswered};
+use super::wire::{ANSWER_BYTES_MAX, Answer, Request, read_body, unanswered};
 use crate::inbound::Secret;
 use crate::outbound::{Bulk, BulkState, CallError, Handing, said};
 
@@ -29,6 +31,9 @@ const IN_QUEUE: &str = "IN_QUEUE";
 const IN_PROGRESS: &str = "IN_PROGRESS";
 /// By so much Amazon's clock may be behind ours.
 const SKEW: Duration = Duration::from_minutes(10);
+/// How documents are packed, by name, and the bytes that such a document begins with.
+const GZIP: &str = "GZIP";
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const FEEDS: [&str; 3] = ["feeds", "2021-06-30", "feeds"];
 const DOCUMENTS: [&str; 3] = ["feeds", "2021-06-30", "documents"];
 
@@ -328,7 +333,7 @@ impl Seller {
         let path = [api, version, documents, document];
         let body = self.feeds(Operation::GetFeedDocument, &path, None).await?;
         let place: DocumentBody = read(&body)?;
-        if let Some(how) = place.compression_algorithm {
+        if let Some(how) = place.compression_algorithm.filter(|how| how != GZIP) {
             return Err(CallError::NotDone(format!(
                 "the report of the feed is packed with {}, which is not read here",
                 said(&how)
@@ -344,7 +349,7 @@ impl Seller {
             )));
         }
         let body = read_body(&mut answer).await.map_err(CallError::Unknown)?;
-        report(&body)
+        report(&unzipped(body).map_err(CallError::NotDone)?)
     }
 
     async fn feeds(
@@ -392,6 +397,21 @@ fn undone(error: CallError) -> CallError {
     })
 }
 
+/// A document as it was before it was packed, if it was: that is known by its first bytes. Some are said to be packed and
+/// are not, others are and nobody says so: issues 2618 and 1280 of the models.
+fn unzipped(body: Vec<u8>) -> Result<Vec<u8>, String> {
+    if !body.starts_with(&GZIP_MAGIC) {
+        return Ok(body);
+    }
+    let mut document = Vec::new();
+    let mut unpacking = MultiGzDecoder::new(&body[..]).take(ANSWER_BYTES_MAX as u64 + 1);
+    match unpacking.read_to_end(&mut document) {
+        Ok(length) if length > ANSWER_BYTES_MAX => Err("the report is too long".to_owned()),
+        Ok(_) => Ok(document),
+        Err(error) => Err(format!("the report cannot be unpacked: {error}")),
+    }
+}
+
 /// Warnings are about messages that were taken.
 fn report(body: &[u8]) -> Result<FeedReport, CallError> {
     let body: ReportBody = read(body)?;
@@ -406,4 +426,40 @@ fn report(body: &[u8]) -> Result<FeedReport, CallError> {
         accepted: body.summary.messages_accepted,
         refused: refused.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn zipped(document: &[u8]) -> Vec<u8> {
+        let mut packing = GzEncoder::new(Vec::new(), Compression::fast());
+        packing.write_all(document).unwrap();
+        packing.finish().unwrap()
+    }
+
+    /// Also in two parts, one behind the other; what is broken or too long is named.
+    #[test]
+    fn a_document_is_unpacked_if_it_is_packed_and_as_far_as_answers_go() {
+        let (whole, half) = (zipped(b"report"), zipped(b"rep"));
+        let parts = [half.clone(), zipped(b"ort")].concat();
+        for body in [b"report".to_vec(), whole.clone(), parts] {
+            assert_eq!(unzipped(body), Ok(b"report".to_vec()));
+        }
+        let (longest, longer) = (vec![0; ANSWER_BYTES_MAX], vec![0; ANSWER_BYTES_MAX + 1]);
+        assert!(unzipped(zipped(&longest)) == Ok(longest));
+        for (body, problem) in [
+            (zipped(&longer), "too long"),
+            (whole[..whole.len() - 1].to_vec(), "cannot be unpacked"),
+            (GZIP_MAGIC.to_vec(), "cannot be unpacked"),
+        ] {
+            let told = unzipped(body).unwrap_err();
+            assert!(told.contains(problem), "{told}");
+        }
+    }
 }

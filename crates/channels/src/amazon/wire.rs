@@ -15,7 +15,7 @@ use crate::inbound::Secret;
 use crate::outbound::{self, CallError, said};
 
 /// Bytes of an answer that are read: a page of a hundred orders has under one million.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+pub(super) const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Longest pause that is believed.
 const PAUSE_MAX: Duration = Duration::from_minutes(60);
 

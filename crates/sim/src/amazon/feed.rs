@@ -1,8 +1,11 @@
 //! Feeds: a document is put in its place, a feed is begun on it, and minutes later it is worked on.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use crossdock_model::Timestamp;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::account::{Account, Due};
@@ -19,11 +22,32 @@ const PAGE_FEEDS: usize = 10;
 /// Documents and feeds.
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
-    /// Bytes, once they are there.
-    documents: BTreeMap<String, Option<Vec<u8>>>,
+    documents: BTreeMap<String, Document>,
     feeds: BTreeMap<String, Feed>,
     count: u64,
+    reports: usize,
 }
+
+/// What is in a place for documents.
+#[derive(Debug, Default)]
+struct Document {
+    /// Its bytes, once they are there.
+    bytes: Option<Vec<u8>>,
+    /// Whether it is said to be packed.
+    is_marked: bool,
+}
+
+/// How a report is put in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Packed,
+    /// It is said to be packed, and is not.
+    Marked,
+}
+
+/// As Amazon does it with one report and otherwise with the next: in turn.
+const PACKINGS: [Packing; 3] = [Packing::Packed, Packing::Plain, Packing::Marked];
 
 #[derive(Debug)]
 struct Feed {
@@ -71,7 +95,7 @@ impl Feeds {
     pub(super) fn put(&mut self, document: &str, bytes: Vec<u8>) -> bool {
         match self.documents.get_mut(document) {
             Some(place) => {
-                *place = Some(bytes);
+                place.bytes = Some(bytes);
                 true
             }
             None => false,
@@ -79,7 +103,23 @@ impl Feeds {
     }
 
     pub(super) fn document(&self, document: &str) -> Option<&[u8]> {
-        self.documents.get(document)?.as_deref()
+        self.documents.get(document)?.bytes.as_deref()
+    }
+
+    /// Puts a report in a place, and says in which.
+    fn put_report(&mut self, report: Vec<u8>) -> String {
+        let packing = PACKINGS[self.reports % PACKINGS.len()];
+        self.reports += 1;
+        let place = Document {
+            bytes: match packing {
+                Packing::Packed => packed(&report),
+                Packing::Plain | Packing::Marked => Some(report),
+            },
+            is_marked: packing != Packing::Plain,
+        };
+        let document = self.name("document");
+        self.documents.insert(document.clone(), place);
+        document
     }
 
     pub(super) fn begun(&self) -> usize {
@@ -90,7 +130,8 @@ impl Feeds {
 impl Account {
     pub(super) fn create_document(&mut self, base: &str) -> Reply {
         let document = self.feeds.name("document");
-        self.feeds.documents.insert(document.clone(), None);
+        let place = Document::default();
+        self.feeds.documents.insert(document.clone(), place);
         let url = document_url(base, &document);
         (201, json!({ "feedDocumentId": document, "url": url }))
     }
@@ -146,13 +187,15 @@ impl Account {
     }
 
     pub(super) fn get_document(&self, document: &str, base: &str) -> Reply {
-        match self.feeds.document(document) {
-            Some(_) => {
-                let url = document_url(base, document);
-                (200, json!({ "feedDocumentId": document, "url": url }))
-            }
-            None => refused(404, "NotFound", "the document is not known"),
+        let place = self.feeds.documents.get(document);
+        let Some(place) = place.filter(|place| place.bytes.is_some()) else {
+            return refused(404, "NotFound", "the document is not known");
+        };
+        let mut body = json!({ "feedDocumentId": document, "url": document_url(base, document) });
+        if place.is_marked {
+            body["compressionAlgorithm"] = "GZIP".into();
         }
+        (200, body)
     }
 
     /// Shows the numbers of a feed, over whatever was written since it was begun.
@@ -201,11 +244,15 @@ impl Account {
             "messagesInvalid": issues.len(),
         });
         let report = json!({ "issues": issues, "summary": summary }).to_string();
-        let document = self.feeds.name("document");
-        let bytes = Some(report.into_bytes());
-        self.feeds.documents.insert(document.clone(), bytes);
-        document
+        self.feeds.put_report(report.into_bytes())
     }
+}
+
+/// Packed in memory, where no write fails.
+fn packed(report: &[u8]) -> Option<Vec<u8>> {
+    let mut packing = GzEncoder::new(Vec::new(), Compression::fast());
+    packing.write_all(report).ok()?;
+    packing.finish().ok()
 }
 
 fn document_url(base: &str, document: &str) -> String {

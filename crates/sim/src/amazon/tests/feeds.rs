@@ -72,6 +72,33 @@ async fn a_feed_says_of_each_number_whether_it_was_set() {
     );
 }
 
+/// One is packed, one is not, and one is only said to be: each says what was set.
+#[tokio::test]
+async fn a_report_is_read_however_it_is_packed() {
+    let scene = Scene::plain().await;
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    let mut packed = Vec::new();
+    for _ in 0..3 {
+        let numbers = vec![number.clone()];
+        let feed = scene.seller.hand_over(numbers).await.unwrap();
+        scene.pass(3);
+        let done = scene.seller.look(feed.clone(), 1).await;
+        assert!(matches!(done, Ok(BulkState::Done { .. })), "{done:?}");
+        let Ok(FeedState::Done {
+            report: Some(report),
+        }) = scene.seller.get_feed(&feed).await
+        else {
+            panic!("it is done");
+        };
+        packed.push(scene.market.with(|account, _| {
+            let is_marked = account.get_document(&report, "").1.get("compressionAlgorithm").is_some();
+            let bytes = account.feeds.document(&report).unwrap();
+            (is_marked, bytes.starts_with(&[0x1f, 0x8b]))
+        }));
+    }
+    assert_eq!(packed, [(true, true), (false, false), (true, false)]);
+}
+
 #[tokio::test]
 async fn of_a_feed_that_was_given_up_nobody_knows_what_was_set() {
     let options = Options {
