@@ -374,6 +374,14 @@ impl Desk {
         Duration::from_ms(pause.as_ms() - less)
     }
 
+    /// Whether the channel is not to be called: it asked for a pause, or does not answer and the desk's own calls will tell
+    /// when it does.
+    #[must_use]
+    pub fn is_away(&self, now: Timestamp) -> bool {
+        let is_tried = self.calls > 0 || !self.offers.is_empty();
+        now < self.away_until || (self.failures >= FAILURES_MAX && is_tried)
+    }
+
     /// The channel said that it is asked too much.
     pub fn throttled(&mut self, until: Timestamp) {
         self.calls = self.calls.saturating_sub(1);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crossdock_channels::NumberShown;
+use crossdock_channels::{CallError, NumberShown};
 use crossdock_model::Answer;
 use crossdock_model::answer::{NumberView, Seen};
 use crossdock_model::command::BucketCommand;
@@ -56,18 +56,24 @@ impl Publisher {
         while failures < TRIES_MAX {
             let asked_at = self.clock.now();
             let purse = self.link.numbers.read_purse();
-            if !purse.budget().take_spare(cost, asked_at) {
+            let is_away = self.desk().is_away(asked_at);
+            if is_away || !purse.budget().take_spare(cost, asked_at) {
                 self.clock.sleep(NOT_NOW).await;
                 continue;
             }
             let read = self.link.numbers.numbers.read(page.to_vec()).await;
-            if let (shown, Ok(())) = settle(read, page.len()) {
+            let (shown, read) = settle(read, page.len());
+            let Err(error) = read else {
                 self.tell_near().await;
                 self.compare(bucket, page, &shown, asked_at).await;
                 return;
-            }
+            };
             failures += 1;
-            self.clock.sleep(NOT_NOW).await;
+            let pause = match error {
+                CallError::Throttled { retry_after } => retry_after,
+                CallError::NotDone(_) | CallError::Unknown(_) => NOT_NOW,
+            };
+            self.clock.sleep(pause.max(NOT_NOW)).await;
         }
     }
 

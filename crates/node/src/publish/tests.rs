@@ -47,6 +47,8 @@ enum Fault {
     Lost,
     TimeOutAfterIt,
     Throttled,
+    /// It says that it has no room for a minute.
+    Busy,
 }
 
 #[derive(Default)]
@@ -79,6 +81,11 @@ impl Shop {
             Some(Fault::Throttled) => {
                 return Err(CallError::Throttled {
                     retry_after: Duration::from_ms(5),
+                });
+            }
+            Some(Fault::Busy) => {
+                return Err(CallError::Throttled {
+                    retry_after: Duration::from_s(60),
                 });
             }
             Some(Fault::TimeOutAfterIt) | None => {}
