@@ -125,6 +125,9 @@ impl Reports for Reporters {
         let (door, figures) = (self.door.get().cloned(), Arc::clone(&self.figures));
         Box::pin(async move {
             let door = door?;
+            if !is_let_in(&door, &call).await {
+                return None;
+            }
             let turn = tokio::select! {
                 turn = channel.turn() => turn,
                 () = door.handle.sleep(TURN_MAX) => return None,
@@ -144,7 +147,13 @@ impl Channel {
     }
 }
 
-/// Nothing is told to a channel that is only observed: its orders ask again until it is let in.
+/// Nothing is told to a channel that is only observed, and nothing is paid for that: its orders ask again until it is let in.
+async fn is_let_in(door: &Door, call: &ReportCall) -> bool {
+    let channel = EntityId::Channel(call.order.channel.clone());
+    let read = door.handle.read(channel).await.map(|reply| reply.answer);
+    matches!(read, Ok(Answer::Channel { mode, .. }) if mode != ChannelMode::Observed)
+}
+
 async fn tell(door: &Door, told: &dyn Told, call: ReportCall, figures: &Figures) -> Option<Said> {
     let channel = call.order.channel.clone();
     let task = begin(door, told, &call).await?;
@@ -157,12 +166,8 @@ async fn tell(door: &Door, told: &dyn Told, call: ReportCall, figures: &Figures)
 
 /// What there is to say, noted as begun.
 async fn begin(door: &Door, told: &dyn Told, call: &ReportCall) -> Option<ReportTask> {
-    let channel = EntityId::Channel(call.order.channel.clone());
-    let Ok(Answer::Channel { mode, .. }) = door.handle.read(channel).await.map(|it| it.answer)
-    else {
-        return None;
-    };
-    if mode == ChannelMode::Observed {
+    // While it waited for its turn somebody may have ended that.
+    if !is_let_in(door, call).await {
         return None;
     }
     let begin = Command::Order(OrderCommand::BeginReport {

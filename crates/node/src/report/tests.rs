@@ -2,6 +2,7 @@
 //! other side say how often each thing was done.
 
 mod account;
+mod observed;
 mod shop;
 
 use std::sync::Mutex;
