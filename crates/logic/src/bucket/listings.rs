@@ -6,7 +6,8 @@ use crossdock_model::answer::Seen;
 use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel};
 use crossdock_model::{Answer, EntityId, ListingId, Rejection, Timestamp};
 
-use super::state::BucketState;
+use super::calls::is_published;
+use super::state::{BucketState, Place};
 use super::{COMPONENTS_MAX, LISTINGS_MAX, PLACES_MAX, UNITS_MAX};
 use crate::decider::{Asked, Decision};
 
@@ -78,8 +79,10 @@ impl BucketState {
         }
         let stated = (level, asked_at.is_some());
         let (seen, drifted) = self.see(channel, listing, stated, asked.now);
+        let is_published = self.publishing.as_deref().is_some_and(is_published);
+        let rests = |place: &Place| place.rests_at(level, is_published, asked.now);
         let is_news = place.is_none_or(|place| match asked_at {
-            Some(_) => !(seen == Seen::AsKnown && place.is_settled_at(level)),
+            Some(_) => !(seen == Seen::AsKnown && rests(place)),
             None => place.tells(level),
         });
         if !is_news {

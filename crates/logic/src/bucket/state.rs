@@ -13,7 +13,7 @@ use super::changes::Changes;
 use super::drift::Drifts;
 use crate::decider::Pending;
 use crate::exceptions::OpenExceptions;
-use crate::publish::{Announced, Slot};
+use crate::publish::{Act, Announced, Slot};
 use crate::seldom::{AtFirst, Seldom};
 
 /// State of a bucket.
@@ -119,11 +119,16 @@ impl Place {
         known < Some(level.at) || (known == Some(level.at) && other)
     }
 
-    /// Whether nothing is to be done about it, and it shows what was stated last, or is still not counted there.
-    pub fn is_settled_at(&self, level: &ShownLevel) -> bool {
+    /// Whether that is what it shows as far as is known (or it is still not counted there), and another number is neither to be
+    /// sent nor waits for a look: of one that is sent to nobody, whether there was a look.
+    pub fn rests_at(&self, level: &ShownLevel, is_published: bool, now: Timestamp) -> bool {
         let shown = self.slot.shown().map(|shown| shown.units);
+        let rests = match is_published {
+            true => self.slot.is_settled() && !self.slot.is_roomy(),
+            false => self.slot.look(now) == Act::Nothing,
+        };
         match self.is_tracked() {
-            true => self.slot.is_settled() && shown.is_some() && shown == level.units,
+            true => rests && shown.is_some() && shown == level.units,
             false => level.units.is_none(),
         }
     }

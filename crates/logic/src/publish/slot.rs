@@ -102,6 +102,8 @@ pub struct Slot {
     before: Option<i64>,
     /// Where writes replace the number: units that what is shown leaves for unseen sales. `None`: it was not looked at yet.
     left: Option<u32>,
+    /// It was set among many, and leaves room for what was sold until then: that is no reason to set another.
+    is_roomy: bool,
 }
 
 impl Slot {
@@ -159,6 +161,12 @@ impl Slot {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.wrong_since.is_none() && self.open.flight.is_none()
+    }
+
+    /// Whether it was set among many, and leaves more room than is needed as far as is known.
+    #[must_use]
+    pub fn is_roomy(&self) -> bool {
+        self.is_roomy
     }
 
     /// Units by which it fell without an order that explains it.
@@ -284,7 +292,7 @@ impl Slot {
             units: i64::from(flight.units),
             at,
         });
-        self.left = flight.left;
+        (self.left, self.is_roomy) = (flight.left, false);
         self.gap += flight.absorbed;
         (self.is_stale, self.is_refuted) = (false, false);
         self.overtake();
@@ -397,6 +405,7 @@ impl Slot {
             };
         }
         (self.shown, self.left) = (Some(statement), None);
+        self.is_roomy = false;
     }
 
     /// What was shown before. A lost call was carried out if that makes the smaller fall of it: then it is lost no more.
@@ -443,7 +452,7 @@ impl Slot {
     /// What fell up to now means nothing for what is sold from now on: another thing is counted, or it begins to be
     /// published. It has to be asked for.
     pub fn begin_anew(&mut self) {
-        (self.gap, self.left) = (0, None);
+        (self.gap, self.left, self.is_roomy) = (0, None, false);
         (self.is_stale, self.is_refuted) = (true, false);
         self.wrong_since = None;
     }

@@ -416,6 +416,11 @@ fn nothing_is_published_to_an_observed_channel_or_without_a_count() {
         assert_eq!((shop.offers(), shop.begin()), (Vec::new(), Vec::new()));
         let view = shop.view();
         assert_eq!((view.shown, view.rests), (Some(99), true), "{writes:?}");
+        let before = shop.0.version();
+        shop.reads(99);
+        assert_eq!(shop.0.version(), before, "nothing new");
+        shop.reads(98);
+        assert_eq!(shop.view().shown, Some(98));
         shop.tell(BucketCommand::Publish(Box::new(Publishing {
             version: 2,
             ..publishing(ChannelMode::Active, writes)

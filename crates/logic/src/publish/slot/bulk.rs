@@ -44,7 +44,7 @@ impl Slot {
             units: i64::from(handed.units),
             at,
         });
-        self.left = handed.left;
+        (self.left, self.is_roomy) = (handed.left, true);
         (self.is_stale, self.is_refuted) = (false, false);
     }
 

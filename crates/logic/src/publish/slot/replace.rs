@@ -57,18 +57,17 @@ impl Slot {
     }
 
     /// Units that what should be shown leaves for unseen sales: those that what is shown leaves, if these are enough and
-    /// no more than may be needed.
+    /// no more than may be needed, or were needed when it was set among many.
     pub(super) fn room(&self, want: &Want<'_>) -> u32 {
         let left = match self.open.handed {
             Some(handed) if !handed.is_overtaken => handed.left,
             Some(_) | None => self.left,
         };
-        match want.behind {
-            Some(behind) => left
-                .unwrap_or(0)
-                .clamp(want.unseen, behind.max(want.unseen)),
-            None => want.unseen,
-        }
+        let left = left.unwrap_or(0);
+        let is_roomy = self.is_roomy && self.open.handed.is_none();
+        let needed = want.behind.unwrap_or(0).max(want.unseen);
+        let most = if is_roomy { needed.max(left) } else { needed };
+        left.clamp(want.unseen, most)
     }
 
     /// Notes how much what was sent or stated since the last time leaves.
@@ -83,7 +82,12 @@ impl Slot {
         if let Some(handed) = &mut self.open.handed {
             handed.left.get_or_insert(left(handed.units.into()));
         }
-        self.left = self.left.or(self.believed(want.sold).map(left));
+        let shown_leaves = self.believed(want.sold).map(left);
+        self.left = self.left.or(shown_leaves);
+        if self.is_roomy && want.behind.is_none() {
+            // What is sold elsewhere has the room that the unseen sales did not need.
+            self.left = self.left.min(shown_leaves);
+        }
     }
 }
 

@@ -212,7 +212,8 @@ fn what_is_not_heard_of_any_more_ends_by_its_time() {
     assert_eq!(shop.offered(), None, "it is too late to say so");
 }
 
-/// What is set minutes later leaves room for what is sold until then; once it is set, the rest is sent by itself.
+/// What is set minutes later leaves room for what is sold until then. Once it is set that is no reason to set another number:
+/// it is raised when more arrives, or when it is read anyway.
 #[test]
 fn what_is_handed_over_leaves_room_for_what_is_sold_until_it_is_set() {
     let mut shop = Shop::active(Writes::Absolute);
@@ -241,8 +242,25 @@ fn what_is_handed_over_leaves_room_for_what_is_sold_until_it_is_set() {
     shop.confirm(1);
     shop.tell(BucketCommand::Prove { up_to: shop.0.now });
     shop.say_stock(rate(3, 199));
-    assert_eq!(shop.begin_in_bulk(), [], "it would change next to nothing");
-    assert_eq!(shop.begin(), set(2, 199 - now, None));
+    assert_eq!((shop.offered(), shop.begin()), (None, vec![]));
+    let proven = |shop: &mut Shop, version, units| {
+        shop.pass(1);
+        shop.say_stock(rate(version, units));
+        let up_to = shop.0.now;
+        shop.tell(BucketCommand::Prove { up_to });
+        shop.say_stock(rate(version, units));
+        shop.begin()
+    };
+    // What others buy has the room first, down to what is needed.
+    let needed = 200 - later + now;
+    let mut lowered = Shop(shop.0.clone());
+    assert_eq!(proven(&mut lowered, 4, needed), []);
+    let fewer = needed - 1;
+    assert_eq!(proven(&mut lowered, 5, fewer), set(2, fewer - now, None));
+    let mut raised = Shop(shop.0.clone());
+    assert_eq!(proven(&mut raised, 4, 230), set(2, 230 - now, None));
+    shop.reads((200 - later).into());
+    assert_eq!(proven(&mut shop, 4, 199), set(2, 199 - now, None));
     shop.confirm(2);
     assert_eq!(shop.offered(), None);
 }
