@@ -127,8 +127,8 @@ pub trait Bulk: Send + Sync {
     /// How far they are, of which there are so many. Reads only.
     fn look(&self, name: String, count: usize) -> Handing<BulkState>;
 
-    /// Whether any that were handed over since then, by whomever, are being set or will be. Reads only.
-    fn is_open(&self, since: Timestamp) -> Handing<bool>;
+    /// Whether any that were handed over between those times, by whomever, are being set or will be. Reads only.
+    fn is_open(&self, since: Timestamp, until: Timestamp) -> Handing<bool>;
 }
 
 /// A channel whose numbers can be read and set. A call ends within its own time limit.

@@ -81,13 +81,18 @@ impl Spend {
         self.purse.budget()
     }
 
+    /// Whether what a call costs is there now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let now = self.clock.now();
+        let wanted = self.points.saturating_add(self.spare);
+        self.budget().ready_at(wanted, now) <= now
+    }
+
     /// Takes what a call costs, if it is there now.
     #[must_use]
     pub fn try_take(&self) -> bool {
-        let now = self.clock.now();
-        let mut budget = self.budget();
-        let wanted = self.points.saturating_add(self.spare);
-        budget.ready_at(wanted, now) <= now && budget.take(self.points, now)
+        self.is_ready() && self.budget().take(self.points, self.clock.now())
     }
 
     /// Begins to wait for a call.

@@ -181,9 +181,12 @@ impl Bulk for Seller {
         })
     }
 
-    fn is_open(&self, since: Timestamp) -> Handing<bool> {
+    fn is_open(&self, since: Timestamp, until: Timestamp) -> Handing<bool> {
         let seller = self.clone();
-        Box::pin(async move { seller.has_open_feeds(since - SKEW).await })
+        Box::pin(async move {
+            let (since, until) = (since - SKEW, until + SKEW);
+            seller.has_open_feeds(since, until).await
+        })
     }
 }
 
@@ -301,17 +304,24 @@ impl Seller {
         }
     }
 
-    /// Whether feeds that set numbers were begun since then and have not ended. Reads only.
+    /// Whether feeds that set numbers were begun between those times and have not ended. Reads only.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn has_open_feeds(&self, since: Timestamp) -> Result<bool, CallError> {
-        let query = vec![
+    pub async fn has_open_feeds(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, CallError> {
+        let mut query = vec![
             ("feedTypes", LISTINGS.to_owned()),
             ("marketplaceIds", self.inner().marketplace.clone()),
             ("processingStatuses", format!("{IN_QUEUE},{IN_PROGRESS}")),
             ("createdSince", written(since)),
         ];
+        // Without one it is the present time.
+        let until = Some(until).filter(|until| *until < (self.inner().now)());
+        query.extend(until.map(|until| ("createdUntil", written(until))));
         let request = Request {
             operation: Operation::GetFeeds,
             method: Method::GET,
@@ -391,10 +401,10 @@ fn document_url(url: &Secret) -> Result<Url, CallError> {
 
 /// A document by itself does nothing: the feed on it has not begun.
 fn undone(error: CallError) -> CallError {
-    CallError::NotDone(match error {
-        CallError::Unknown(what) | CallError::NotDone(what) => what,
-        throttled @ CallError::Throttled { .. } => throttled.to_string(),
-    })
+    match error {
+        CallError::Unknown(what) => CallError::NotDone(what),
+        known @ (CallError::NotDone(_) | CallError::Throttled { .. }) => known,
+    }
 }
 
 /// A document as it was before it was packed, if it was: that is known by its first bytes. Some are said to be packed and

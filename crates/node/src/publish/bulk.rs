@@ -35,24 +35,29 @@ impl Publisher {
         };
         self.link.may_write().await;
         self.end_unnamed(link).await;
+        let mut refusals = 0;
         loop {
             let now = self.clock.now();
             let is_due = self.desk().may_wait(now) >= link.waiting_min
-                && link.spends.iter().all(Spend::try_take);
+                && link.spends.iter().all(Spend::is_ready);
             let pause = match is_due {
-                true => self.hand_over_once(link).await,
+                true => self.hand_over_once(link, &mut refusals).await,
                 false => link.look_every,
             };
             self.clock.sleep(pause).await;
         }
     }
 
-    /// From its beginning to its end. Returns for how long nothing is to be handed over after that.
-    async fn hand_over_once(&self, link: &BulkLink) -> Duration {
+    /// From its beginning to its end. Returns for how long nothing is to be handed over after that: longer, the more often in
+    /// a row nothing came of it.
+    pub(super) async fn hand_over_once(&self, link: &BulkLink, refusals: &mut u32) -> Duration {
         let until = self.clock.now() + link.open_max;
         let handed = self.begin_in_bulk(link, until).await;
         if handed.is_empty() {
             return link.look_every;
+        }
+        for spend in &link.spends {
+            spend.take().await;
         }
         let numbers = handed.iter().map(|one| {
             let (listing, place) = one.number.clone();
@@ -61,6 +66,7 @@ impl Publisher {
         let channel = &self.link.channel;
         let state = match link.bulk.hand_over(numbers.collect()).await {
             Ok(name) => {
+                *refusals = 0;
                 tracing::info!(%channel, name, numbers = handed.len(), "numbers are handed over");
                 self.await_end(link, &name, handed.len(), until).await
             }
@@ -71,7 +77,10 @@ impl Publisher {
             }
             Err(error @ (CallError::NotDone(_) | CallError::Throttled { .. })) => {
                 tracing::warn!(%channel, %error, "numbers could not be handed over");
-                BulkState::NotDone
+                self.end_in_bulk(handed, &BulkState::NotDone).await;
+                let pause = refused_pause(link, &error, *refusals);
+                *refusals = refusals.saturating_add(1);
+                return pause;
             }
         };
         if let BulkState::Lost(problem) = &state {
@@ -94,7 +103,7 @@ impl Publisher {
         let begun_before = self.clock.now() + Duration::from_ms(1);
         loop {
             self.clock.sleep(link.list_every).await;
-            match link.bulk.is_open(first).await {
+            match link.bulk.is_open(first, begun_before).await {
                 Ok(false) => break,
                 Ok(true) => {}
                 Err(error) => tracing::debug!(%error, "whether numbers are to be set is not known"),
@@ -207,6 +216,21 @@ impl Publisher {
             }
         }
     }
+}
+
+/// Pause after nothing was handed over: as long as the channel says, else doubled each time.
+fn refused_pause(link: &BulkLink, error: &CallError, refusals: u32) -> Duration {
+    let pause = match error {
+        CallError::Throttled { retry_after } => *retry_after,
+        CallError::NotDone(_) | CallError::Unknown(_) => {
+            let ms = link
+                .look_every
+                .as_ms()
+                .saturating_mul(1 << refusals.min(20));
+            Duration::from_ms(ms).min(link.rest)
+        }
+    };
+    pause.max(link.look_every)
 }
 
 /// What became of the number at that place.

@@ -170,11 +170,13 @@ impl Account {
             return refused(400, "InvalidInput", "feedTypes is required here");
         };
         let statuses = query.get("processingStatuses");
-        let since = query.get("createdSince").and_then(|text| read(text));
+        let time = |name| query.get(name).and_then(|text| read(text));
+        let (since, until) = (time("createdSince"), time("createdUntil"));
         let asked_for = self.feeds.feeds.iter().filter(|(_, feed)| {
             names(kinds, LISTINGS)
                 && statuses.is_none_or(|statuses| names(statuses, feed.state.name()))
                 && since.is_none_or(|since| feed.created_at >= since)
+                && until.is_none_or(|until| feed.created_at <= until)
         });
         let mut feeds: Vec<Value> = asked_for.map(|(id, feed)| feed.body(id)).collect();
         let size = query.get("pageSize").and_then(|size| size.parse().ok());

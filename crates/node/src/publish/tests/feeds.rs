@@ -1,9 +1,12 @@
 //! Many numbers of a seller are handed over in feeds.
 
+use crossdock_channels::amazon::Operation;
 use crossdock_sim::amazon::{Fault, Faults};
 
 use super::seat::{FEED_TAKES, NUMBERS, OPEN_MAX, Seat, UNITS, UNLISTED, bucket};
 use super::*;
+
+const DOCUMENT: &str = "createFeedDocument";
 
 /// One feed sets what one by one would be patches; of what it refuses the bucket knows that it is not set.
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +68,39 @@ async fn a_feed_leaves_room_for_what_is_sold_until_it_is_worked_on() {
     seat.in_feed_with(&process, UNITS - 4).await;
     seat.work_on_feeds();
     process.settled().await;
-    assert!(seat.shows(0, UNITS));
+    let mut shown = (0..UNLISTED).map(|number| seat.shown(number));
+    assert!(
+        shown.all(|units| units == Some(UNITS - 4)),
+        "each was written once"
+    );
+    let are_raised = || {
+        seat.time.advance(Duration::from_s(30));
+        seat.shows(0, UNITS)
+    };
+    seat.until("what is looked at anyway is raised", are_raised)
+        .await;
+}
+
+/// Many wait, and none of them can be raised by what is set only later: a feed that is not begun costs nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_fits_a_feed_none_is_paid() {
+    let mut seat = Seat::new(Faults::default()).await;
+    seat.set_within = Duration::from_days(30);
+    let process = seat.start_with_feeds_only(1).await;
+    seat.set_up(&process).await;
+    let waits = async || process.publisher.desk().may_wait(seat.time.now()) == NUMBERS;
+    testing::until("all of them wait", waits).await;
+    let link = &process.publisher.link;
+    let bulk = link.numbers.bulk.as_ref().unwrap();
+    let pause = process.publisher.hand_over_once(bulk, &mut 0).await;
+    assert_eq!((pause, seat.feeds()), (bulk.look_every, 0));
+    for (operation, spend) in [Operation::CreateFeedDocument, Operation::CreateFeed]
+        .into_iter()
+        .zip(&bulk.spends)
+    {
+        let left = (0..99).filter(|_| spend.try_take()).count();
+        assert_eq!(left, operation.burst() as usize, "{operation:?}");
+    }
 }
 
 /// The next process knows of no feed, but of the numbers that are in one: they are lowered at once, and all of them sent
@@ -117,15 +152,30 @@ async fn a_restart_before_a_feed_is_begun_sends_its_numbers() {
     assert!(seat.shows(0, UNITS));
 }
 
+/// A document that is not made holds feeds up for a moment, and one too many for as long as Amazon says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_was_not_begun_is_begun_soon() {
+    for fault in [Fault::ServerError, Fault::TooMany] {
+        let seat = Seat::new(Faults::default()).await;
+        seat.market.surely(fault, DOCUMENT);
+        let process = seat.start_with_feeds_only(1).await;
+        seat.set_up(&process).await;
+        seat.until("a feed is begun", || seat.feeds() == 1).await;
+        assert_eq!(seat.market.happened(fault, DOCUMENT), 1, "{fault:?}");
+    }
+}
+
 /// Nothing was begun: no number waits for what became of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_is_not_made_leaves_nothing_handed_over() {
-    const DOCUMENT: &str = "createFeedDocument";
     let seat = Seat::new(Faults::default()).await;
-    seat.market.surely(Fault::ServerError, DOCUMENT);
+    seat.market.set_faults(Faults {
+        server_errors: 1.0,
+        ..Faults::default()
+    });
     let process = seat.start_with_feeds_only(1).await;
     seat.set_up(&process).await;
-    let is_refused = || seat.market.happened(Fault::ServerError, DOCUMENT) == 1;
+    let is_refused = || seat.market.happened(Fault::ServerError, DOCUMENT) > 0;
     seat.until("it is refused", is_refused).await;
     for number in 0..NUMBERS {
         let is_free = async || {

@@ -37,6 +37,7 @@ pub struct Seat {
 /// One process.
 pub struct Process {
     pub node: Node,
+    pub publisher: Arc<Publisher>,
     /// What numbers that are sent by themselves are paid from.
     singles: Arc<Purse>,
     tasks: Vec<JoinHandle<()>>,
@@ -127,7 +128,7 @@ impl Seat {
         let singles = Arc::clone(&link.numbers.purse);
         let publisher = Publisher::new(Arc::clone(&link), Arc::clone(&self.clock), Arc::default());
         let publisher = Arc::new(publisher);
-        let publishers = Arc::new(Publishers::new([publisher]));
+        let publishers = Arc::new(Publishers::new([Arc::clone(&publisher)]));
         let mut options = Options::new(owner);
         options.outbound = Arc::clone(&publishers) as Arc<dyn Outbound>;
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
@@ -138,6 +139,7 @@ impl Seat {
         tasks.push(tokio::spawn(read_orders(link, node.handle())));
         Process {
             node,
+            publisher,
             singles,
             tasks,
         }

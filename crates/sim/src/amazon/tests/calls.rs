@@ -281,7 +281,8 @@ async fn what_is_granted_is_told_with_every_answer() {
         matches!(refused, Err(CallError::Throttled { .. })),
         "{refused:?}"
     );
-    seller.has_open_feeds(scene.clock.now()).await.unwrap();
+    let now = scene.clock.now();
+    seller.has_open_feeds(now, now).await.unwrap();
     let asked = [Operation::CreateFeedDocument, Operation::GetFeeds];
     assert_eq!(*heard.turns.lock().unwrap(), asked);
     let told = [(asked[0], Some(0.5), true), (asked[1], Some(0.0222), false)];

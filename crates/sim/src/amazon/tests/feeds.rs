@@ -54,11 +54,14 @@ async fn a_feed_says_of_each_number_whether_it_was_set() {
     let look = |count| scene.seller.look(feed.clone(), count);
     assert_eq!(look(2).await, Ok(BulkState::Open));
     let begun_at = scene.clock.now();
-    assert_eq!(scene.seller.is_open(begun_at).await, Ok(true));
+    let is_open = |at| scene.seller.is_open(at, at);
+    assert_eq!(is_open(begun_at).await, Ok(true));
     let later = begun_at + Duration::from_minutes(11);
-    assert_eq!(scene.seller.is_open(later).await, Ok(false), "begun before");
+    assert_eq!(is_open(later).await, Ok(false), "begun before");
+    let earlier = begun_at - Duration::from_minutes(11);
+    assert_eq!(is_open(earlier).await, Ok(false), "begun by others since");
     scene.pass(3);
-    assert_eq!(scene.seller.is_open(begun_at).await, Ok(false));
+    assert_eq!(is_open(begun_at).await, Ok(false));
     let problem = "4000001: The SKU or its attributes are invalid".to_owned();
     let done = BulkState::Done {
         at: scene.clock.now(),
@@ -114,6 +117,19 @@ async fn of_a_feed_that_was_given_up_nobody_knows_what_was_set() {
     scene.pass(3);
     let state = scene.seller.look(feed, 1).await;
     assert!(matches!(state, Ok(BulkState::Lost(_))), "{state:?}");
+}
+
+/// One call too many has done nothing, and says how long to wait.
+#[tokio::test]
+async fn a_document_too_many_is_told_as_that() {
+    let scene = Scene::plain().await;
+    scene.market.surely(Fault::TooMany, "createFeedDocument");
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    let refused = scene.seller.hand_over(vec![number]).await;
+    assert!(
+        matches!(refused, Err(CallError::Throttled { .. })),
+        "{refused:?}"
+    );
 }
 
 /// As many numbers as a feed may have go in one document; one more is not sent.
