@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1::{
     Allocation, BucketEvent, ChannelMode, ChannelSettings, Component, CountOutcome, DriftClass,
-    ListingMode, ListingTarget, LocationFacts, OrderChange, OrderStatus, Polled, PublishedStock, Publishing,
-    ReportKind, Scope, ShownLevel, Take, Tracking,
+    ListingMode, ListingTarget, LocationFacts, OrderChange, OrderStatus, Polled, PublishedStock,
+    Publishing, ReportKind, Scope, ShownLevel, Take, Tracking,
 };
 use crate::{
     ChannelId, HoldId, ListingId, LocationId, OrderId, ShipmentId, SkuId, SourceId, Timestamp,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{Seller, Taken, unreadable, written};
-use super::numbers::availability;
+use super::numbers::patches;
 use super::operation::Operation;
 use super::wire::{ANSWER_BYTES_MAX, Answer, Request, read_body, unanswered};
 use crate::inbound::Secret;
@@ -136,9 +136,9 @@ pub fn listings_feed(
         json!({
             "messageId": id,
             "sku": sku.as_str(),
-            "operationType": "PARTIAL_UPDATE",
+            "operationType": "PATCH",
             "productType": product_type,
-            "attributes": { "fulfillment_availability": availability(place, *units) },
+            "patches": patches(place, *units),
         })
     };
     let messages: Vec<Value> = (1..).zip(numbers).map(message).collect();

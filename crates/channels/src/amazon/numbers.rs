@@ -63,9 +63,14 @@ impl Numbers for Seller {
     }
 }
 
-/// The attribute that holds a number. The fulfilment channel is the place: `DEFAULT` for what the seller ships.
-pub(super) fn availability(place: &SourceId, units: u32) -> Value {
-    json!([{ "fulfillment_channel_code": channel_code(place), "quantity": units }])
+/// What sets a number. The fulfilment channel is the place: `DEFAULT` for what the seller ships. It is merged into what the
+/// listing says of that place: in place of it, it would take the seller's handling time away.
+pub(super) fn patches(place: &SourceId, units: u32) -> Value {
+    json!([{
+        "op": "merge",
+        "path": "/attributes/fulfillment_availability",
+        "value": [{ "fulfillment_channel_code": channel_code(place), "quantity": units }],
+    }])
 }
 
 fn channel_code(place: &SourceId) -> &str {
@@ -76,17 +81,14 @@ fn channel_code(place: &SourceId) -> &str {
 impl Seller {
     async fn set_one(&self, number: &NumberSet) -> Result<SetOutcome, CallError> {
         let inner = self.inner();
-        let patch = json!({
-            "op": "replace",
-            "path": "/attributes/fulfillment_availability",
-            "value": availability(&number.place, number.units),
-        });
         let request = Request {
             operation: Operation::PatchListingsItem,
             method: Method::PATCH,
             path: &self.item(&number.listing),
             query: vec![("marketplaceIds", inner.marketplace.clone())],
-            body: Some(json!({ "productType": inner.product_type, "patches": [patch] })),
+            body: Some(
+                json!({ "productType": inner.product_type, "patches": patches(&number.place, number.units) }),
+            ),
         };
         let body = match inner.wire.call(&request).await? {
             Answer::Done(body) => body,

@@ -562,11 +562,13 @@ fn a_feed_sets_numbers_only() {
     let told = json!({
         "messageId": 2,
         "sku": "TEE",
-        "operationType": "PARTIAL_UPDATE",
+        "operationType": "PATCH",
         "productType": "PRODUCT",
-        "attributes": {
-            "fulfillment_availability": [{ "fulfillment_channel_code": "DEFAULT", "quantity": 0 }],
-        },
+        "patches": [{
+            "op": "merge",
+            "path": "/attributes/fulfillment_availability",
+            "value": [{ "fulfillment_channel_code": "DEFAULT", "quantity": 0 }],
+        }],
     });
     assert_eq!(feed["messages"][1], told);
     assert_eq!(

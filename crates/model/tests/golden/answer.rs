@@ -9,9 +9,7 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{HoldId, ShipmentId};
 
-use crate::others::{
-    key, listing, location_facts, order_change, polled, settings, shown_level,
-};
+use crate::others::{key, listing, location_facts, order_change, polled, settings, shown_level};
 use crate::publishing::{number_calls, number_view, published_stock, publishing};
 use crate::sample::{
     allocation, at, line_units, location, order, plan, samples, sku, stock, take, text,

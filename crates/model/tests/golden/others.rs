@@ -3,8 +3,8 @@
 use crossdock_model::v1::{
     BegunInBulk, BucketEvent, CallOutcome, ChannelEvent, ChannelMode, ChannelSettings, Connector,
     DriftClass, EndedInBulk, Event, ListingMode, ListingTarget, LocationEvent, LocationFacts,
-    OrderChange, OrderEvent, Polled, PostalAddress, RequestEvent, Sale, Scope, ShownLevel, SkuEvent,
-    SystemEvent,
+    OrderChange, OrderEvent, Polled, PostalAddress, RequestEvent, Sale, Scope, ShownLevel,
+    SkuEvent, SystemEvent,
 };
 use crossdock_model::{CredentialId, Duration, ListingId, SourceId};
 

@@ -6,6 +6,7 @@ use crossdock_model::Timestamp;
 
 use super::Options;
 use super::body::{Order, State, Status};
+use super::confirm::Shown;
 use super::feed::Feeds;
 use super::search::Searches;
 use crate::Dice;
@@ -29,7 +30,7 @@ pub(super) enum Due {
     /// The payment of an order succeeds or fails.
     Payment { order: usize, fails: bool },
     /// A number is shown.
-    Write { sku: String, units: u32 },
+    Write { sku: String, shown: Shown },
     /// A feed is worked on.
     Feed(String),
 }
@@ -42,6 +43,8 @@ pub struct Account {
     pub(super) orders: Vec<Order>,
     pub(super) searches: Searches,
     pub(super) feeds: Feeds,
+    /// How long the seller takes to send what is sold of a SKU, where that was said.
+    handling_days: BTreeMap<String, u16>,
     agenda: BTreeMap<(Timestamp, u64), Due>,
     due_count: u64,
     dice: Dice,
@@ -58,6 +61,7 @@ impl Account {
             orders: Vec::new(),
             searches: Searches::default(),
             feeds: Feeds::default(),
+            handling_days: BTreeMap::new(),
             agenda: BTreeMap::new(),
             due_count: 0,
         }
@@ -66,6 +70,17 @@ impl Account {
     /// Puts something up for sale.
     pub fn list(&mut self, sku: &str, listing: Listing) {
         self.listings.insert(sku.to_owned(), listing);
+    }
+
+    /// Says how long the seller takes to send what is sold of a SKU.
+    pub fn handle_within(&mut self, sku: &str, days: u16) {
+        self.handling_days.insert(sku.to_owned(), days);
+    }
+
+    /// How long the seller takes, if that was said and is still there.
+    #[must_use]
+    pub fn handling_days(&self, sku: &str) -> Option<u16> {
+        self.handling_days.get(sku).copied()
     }
 
     /// A shopper buys what is shown, and hears the order's id. None is sold that is not shown.
@@ -141,11 +156,7 @@ impl Account {
     fn happen(&mut self, at: Timestamp, due: Due) {
         match due {
             Due::Payment { order, fails } => self.pay(order, fails, at),
-            Due::Write { sku, units } => {
-                if let Some(listing) = self.listings.get_mut(&sku) {
-                    listing.units = units;
-                }
-            }
+            Due::Write { sku, shown } => self.show(&sku, shown),
             Due::Feed(feed) => self.work_on(&feed),
         }
     }
@@ -175,9 +186,19 @@ impl Account {
     }
 
     /// A number is to be shown; it replaces whatever is shown then.
-    pub(super) fn write(&mut self, sku: &str, units: u32, now: Timestamp) {
+    pub(super) fn write(&mut self, sku: &str, shown: Shown, now: Timestamp) {
         let sku = sku.to_owned();
-        self.plan(now + self.options.write_takes, Due::Write { sku, units });
+        self.plan(now + self.options.write_takes, Due::Write { sku, shown });
         self.settle(now);
+    }
+
+    /// Shows a number. One that is not merged takes away what else was said of its place.
+    pub(super) fn show(&mut self, sku: &str, shown: Shown) {
+        if let Some(listing) = self.listings.get_mut(sku) {
+            listing.units = shown.units;
+        }
+        if !shown.is_merged {
+            self.handling_days.remove(sku);
+        }
     }
 }

@@ -11,8 +11,31 @@ use super::http::{Reply, refused};
 pub(super) const DEFAULT: &str = "DEFAULT";
 const ATTRIBUTE: &str = "/attributes/fulfillment_availability";
 
+/// A number to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) units: u32,
+    /// Whether what else is said of its place stays.
+    pub(super) is_merged: bool,
+}
+
+/// What patches of a listing make it show.
+pub(super) fn patched(patches: Option<&Value>) -> Option<Shown> {
+    let [patch] = patches?.as_array()?.as_slice() else {
+        return None;
+    };
+    let is_merged = match patch.get("op")?.as_str()? {
+        "merge" => true,
+        "replace" => false,
+        _ => return None,
+    };
+    let value = patch.get("value").filter(|_| patch["path"] == ATTRIBUTE)?;
+    let units = number(value)?;
+    Some(Shown { units, is_merged })
+}
+
 /// The number in the value of the attribute that holds it.
-pub(super) fn number(value: &Value) -> Option<u32> {
+fn number(value: &Value) -> Option<u32> {
     let [one] = value.as_array()?.as_slice() else {
         return None;
     };
@@ -25,19 +48,12 @@ impl Account {
     /// Replaces the number that a SKU shows.
     pub(super) fn patch(&mut self, sku: &str, body: &Value, now: Timestamp) -> Reply {
         self.settle(now);
-        let patches = body.get("patches").and_then(Value::as_array);
-        let units = patches.and_then(|patches| {
-            let [patch] = patches.as_slice() else {
-                return None;
-            };
-            let is_number = patch.get("op")? == "replace" && patch.get("path")? == ATTRIBUTE;
-            number(patch.get("value")?).filter(|_| is_number)
-        });
+        let shown = patched(body.get("patches"));
         let typed = body.get("productType").and_then(Value::as_str).is_some();
         let amazon_ships = self.listings.get(sku).map(|listing| listing.amazon_ships);
-        let problem = match (amazon_ships, units) {
-            (Some(false), Some(units)) if typed => {
-                self.write(sku, units, now);
+        let problem = match (amazon_ships, shown) {
+            (Some(false), Some(shown)) if typed => {
+                self.write(sku, shown, now);
                 None
             }
             (None, _) => Some(("13013", "This SKU is not in the catalogue")),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::account::{Account, Due};
 use super::body::{read, written};
-use super::confirm::number;
+use super::confirm::patched;
 use super::http::{Reply, refused};
 use super::search::Query;
 
@@ -224,11 +224,14 @@ impl Account {
         let mut issues = Vec::new();
         for message in messages {
             let sku = message.get("sku").and_then(Value::as_str);
-            let value = message.pointer("/attributes/fulfillment_availability");
-            let listing = sku.and_then(|sku| self.listings.get_mut(sku));
-            let listing = listing.filter(|listing| !listing.amazon_ships);
-            match listing.zip(value.and_then(number)) {
-                Some((listing, units)) => listing.units = units,
+            let is_ours = |sku: &&str| {
+                let listing = self.listings.get(*sku);
+                listing.is_some_and(|listing| !listing.amazon_ships)
+            };
+            let is_patch = message["operationType"] == "PATCH";
+            let shown = patched(message.get("patches")).filter(|_| is_patch);
+            match sku.filter(is_ours).zip(shown) {
+                Some((sku, shown)) => self.show(sku, shown),
                 None => issues.push(json!({
                     "messageId": message.get("messageId"),
                     "code": "4000001",

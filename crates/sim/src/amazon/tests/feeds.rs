@@ -38,6 +38,22 @@ async fn a_feed_sets_its_numbers_when_it_is_worked_on() {
     assert_eq!(scene.seller.feed_report(&report).await, Ok(expected));
 }
 
+/// Neither a call nor a feed takes away what else the listing says.
+#[tokio::test]
+async fn a_number_leaves_the_handling_time_as_it_was() {
+    let scene = Scene::plain().await;
+    let days = || scene.market.with(|account, _| account.handling_days("TEE"));
+    scene
+        .market
+        .with(|account, _| account.handle_within("TEE", 12));
+    scene.set("TEE", 3).await.unwrap();
+    assert_eq!((scene.shown("TEE"), days()), (Some(3), Some(12)));
+    let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap(), 7);
+    scene.seller.set_by_feed(&[number]).await.unwrap();
+    scene.pass(3);
+    assert_eq!((scene.shown("TEE"), days()), (Some(7), Some(12)));
+}
+
 /// The seller has no listing for the first number.
 #[tokio::test]
 async fn a_feed_says_of_each_number_whether_it_was_set() {
@@ -94,7 +110,11 @@ async fn a_report_is_read_however_it_is_packed() {
             panic!("it is done");
         };
         packed.push(scene.market.with(|account, _| {
-            let is_marked = account.get_document(&report, "").1.get("compressionAlgorithm").is_some();
+            let is_marked = account
+                .get_document(&report, "")
+                .1
+                .get("compressionAlgorithm")
+                .is_some();
             let bytes = account.feeds.document(&report).unwrap();
             (is_marked, bytes.starts_with(&[0x1f, 0x8b]))
         }));
