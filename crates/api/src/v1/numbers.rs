@@ -197,6 +197,7 @@ mod tests {
                 should,
                 wrong_since: None,
                 is_tracked,
+                rests: false,
             };
             assert_eq!(NumberDoc::of(view.clone()).is_wrong(), expected, "{view:?}");
         }

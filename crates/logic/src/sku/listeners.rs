@@ -333,7 +333,11 @@ impl Draft<'_> {
         };
         known.buckets.insert(number);
         let view = self.view(version);
-        let said = self.state.said_to(&known, &view, self.now, self.now);
+        let mut said = self.state.said_to(&known, &view, self.now, self.now);
+        if listeners.0.get(channel).is_none() {
+            // What the channel's own buyers may take counts from the first number on.
+            said.rates.push(known.rate(channel, self.now));
+        }
         if is_new {
             self.events.push(SkuEvent::Subscribed {
                 bucket: bucket.clone(),

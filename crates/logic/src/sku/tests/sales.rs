@@ -138,3 +138,26 @@ fn what_is_not_sold_sells_slowly() {
     bench.now = bench.now + crossdock_model::Duration::from_days(30);
     assert!(per_h(&bench) <= 2, "{}", per_h(&bench));
 }
+
+/// Room is left for a channel's own buyers from its first number on.
+#[test]
+fn a_channel_that_begins_to_list_it_is_told_how_fast_it_sells() {
+    let mut bench = Bench::new();
+    for (bucket, channels) in [
+        ("bucket:shop:1", vec!["shop"]),
+        ("bucket:shop:2", vec!["shop"]),
+        ("bucket:web:1", vec!["shop", "web"]),
+    ] {
+        let bucket = bucket.parse().unwrap();
+        let told = bench.ask(SkuCommand::Subscribe { bucket });
+        let Ok((crossdock_model::Answer::Published(stock), _)) = told else {
+            panic!("{told:?}");
+        };
+        let rates = stock.rates.iter();
+        let rates: Vec<_> = rates
+            .map(|rate| (rate.channel.as_str(), rate.milli_per_h))
+            .collect();
+        let all: Vec<_> = channels.iter().map(|name| (*name, 1_000)).collect();
+        assert_eq!(rates, all);
+    }
+}
