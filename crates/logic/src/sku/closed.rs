@@ -70,10 +70,9 @@ impl Closed {
     }
 
     pub fn close_attempt(&mut self, id: &AttemptId, at: Timestamp) {
-        if id.attempt > self.attempt(&id.order) {
-            let order = id.order.clone();
-            self.attempts.note(order, id.attempt, at, CLOSED_MAX);
-        }
+        // Also an earlier one is remembered from now on: what is known of a later one may soon be forgotten.
+        let last = id.attempt.max(self.attempt(&id.order));
+        self.attempts.note(id.order.clone(), last, at, CLOSED_MAX);
     }
 
     pub fn close_hold(
@@ -103,5 +102,33 @@ impl Closed {
         self.holds.forget(now, window);
         self.returns.forget(now, window);
         self.transfers.forget(now, window);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::{ChannelId, ExternalId};
+
+    use super::*;
+
+    /// A later attempt is over before an earlier one: both are remembered from when they ended.
+    #[test]
+    fn an_attempt_that_ends_late_is_remembered_from_then_on() {
+        let (window, at) = (Duration::from_ms(10), Timestamp::from_ms);
+        let order = OrderId {
+            channel: ChannelId::checked("shop").unwrap(),
+            external: ExternalId::new("1").unwrap(),
+        };
+        let attempt = |attempt| AttemptId {
+            order: order.clone(),
+            attempt,
+        };
+        let mut closed = Closed::default();
+        closed.close_attempt(&attempt(4), at(0));
+        closed.close_attempt(&attempt(3), at(10));
+        closed.forget(at(20), window);
+        assert_eq!(closed.attempt(&order), 4);
+        closed.forget(at(21), window);
+        assert_eq!(closed.attempt(&order), 0);
     }
 }
