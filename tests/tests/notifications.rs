@@ -139,7 +139,7 @@ async fn an_order_is_read_again_however_it_is_told_to_have_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observed_account_is_read_and_every_change_is_named() {
     let world = World::start().await;
-    let gone = world.market.with(|account, now| account.buy("TEE", 2, now));
+    let gone = world.market.with(|account, now| account.buy("TEE", 5, now));
     assert!(gone.is_some(), "before anybody looked");
     let listing = "/v1/channels/market/listings/TEE";
     let map = json!({ "sku": "TEE" });
@@ -161,7 +161,7 @@ async fn an_observed_account_is_read_and_every_change_is_named() {
     world.told(&notification("n-1", &order)).await;
     settled(&world.server, &format!("market:{order}"), &["reserved"]).await;
     until("the preview tells what is left", named).await;
-    assert_eq!(shown(), "7");
+    assert_eq!(shown(), "4");
 }
 
 #[tokio::test(flavor = "multi_thread")]
