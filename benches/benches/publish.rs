@@ -28,10 +28,10 @@ const BUSY: Load = Load {
     sales_per_s: 200,
     flood_per_s: 0,
 };
-/// Twenty sales a second for each channel. A machine of two cores that runs the shops as well has some to spare then, also
+/// Ten sales a second for each channel. A machine of two cores that runs the shops as well has some to spare then, also
 /// when one of them sells ten times that: what is measured is what a channel takes from the others, and not the machine.
 const SPARE: Load = Load {
-    sales_per_s: 20 * SHOPS as u64,
+    sales_per_s: 10 * SHOPS as u64,
     flood_per_s: 0,
 };
 const FLOODED: Load = Load {
