@@ -19,6 +19,7 @@ use crossdock_model::v1::Scope;
 use crossdock_model::{ChannelId, Class, ExternalId, OrderId, SkuId, Timestamp};
 use crossdock_runtime::body_hash;
 use serde::Deserialize;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use utoipa::IntoParams;
 
@@ -98,9 +99,19 @@ async fn start(
         Begun::Known(job) => job,
         Begun::New(at_work) => {
             let job = Arc::clone(&at_work.job);
-            let lines = read(&kind, &headers, &body, &job);
+            let (of, asking) = (Arc::clone(&job), asking.of(Class::Import));
+            // A file takes a second to read, in which others have their turn.
+            let lines = tokio::task::spawn_blocking(move || read(&kind, &headers, &body, &of));
+            let (counted, is_counted) = oneshot::channel();
             // On its own: a caller who hangs up does not break it off.
-            tokio::spawn(work(asking.of(Class::Import), hash, at_work, lines));
+            tokio::spawn(async move {
+                if let Ok(lines) = lines.await {
+                    let _ = counted.send(());
+                    work(asking, hash, at_work, lines).await;
+                }
+            });
+            // The answer says how many lines there are.
+            let _ = is_counted.await;
             job
         }
     };
