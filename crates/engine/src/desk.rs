@@ -14,9 +14,9 @@ use crate::budget::Budget;
 const REST_MIN: Duration = Duration::from_s(1);
 /// Longest such pause.
 const REST_MAX: Duration = Duration::from_minutes(15);
-/// Refused numbers of which the pause is remembered after it is over: a shop may refuse all that it does not stock at one of
-/// its places.
-const RESTS_MAX: usize = 200_000;
+/// Numbers of which pauses are remembered after they are over: a shop may refuse all that it does not stock at one of its
+/// places.
+const PAUSES_MAX: usize = 200_000;
 /// First time for which a number is passed over that was in a call without an answer; it doubles with each such call.
 const PASSED_MIN: Duration = Duration::from_s(1);
 /// Longest such time.
@@ -109,17 +109,46 @@ impl<'a> From<&'a mut Budget> for Funds<'a> {
     }
 }
 
+/// Pauses of numbers, each longer than the one before.
+#[derive(Debug)]
+struct Pauses {
+    min: Duration,
+    max: Duration,
+    of: BTreeMap<Number, Pause>,
+}
+
 #[derive(Debug, Clone, Copy)]
-struct Rest {
-    refusals: u32,
+struct Pause {
+    /// Pauses of the number in a row.
+    times: u32,
     until: Timestamp,
 }
 
-/// Others go before it.
-#[derive(Debug, Clone, Copy)]
-struct Passed {
-    failures: u32,
-    until: Timestamp,
+impl Pauses {
+    fn new(min: Duration, max: Duration) -> Self {
+        let of = BTreeMap::new();
+        Self { min, max, of }
+    }
+
+    /// A number has its next pause.
+    fn begin(&mut self, number: &Number, now: Timestamp) {
+        let known = self.of.get(number).map_or(0, |pause| pause.times);
+        if self.of.len() >= PAUSES_MAX {
+            // Others that are over begin with a short one the next time.
+            self.of.retain(|_, pause| pause.until > now);
+        }
+        let pause = Pause {
+            times: known + 1,
+            until: now + doubled(self.min, known, self.max),
+        };
+        self.of.insert(number.clone(), pause);
+    }
+
+    /// The pauses in a row of a number that has one now, else 0.
+    fn times(&self, number: &Number, now: Timestamp) -> u32 {
+        let pause = self.of.get(number).filter(|pause| pause.until > now);
+        pause.map_or(0, |pause| pause.times)
+    }
 }
 
 /// The desk of one channel.
@@ -129,8 +158,10 @@ pub struct Desk {
     offers: BTreeMap<u16, Vec<Offer>>,
     under_way: BTreeSet<Number>,
     calls: usize,
-    rests: BTreeMap<Number, Rest>,
-    passed: BTreeMap<Number, Passed>,
+    /// Numbers that the channel refused are not sent.
+    rests: Pauses,
+    /// Others go before numbers that calls failed for.
+    passed: Pauses,
     failures: u32,
     away_until: Timestamp,
     picked: u32,
@@ -152,8 +183,8 @@ impl Desk {
             offers: BTreeMap::new(),
             under_way: BTreeSet::new(),
             calls: 0,
-            rests: BTreeMap::new(),
-            passed: BTreeMap::new(),
+            rests: Pauses::new(REST_MIN, REST_MAX),
+            passed: Pauses::new(PASSED_MIN, PASSED_MAX),
             failures: 0,
             away_until: Timestamp::default(),
             picked: 0,
@@ -251,7 +282,7 @@ impl Desk {
                 let number = (offer.listing.clone(), offer.place.clone());
                 if self.may_go(&number, now) {
                     let open = if offer.is_read { &mut reads } else { &mut sets };
-                    let failures = self.failures_of(&number, now);
+                    let failures = self.passed.times(&number, now);
                     let rank = rank(offer, failures, raises_first, now);
                     open.push((rank, *bucket, number));
                 }
@@ -276,16 +307,8 @@ impl Desk {
         may_wait.count()
     }
 
-    /// Calls that a number was in and that failed of late.
-    fn failures_of(&self, number: &Number, now: Timestamp) -> u32 {
-        let passed = self.passed.get(number);
-        let passed = passed.filter(|passed| passed.until > now);
-        passed.map_or(0, |passed| passed.failures)
-    }
-
     fn may_go(&self, number: &Number, now: Timestamp) -> bool {
-        let rests = self.rests.get(number).is_some_and(|rest| rest.until > now);
-        !rests && !self.under_way.contains(number)
+        self.rests.times(number, now) == 0 && !self.under_way.contains(number)
     }
 
     /// A number that was picked is done with for now.
@@ -293,37 +316,14 @@ impl Desk {
         self.under_way.remove(number);
         match ended {
             Ended::Done => {
-                self.rests.remove(number);
-                self.passed.remove(number);
+                self.rests.of.remove(number);
+                self.passed.of.remove(number);
             }
-            Ended::Failed => self.pass_over(number, now),
-            Ended::Refused => {
-                let known = self.rests.get(number).map_or(0, |rest| rest.refusals);
-                if self.rests.len() >= RESTS_MAX {
-                    // Those that are over begin with a short pause if they are refused again.
-                    self.rests.retain(|_, rest| rest.until > now);
-                }
-                let rest = Rest {
-                    refusals: known + 1,
-                    until: now + doubled(REST_MIN, known, REST_MAX),
-                };
-                self.rests.insert(number.clone(), rest);
-            }
+            // The next calls are made for others, if there are any: one number that the channel cannot work on keeps
+            // nothing else from being sent.
+            Ended::Failed => self.passed.begin(number, now),
+            Ended::Refused => self.rests.begin(number, now),
         }
-    }
-
-    /// A call with this number failed: the next ones are made for others, if there are any, so that one number that the
-    /// channel cannot work on keeps nothing else from being sent.
-    fn pass_over(&mut self, number: &Number, now: Timestamp) {
-        if self.passed.len() >= RESTS_MAX {
-            self.passed.retain(|_, passed| passed.until > now);
-        }
-        let known = self.passed.get(number).map_or(0, |passed| passed.failures);
-        let passed = Passed {
-            failures: known + 1,
-            until: now + doubled(PASSED_MIN, known, PASSED_MAX),
-        };
-        self.passed.insert(number.clone(), passed);
     }
 
     /// The channel answered a call, whatever it said. Returns whether it was taken to be away.
@@ -334,7 +334,7 @@ impl Desk {
         if was_away {
             self.away_until = Timestamp::default();
             // It was the channel, and no number of it.
-            self.passed.clear();
+            self.passed.of.clear();
         }
         was_away
     }
@@ -394,7 +394,7 @@ impl Desk {
         if self.offers.is_empty() {
             return None;
         }
-        let rests = self.rests.values().map(|rest| rest.until);
+        let rests = self.rests.of.values().map(|rest| rest.until);
         let rest = rests.filter(|until| *until > now).min();
         let ready = self.ready_at.max(self.away_until);
         Some(match ready > now {
@@ -424,11 +424,10 @@ fn most(mut open: Vec<(Rank, u16, Number)>, most: usize) -> Numbers {
     }
 }
 
-/// What goes first is least: of what fewer calls failed for.
+/// What goes first is least: what fewer calls failed for, what is not late for another's turn, then by urgency, then by what
+/// waiting has cost so far: expected oversold units avoided by the call, times the time it has waited.
 type Rank = (u32, bool, Urgency, std::cmp::Reverse<u128>);
 
-/// Then by urgency, then by what waiting has cost so far: expected oversold units avoided by the
-/// call, times the time it has waited.
 fn rank(offer: &Offer, failures: u32, raises_first: bool, now: Timestamp) -> Rank {
     let waited = u128::from(now.since(offer.since).as_ms()) + 1;
     let cost = u128::from(offer.milli_per_h) * waited;
@@ -643,7 +642,7 @@ mod tests {
     /// However many are refused, each rests longer the next time; where there are more than are remembered, this one does.
     #[test]
     fn many_refused_numbers_rest_longer_each_time() {
-        for count in [10_001, RESTS_MAX + 1] {
+        for count in [10_001, PAUSES_MAX + 1] {
             let (mut desk, _) = desk(1);
             let ids: Vec<String> = (0..count).map(|n| n.to_string()).collect();
             for id in &ids {

@@ -330,6 +330,21 @@ mod tests {
             is_open(&self.node.handle(), Some(&shop()), about).await
         }
 
+        /// It is told with every start without, and of no number by itself, until the next one with.
+        async fn is_told_until_it_is_back(&self, with: &Config, without: &Config) {
+            for episode in [1, 2] {
+                for _ in 0..2 {
+                    self.starts_with(without).await;
+                }
+                assert!(self.is_told(episode).await, "{episode}");
+                // One exception says it of all numbers.
+                assert!(self.wrong_minutes().await > 1_000_000);
+                self.starts_with(with).await;
+                assert!(!self.is_told(episode).await, "{episode} is over");
+                assert_eq!(self.wrong_minutes().await, 10);
+            }
+        }
+
         /// After how many minutes a person is told of a number that is wrong.
         async fn wrong_minutes(&self) -> u64 {
             let read = self.ask(EntityId::Channel(shop()), Command::Read);
@@ -415,17 +430,7 @@ mod tests {
         scene.starts_with(&with).await;
         let active = ChannelCommand::SetMode(ChannelMode::Active);
         scene.tell(active).await.unwrap();
-        for episode in [1, 2] {
-            for _ in 0..2 {
-                scene.starts_with(&without).await;
-            }
-            assert!(scene.is_told(episode).await, "{episode}");
-            // One exception says it of all numbers.
-            assert!(scene.wrong_minutes().await > 1_000_000);
-            scene.starts_with(&with).await;
-            assert!(!scene.is_told(episode).await, "{episode} is over");
-            assert_eq!(scene.wrong_minutes().await, 10);
-        }
+        scene.is_told_until_it_is_back(&with, &without).await;
         scene.node.stop().await;
     }
 
@@ -443,14 +448,7 @@ mod tests {
         assert!(!scene.is_told(1).await, "it was only observed");
         let active = ChannelCommand::SetMode(ChannelMode::Active);
         scene.tell(active).await.unwrap();
-        for episode in [1, 2] {
-            scene.starts_with(&gone).await;
-            assert!(scene.is_told(episode).await, "{episode}");
-            assert!(scene.wrong_minutes().await > 1_000_000);
-            scene.starts_with(&with).await;
-            assert!(!scene.is_told(episode).await, "{episode} is over");
-            assert_eq!(scene.wrong_minutes().await, 10);
-        }
+        scene.is_told_until_it_is_back(&with, &gone).await;
         scene.node.stop().await;
     }
 

@@ -146,10 +146,19 @@ impl Shop {
         self.state(units, Some(self.0.now))
     }
 
+    /// It answers so of another place.
+    fn reads_at(&mut self, place: &str, units: i64) {
+        self.state_at(SourceId::new(place).unwrap(), units, Some(self.0.now));
+    }
+
     fn state(&mut self, units: i64, asked_at: Option<Timestamp>) -> Seen {
+        self.state_at(place(), units, asked_at)
+    }
+
+    fn state_at(&mut self, place: SourceId, units: i64, asked_at: Option<Timestamp>) -> Seen {
         let at = self.0.now;
         let level = ShownLevel {
-            place: place(),
+            place,
             units: Some(units),
             at,
         };

@@ -30,21 +30,6 @@ impl Shop {
             .map(|view| (view.place.to_string(), view.should))
             .collect()
     }
-
-    fn reads_at(&mut self, place: &str, units: i64) {
-        let level = ShownLevel {
-            place: SourceId::new(place).unwrap(),
-            units: Some(units),
-            at: self.0.now,
-        };
-        let show = BucketCommand::Show {
-            listing: listing("1"),
-            level,
-            asked_at: Some(self.0.now),
-        };
-        assert!(self.0.ask(Command::Bucket(show)).is_ok());
-        self.0.pass(Duration::from_ms(1));
-    }
 }
 
 fn number(place: &str, units: u32) -> (String, Option<u32>) {

@@ -188,7 +188,7 @@ impl Case {
             }
         }
         if let Some(units) = self.left {
-            shop.shows_at(LEFT, units);
+            shop.reads_at(LEFT, units.into());
         }
         let now = self.publishing(2, self.mode, self.places());
         shop.tell(BucketCommand::Publish(Box::new(now)));
@@ -225,23 +225,6 @@ impl Case {
             let there = self.for_sale(part);
             assert!(sold <= there, "{sold} of {there}: {views:?}");
         }
-    }
-}
-
-impl Shop {
-    fn shows_at(&mut self, place: &str, units: u32) {
-        let level = ShownLevel {
-            place: SourceId::new(place).unwrap(),
-            units: Some(units.into()),
-            at: self.0.now,
-        };
-        let show = BucketCommand::Show {
-            listing: listing("1"),
-            level,
-            asked_at: Some(self.0.now),
-        };
-        assert!(self.0.ask(Command::Bucket(show)).is_ok());
-        self.0.pass(Duration::from_ms(1));
     }
 }
 
