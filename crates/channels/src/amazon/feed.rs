@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::time::Duration as Wait;
 
 use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
 use flate2::bufread::MultiGzDecoder;
-use reqwest::{Method, Url};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ use crate::outbound::{Bulk, BulkState, CallError, Handing, said};
 /// Numbers in one feed at most.
 pub const FEED_NUMBERS_MAX: usize = 25_000;
 
+/// Time for a document, there or back: a full one has five million bytes, for which a slow line takes minutes.
+const DOCUMENT_MAX: Wait = Wait::from_secs(5 * 60);
 /// Type of the feed.
 const LISTINGS: &str = "JSON_LISTINGS_FEED";
 /// Type of its document.
@@ -251,9 +254,9 @@ impl Seller {
     /// # Errors
     /// [`CallError`]: without a feed nothing comes of it.
     pub async fn upload(&self, place: &UploadPlace, body: Vec<u8>) -> Result<Taken, CallError> {
-        let url = document_url(&place.url)?;
-        let request = self.inner().wire.http.put(url).header("content-type", JSON);
-        let answer = request.body(body).send().await;
+        let request = self.document(Method::PUT, &place.url)?;
+        let request = request.header("content-type", JSON).body(body);
+        let answer = request.send().await;
         let status = answer.map_err(|error| undone(unanswered(&error)))?.status();
         Ok(match status.is_success() {
             true => Taken::Done,
@@ -349,8 +352,8 @@ impl Seller {
                 said(&how)
             )));
         }
-        let url = document_url(&Secret::new(place.url))?;
-        let answer = self.inner().wire.http.get(url).send().await;
+        let request = self.document(Method::GET, &Secret::new(place.url))?;
+        let answer = request.send().await;
         let mut answer = answer.map_err(|error| unanswered(&error))?;
         if !answer.status().is_success() {
             let status = answer.status().as_u16();
@@ -360,6 +363,14 @@ impl Seller {
         }
         let body = read_body(&mut answer).await.map_err(CallError::Unknown)?;
         report(&unzipped(body).map_err(CallError::NotDone)?)
+    }
+
+    /// A document, there or back.
+    fn document(&self, method: Method, url: &Secret) -> Result<RequestBuilder, CallError> {
+        let url = Url::parse(url.expose())
+            .map_err(|_| CallError::NotDone("the document has no address".to_owned()))?;
+        let request = self.inner().wire.http.request(method, url);
+        Ok(request.timeout(DOCUMENT_MAX))
     }
 
     async fn feeds(
@@ -394,11 +405,6 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
     serde_json::from_slice(body).map_err(unreadable)
 }
 
-fn document_url(url: &Secret) -> Result<Url, CallError> {
-    let parsed = Url::parse(url.expose());
-    parsed.map_err(|_| CallError::NotDone("the document has no address".to_owned()))
-}
-
 /// A document by itself does nothing: the feed on it has not begun.
 fn undone(error: CallError) -> CallError {
     match error {
@@ -430,7 +436,7 @@ fn report(body: &[u8]) -> Result<FeedReport, CallError> {
         .filter(|issue| issue.severity == "ERROR")
         .map(|issue| {
             let problem = format!("{}: {}", issue.code, issue.message);
-            (issue.message_id, problem)
+            (issue.message_id, said(&problem))
         });
     Ok(FeedReport {
         accepted: body.summary.messages_accepted,
@@ -446,6 +452,21 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+
+    /// What Amazon says of a message is journaled: a sentence of it.
+    #[test]
+    fn what_a_report_says_is_kept_in_part() {
+        let told = |message: &str| {
+            let issue = json!({
+                "messageId": 1, "code": "4000001", "severity": "ERROR", "message": message,
+            });
+            let body = json!({ "issues": [issue], "summary": { "messagesAccepted": 0 } });
+            let mut refused = report(body.to_string().as_bytes()).unwrap().refused;
+            refused.pop().unwrap().1
+        };
+        assert_eq!(told("invalid"), "4000001: invalid");
+        assert_eq!(told(&"x".repeat(10_000)).chars().count(), 301);
+    }
 
     fn zipped(document: &[u8]) -> Vec<u8> {
         let mut packing = GzEncoder::new(Vec::new(), Compression::fast());

@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use super::operation::{Operation, Rates};
 use super::token::Tokens;
@@ -54,23 +55,18 @@ impl Wire {
     /// Makes a call, once it may be made. Behind its time nothing of it is sent any more.
     pub(super) async fn call(&self, request: &Request<'_>) -> Result<Answer, CallError> {
         self.rates.turn(request.operation).await;
-        let call = tokio::time::timeout(self.call_max, self.call_with_token(request));
-        let unknown = |_| CallError::Unknown("nothing in time".to_owned());
-        call.await.map_err(unknown)?
-    }
-
-    /// A token that is refused is renewed once.
-    async fn call_with_token(&self, request: &Request<'_>) -> Result<Answer, CallError> {
-        let token = self.tokens.access().await?;
-        let answer = self.send(request, &token).await?;
+        let ends_at = Instant::now() + self.call_max;
+        // A token that is refused is renewed once.
+        let token = in_time(ends_at, self.tokens.access(), no_token).await?;
+        let answer = in_time(ends_at, self.send(request, &token), no_answer).await?;
         let Answer::Refused {
             status: 401 | 403, ..
         } = answer
         else {
             return Ok(answer);
         };
-        let token = self.tokens.access_after(&token).await?;
-        match self.send(request, &token).await? {
+        let token = in_time(ends_at, self.tokens.access_after(&token), no_token).await?;
+        match in_time(ends_at, self.send(request, &token), no_answer).await? {
             Answer::Refused {
                 status: 401 | 403,
                 problem,
@@ -129,6 +125,25 @@ impl Wire {
         }
         Ok(url)
     }
+}
+
+/// What comes of a part of a call, or of its being late.
+async fn in_time<T>(
+    ends_at: Instant,
+    part: impl Future<Output = Result<T, CallError>>,
+    late: fn() -> CallError,
+) -> Result<T, CallError> {
+    let part = timeout_at(ends_at, part).await;
+    part.unwrap_or_else(|_| Err(late()))
+}
+
+/// As long as there is none, nothing is sent, or what was sent is refused.
+fn no_token() -> CallError {
+    CallError::NotDone("no access token in time".to_owned())
+}
+
+fn no_answer() -> CallError {
+    CallError::Unknown("nothing in time".to_owned())
 }
 
 /// Whether a call that has no answer may have been done: not without a connection.

@@ -170,8 +170,29 @@ async fn a_call_ends_within_its_time() {
             let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
         }
     });
-    let ended = client(account, &scene.clock).get_feed("feed-1").await;
+    let seller = client(account, &scene.clock);
+    // Where the machine stalls the token is late too: then there was no call.
+    let late = CallError::NotDone("no access token in time".to_owned());
+    let mut ended = Err(late.clone());
+    for _ in 0..20 {
+        ended = seller.get_feed("feed-1").await;
+        if ended != Err(late.clone()) {
+            break;
+        }
+    }
     assert_eq!(ended, Err(CallError::Unknown("nothing in time".to_owned())));
+}
+
+/// As long as there is no token nothing is sent.
+#[tokio::test]
+async fn what_waits_for_a_token_in_vain_was_not_done() {
+    let scene = Scene::plain().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut account = account(&scene.endpoint, &Options::default());
+    account.call_max = Wait::from_millis(200);
+    account.token_endpoint = format!("http://{}/", silent.local_addr().unwrap());
+    let ended = client(account, &scene.clock).create_feed("document-1").await;
+    assert!(matches!(ended, Err(CallError::NotDone(_))), "{ended:?}");
 }
 
 /// A package whose confirmation was taken and not answered is said again, and is one package.

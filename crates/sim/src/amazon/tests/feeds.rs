@@ -1,5 +1,7 @@
 //! Many numbers in one document, which the account works on later.
 
+use crossdock_channels::amazon::UploadPlace;
+
 use super::*;
 
 /// A feed is worked on minutes later, over what was set meanwhile.
@@ -150,6 +152,32 @@ async fn a_document_too_many_is_told_as_that() {
         matches!(refused, Err(CallError::Throttled { .. })),
         "{refused:?}"
     );
+}
+
+/// A document has a time of its own, as it may be large.
+#[tokio::test]
+async fn a_document_may_take_longer_than_a_call() {
+    let scene = Scene::plain().await;
+    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/document", slow.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = slow.accept().await.unwrap();
+        tokio::time::sleep(Wait::from_millis(500)).await;
+        let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        // The rest of what is sent is taken until the other side has its answer.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    });
+    let mut account = account(&scene.endpoint, &Options::default());
+    account.call_max = Wait::from_millis(50);
+    let place = UploadPlace {
+        document: "document-1".to_owned(),
+        url: Secret::new(url),
+    };
+    let put = client(account, &scene.clock)
+        .upload(&place, b"{}".to_vec())
+        .await;
+    assert_eq!(put, Ok(Taken::Done));
 }
 
 /// As many numbers as a feed may have go in one document; one more is not sent.
