@@ -218,12 +218,7 @@ async fn market(clock: &Arc<dyn Clock>) -> (Arc<Market>, String) {
         ..amazon::Options::default()
     };
     let market = Market::new(options, Arc::clone(clock));
-    let listing = Listing {
-        title: "Tee".to_owned(),
-        price_cents: 2_400,
-        units: 50,
-        amazon_ships: false,
-    };
+    let listing = Listing::of_seller("Tee", 2_400, 50);
     market.with(|account, _| account.list("TEE", listing));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

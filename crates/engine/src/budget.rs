@@ -107,9 +107,17 @@ impl Budget {
 
     /// Takes points for what can wait: only if more than half of the bucket is left then.
     pub fn take_spare(&mut self, points: u32, now: Timestamp) -> bool {
-        let cost = u64::from(points) * NANO;
-        let is_spare = self.left_at(now) >= cost.saturating_add(self.burst_nano / 2);
-        is_spare && self.take(points, now)
+        self.left_at(now) >= self.spare(points) && self.take(points, now)
+    }
+
+    /// When so much more than half of the bucket is left, if nobody takes any until then.
+    #[must_use]
+    pub fn spare_ready_at(&self, points: u32, now: Timestamp) -> Timestamp {
+        self.holds_at(self.spare(points), now)
+    }
+
+    fn spare(&self, points: u32) -> u64 {
+        (u64::from(points) * NANO).saturating_add(self.burst_nano / 2)
     }
 
     /// The channel says how many points are left.
@@ -292,6 +300,8 @@ mod tests {
         assert!(!budget.take_spare(1, start));
         assert!(budget.take(5, start));
         assert!(!budget.take_spare(1, start + Duration::from_s(5)));
+        let ready_at = budget.spare_ready_at(1, start);
+        assert_eq!(ready_at, start + Duration::from_s(6));
         assert!(budget.take_spare(1, start + Duration::from_s(6)));
         assert!(
             !budget.take_spare(6, start + Duration::from_s(60)),

@@ -44,7 +44,7 @@ pub struct DeskLimits {
     pub cost: u32,
     /// Numbers read in one call at most.
     pub reads_max: usize,
-    /// What reading one number costs of the budget.
+    /// What reading one number costs of the budget; the whole call costs one at least.
     pub read_cost: u32,
 }
 
@@ -169,6 +169,8 @@ pub struct Desk {
     ready_at: Timestamp,
     /// Numbers in the next call at most: fewer after one in which a number kept the others from being taken.
     batch_max: usize,
+    /// The same of one that reads.
+    reads_max: usize,
     /// Whose pauses are unlike those of other channels.
     spread_by: Option<ChannelId>,
 }
@@ -179,6 +181,7 @@ impl Desk {
     pub fn new(limits: DeskLimits) -> Self {
         Self {
             batch_max: limits.batch_max,
+            reads_max: limits.reads_max,
             limits,
             offers: BTreeMap::new(),
             under_way: BTreeSet::new(),
@@ -292,8 +295,8 @@ impl Desk {
             (Some(read), Some(set)) => read < set,
             (first, _) => first.is_some(),
         };
-        let reads_max = self.batch_max.min(self.limits.reads_max);
-        (most(sets, self.batch_max), most(reads, reads_max), is_read)
+        let (sets, reads) = (most(sets, self.batch_max), most(reads, self.reads_max));
+        (sets, reads, is_read)
     }
 
     /// Numbers that could be sent now and of which nobody oversells by waiting.
@@ -346,10 +349,12 @@ impl Desk {
 
     /// Numbers of a call were left undone for another's sake, or none was: the next calls are smaller, or larger again.
     pub fn resize(&mut self, left_undone: bool) {
-        self.batch_max = match left_undone {
-            true => (self.batch_max / 2).max(1),
-            false => (self.batch_max * 2).min(self.limits.batch_max),
-        };
+        self.batch_max = resized(self.batch_max, left_undone, self.limits.batch_max);
+    }
+
+    /// As [`Desk::resize`], after a call that reads.
+    pub fn resize_reads(&mut self, left_undone: bool) {
+        self.reads_max = resized(self.reads_max, left_undone, self.limits.reads_max);
     }
 
     /// A call had no answer, or one that says that the channel does not work. Returns whether it is taken to be away
@@ -401,6 +406,14 @@ impl Desk {
             true => ready,
             false => rest?,
         })
+    }
+}
+
+/// Half as many if numbers were left undone, else twice as many, up to the most.
+fn resized(numbers: usize, left_undone: bool, most: usize) -> usize {
+    match left_undone {
+        true => (numbers / 2).max(1),
+        false => (numbers * 2).min(most),
     }
 }
 
@@ -465,6 +478,7 @@ mod tests {
         };
         Offers {
             unproven: None,
+            sent_by_channel: 0,
             channel: "shop".parse().unwrap(),
             bucket,
             offers: rows.iter().map(offer).collect(),
@@ -523,6 +537,7 @@ mod tests {
                 let channel = "shop".parse().unwrap();
                 desk.offered(Offers {
                     unproven: None,
+                    sent_by_channel: 0,
                     channel,
                     bucket,
                     offers: left.collect(),
@@ -538,7 +553,7 @@ mod tests {
     fn what_is_read_costs_by_the_number() {
         use Urgency::{Lower, Read};
         let (mut desk, _) = desk(10);
-        desk.limits.reads_max = 3;
+        (desk.limits.reads_max, desk.reads_max) = (3, 3);
         desk.limits.read_cost = 2;
         let mut budget = Budget::new(1, 7, ms(0));
         desk.offered(offers(1, &[("set", Lower, 1, 0)]));
@@ -551,6 +566,27 @@ mod tests {
         assert_eq!(desk.pick(&mut budget, ms(0)), None, "no point is left");
         assert_eq!(desk.next_due(ms(0)), Some(ms(2_000)));
         assert_eq!(picked(desk.pick(&mut budget, ms(2_000))).len(), 1);
+    }
+
+    /// Where one number is set a call, more can be read; fewer after a read that failed, whatever is set meanwhile.
+    #[test]
+    fn what_is_read_together_is_fewer_after_a_failure() {
+        let (mut desk, mut budget) = desk(1);
+        (desk.limits.reads_max, desk.reads_max) = (4, 4);
+        let rows: Vec<_> = ["a", "b", "c", "d", "e"]
+            .map(|id| (id, Urgency::Read, 1, 0))
+            .into();
+        desk.offered(offers(1, &rows));
+        for (is_failed, next) in [(false, 4), (true, 2), (true, 1), (true, 1), (false, 2)] {
+            desk.resize(false);
+            desk.resize_reads(is_failed);
+            let pick = picked(desk.pick(&mut budget, ms(0)));
+            assert_eq!(pick.len(), next, "{is_failed}");
+            for id in pick {
+                desk.ended(&number(&id), Ended::Done, ms(0));
+            }
+            desk.answered();
+        }
     }
 
     /// What there are too few points for keeps nothing back that is paid from other ones.

@@ -241,6 +241,8 @@ pub struct NumberView {
     pub wrong_since: Option<Timestamp>,
     /// Whether the channel counts it there, as far as is known: else it has no number.
     pub is_tracked: bool,
+    /// It does not count it there, as it sends it itself: no number of it is sent.
+    pub is_sent_by_channel: bool,
     /// Nothing is done about it: it is right, or the channel is only observed.
     pub rests: bool,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use anyhow::Context;
-use crossdock_channels::amazon::{Operation, Rates, Seller, SellerAccount};
+use crossdock_channels::amazon::{Operation, READS_MAX as ITEMS_MAX, Rates, Seller, SellerAccount};
 use crossdock_channels::shopify::admin::{Admin, AdminOptions, NUMBERS_MAX};
 use crossdock_channels::{Bulk, Numbers, Orders, Secret};
 use crossdock_model::{ChannelId, Duration};
@@ -178,7 +178,8 @@ pub fn links(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Links> {
     let mut links = BTreeMap::new();
     for (name, channel) in &config.channels {
         let id = ChannelId::checked(name)?;
-        let link = link(&id, channel, clock).with_context(|| format!("channels.{name}"))?;
+        let link = link(&id, channel, clock);
+        let link = link.with_context(|| format!("channels.{name}"))?;
         links.extend(link.map(|link| (id, Arc::new(link))));
     }
     Ok(Arc::new(links))
@@ -291,13 +292,14 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
                 batch_max: 1,
                 calls_max: CALLS_MAX,
                 cost: 1,
-                reads_max: 1,
-                read_cost: 1,
+                reads_max: ITEMS_MAX,
+                // The call costs, however many it reads.
+                read_cost: 0,
             },
             call_max: CALL_MAX,
             recheck_every: Duration::from_minutes(amazon.recheck_minutes.into()),
             purse: purse(Operation::PatchListingsItem),
-            read_purse: Some(purse(Operation::GetListingsItem)),
+            read_purse: Some(purse(Operation::SearchListingsItems)),
             bulk: Some(BulkLink {
                 bulk: Arc::new(seller),
                 spends: [Operation::CreateFeedDocument, Operation::CreateFeed]

@@ -54,10 +54,13 @@ impl Rates for AccountRates {
             | Operation::GetOrder
             | Operation::ConfirmShipment
             | Operation::PatchListingsItem
-            | Operation::GetListingsItem
+            | Operation::SearchListingsItems
             | Operation::CreateFeedDocument
             | Operation::CreateFeed => Box::pin(std::future::ready(())),
-            Operation::GetFeed | Operation::GetFeeds | Operation::GetFeedDocument => {
+            Operation::GetListingsItem
+            | Operation::GetFeed
+            | Operation::GetFeeds
+            | Operation::GetFeedDocument => {
                 let spend = self.spend(operation);
                 Box::pin(async move { spend.take().await })
             }
@@ -167,10 +170,11 @@ mod tests {
         }
     }
 
-    /// Looking how far feeds are waits for its own points, and for nothing else.
+    /// Looking how far feeds are, and at what cannot be looked at beside others, waits for its own points, and for nothing else.
     #[test]
     fn what_nobody_waits_for_waits_in_the_client() {
         for operation in [
+            Operation::GetListingsItem,
             Operation::GetFeed,
             Operation::GetFeeds,
             Operation::GetFeedDocument,

@@ -19,12 +19,7 @@ impl Seat {
     pub async fn open(options: amazon::Options, units: u32) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
         let market = Market::new(options.clone(), clock);
-        let listing = Listing {
-            title: "Tee".to_owned(),
-            price_cents: 900,
-            units,
-            amazon_ships: false,
-        };
+        let listing = Listing::of_seller("Tee", 900, units);
         market.with(|account, _| account.list("TEE", listing));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -59,6 +59,9 @@ pub(crate) struct NumberQuery {
     /// Only numbers that are not as they should be.
     #[serde(default)]
     wrong: bool,
+    /// Only numbers of what the channel sends itself.
+    #[serde(default)]
+    sent_by_channel: bool,
 }
 
 /// One number: a listing at a place of its channel.
@@ -76,8 +79,10 @@ pub(crate) struct NumberDoc {
     /// Since when it should be another number.
     wrong_since: Option<Time>,
     /// Whether the channel counts it there, as far as is known. What it does not count it sells without end, and shows no
-    /// number of.
+    /// number of, or sends itself.
     tracked: bool,
+    /// Whether it does not count it there, as it sends it itself (Amazon fulfils it): no number of it is sent.
+    sent_by_channel: bool,
 }
 
 /// What is paused: a SKU or a location.
@@ -98,6 +103,7 @@ impl NumberDoc {
             should: view.should,
             wrong_since: view.wrong_since.map(Time),
             tracked: view.is_tracked,
+            sent_by_channel: view.is_sent_by_channel,
         }
     }
 
@@ -125,7 +131,9 @@ async fn list(
         let look = Command::Bucket(BucketCommand::LookNumbers);
         if let Answer::Numbers(views) = asking.ask_by(entity, look, asking.by()).await?.answer {
             let documents = views.into_iter().map(NumberDoc::of);
-            items.extend(documents.filter(|one| !query.wrong || one.is_wrong()));
+            items.extend(documents.filter(|one| {
+                (!query.wrong || one.is_wrong()) && (!query.sent_by_channel || one.sent_by_channel)
+            }));
         }
         bucket += 1;
     }
@@ -197,6 +205,7 @@ mod tests {
                 should,
                 wrong_since: None,
                 is_tracked,
+                is_sent_by_channel: false,
                 rests: false,
             };
             assert_eq!(NumberDoc::of(view.clone()).is_wrong(), expected, "{view:?}");

@@ -23,6 +23,7 @@ pub use client::{
 };
 pub use feed::{FEED_NUMBERS_MAX, FeedReport, FeedState, UploadPlace, listings_feed};
 pub use map::{NOTIFICATION, ORDER, delivery_id, map};
+pub use numbers::READS_MAX;
 pub use operation::{Operation, Rates, Turn};
 pub use package::{Package, package_reference};
 pub use verify::verify;

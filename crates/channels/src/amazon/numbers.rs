@@ -1,4 +1,6 @@
-//! What a SKU shows: one number a call, and each write replaces what was there.
+//! What a SKU shows: one number a call that is set, and each write replaces what was there; several that are read.
+
+use std::collections::BTreeMap;
 
 use crossdock_model::{ListingId, SourceId};
 use reqwest::Method;
@@ -10,6 +12,13 @@ use super::operation::Operation;
 use super::wire::{Answer, Problem, Request, problems};
 use crate::outbound::{CallError, Calling, NumberSet, NumberShown, Numbers, SetOutcome, said};
 
+/// Numbers read in one call at most.
+pub const READS_MAX: usize = 20;
+/// Between SKUs in a query. Amazon takes one that is escaped for one that is not.
+const BETWEEN: &str = ",";
+/// What is asked of a listing.
+const AVAILABILITY: &str = "fulfillmentAvailability";
+
 #[derive(Deserialize)]
 struct Submission {
     status: String,
@@ -17,8 +26,14 @@ struct Submission {
 }
 
 #[derive(Deserialize)]
+struct Found {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
+    sku: String,
     fulfillment_availability: Option<Vec<Availability>>,
 }
 
@@ -27,6 +42,21 @@ struct Item {
 struct Availability {
     fulfillment_channel_code: String,
     quantity: Option<i64>,
+}
+
+impl Item {
+    /// Units at that place: none of what nobody has given a number of, and `None` of what is sent from other places only. A
+    /// number of ours would make Amazon leave what it sends itself to the seller, and lock away what lies with it.
+    fn units_at(&self, code: &str) -> Option<i64> {
+        let places = self.fulfillment_availability.as_deref().unwrap_or_default();
+        let here = places
+            .iter()
+            .find(|one| one.fulfillment_channel_code == code);
+        match here {
+            Some(here) => Some(here.quantity.unwrap_or(0)),
+            None => places.is_empty().then_some(0),
+        }
+    }
 }
 
 /// Amazon sets one number a call; those after one that has no answer are left without one. *Keyed* by itself: Amazon
@@ -49,17 +79,7 @@ impl Numbers for Seller {
 
     fn read(&self, numbers: Vec<(ListingId, SourceId)>) -> Calling<Option<NumberShown>> {
         let seller = self.clone();
-        Box::pin(async move {
-            let mut answers = Vec::with_capacity(numbers.len());
-            for (listing, place) in &numbers {
-                match seller.read_one(listing, place).await {
-                    Ok(shown) => answers.push(shown),
-                    Err(error) if answers.is_empty() => return Err(error),
-                    Err(_) => break,
-                }
-            }
-            Ok(answers)
-        })
+        Box::pin(async move { seller.read_all(&numbers).await })
     }
 }
 
@@ -104,11 +124,58 @@ impl Seller {
         })
     }
 
-    async fn read_one(
+    async fn read_all(
         &self,
-        listing: &ListingId,
-        place: &SourceId,
-    ) -> Result<Option<NumberShown>, CallError> {
+        numbers: &[(ListingId, SourceId)],
+    ) -> Result<Vec<Option<NumberShown>>, CallError> {
+        let listings = numbers.iter().map(|(listing, _)| listing);
+        let (alone, together): (Vec<&ListingId>, Vec<&ListingId>) =
+            listings.partition(|listing| listing.as_str().contains(BETWEEN));
+        let mut items = BTreeMap::new();
+        for some in together.chunks(READS_MAX) {
+            let found = self.search(some).await?;
+            items.extend(found.into_iter().map(|item| (item.sku.clone(), item)));
+        }
+        for listing in alone {
+            let item = self.get(listing).await?;
+            items.extend(item.map(|item| (listing.to_string(), item)));
+        }
+        let at = (self.inner().now)();
+        let answers = numbers.iter().map(|(listing, place)| {
+            let item = items.get(listing.as_str())?;
+            let units = item.units_at(channel_code(place));
+            Some(NumberShown { units, at })
+        });
+        Ok(answers.collect())
+    }
+
+    /// Those of the listings that the seller has.
+    async fn search(&self, listings: &[&ListingId]) -> Result<Vec<Item>, CallError> {
+        let inner = self.inner();
+        let skus: Vec<&str> = listings.iter().map(|listing| listing.as_str()).collect();
+        let request = Request {
+            operation: Operation::SearchListingsItems,
+            method: Method::GET,
+            path: &["listings", "2021-08-01", "items", inner.seller.as_str()],
+            query: vec![
+                ("marketplaceIds", inner.marketplace.clone()),
+                ("identifiersType", "SKU".to_owned()),
+                ("identifiers", skus.join(BETWEEN)),
+                ("includedData", AVAILABILITY.to_owned()),
+                ("pageSize", READS_MAX.to_string()),
+            ],
+            body: None,
+        };
+        let body = match inner.wire.call(&request).await? {
+            Answer::Done(body) => body,
+            Answer::Refused { problem, .. } => return Err(CallError::NotDone(problem)),
+        };
+        let found: Found = serde_json::from_slice(&body).map_err(unreadable)?;
+        Ok(found.items)
+    }
+
+    /// A listing whose SKU cannot be named beside others.
+    async fn get(&self, listing: &ListingId) -> Result<Option<Item>, CallError> {
         let inner = self.inner();
         let request = Request {
             operation: Operation::GetListingsItem,
@@ -116,7 +183,7 @@ impl Seller {
             path: &self.item(listing),
             query: vec![
                 ("marketplaceIds", inner.marketplace.clone()),
-                ("includedData", "fulfillmentAvailability".to_owned()),
+                ("includedData", AVAILABILITY.to_owned()),
             ],
             body: None,
         };
@@ -125,14 +192,7 @@ impl Seller {
             Answer::Refused { status: 404, .. } => return Ok(None),
             Answer::Refused { problem, .. } => return Err(CallError::NotDone(problem)),
         };
-        let item: Item = serde_json::from_slice(&body).map_err(unreadable)?;
-        let code = channel_code(place);
-        let mut places = item.fulfillment_availability.into_iter().flatten();
-        let here = places.find(|one| one.fulfillment_channel_code == code);
-        Ok(here.map(|here| NumberShown {
-            units: here.quantity,
-            at: (inner.now)(),
-        }))
+        serde_json::from_slice(&body).map(Some).map_err(unreadable)
     }
 
     fn item<'a>(&'a self, sku: &'a ListingId) -> [&'a str; 5] {

@@ -16,6 +16,8 @@ pub enum Operation {
     PatchListingsItem,
     /// Reads the number of one SKU.
     GetListingsItem,
+    /// Reads the numbers of several SKUs.
+    SearchListingsItems,
     /// A place to put a feed.
     CreateFeedDocument,
     /// Begins a feed.
@@ -42,12 +44,13 @@ pub trait Rates: Send + Sync {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SearchOrders,
         Self::GetOrder,
         Self::ConfirmShipment,
         Self::PatchListingsItem,
         Self::GetListingsItem,
+        Self::SearchListingsItems,
         Self::CreateFeedDocument,
         Self::CreateFeed,
         Self::GetFeed,
@@ -64,6 +67,7 @@ impl Operation {
             Self::ConfirmShipment => ("confirmShipment", 7_200, 10),
             Self::PatchListingsItem => ("patchListingsItem", 18_000, 5),
             Self::GetListingsItem => ("getListingsItem", 18_000, 10),
+            Self::SearchListingsItems => ("searchListingsItems", 18_000, 5),
             Self::CreateFeedDocument => ("createFeedDocument", 1_800, 15),
             Self::CreateFeed => ("createFeed", 29, 15),
             Self::GetFeed => ("getFeed", 7_200, 15),

@@ -2,17 +2,18 @@
 
 use crossdock_model::command::EffectNumber;
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelMode, ExceptionKey, ListingMode, ListingTarget,
-    PublishedStock, Publishing, ShownLevel, Writes,
+    BucketEvent, CallOutcome, ChannelMode, ExceptionKey, ExceptionOpened, ListingMode,
+    ListingTarget, PublishedStock, Publishing, ShownLevel, Uncounted, Writes,
 };
 use crossdock_model::{EntityId, ListingId, SourceId, Timestamp};
 use litemap::LiteMap;
 
 use super::calls::numbered;
 use super::changes::Changes;
+use super::drift::{explain, is_lost_update};
 use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
-use super::{HEAR_AGAIN_AFTER, stock};
+use super::{HEAR_AGAIN_AFTER, LISTING_WRONG, stock};
 use crate::decider::IllegalHistory;
 use crate::publish::{Announced, Statement};
 
@@ -56,7 +57,7 @@ impl BucketState {
                 listing,
                 level,
                 asked_at,
-            } => self.apply_shown(listing, level, *asked_at),
+            } => self.apply_shown(id, listing, level, *asked_at),
             BucketEvent::PublishingSet(publishing) => self.apply_publishing(id, publishing),
             BucketEvent::ListingModeSet { listing, mode } => {
                 if let Some(known) = self.listings.get_mut(listing) {
@@ -105,12 +106,12 @@ impl BucketState {
             BucketEvent::LostInBulk { begun_before } => self.apply_lost_in_bulk(*begun_before, at),
             BucketEvent::ExceptionOpened(opened) => {
                 self.exceptions.apply_opened(opened);
-                self.tell_of(&opened.key, true);
+                self.tell_of(&opened.key, Some(opened));
             }
             BucketEvent::ExceptionClosed(closed) => {
                 self.exceptions.apply_closed(closed);
                 self.unlisted.remove(&closed.key.subject);
-                self.tell_of(&closed.key, false);
+                self.tell_of(&closed.key, None);
             }
             BucketEvent::ExceptionNoted(_) => {}
         }
@@ -125,16 +126,17 @@ impl BucketState {
         self.listings.get_mut(listing)?.places.get_mut(place)
     }
 
-    /// An exception about a number that is wrong was opened, or closed.
-    fn tell_of(&mut self, key: &ExceptionKey, is_told: bool) {
+    /// An exception about a number was opened, or closed.
+    fn tell_of(&mut self, key: &ExceptionKey, opened: Option<&ExceptionOpened>) {
         let Some((listing, place)) = numbered(key) else {
             return;
         };
-        if let Some(place) = self.place_mut(&listing, &place) {
-            place.odd.is_told = is_told;
-        }
-        if !is_told {
-            self.righted.remove(&(listing, place));
+        let Some(place) = self.place_mut(&listing, &place) else {
+            return;
+        };
+        match key.kind == LISTING_WRONG {
+            true => place.odd.is_told = opened.is_some(),
+            false => place.odd.is_lost = opened.is_some_and(is_lost_update),
         }
     }
 
@@ -202,6 +204,7 @@ impl BucketState {
     /// Nothing is to be done about a number any more.
     pub(super) fn stop_following(&mut self, number: &NumberId) {
         self.changes.shown(number);
+        self.sent_by_channel.remove(number);
         if self.wrong.remove(number) {
             self.righted.insert(number.clone());
         }
@@ -219,28 +222,42 @@ impl BucketState {
 
     fn apply_shown(
         &mut self,
+        id: &EntityId,
         listing: &ListingId,
         level: &ShownLevel,
         asked_at: Option<Timestamp>,
     ) {
-        let writes = self.publishing.as_ref();
-        let writes = writes.map_or(Writes::CompareAndSet, |known| known.writes);
+        let number = (listing.clone(), level.place.clone());
+        let statement = level.units.map(|units| Statement {
+            units,
+            at: level.at,
+        });
+        let fall = match (id, statement) {
+            (EntityId::Bucket(channel, _), Some(one)) => self.falls(channel, &number, one),
+            _ => 0,
+        };
+        let publishing = self.publishing.as_deref();
+        let writes = publishing.map_or(Writes::CompareAndSet, |known| known.writes);
+        let uncounted = publishing.map_or(Uncounted::Endless, |known| known.uncounted);
         let Some(known) = self.listings.get_mut(listing) else {
             return;
         };
         let place = known.places.entry(level.place.clone()).or_default();
-        let Some(units) = level.units else {
+        let Some(statement) = statement else {
             place.odd.untracked_at = Some(level.at);
+            if uncounted == Uncounted::SentByChannel {
+                // It is no number of ours, as long as that is so.
+                place.slot.begin_anew();
+            }
             return;
         };
         place.odd.refused_at = None;
-        let statement = Statement {
-            units,
-            at: level.at,
-        };
         match asked_at {
             Some(asked_at) => place.slot.read(statement, writes, asked_at),
             None => place.slot.state(statement, writes),
+        }
+        if place.slot.shown() == Some(statement) {
+            place.slot.keep_fall(fall);
         }
     }
 
@@ -293,13 +310,14 @@ impl BucketState {
         if has_company {
             self.count_anew(&listings);
         }
+        let writes = self.publishing.as_ref().map(|known| known.writes);
         for listing in listings {
             let own = self.own_units(&listing, sold);
             let places = self.listings.get_mut(&listing).into_iter();
             for (id, place) in places.flat_map(|known| known.places.iter_mut()) {
                 self.changes
                     .changed((listing.clone(), id.clone()), stock.at);
-                place.slot.explain(own, now);
+                explain(writes, &mut place.slot, own, now);
                 if let Some(proof) = proof {
                     place.slot.give_up_explaining(proof);
                 }

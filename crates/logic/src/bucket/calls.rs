@@ -6,7 +6,7 @@ use crossdock_model::answer::{NumberCall, NumberCallKind};
 use crossdock_model::command::CallEnd;
 use crossdock_model::v1::{
     BucketEvent, CallOutcome, ChannelMode, EndedInBulk, ExceptionClosed, ExceptionKey,
-    ExceptionOpened, Publishing,
+    ExceptionOpened, Publishing, Uncounted,
 };
 use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, Rejection, SourceId, Timestamp,
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::agenda::{Rank, Task};
 use super::numbers::Target;
 use super::state::{BucketState, NumberId, Place};
-use super::{CALLS_MAX, DUE_PER_DECISION, LISTING_WRONG, OFFERS_MAX, SKU_UNHEARD};
+use super::{CALLS_MAX, DUE_PER_DECISION, LISTING_DRIFT, LISTING_WRONG, OFFERS_MAX, SKU_UNHEARD};
 use crate::decider::{Asked, Decision};
 use crate::exceptions::resolved;
 use crate::publish::{Act, Slot};
@@ -37,6 +37,8 @@ pub struct Offers {
     pub offers: Vec<Offer>,
     /// Numbers wait until the channel's orders are read: one of them goes on once those up to then are.
     pub unproven: Option<Timestamp>,
+    /// Numbers of which none is sent, as the channel sends what they are about itself.
+    pub sent_by_channel: usize,
 }
 
 /// A number that should be asked for or sent.
@@ -86,6 +88,7 @@ impl BucketState {
             bucket,
             offers: offers.collect(),
             unproven: self.wrong.unproven(),
+            sent_by_channel: self.sent_by_channel.len(),
         }
     }
 
@@ -242,10 +245,8 @@ impl BucketState {
             true => "the channel shows what it should",
             false => "nothing is published to the channel any more",
         };
-        let righted = self.righted.iter().filter_map(|number| {
-            self.exceptions
-                .close(LISTING_WRONG, &subject(number), None, how)
-        });
+        let righted = self.righted.iter();
+        let righted = righted.flat_map(|number| self.close_righted(number, how));
         let righted = righted.take(DUE_PER_DECISION);
         events.extend(righted.map(BucketEvent::ExceptionClosed));
         let unlisted = self.unlisted.iter().filter_map(|subject| {
@@ -258,6 +259,27 @@ impl BucketState {
         let again = unheard.map(|(sku, _)| BucketEvent::AskedAgain { sku: sku.clone() });
         events.extend(again.take(DUE_PER_DECISION));
         Decision::done(events)
+    }
+
+    /// Whether an exception of that kind about a number is open.
+    pub(super) fn is_open(&self, kind: &str, number: &NumberId) -> bool {
+        let open = self.exceptions.close(kind, &subject(number), None, "");
+        open.is_some()
+    }
+
+    /// What ends with a number that is right again: that it was wrong, and that a write of it was lost.
+    fn close_righted(
+        &self,
+        number: &NumberId,
+        how: &'static str,
+    ) -> impl Iterator<Item = ExceptionClosed> {
+        let is_lost = self.place(number).is_some_and(|place| place.odd.is_lost);
+        let kinds = [(LISTING_WRONG, true), (LISTING_DRIFT, is_lost)];
+        let kinds = kinds.into_iter().filter(|(_, is_over)| *is_over);
+        kinds.filter_map(move |(kind, _)| {
+            let subject = subject(number);
+            self.exceptions.close(kind, &subject, None, how)
+        })
     }
 
     fn open_wrong(&self, number: &NumberId) -> Option<ExceptionOpened> {
@@ -316,7 +338,8 @@ impl BucketState {
             .close(&key.kind, &key.subject, Some(key.episode), how);
         let closed: ExceptionClosed = resolved(open.is_some(), key, how)?;
         let is_published = self.publishing.as_deref().is_some_and(is_published);
-        if is_published && numbered(key).is_some_and(|number| self.wrong.contains(&number)) {
+        let is_wrong = || numbered(key).is_some_and(|number| self.wrong.contains(&number));
+        if is_published && key.kind == LISTING_WRONG && is_wrong() {
             let problem =
                 "the channel still shows the wrong number: it closes by itself once that is right";
             return Err(Rejection::invalid("exception", problem));
@@ -330,11 +353,11 @@ pub(super) fn subject((listing, place): &NumberId) -> String {
     format!("{listing}@{place}")
 }
 
-/// The number that an exception about a wrong one names.
+/// The number that an exception is about.
 pub(super) fn numbered(key: &ExceptionKey) -> Option<NumberId> {
     let (listing, place) = key.subject.rsplit_once('@')?;
     let number = (ListingId::new(listing).ok()?, SourceId::new(place).ok()?);
-    (key.kind == LISTING_WRONG).then_some(number)
+    matches!(key.kind.as_str(), LISTING_WRONG | LISTING_DRIFT).then_some(number)
 }
 
 pub(super) fn check_count(calls: usize) -> Result<(), Rejection> {
@@ -380,6 +403,7 @@ fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
     let is_untold = is_published(publishing) && !place.odd.is_told;
     let since = match place.is_tracked() {
         true => place.slot.wrong_since(),
+        false if publishing.uncounted == Uncounted::SentByChannel => None,
         false => place.odd.untracked_at,
     };
     let since = since.filter(|_| is_untold)?;
@@ -432,7 +456,6 @@ fn rank(place: &Place, target: &Target, act: Act, now: Timestamp) -> Option<Rank
                 (Urgency::Raise, i64::from(units).abs_diff(most).max(1))
             }
             Some(most) => (Urgency::Lower, most.abs_diff(units.into())),
-            None if units == 0 => (Urgency::Lower, 1),
             None => (Urgency::Read, 1),
         },
     };

@@ -1,8 +1,8 @@
 //! What a channel shows that neither its sales nor our writes explain.
 //!
 //! More than was shown is put right at once: lowering is safe. Fewer may have been sold, so nothing is said of it before
-//! the channel's orders are read; then it is put right, and a person is told, as the units may be gone. What drifts again
-//! and again is not a matter of one number any more.
+//! the channel's orders are read; then it is put right, and a person is told, as the units may be gone. If it was a write of
+//! ours that was lost, that is over once the number is right. What drifts again and again is not a matter of one number any more.
 
 use crossdock_model::answer::Seen;
 use crossdock_model::v1::{
@@ -10,15 +10,24 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{ChannelId, Duration, ListingId, SourceId, Timestamp};
 
-use super::calls::subject;
-use super::state::{BucketState, NumberId, Place};
+use super::calls::{is_published, subject};
+use super::state::{BucketState, Heard, NumberId, Place};
 use super::{LISTING_DRIFT, stock};
-use crate::publish::{Fit, Statement};
+use crate::publish::{Fit, Slot, Statement};
 
 /// A number that drifted before that is not taken to do so again and again.
 const AGAIN_WITHIN: Duration = Duration::from_days(1);
 /// Drifts one after the other that are no accident.
 const DRIFTS_MAX: u32 = 3;
+
+/// How the evidence names a write of ours that was lost.
+const LOST_UPDATE: &str = "lost_update";
+
+/// Whether an exception tells that a write of ours was lost.
+pub(super) fn is_lost_update(opened: &ExceptionOpened) -> bool {
+    let is_it = |(name, class): &(String, String)| name == "class" && class == LOST_UPDATE;
+    opened.key.kind == LISTING_DRIFT && opened.evidence.iter().any(is_it)
+}
 
 /// How often a number drifted of late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,15 +78,12 @@ impl BucketState {
             units,
             at: level.at,
         };
-        let unseen = target.as_ref().map_or(0, |target| target.unseen());
         let by = match place.slot.fit(statement, sold) {
             Fit::AsKnown => return (Seen::AsKnown, Vec::new()),
             Fit::InFlight => return (Seen::InFlight, Vec::new()),
+            Fit::Fell { .. } => return (Seen::Fell, Vec::new()),
             Fit::Rose { .. } if !is_asked => return (Seen::InFlight, Vec::new()),
             Fit::Rose { units } => i64::from(units),
-            // More than all that may have been sold unseen.
-            Fit::Fell { units } if self.replaces() && units > unseen => -i64::from(units),
-            Fit::Fell { .. } => return (Seen::Fell, Vec::new()),
         };
         if self.publishing.as_ref().map(|known| known.mode) == Some(ChannelMode::Observed) {
             return (Seen::AsKnown, Vec::new());
@@ -87,9 +93,44 @@ impl BucketState {
         (Seen::Drifted(class), events)
     }
 
-    fn replaces(&self) -> bool {
-        let writes = self.publishing.as_ref().map(|publishing| publishing.writes);
-        writes == Some(Writes::Absolute)
+    /// Units by which a number falls with a statement, where writes replace it: of more than may have been sold unseen it is asked
+    /// whether orders explain them. Not of what others set, nor where the sales since what was known are not all named.
+    pub(super) fn falls(
+        &self,
+        channel: &ChannelId,
+        number: &NumberId,
+        statement: Statement,
+    ) -> u32 {
+        let publishing = self.publishing.as_deref();
+        let is_ours = publishing.is_some_and(|publishing| {
+            publishing.writes == Writes::Absolute && is_published(publishing)
+        });
+        let Some(place) = self.place(number).filter(|_| is_ours) else {
+            return 0;
+        };
+        let target = self.targets(channel, &number.0).remove(&number.1);
+        let known_at = place.slot.shown().map(|shown| shown.at);
+        let (Some(target), Some(known_at)) = (target, known_at) else {
+            return 0;
+        };
+        let is_told_apart = || self.names_sales_since(&number.0, known_at);
+        match place.slot.fit(statement, target.unstated()) {
+            Fit::Fell { units } if units > target.unseen() && is_told_apart() => units,
+            Fit::Fell { .. } | Fit::AsKnown | Fit::InFlight | Fit::Rose { .. } => 0,
+        }
+    }
+
+    /// Whether the sales of the channel that lowered a listing since then can be told apart from others, and are all named.
+    fn names_sales_since(&self, listing: &ListingId, since: Timestamp) -> bool {
+        let parts = self.listings.get(listing);
+        let parts = parts.map(|known| self.made_of(&known.target));
+        let heard = parts.into_iter().flatten().map(|(_, heard, _)| heard);
+        let are_named = |heard: &Heard| {
+            let named = heard.sold.iter().map(|sold| u64::from(sold.units));
+            let reaches_back = heard.sold.iter().any(|sold| sold.at <= since);
+            reaches_back || named.sum::<u64>() == heard.sold_units
+        };
+        self.tells_sales_apart(listing) && heard.into_iter().all(are_named)
     }
 
     /// What is lowered at once needs nobody, unless it does not stay so.
@@ -114,10 +155,11 @@ impl BucketState {
         proof: Timestamp,
         now: Timestamp,
     ) -> Vec<BucketEvent> {
-        let Some(heard) = self.skus.get(&stock.sku).filter(|_| !self.replaces()) else {
+        let Some(heard) = self.skus.get(&stock.sku) else {
             return Vec::new();
         };
         let sold = stock::news(heard, stock);
+        let writes = self.publishing.as_ref().map(|known| known.writes);
         // Where sales are not told apart by number, a fall that none of them explains may be one of them all the same.
         let told_apart = heard.listings.iter();
         let told_apart = told_apart.filter(|listing| self.tells_sales_apart(listing));
@@ -126,7 +168,8 @@ impl BucketState {
             let places = known.flat_map(|known| &known.places);
             places.flat_map(|(id, place)| {
                 let mut slot = place.slot.clone();
-                slot.explain(self.own_units(listing, sold), Timestamp::default());
+                let own = self.own_units(listing, sold);
+                explain(writes, &mut slot, own, Timestamp::default());
                 let units = slot.give_up_explaining(proof);
                 let number = (listing.clone(), id.clone());
                 let stated = place.slot.shown().map_or(0, |shown| shown.units);
@@ -145,7 +188,7 @@ impl BucketState {
         let more = if by < 0 { "fewer" } else { "more" };
         let (name, why) = match class {
             DriftClass::LostUpdate => (
-                "lost_update",
+                LOST_UPDATE,
                 "It shows what it showed before our last write, which it had confirmed. It is written again.",
             ),
             DriftClass::ForeignEdit => (
@@ -172,6 +215,14 @@ impl BucketState {
         if let Some(place) = self.place_mut(listing, place) {
             place.odd.drifts.note(now);
         }
+    }
+}
+
+/// Orders of the channel for so many units were heard of: they explain why a number fell, or will.
+pub(super) fn explain(writes: Option<Writes>, slot: &mut Slot, units: u64, now: Timestamp) {
+    match writes {
+        Some(Writes::Absolute) => slot.explain_fall(units),
+        Some(Writes::CompareAndSet) | None => slot.explain(units, now),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Notes which numbers are wrong, and which are right again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crossdock_model::v1::Publishing;
 use crossdock_model::{ChannelId, ListingId, SourceId, Timestamp};
 
-use super::LISTING_WRONG;
-use super::calls::{is_published, task};
-use super::state::{BucketState, NumberId};
+use super::calls::{is_published, subject, task};
+use super::numbers::Target;
+use super::state::{BucketState, NumberId, Place};
+use super::{LISTING_DRIFT, LISTING_WRONG};
 
 impl BucketState {
     /// Notes which numbers of these listings are wrong.
@@ -37,28 +39,23 @@ impl BucketState {
         at: Timestamp,
     ) -> Vec<NumberId> {
         let targets = self.targets(channel, listing);
+        self.note_gone(listing, &targets);
         let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get_mut(listing))
         else {
             return Vec::new();
         };
-        // Of these nothing can be told any more.
-        let is_gone = |id: &&SourceId| !targets.contains_key(*id);
-        for id in known.places.keys().filter(is_gone) {
-            let number = (listing.clone(), id.clone());
-            self.changes.shown(&number);
-            if self.wrong.remove(&number) {
-                self.righted.insert(number);
-            }
-        }
         let mut left = Vec::new();
         for (id, target) in targets {
             let place = known.places.entry(id.clone()).or_default();
-            place.slot.note(&target.want(), at);
+            let is_sent_by_channel = place.is_sent_by_channel(publishing);
+            if !is_sent_by_channel {
+                place.slot.note(&target.want(), at);
+            }
             let number = (listing.clone(), id);
-            // What the channel does not count cannot be set: a person is told, where it is to be.
-            let is_settled = match place.is_tracked() {
-                true => place.slot.is_settled(),
-                false => place.odd.is_leaving || !is_published(publishing),
+            let is_settled = is_settled(publishing, place);
+            match is_sent_by_channel {
+                true => self.sent_by_channel.insert(number.clone()),
+                false => self.sent_by_channel.remove(&number),
             };
             if is_settled || !place.is_tracked() {
                 self.changes.shown(&number);
@@ -68,14 +65,19 @@ impl BucketState {
             }
             place.odd.give_room_back();
             match is_settled {
-                true if self.wrong.remove(&number) => {
+                true if self.wrong.remove(&number) || place.odd.is_lost => {
                     self.righted.insert(number);
                 }
                 true => {}
                 false => {
                     match is_published(publishing) {
                         // One that was to be closed is open.
-                        true if self.righted.remove(&number) => place.odd.is_told = true,
+                        true if self.righted.remove(&number) => {
+                            let subject = subject(&number);
+                            let exceptions = &self.exceptions;
+                            let open = exceptions.close(LISTING_WRONG, &subject, None, "");
+                            place.odd.is_told = open.is_some();
+                        }
                         // Nobody is to put it right any more.
                         false if place.odd.is_told => drop(self.righted.insert(number.clone())),
                         true | false => {}
@@ -88,12 +90,36 @@ impl BucketState {
         left
     }
 
+    /// Of numbers that should be none any more nothing can be told.
+    fn note_gone(&mut self, listing: &ListingId, targets: &BTreeMap<SourceId, Target>) {
+        let known = self.listings.get(listing).into_iter();
+        let places = known.flat_map(|known| known.places.keys());
+        for id in places.filter(|id| !targets.contains_key(*id)) {
+            let number = (listing.clone(), id.clone());
+            self.changes.shown(&number);
+            if self.wrong.remove(&number) {
+                self.righted.insert(number);
+            }
+        }
+    }
+
     /// Only those are to be closed that are open.
     pub(super) fn forget_closed(&mut self) {
-        let exceptions = &self.exceptions;
-        self.righted.retain(|number| {
-            let subject = super::calls::subject(number);
-            exceptions.open(LISTING_WRONG, &subject, "", &[]).is_none()
-        });
+        let righted = std::mem::take(&mut self.righted);
+        let are_open = |number: &NumberId| {
+            let is_lost = self.place(number).is_some_and(|place| place.odd.is_lost);
+            self.is_open(LISTING_WRONG, number) || (is_lost && self.is_open(LISTING_DRIFT, number))
+        };
+        self.righted = righted.into_iter().filter(are_open).collect();
+    }
+}
+
+/// Whether nothing is to be done about a number. What the channel does not count cannot be set: a person is told, where it is
+/// to be.
+fn is_settled(publishing: &Publishing, place: &Place) -> bool {
+    match place.is_tracked() {
+        true => place.slot.is_settled(),
+        false if place.is_sent_by_channel(publishing) => !place.slot.is_open(),
+        false => place.odd.is_leaving || !is_published(publishing),
     }
 }

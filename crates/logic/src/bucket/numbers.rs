@@ -129,7 +129,11 @@ impl BucketState {
         let EntityId::Bucket(channel, _) = asked.id else {
             return Answer::Numbers(Vec::new());
         };
-        let is_published = self.publishing.as_deref().is_some_and(is_published);
+        let publishing = self.publishing.as_deref();
+        let is_published = publishing.is_some_and(is_published);
+        let is_sent_by_channel = |place: &Place| {
+            publishing.is_some_and(|publishing| place.is_sent_by_channel(publishing))
+        };
         let mut views = Vec::new();
         for (listing, known) in &self.listings {
             let targets = self.targets(channel, listing);
@@ -148,6 +152,7 @@ impl BucketState {
                     should: slot.map_or(target.map(|target| target.units), should),
                     wrong_since: slot.and_then(Slot::wrong_since),
                     is_tracked: place.is_none_or(Place::is_tracked),
+                    is_sent_by_channel: place.is_some_and(is_sent_by_channel),
                     rests: !is_published || slot.is_some_and(Slot::is_settled),
                 });
             }
@@ -253,14 +258,11 @@ impl BucketState {
     }
 
     /// Of units of the SKU sold on the channel, those of the listing that explain why its number fell; 0 where they may be
-    /// another listing's, and where writes replace the number: those sales are named beside it ([`Target::unstated`]).
+    /// another listing's.
     pub(super) fn own_units(&self, listing: &ListingId, sku_units: u64) -> u64 {
         let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get(listing)) else {
             return 0;
         };
-        if publishing.writes == Writes::Absolute {
-            return 0;
-        }
         let ListingTarget::Sku { multiplier, .. } = &known.target else {
             return 0;
         };

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::EffectNumber;
-use crossdock_model::v1::{ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold};
+use crossdock_model::v1::{
+    ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold, Uncounted,
+};
 use crossdock_model::{Answer, Duration, ListingId, SkuId, SourceId, Timestamp};
 use litemap::LiteMap;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -30,6 +32,8 @@ pub struct BucketState {
     pub(super) wrong: Agenda,
     /// Numbers about which an exception is open though they are right again.
     pub(super) righted: BTreeSet<NumberId>,
+    /// Numbers of which none is sent, as the channel sends what they are about itself.
+    pub(super) sent_by_channel: BTreeSet<NumberId>,
     /// All orders of the channel up to then were taken off.
     pub(super) proof: Timestamp,
     /// Of sales of the channel in the last so long nothing may be known here, as its orders are not read.
@@ -84,8 +88,10 @@ pub(super) struct Odd {
     pub untracked_at: Option<Timestamp>,
     /// The channel refused it last, and takes no other number of it, as far as is known.
     pub refused_at: Option<Timestamp>,
-    /// An exception about it is open.
+    /// It is open that it is wrong.
     pub is_told: bool,
+    /// It is open that a write of it was lost.
+    pub is_lost: bool,
     /// What it showed of something that is not counted here, when it was made to show none: it is shown again after.
     pub kept: Option<u32>,
     pub drifts: Drifts,
@@ -98,6 +104,7 @@ impl AtFirst for Odd {
         untracked_at: None,
         refused_at: None,
         is_told: false,
+        is_lost: false,
         kept: None,
         drifts: Drifts::NONE,
         is_leaving: false,
@@ -136,6 +143,11 @@ impl Place {
     /// Whether the channel counts it there, as far as it said.
     pub fn is_tracked(&self) -> bool {
         self.odd.untracked_at.is_none() || self.odd.untracked_at < self.stated_at()
+    }
+
+    /// Whether the channel does not count it there, as it sends it itself.
+    pub fn is_sent_by_channel(&self, publishing: &Publishing) -> bool {
+        !self.is_tracked() && publishing.uncounted == Uncounted::SentByChannel
     }
 
     fn level(&self, place: &SourceId) -> Option<ShownLevel> {

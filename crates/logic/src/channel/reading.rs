@@ -18,12 +18,14 @@ pub(super) struct Reading {
     cursor: String,
     read_up_to: Timestamp,
     awaited: BTreeMap<String, String>,
+    theirs: Option<String>,
 }
 
 impl Reading {
     pub fn go_on(&mut self, polled: &Polled) {
         self.cursor.clone_from(&polled.cursor);
         self.read_up_to = polled.read_up_to;
+        self.theirs.clone_from(&polled.theirs);
         for name in &polled.placed {
             self.awaited.remove(name);
         }
@@ -40,6 +42,7 @@ impl Reading {
                 .map(|(name, what)| (name.clone(), what.clone()))
                 .collect(),
             placed: Vec::new(),
+            theirs: self.theirs.clone(),
         }
     }
 }

@@ -91,6 +91,7 @@ fn where_reading_stands_is_kept_once_and_told() {
         read_up_to: Timestamp::from_ms(5),
         awaited: Vec::new(),
         placed: Vec::new(),
+        theirs: Some(format!("theirs {cursor}")),
     };
     let waits = |name: &str, what: &str| (name.to_owned(), what.to_owned());
     let waiting = |awaited: &[(String, String)], placed: &[&str]| Polled {

@@ -87,7 +87,8 @@ pub enum Fit {
 pub struct Slot {
     shown: Option<Statement>,
     /// On a channel that compares: units by which what it states fell, less the units of its sales that we heard of. The
-    /// two come in any order. Above 0: sold, and not heard of yet. Below 0: heard of, and not stated yet.
+    /// two come in any order. Above 0: sold, and not heard of yet. Below 0: heard of, and not stated yet. Where writes replace the
+    /// number: units of a fall that is more than may have been sold unseen, until orders explain them.
     gap: i64,
     /// When the last of those sales was heard of.
     heard_at: Timestamp,
@@ -141,7 +142,8 @@ impl Slot {
     }
 
     /// Whether a call may yet change what is shown.
-    fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.open.flight.is_some() || self.open.doubt.is_some() || self.open.handed.is_some()
     }
 
@@ -396,8 +398,13 @@ impl Slot {
 
     /// Takes a statement over, and what fell since the last one.
     fn measure(&mut self, statement: Statement, writes: Writes) {
-        if let (Writes::CompareAndSet, Some(shown)) = (writes, self.shown) {
-            let fall = self.base(shown.units, statement.units) - statement.units;
+        if let Some(shown) = self.shown {
+            let base = match writes {
+                Writes::CompareAndSet => self.base(shown.units, statement.units),
+                // What fell is kept apart.
+                Writes::Absolute => shown.units.min(statement.units),
+            };
+            let fall = base - statement.units;
             // What rose was no sale: it makes up for what fell, and for nothing else.
             self.gap = match fall {
                 0.. => self.gap + fall,

@@ -72,6 +72,8 @@ pub struct Polled {
     pub awaited: Vec<(String, String)>,
     /// Names of what is awaited no more.
     pub placed: Vec<String>,
+    /// Where reading goes on of what the channel sends itself, while that is read apart.
+    pub theirs: Option<String>,
 }
 
 /// What one unit of a listing is.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{ChannelMode, Tracking};
 use crate::{ChannelId, Duration, ListingId, LocationId, SkuId, SourceId, Timestamp};
 
+/// How the id of a listing begins that stands for one line of an order, which names nothing that is sold.
+pub const LINE_LISTING: &str = "line:";
+
 /// How a channel takes the number of units it is to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Writes {
@@ -12,6 +15,15 @@ pub enum Writes {
     CompareAndSet,
     /// Whatever it shows is replaced; its own sales lower it from there.
     Absolute,
+}
+
+/// What it means that a channel does not count a listing at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Uncounted {
+    /// It is sold there without end.
+    Endless,
+    /// The channel sends it, from stock that it has itself.
+    SentByChannel,
 }
 
 /// A place of the channel, and the locations whose stock it sells.
@@ -60,6 +72,8 @@ pub struct Publishing {
     pub places: Vec<ChannelPlace>,
     /// The channel counts listings whose ids begin so; others are only what its orders name. Empty: it counts all.
     pub counted: String,
+    /// What it means that one of these is not counted at a place.
+    pub uncounted: Uncounted,
     pub buffer: Buffer,
     /// The lag as it is measured, while that is longer than the one configured for [`Buffer::Measured`].
     pub lag_measured: Option<MeasuredLag>,
@@ -90,6 +104,7 @@ impl Publishing {
             writes,
             places,
             counted: String::new(),
+            uncounted: Uncounted::Endless,
             buffer: Buffer::Fixed { units: 0 },
             lag_measured: None,
             unseen_for: Duration::default(),
@@ -102,10 +117,11 @@ impl Publishing {
         }
     }
 
-    /// Whether the channel counts a listing.
+    /// Whether the channel counts a listing: none that only a line of an order stands for.
     #[must_use]
     pub fn counts(&self, listing: &ListingId) -> bool {
-        listing.as_str().starts_with(&self.counted)
+        let id = listing.as_str();
+        id.starts_with(&self.counted) && !id.starts_with(LINE_LISTING)
     }
 
     /// The lag that is reckoned with: the longer one of what is configured and what is measured.

@@ -150,6 +150,7 @@ fn nested_enums() {
     check("scope", nested::scopes());
     check("rejection", nested::rejections());
     check("writes", publishing::writes());
+    check("uncounted", publishing::uncounted());
     check("buffer", publishing::buffers());
     check("listing_mode", publishing::listing_modes());
     check("call_outcome", publishing::call_outcomes());

@@ -32,6 +32,7 @@ pub fn polled() -> Polled {
         read_up_to: at(6),
         awaited: vec![(text("order:5"), text("{}"))],
         placed: vec![text("order:4")],
+        theirs: Some(text("{\"after\":4}")),
     }
 }
 

@@ -3,7 +3,7 @@
 use crossdock_model::answer::{NumberCall, NumberCallKind, NumberView};
 use crossdock_model::v1::{
     Buffer, CallOutcome, ChannelMode, ChannelPlace, ListingMode, MeasuredLag, PublishedStock,
-    Publishing, SellingRate, Sold, Tracking, Writes,
+    Publishing, SellingRate, Sold, Tracking, Uncounted, Writes,
 };
 use crossdock_model::{Duration, EntityId, SourceId};
 
@@ -28,6 +28,7 @@ pub fn publishing() -> Publishing {
             locations: vec![location("reno")],
         }],
         counted: "item:".to_owned(),
+        uncounted: Uncounted::SentByChannel,
         buffer: Buffer::Fixed { units: 2 },
         lag_measured: Some(MeasuredLag {
             lag: Duration::from_ms(3_375),
@@ -93,6 +94,7 @@ pub fn number_view() -> NumberView {
         should: Some(4),
         wrong_since: Some(at(6)),
         is_tracked: true,
+        is_sent_by_channel: true,
         rests: true,
     }
 }
@@ -100,6 +102,11 @@ pub fn number_view() -> NumberView {
 samples!(writes, Writes {
     CompareAndSet => [Writes::CompareAndSet],
     Absolute => [Writes::Absolute],
+});
+
+samples!(uncounted, Uncounted {
+    Endless => [Uncounted::Endless],
+    SentByChannel => [Uncounted::SentByChannel],
 });
 
 samples!(buffers, Buffer {

@@ -114,8 +114,13 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         .call(Method::GET, &["v1", "channels", channel, "numbers"])
         .query("wrong", Some("true"));
     let numbers = client.all(call).await?;
+    let call = client
+        .call(Method::GET, &["v1", "channels", channel, "numbers"])
+        .query("sent_by_channel", Some("true"));
+    let theirs = client.all(call).await?;
     let known = client.get(&["v1", "channels", channel]).await?;
-    let document = json!({ "items": numbers, "buffer": known["buffer"] });
+    let buffer = &known["buffer"];
+    let document = json!({ "items": numbers, "sent_by_channel": theirs, "buffer": buffer });
     out.show(&document, |out, document| {
         let fields = ["listing", "place", "shown", "should"];
         out.table(
@@ -124,6 +129,16 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         );
         let count = document["items"].as_array().map_or(0, Vec::len) as u64;
         out.line(format_args!("{} would change", many(count, "number")));
+        let theirs = json!({ "items": document["sent_by_channel"] });
+        let count = theirs["items"].as_array().map_or(0, Vec::len) as u64;
+        if count > 0 {
+            let listings = many(count, "listing");
+            out.line(format_args!(
+                "left alone, as the channel sends them itself (Amazon fulfils them): {listings}"
+            ));
+            let fields = ["listing", "place"];
+            out.table(&["LEFT ALONE", "PLACE"], &rows(&theirs, &fields));
+        }
         let unread = document["items"].as_array().into_iter().flatten();
         let unread = unread.filter(|number| number["shown"].is_null()).count() as u64;
         if unread > 0 {

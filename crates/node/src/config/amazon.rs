@@ -1,7 +1,7 @@
 //! A seller's account on Amazon: how it is called, and what is published to it.
 
 use crossdock_channels::keeps_secrets;
-use crossdock_model::v1::{ChannelPlace, Publishing, Writes};
+use crossdock_model::v1::{ChannelPlace, Publishing, Uncounted, Writes};
 use crossdock_model::{ChannelId, Duration, LocationId, SourceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,8 @@ impl Amazon {
         let wrong_for = Duration::from_minutes(self.wrong_minutes.into());
         let buffer = self.kept_back().buffer();
         Ok(Publishing {
+            // What has no number at the place of what the seller ships, Amazon ships.
+            uncounted: Uncounted::SentByChannel,
             unseen_for: Duration::from_minutes(self.unseen_minutes.into()),
             unseen_risk_ppm: risk_ppm(self.unseen_risk),
             ..published(Writes::Absolute, vec![place], buffer, wrong_for)

@@ -3,7 +3,7 @@
 use crossdock_channels::{ChannelLine, ChannelOrder};
 use crossdock_logic::bucket::bucket_of;
 use crossdock_model::command::BucketCommand;
-use crossdock_model::v1::{LineFacts, ListingTarget, Part};
+use crossdock_model::v1::{LINE_LISTING, LineFacts, ListingTarget, Part};
 use crossdock_model::{Answer, Command, EntityId, ListingId, OrderId, SkuId};
 use crossdock_runtime::{AskError, Door};
 
@@ -123,14 +123,17 @@ fn names(line: &ChannelLine) -> Vec<ListingId> {
     let mut names: Vec<ListingId> = line.listing.iter().cloned().collect();
     names.extend(ListingId::new(text));
     if names.is_empty() {
-        names.extend(ListingId::new(format!("line:{}", line.line)));
+        names.extend(ListingId::new(format!("{LINE_LISTING}{}", line.line)));
     }
     names
 }
 
 fn unmapped(source: &Source, id: &OrderId, line: &ChannelLine, name: Option<&ListingId>) -> Stuck {
     let channel = &source.channel;
-    let listing = name.map_or_else(|| format!("line:{}", line.line), ToString::to_string);
+    let listing = name.map_or_else(
+        || format!("{LINE_LISTING}{}", line.line),
+        ToString::to_string,
+    );
     Stuck::Parked(Lack {
         kind: "unmapped",
         subject: format!("{channel}/{listing}"),

@@ -46,6 +46,8 @@ pub struct Standing {
     pub awaited: BTreeMap<String, Awaited>,
     /// Orders that changed up to then were read, and what they sold is taken off stock or waits for a person.
     pub settled: Timestamp,
+    /// Where reading goes on of what the channel sends itself, while that is read apart.
+    pub theirs: Option<String>,
 }
 
 impl Standing {
@@ -55,6 +57,7 @@ impl Standing {
             cursor,
             awaited: BTreeMap::new(),
             settled: now,
+            theirs: None,
         }
     }
 
@@ -69,6 +72,7 @@ impl Standing {
             cursor: kept.cursor.clone(),
             awaited: awaited.collect(),
             settled: kept.read_up_to,
+            theirs: kept.theirs.clone(),
         }
     }
 
@@ -76,7 +80,8 @@ impl Standing {
     pub fn differs(&self, kept: &Self) -> bool {
         let is_kept = self.awaited.len() <= AWAITED_MAX;
         let is_old = self.settled >= kept.settled + SETTLED_EVERY;
-        is_kept && (is_old || self.cursor != kept.cursor || self.awaited != kept.awaited)
+        let has_moved = self.cursor != kept.cursor || self.theirs != kept.theirs;
+        is_kept && (is_old || has_moved || self.awaited != kept.awaited)
     }
 
     /// What has changed since it was kept.
@@ -94,6 +99,7 @@ impl Standing {
             read_up_to: self.settled,
             awaited: texts.collect(),
             placed: placed.cloned().collect(),
+            theirs: self.theirs.clone(),
         }
     }
 
@@ -154,6 +160,9 @@ mod tests {
         let told = standing.since(&kept);
         assert_eq!(Standing::read(&told), standing);
         let mut later = standing.clone();
+        later.theirs = Some("page 3".to_owned());
+        assert!(later.differs(&standing));
+        assert_eq!(Standing::read(&later.since(&Standing::default())), later);
         later.wait_for(awaited(2));
         later.awaited.remove("order:1");
         let told = later.since(&standing);

@@ -140,7 +140,9 @@ impl Publisher {
         let is_undone = |answer: &SetOutcome| matches!(answer, SetOutcome::NotDone);
         match &result {
             Ok(()) => self.desk().resize(answers.iter().any(is_undone)),
-            Err(error) => self.resize_after(error),
+            Err(CallError::Throttled { .. }) => {}
+            // One number may be what a call of many failed for: the next ones are smaller.
+            Err(CallError::NotDone(_) | CallError::Unknown(_)) => self.desk().resize(true),
         }
         let mut ended: BTreeMap<u16, Vec<CallEnd>> = BTreeMap::new();
         let (mut refused, mut done) = (Vec::new(), Vec::new());
@@ -160,14 +162,6 @@ impl Publisher {
         self.end_all(&refused, Ended::Refused);
         self.end_all(&done, ended_with(&result));
         result
-    }
-
-    /// One number may be what a call of many failed for: the next ones are smaller.
-    fn resize_after(&self, error: &CallError) {
-        match error {
-            CallError::Throttled { .. } => {}
-            CallError::NotDone(_) | CallError::Unknown(_) => self.desk().resize(true),
-        }
     }
 
     async fn end_calls(&self, ended: BTreeMap<u16, Vec<CallEnd>>) {
@@ -190,8 +184,10 @@ impl Publisher {
             reads.iter().map(|(_, number)| number.clone()).collect();
         let asked_at = self.clock.now();
         let (answers, result) = settle(self.link.numbers.numbers.read(numbers).await, reads.len());
-        if let Err(error) = &result {
-            self.resize_after(error);
+        match &result {
+            Ok(()) => self.desk().resize_reads(false),
+            Err(CallError::Throttled { .. }) => {}
+            Err(CallError::NotDone(_) | CallError::Unknown(_)) => self.desk().resize_reads(true),
         }
         let shown = reads.iter().zip(&answers).filter_map(|(read, shown)| {
             let ((bucket, number), shown) = (read, shown.as_ref()?);

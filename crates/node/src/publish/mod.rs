@@ -10,8 +10,9 @@ mod measure;
 mod recheck;
 #[cfg(test)]
 mod tests;
+mod theirs;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -23,7 +24,7 @@ use crossdock_model::{
 use crossdock_runtime::{
     AskError, BUCKETS, By, Clock, Desk, Funds, Handle, Offers, Outbound, Pick,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::exceptions;
@@ -78,6 +79,7 @@ impl Publishers {
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::recheck)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::hand_over)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::measure)),
+                tokio::spawn(Arc::clone(publisher).watch(Publisher::tell_of_theirs)),
             ]
         });
         tasks.collect()
@@ -93,6 +95,7 @@ impl Outbound for Publishers {
         if let Some(publisher) = self.0.get(&offers.channel) {
             let waits = &publisher.link.waits;
             waits.set(offers.bucket, offers.unproven);
+            publisher.note_theirs(offers.bucket, offers.sent_by_channel);
             publisher.desk().offered(offers);
             publisher.changed.notify_one();
         }
@@ -112,6 +115,8 @@ pub struct Publisher {
     changed: Notify,
     lags: Arc<Lags>,
     gauge: Mutex<Gauge>,
+    /// Numbers of what the channel sends itself, by bucket.
+    theirs: watch::Sender<BTreeMap<u16, usize>>,
     door: OnceLock<Door>,
     /// Whether it is noted that the channel answers.
     is_near: AtomicBool,
@@ -133,6 +138,7 @@ impl Publisher {
             changed: Notify::new(),
             lags,
             gauge: Mutex::default(),
+            theirs: watch::Sender::default(),
             door: OnceLock::new(),
             is_near: AtomicBool::new(false),
         }

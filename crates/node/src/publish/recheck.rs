@@ -10,7 +10,7 @@ use crossdock_model::Answer;
 use crossdock_model::answer::{NumberView, Seen};
 use crossdock_model::command::BucketCommand;
 use crossdock_model::{Duration, Timestamp};
-use crossdock_runtime::{BUCKETS, Number};
+use crossdock_runtime::{BUCKETS, Budget, Number};
 
 use super::Publisher;
 use super::call::settle;
@@ -56,9 +56,13 @@ impl Publisher {
         while failures < TRIES_MAX {
             let asked_at = self.clock.now();
             let purse = self.link.numbers.read_purse();
-            let is_away = self.desk().is_away(asked_at);
-            if is_away || !purse.budget().take_spare(cost, asked_at) {
+            if self.desk().is_away(asked_at) {
                 self.clock.sleep(NOT_NOW).await;
+                continue;
+            }
+            let ready_at = spare_at(&mut purse.budget(), cost, asked_at);
+            if let Some(ready_at) = ready_at {
+                self.clock.sleep_until(ready_at).await;
                 continue;
             }
             let read = self.link.numbers.numbers.read(page.to_vec()).await;
@@ -94,6 +98,18 @@ impl Publisher {
     }
 }
 
+/// Pays for a call that can wait; else says when to try again: when the points are there, or later if others claim them.
+fn spare_at(budget: &mut Budget, cost: u32, now: Timestamp) -> Option<Timestamp> {
+    if budget.take_spare(cost, now) {
+        return None;
+    }
+    let ready_at = budget.spare_ready_at(cost, now);
+    Some(match ready_at > now {
+        true => ready_at,
+        false => now + NOT_NOW,
+    })
+}
+
 /// Whether nothing is done about it, or nothing can be, and the channel said before then what it shows. Of a channel that is
 /// only observed that is every number: what it would be changed from is what it shows.
 fn is_settled(view: &NumberView, before: Timestamp) -> bool {
@@ -109,6 +125,24 @@ mod tests {
     use crossdock_model::{ListingId, SourceId};
 
     use super::*;
+
+    /// A small bucket lets as many be looked at as its rate has, not a burst every few seconds.
+    #[test]
+    fn what_can_wait_goes_on_when_its_points_are_there() {
+        let ms = Timestamp::from_ms;
+        let mut budget = Budget::new(5, 5, ms(0));
+        let (mut now, mut pages) = (ms(0), 0);
+        while now < ms(60_000) {
+            match spare_at(&mut budget, 1, now) {
+                None => pages += 1,
+                Some(at) => now = at,
+            }
+        }
+        assert!(pages >= 299, "{pages}");
+        budget.claim(5);
+        now = now + Duration::from_s(60);
+        assert_eq!(spare_at(&mut budget, 1, now), Some(now + NOT_NOW));
+    }
 
     /// (whether nothing is done about it, whether the channel counts it, when that was said, whether it is looked at)
     #[test]
@@ -129,6 +163,7 @@ mod tests {
                 should: Some(3),
                 wrong_since: Some(Timestamp::from_ms(4)),
                 is_tracked,
+                is_sent_by_channel: false,
                 rests,
             };
             let is_looked_at = is_settled(&view, Timestamp::from_ms(5));

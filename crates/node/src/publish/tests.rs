@@ -8,6 +8,7 @@ mod observed;
 mod operations;
 mod seat;
 mod slow;
+mod theirs;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration as Wait;

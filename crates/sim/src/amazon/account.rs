@@ -22,6 +22,22 @@ pub struct Listing {
     pub units: u32,
     /// Whether Amazon ships it, from stock that lies with Amazon.
     pub amazon_ships: bool,
+    /// Whether the seller ever said how many there are.
+    pub has_number: bool,
+}
+
+impl Listing {
+    /// One that the seller ships, and shows so many of.
+    #[must_use]
+    pub fn of_seller(title: &str, price_cents: u64, units: u32) -> Self {
+        Self {
+            title: title.to_owned(),
+            price_cents,
+            units,
+            amazon_ships: false,
+            has_number: true,
+        }
+    }
 }
 
 /// What is yet to happen.
@@ -192,10 +208,19 @@ impl Account {
         self.settle(now);
     }
 
-    /// Shows a number. One that is not merged takes away what else was said of its place.
+    /// Whether Amazon ships a SKU.
+    #[must_use]
+    pub fn is_amazons(&self, sku: &str) -> bool {
+        let listing = self.listings.get(sku);
+        listing.is_some_and(|listing| listing.amazon_ships)
+    }
+
+    /// Shows a number. One that is not merged takes away what else was said of its place. What Amazon shipped the seller is to
+    /// ship from then on, and what lies with Amazon is sold to nobody.
     pub(super) fn show(&mut self, sku: &str, shown: Shown) {
         if let Some(listing) = self.listings.get_mut(sku) {
             listing.units = shown.units;
+            (listing.amazon_ships, listing.has_number) = (false, true);
         }
         if !shown.is_merged {
             self.handling_days.remove(sku);

@@ -6,9 +6,16 @@ use serde_json::{Value, json};
 use super::account::{Account, Listing};
 use super::body::{Package, Status, read, shipped};
 use super::http::{Reply, refused};
+use super::search::Query;
 
 /// The fulfilment channel of what the seller ships.
 pub(super) const DEFAULT: &str = "DEFAULT";
+/// That of what Amazon ships.
+const AMAZONS: &str = "AMAZON_EU";
+/// SKUs that are looked for at once.
+const SEARCHED_MAX: usize = 20;
+/// Listings of a page, unless another number is asked for.
+const PAGE_ITEMS: usize = 10;
 const ATTRIBUTE: &str = "/attributes/fulfillment_availability";
 
 /// A number to show.
@@ -50,14 +57,15 @@ impl Account {
         self.settle(now);
         let shown = patched(body.get("patches"));
         let typed = body.get("productType").and_then(Value::as_str).is_some();
-        let amazon_ships = self.listings.get(sku).map(|listing| listing.amazon_ships);
-        let problem = match (amazon_ships, shown) {
-            (Some(false), Some(shown)) if typed => {
+        let problem = match shown {
+            _ if !self.listings.contains_key(sku) => {
+                Some(("13013", "This SKU is not in the catalogue"))
+            }
+            Some(shown) if typed => {
                 self.write(sku, shown, now);
                 None
             }
-            (None, _) => Some(("13013", "This SKU is not in the catalogue")),
-            (Some(_), _) => Some(("90000900", "The attributes are invalid")),
+            _ => Some(("90000900", "The attributes are invalid")),
         };
         let status = match problem {
             None => "ACCEPTED",
@@ -75,14 +83,29 @@ impl Account {
     pub(super) fn item(&mut self, sku: &str, now: Timestamp) -> Reply {
         self.settle(now);
         match self.listings.get(sku) {
-            Some(listing) => {
-                let ours = Some(listing).filter(|listing| !listing.amazon_ships);
-                let shown = |listing: &Listing| json!({ "fulfillmentChannelCode": DEFAULT, "quantity": listing.units });
-                let shown: Vec<Value> = ours.map(shown).into_iter().collect();
-                (200, json!({ "sku": sku, "fulfillmentAvailability": shown }))
-            }
+            Some(listing) => (200, availability(sku, listing)),
             None => refused(404, "NOT_FOUND", "the SKU is not known"),
         }
+    }
+
+    /// What several SKUs show, of those that there are.
+    pub(super) fn items(&mut self, query: &Query, now: Timestamp) -> Reply {
+        self.settle(now);
+        let skus: Option<Vec<&str>> = query.get("identifiers").map(|all| all.split(',').collect());
+        let is_named = query.get("identifiersType").map(String::as_str) == Some("SKU");
+        let Some(skus) = skus.filter(|skus| is_named && skus.len() <= SEARCHED_MAX) else {
+            return refused(400, "InvalidInput", "up to 20 SKUs are looked for here");
+        };
+        let size = query.get("pageSize").and_then(|size| size.parse().ok());
+        let found = skus.iter().filter_map(|sku| {
+            let listing = self.listings.get(*sku)?;
+            Some(availability(sku, listing))
+        });
+        let items: Vec<Value> = found.take(size.unwrap_or(PAGE_ITEMS)).collect();
+        (
+            200,
+            json!({ "numberOfResults": items.len(), "items": items }),
+        )
     }
 
     /// Takes what the seller says of a package. Said again of the same package, it replaces what was said.
@@ -116,6 +139,16 @@ impl Account {
         }
         (204, Value::Null)
     }
+}
+
+/// What is said of a listing: nothing of one that the seller has not given a number yet.
+fn availability(sku: &str, listing: &Listing) -> Value {
+    let places = match listing.amazon_ships {
+        true => json!([{ "fulfillmentChannelCode": AMAZONS }]),
+        false if !listing.has_number => json!([]),
+        false => json!([{ "fulfillmentChannelCode": DEFAULT, "quantity": listing.units }]),
+    };
+    json!({ "sku": sku, "fulfillmentAvailability": places })
 }
 
 fn package(item: &str, body: &Value) -> Option<Package> {

@@ -224,13 +224,10 @@ impl Account {
         let mut issues = Vec::new();
         for message in messages {
             let sku = message.get("sku").and_then(Value::as_str);
-            let is_ours = |sku: &&str| {
-                let listing = self.listings.get(*sku);
-                listing.is_some_and(|listing| !listing.amazon_ships)
-            };
+            let is_listed = |sku: &&str| self.listings.contains_key(*sku);
             let is_patch = message["operationType"] == "PATCH";
             let shown = patched(message.get("patches")).filter(|_| is_patch);
-            match sku.filter(is_ours).zip(shown) {
+            match sku.filter(is_listed).zip(shown) {
                 Some((sku, shown)) => self.show(sku, shown),
                 None => issues.push(json!({
                     "messageId": message.get("messageId"),

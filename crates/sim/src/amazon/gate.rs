@@ -9,12 +9,13 @@ use super::{Fault, Options};
 use crate::Dice;
 
 /// Operations, calls a second, and calls at once after a rest.
-const PLANS: [(&str, f64, f64); 10] = [
+const PLANS: [(&str, f64, f64); 11] = [
     ("searchOrders", 0.0056, 20.0),
     ("getOrder", 0.5, 30.0),
     ("confirmShipment", 2.0, 10.0),
     ("patchListingsItem", 5.0, 5.0),
     ("getListingsItem", 5.0, 10.0),
+    ("searchListingsItems", 5.0, 5.0),
     ("createFeedDocument", 0.5, 15.0),
     ("createFeed", 0.0083, 15.0),
     ("getFeed", 2.0, 15.0),

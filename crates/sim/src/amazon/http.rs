@@ -163,6 +163,7 @@ fn router(market: Arc<Market>) -> Router {
             "/listings/2021-08-01/items/{seller}/{sku}",
             patch(patch_item).get(get_item),
         )
+        .route("/listings/2021-08-01/items/{seller}", get(search_items))
         .route("/feeds/2021-06-30/documents", post(create_document))
         .route("/feeds/2021-06-30/documents/{document}", get(get_document))
         .route("/feeds/2021-06-30/feeds", post(create_feed).get(get_feeds))
@@ -228,6 +229,15 @@ async fn get_item(
 ) -> Response {
     let act = |account: &mut Account, now| account.item(&sku, now);
     market.call("getListingsItem", &headers, act).await
+}
+
+async fn search_items(
+    State(market): Shared,
+    Query(query): Query<search::Query>,
+    headers: HeaderMap,
+) -> Response {
+    let act = |account: &mut Account, now| account.items(&query, now);
+    market.call("searchListingsItems", &headers, act).await
 }
 
 async fn create_document(State(market): Shared, headers: HeaderMap) -> Response {

@@ -74,10 +74,8 @@ impl Scene {
         market.with(|account, _| {
             for sku in ["MUG/BLUE 1", "TEE", "LAMP"] {
                 let listing = Listing {
-                    title: sku.to_lowercase(),
-                    price_cents: 897,
-                    units: 10,
                     amazon_ships: sku == "LAMP",
+                    ..Listing::of_seller(&sku.to_lowercase(), 897, 10)
                 };
                 account.list(sku, listing);
             }
@@ -267,16 +265,62 @@ async fn amazons_own_orders_are_kept_apart() {
     scene.pass(4);
     let order = scene.seller.get_order(&id).await.unwrap().unwrap();
     assert!(read(&order).sent_by_channel);
-    let refused = scene.set("LAMP", 3).await.unwrap();
-    assert!(
-        matches!(refused[..], [SetOutcome::Refused(_)]),
-        "{refused:?}"
-    );
     assert_eq!(
         scene.read("LAMP").await,
         Ok(None),
         "it shows nothing at our place"
     );
+}
+
+/// As Amazon does it: from then on the seller is to send what it sold, and what lies with Amazon is sold to nobody.
+#[tokio::test]
+async fn a_number_makes_the_seller_send_what_amazon_sent() {
+    let scene = Scene::plain().await;
+    let is_amazons = |sku| scene.market.with(|account, _| account.is_amazons(sku));
+    assert!(is_amazons("LAMP") && !is_amazons("TEE"));
+    assert_eq!(scene.set("LAMP", 3).await, Ok(scene.confirmed()));
+    assert_eq!(
+        (is_amazons("LAMP"), scene.read("LAMP").await),
+        (false, Ok(Some(3)))
+    );
+}
+
+/// What the seller has given no number yet shows none; what it does not have is missing. A SKU with a comma is asked for by
+/// itself.
+#[tokio::test]
+async fn numbers_are_read_together() {
+    let scene = Scene::plain().await;
+    scene.market.with(|account, _| {
+        let new = Listing {
+            has_number: false,
+            ..Listing::of_seller("new", 500, 0)
+        };
+        account.list("NEW", new);
+        account.list("A,B", Listing::of_seller("pair", 500, 7));
+        for number in 0..40 {
+            let listing = Listing::of_seller("many", 500, number);
+            account.list(&format!("M{number}"), listing);
+        }
+    });
+    let place = || "amazon/DEFAULT".parse().unwrap();
+    let read = async |skus: &[String]| -> Vec<Option<Option<i64>>> {
+        let numbers = skus.iter().map(|sku| (sku.parse().unwrap(), place()));
+        let shown = scene.seller.read(numbers.collect()).await.unwrap();
+        let shown = shown.into_iter();
+        shown.map(|one| one.map(|shown| shown.units)).collect()
+    };
+    let few = ["NEW", "A,B", "UNHEARD", "LAMP", "TEE"].map(str::to_owned);
+    let expected = [
+        Some(Some(0)),
+        Some(Some(7)),
+        None,
+        Some(None),
+        Some(Some(10)),
+    ];
+    assert_eq!(read(&few).await, expected);
+    let many: Vec<String> = (0..40).map(|number| format!("M{number}")).collect();
+    let expected: Vec<_> = (0..40).map(|number| Some(Some(number))).collect();
+    assert_eq!(read(&many).await, expected);
 }
 
 /// An order whose payment fails is cancelled; its units are shown again.
@@ -399,13 +443,7 @@ fn an_account_is_the_same_for_the_same_seed() {
             ..Options::default()
         };
         let mut account = Account::new(options);
-        let listing = Listing {
-            title: "tee".to_owned(),
-            price_cents: 500,
-            units: 40,
-            amazon_ships: false,
-        };
-        account.list("TEE", listing);
+        account.list("TEE", Listing::of_seller("tee", 500, 40));
         for minute in 0..60 {
             account.buy("TEE", 1, Timestamp::from_ms(minute * 60_000));
         }

@@ -8,6 +8,7 @@ mod lag;
 mod leaving;
 mod pausing;
 mod sums;
+mod theirs;
 mod trouble;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use crossdock_model::command::{BucketCommand, CallEnd, Effect, SkuCommand};
 use crossdock_model::v1::{
     Buffer, CallOutcome, ChannelMode, ChannelPlace, Component, DriftClass, Kit, ListingMode,
     ListingTarget, MeasuredLag, PublishedStock, Publishing, SellingRate, ShownLevel, Sold,
-    Tracking, Writes,
+    Tracking, Uncounted, Writes,
 };
 use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, Rejection, SkuId,

@@ -17,11 +17,8 @@ impl Slot {
         let (should, sent) = (i64::from(self.should(want)), sent(want));
         let since = self.wrong_since.unwrap_or(now);
         let Some(most) = self.most(want.sold) else {
-            // Nothing is known to be lower than none.
-            return match sent {
-                0 => set(sent),
-                _ => proven(want, since, set(sent)),
-            };
+            // It may be none that a number is to be sent of.
+            return Act::Read;
         };
         if self.is_in_doubt(now) {
             // What comes too late must be overwritten; not by more than may be shown already.
@@ -68,6 +65,18 @@ impl Slot {
         let needed = want.behind.unwrap_or(0).max(want.unseen);
         let most = if is_roomy { needed.max(left) } else { needed };
         left.clamp(want.unseen, most)
+    }
+
+    /// What was stated last fell by so many more than is known to be sold. Orders may explain it
+    /// yet.
+    pub fn keep_fall(&mut self, units: u32) {
+        self.gap += i64::from(units);
+    }
+
+    /// Orders of the channel for so many units were heard of, which explain a fall that was kept, and nothing else: its
+    /// sales are named beside its number.
+    pub fn explain_fall(&mut self, units: u64) {
+        self.gap = self.gap.saturating_sub_unsigned(units).max(0);
     }
 
     /// Notes how much what was sent or stated since the last time leaves.

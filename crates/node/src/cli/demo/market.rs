@@ -114,10 +114,8 @@ impl Stand {
         market.with(|account, _| {
             for (sku, units) in best.chain(catalogue().map(|sku| (sku, 0))) {
                 let listing = Listing {
-                    title: sku.clone(),
-                    price_cents: 1_900,
-                    units,
-                    amazon_ships: false,
+                    has_number: units > 0,
+                    ..Listing::of_seller(&sku, 1_900, units)
                 };
                 account.list(&sku, listing);
             }

@@ -46,6 +46,7 @@ fn cause(operation: Operation) -> Cause {
         Operation::SearchOrders
         | Operation::GetOrder
         | Operation::GetListingsItem
+        | Operation::SearchListingsItems
         | Operation::GetFeed
         | Operation::GetFeeds
         | Operation::GetFeedDocument => Cause::Nothing,

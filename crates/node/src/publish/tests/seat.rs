@@ -1,7 +1,7 @@
 //! A node that publishes to a seller's account over loopback, whose feeds are worked on when the test says so.
 
-use crossdock_channels::amazon::{Operation, Rates, Seller};
-use crossdock_model::v1::ShownLevel;
+use crossdock_channels::amazon::{Operation, READS_MAX, Rates, Seller};
+use crossdock_model::v1::{ShownLevel, Uncounted};
 use crossdock_sim::amazon::{self, Faults, Listing, Market};
 use tokio::net::TcpListener;
 
@@ -62,12 +62,7 @@ impl Seat {
         };
         let market = Market::new(options.clone(), Arc::clone(&clock));
         for number in 0..UNLISTED {
-            let listed = Listing {
-                title: number.to_string(),
-                price_cents: 100,
-                units: 5,
-                amazon_ships: false,
-            };
+            let listed = Listing::of_seller(&number.to_string(), 100, 5);
             market.with(|account, _| account.list(listing(number).as_str(), listed));
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -94,7 +89,8 @@ impl Seat {
     fn link(&self) -> Link {
         let limits = DeskLimits {
             batch_max: 1,
-            reads_max: 1,
+            reads_max: READS_MAX,
+            read_cost: 0,
             ..LIMITS
         };
         let numbers = Arc::new(self.seller.clone()) as Arc<dyn Numbers>;
@@ -107,7 +103,7 @@ impl Seat {
         );
         let rates = &self.rates;
         link.numbers.purse = Arc::clone(rates.purse(Operation::PatchListingsItem));
-        link.numbers.read_purse = Some(Arc::clone(rates.purse(Operation::GetListingsItem)));
+        link.numbers.read_purse = Some(Arc::clone(rates.purse(Operation::SearchListingsItems)));
         link.numbers.bulk = Some(BulkLink {
             bulk: Arc::new(self.seller.clone()),
             spends: [Operation::CreateFeedDocument, Operation::CreateFeed]
@@ -174,6 +170,7 @@ impl Seat {
                 place: place(),
                 locations: vec![reno()],
             }],
+            uncounted: Uncounted::SentByChannel,
             unseen_for: Duration::default(),
             call_for: Duration::from_s(15),
             ..publishing()
@@ -249,7 +246,8 @@ impl Process {
         self.ask(sku(number), Command::Sku(adjust)).await;
     }
 
-    async fn set_up(&self, number: usize) {
+    /// There are so many of it, and its listing is mapped.
+    pub async fn map(&self, number: usize) {
         let define = SkuCommand::Define {
             title: number.to_string(),
             tracking: Tracking::Tracked,
@@ -261,6 +259,10 @@ impl Process {
             target: single(number),
         };
         self.ask(bucket(number), Command::Bucket(map)).await;
+    }
+
+    async fn set_up(&self, number: usize) {
+        self.map(number).await;
         let show = BucketCommand::Show {
             listing: listing(number),
             level: ShownLevel {

@@ -20,12 +20,7 @@ async fn a_package_is_confirmed_once_however_often_it_is_said() {
         ..amazon::Options::default()
     };
     let market = Market::new(options.clone(), Arc::clone(&clock));
-    let listing = Listing {
-        title: "Tee".to_owned(),
-        price_cents: 897,
-        units: 50,
-        amazon_ships: false,
-    };
+    let listing = Listing::of_seller("Tee", 897, 50);
     market.with(|account, _| account.list("TEE", listing));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -191,7 +191,9 @@ async fn what_waits_for_a_token_in_vain_was_not_done() {
     let mut account = account(&scene.endpoint, &Options::default());
     account.call_max = Wait::from_millis(200);
     account.token_endpoint = format!("http://{}/", silent.local_addr().unwrap());
-    let ended = client(account, &scene.clock).create_feed("document-1").await;
+    let ended = client(account, &scene.clock)
+        .create_feed("document-1")
+        .await;
     assert!(matches!(ended, Err(CallError::NotDone(_))), "{ended:?}");
 }
 

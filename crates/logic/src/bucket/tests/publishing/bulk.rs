@@ -79,16 +79,17 @@ fn what_is_lowered_goes_by_itself() {
     assert!(!shop.begin().is_empty());
 }
 
-/// Nobody knows what is shown, and all orders are read.
+/// Nobody knows what is shown, nor whether it is a number of ours, and all orders are read: it is asked for first, also where
+/// there is none of it.
 #[test]
-fn a_first_number_may_be_handed_over_but_not_a_first_none() {
-    for (units, handed, urgency) in [
-        (8, set(1, 8, None), Urgency::Read),
-        (0, vec![], Urgency::Lower),
-    ] {
+fn a_first_number_is_read_before_it_is_sent_or_handed_over() {
+    for (units, handed) in [(8, set(1, 8, None)), (0, vec![])] {
         let mut shop = Shop::active(Writes::Absolute);
         shop.set_proven(2, units);
-        assert_eq!(shop.offered(), Some((urgency, 1)));
+        assert_eq!(shop.offered(), Some((Urgency::Read, 1)));
+        assert_eq!(shop.begin_in_bulk(), []);
+        assert_eq!(shop.begin(), [NumberCallKind::Read]);
+        shop.reads(0);
         assert_eq!(shop.begin_in_bulk(), handed, "{units}");
     }
 }

@@ -1,5 +1,8 @@
 //! What a channel shows that was not written: sales, drift, and how they are told apart.
 
+use crossdock_model::Event;
+use crossdock_model::v1::BucketEvent;
+
 use super::*;
 
 #[test]
@@ -88,18 +91,109 @@ fn drift_is_told_by_its_kind_and_put_right() {
     assert_eq!(shop.reads(4), Seen::Fell, "it may have been sold");
 }
 
+/// It sells twenty an hour: one may have been sold unseen, and more than that is asked for.
 #[test]
-fn where_writes_replace_a_number_only_more_than_unseen_sales_is_drift() {
+fn where_writes_replace_a_number_unseen_sales_are_no_drift() {
     let mut shop = Shop::active(Writes::Absolute);
-    shop.say_stock(PublishedStock {
+    shop.reads(0);
+    let selling = |version| PublishedStock {
         rates: vec![SellingRate {
             channel: ChannelId::new("shop").unwrap(),
             milli_per_h: 20_000,
             shape_milli: 100_000,
         }],
-        ..Shop::stock("A", 2, 40, &[])
+        ..Shop::stock("A", version, 40, &[])
+    };
+    let prove = |shop: &mut Shop, version| {
+        let up_to = shop.0.now;
+        shop.tell(BucketCommand::Prove { up_to });
+        shop.say_stock(selling(version));
+        format!("{:?}", shop.0.events).contains("Drifted")
+    };
+    shop.say_stock(selling(2));
+    assert!(!prove(&mut shop, 3));
+    shop.confirm_next(1);
+    let shown = shop.view().shown.unwrap();
+    for (reads, is_drift) in [(shown - 1, false), (2, true)] {
+        shop.0.pass(Duration::from_minutes(1));
+        assert_eq!(shop.reads(reads), Seen::Fell, "{reads}");
+        assert_eq!(prove(&mut shop, 4), is_drift, "{reads}");
+    }
+}
+
+impl Shop {
+    /// A channel whose writes replace its number, and which shows what it should.
+    fn showing() -> (Self, i64) {
+        let mut shop = Self::active(Writes::Absolute);
+        shop.reads(0);
+        let shown = shop.stated();
+        shop.0.pass(Duration::from_minutes(20));
+        (shop, shown)
+    }
+
+    /// All orders are read; by how many more or fewer it drifted, as is told then.
+    fn drifted_by(&mut self, version: u64, units: u32, sold: &[Sold]) -> Option<i64> {
+        let up_to = self.0.now;
+        self.tell(BucketCommand::Prove { up_to });
+        self.say("A", version, units, sold);
+        self.0.events.iter().find_map(|event| match event {
+            Event::Bucket(BucketEvent::Drifted { units, .. }) => Some(*units),
+            _ => None,
+        })
+    }
+}
+
+/// An order for several units is seen in the number before it is read. (units of it, units that nothing explains) of seven that
+/// the number fell by.
+#[test]
+fn where_writes_replace_a_number_a_fall_is_told_once_no_order_explains_it() {
+    for (units, unexplained) in [(0, 7), (4, 3), (7, 0), (9, 0)] {
+        let (mut shop, shown) = Shop::showing();
+        let at = shop.0.now;
+        assert_eq!(shop.reads(shown - 7), Seen::Fell, "{units}");
+        assert_eq!((shop.unproven(), shop.begin()), (Some(at), vec![]));
+        let sold = [Sold { at, units }];
+        let sold = &sold[..usize::from(units > 0)];
+        shop.say("A", 4, 40 - units, sold);
+        assert!(!format!("{:?}", shop.0.events).contains("Drifted"));
+        let drifted = shop.drifted_by(5, 40 - units, sold);
+        let expected = (unexplained > 0).then_some(-unexplained);
+        assert_eq!(drifted, expected, "{units}");
+        assert_eq!(shop.unproven(), None, "{units}");
+    }
+}
+
+/// Of the sales since a number was known not all are named: whether it fell by them nobody can tell.
+#[test]
+fn where_sales_are_not_all_named_a_fall_is_no_drift() {
+    let (mut shop, shown) = Shop::showing();
+    let at = shop.0.now;
+    shop.say_stock(PublishedStock {
+        sold_units: 9,
+        ..Shop::stock("A", 4, 31, &[Sold { at, units: 1 }])
     });
-    let shown = shop.stated();
-    assert_eq!(shop.reads(shown - 1), Seen::Fell);
-    assert_eq!(shop.reads(2), Seen::Drifted(DriftClass::ForeignEdit));
+    shop.reads(shown - 9);
+    assert_eq!(shop.drifted_by(5, 31, &[Sold { at, units: 1 }]), None);
+}
+
+/// It shows what it showed before the write, which it had taken: that is told until the write is made again. What somebody took
+/// out there stays told.
+#[test]
+fn a_write_that_was_lost_is_told_until_the_number_is_right() {
+    for (reads, is_closed) in [(0, true), (5, false)] {
+        let (mut shop, shown) = Shop::showing();
+        shop.reads(reads);
+        assert_eq!(shop.drifted_by(4, 40, &[]), Some(reads - shown));
+        let told = format!("{:?}", shop.0.events);
+        assert_eq!(told.contains("lost_update"), is_closed, "{told}");
+        shop.confirm_next(2);
+        assert_eq!(shop.offered(), None);
+        let due = shop.0.deadline();
+        assert_eq!(due.is_some(), is_closed, "{reads}");
+        assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+        let last = format!("{:?}", shop.0.events.last());
+        let closed = last.contains("ExceptionClosed") && last.contains("listing_drift");
+        assert_eq!(closed, is_closed, "{last}");
+        assert_eq!(shop.0.deadline(), None);
+    }
 }
