@@ -16,7 +16,7 @@ use crossdock_runtime::{Budget, Clock, DeskLimits};
 use tokio::sync::Notify;
 
 use crate::config::{Amazon, Channel, Config, Publish, SecretSource};
-use crate::rates::{AccountRates, ShopPoints};
+use crate::rates::{AccountRates, Accounts, ShopPoints};
 use crate::spend::{Purse, Spend};
 use crate::waits::{Reached, Waits};
 
@@ -175,20 +175,30 @@ pub type Links = Arc<BTreeMap<ChannelId, Arc<Link>>>;
 /// # Errors
 /// When a secret is missing, or a channel cannot be called as it is configured.
 pub fn links(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Links> {
-    let mut links = BTreeMap::new();
+    let (mut links, mut accounts) = (BTreeMap::new(), Accounts::default());
     for (name, channel) in &config.channels {
         let id = ChannelId::checked(name)?;
-        let link = link(&id, channel, clock);
+        let link = link(&id, channel, &mut accounts, clock);
         let link = link.with_context(|| format!("channels.{name}"))?;
         links.extend(link.map(|link| (id, Arc::new(link))));
     }
     Ok(Arc::new(links))
 }
 
-fn link(id: &ChannelId, channel: &Channel, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Link>> {
+fn link(
+    id: &ChannelId,
+    channel: &Channel,
+    accounts: &mut Accounts,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Link>> {
     match (&channel.publish, &channel.amazon) {
         (Some(publish), _) => shopify(id, publish, clock).context("publish").map(Some),
-        (None, Some(amazon)) => seller(id, amazon, clock).context("amazon").map(Some),
+        (None, Some(amazon)) => {
+            let rates = accounts.rates(amazon, clock);
+            seller(id, amazon, &rates, clock)
+                .context("amazon")
+                .map(Some)
+        }
         (None, None) => Ok(None),
     }
 }
@@ -245,7 +255,12 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
     })
 }
 
-fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Result<Link> {
+fn seller(
+    id: &ChannelId,
+    amazon: &Amazon,
+    rates: &Arc<AccountRates>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Link> {
     let account = SellerAccount {
         endpoint: amazon.endpoint.clone(),
         token_endpoint: amazon.token_endpoint.clone(),
@@ -261,8 +276,7 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         let clock = Arc::clone(clock);
         Arc::new(move || clock.now())
     };
-    let rates = AccountRates::new(clock);
-    let seller = Seller::new(account, now, Arc::clone(&rates) as Arc<dyn Rates>)?;
+    let seller = Seller::new(account, now, Arc::clone(rates) as Arc<dyn Rates>)?;
     let purse = |operation| Arc::clone(rates.purse(operation));
     let spend = |operation| rates.spend(operation);
     Ok(Link {
@@ -317,4 +331,52 @@ fn seller(id: &ChannelId, amazon: &Amazon, clock: &Arc<dyn Clock>) -> anyhow::Re
         reached: Reached::default(),
         changed: Notify::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crossdock_model::Timestamp;
+    use crossdock_runtime::PausedClock;
+
+    use super::*;
+
+    /// Two marketplaces of one seller, and another seller's: (channel, lists that it may ask for after those before).
+    #[test]
+    fn channels_of_one_account_share_what_it_may_ask() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "hush").unwrap();
+        let channel = |(name, seller, marketplace): (&str, &str, &str)| {
+            format!(
+                "[channels.{name}]\nkind = \"amazon\"\n[channels.{name}.amazon]\n\
+                 endpoint = \"https://sellingpartnerapi-eu.amazon.com\"\nseller = \"{seller}\"\n\
+                 marketplace = \"{marketplace}\"\nclient_id = \"app\"\nlocations = [\"reno\"]\n\
+                 client_secret = {{ file = {secret:?} }}\nrefresh_token = {{ file = {secret:?} }}\n"
+            )
+        };
+        let channels = [
+            ("de", "S1", "M1"),
+            ("fr", "S1", "M2"),
+            ("other", "S2", "M1"),
+        ];
+        let text = channels.map(channel).concat();
+        let config = Config::parse(dir.path(), &text).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(PausedClock::new(Timestamp::default()));
+        let links = links(&config, &clock).unwrap();
+        let link = |name: &str| &links[&ChannelId::checked(name).unwrap()];
+        let (lists, numbers) = (Operation::SearchOrders, Operation::PatchListingsItem);
+        assert!(link("fr").orders.list.try_take());
+        assert!(link("fr").numbers.purse.budget().take(1, clock.now()));
+        for (name, used) in [("de", 1), ("fr", lists.burst()), ("other", 0)] {
+            let list = &link(name).orders.list;
+            let left = (0..99).filter(|_| list.try_take()).count();
+            assert_eq!(left, (lists.burst() - used) as usize, "{name}");
+        }
+        let sets = link("de")
+            .numbers
+            .purse
+            .budget()
+            .take(numbers.burst(), clock.now());
+        assert!(!sets, "one was set on the other marketplace");
+    }
 }

@@ -1,5 +1,6 @@
 //! How often channels may be called, as their clients ask for it and tell it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossdock_channels::amazon::{Operation, Rates, Turn};
@@ -7,11 +8,26 @@ use crossdock_channels::shopify::admin::{Points, Wait as Waiting};
 use crossdock_model::Duration;
 use crossdock_runtime::{Budget, Clock};
 
+use crate::config::Amazon;
 use crate::spend::{Purse, Spend};
 
 /// Calls an hour that are believed to be granted at most.
 const GRANTED_PER_H_MAX: f64 = 3_600_000.0;
 const OPERATIONS: usize = Operation::ALL.len();
+
+/// Budgets of sellers' accounts: one for each account, as Amazon counts them, whichever of its channels calls.
+#[derive(Default)]
+pub struct Accounts(BTreeMap<[String; 3], Arc<AccountRates>>);
+
+impl Accounts {
+    /// Those of the account that a channel is on.
+    pub fn rates(&mut self, amazon: &Amazon, clock: &Arc<dyn Clock>) -> Arc<AccountRates> {
+        let endpoint = amazon.endpoint.trim_end_matches('/');
+        let names = [endpoint, &amazon.seller, &amazon.client_id].map(str::to_owned);
+        let rates = self.0.entry(names);
+        Arc::clone(rates.or_insert_with(|| AccountRates::new(clock)))
+    }
+}
 
 /// The budgets of a seller's account: one for each operation, as Amazon counts them.
 pub struct AccountRates {
