@@ -37,6 +37,8 @@ pub enum Listed {
         order: Option<(ExternalId, Timestamp)>,
         /// The statement.
         told: Told,
+        /// Whether the channel sends it itself: it takes nothing of ours.
+        is_theirs: bool,
     },
 }
 
@@ -53,6 +55,8 @@ pub struct OrdersListed {
     pub looked_until: Option<Timestamp>,
     /// Whether all orders up to then are in it; else the last of them may be missing, as the list is late.
     pub is_whole: bool,
+    /// Where a list of those begins that the channel sends itself: this one goes on without them, as there are many.
+    pub theirs: Option<String>,
 }
 
 /// An order that was read.
@@ -69,6 +73,11 @@ pub trait Orders: Send + Sync {
 
     /// A page of the orders that changed, from a cursor on.
     fn changed(&self, cursor: String) -> Reading<OrdersListed>;
+
+    /// Where reading goes on for all orders, once what the channel sends itself is read as far as the others.
+    fn joined(&self, cursor: String, _theirs: &str) -> String {
+        cursor
+    }
 
     /// One order as it is now.
     fn order(&self, order: ExternalId) -> Reading<OrderRead>;

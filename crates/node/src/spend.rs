@@ -95,6 +95,13 @@ impl Spend {
         self.is_ready() && self.budget().take(self.points, self.clock.now())
     }
 
+    /// Takes what a call costs that can wait: if more than half of what there can be is left then.
+    #[must_use]
+    pub fn try_take_spare(&self) -> bool {
+        let now = self.clock.now();
+        self.budget().take_spare(self.points, now)
+    }
+
     /// Begins to wait for a call.
     #[must_use]
     pub fn turn(&self) -> Turn {

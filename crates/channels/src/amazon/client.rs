@@ -113,6 +113,27 @@ pub struct Cursor {
     pub page: Option<String>,
     /// Where this search ends, once its first page has said so.
     pub before: Option<Timestamp>,
+    /// Whose orders are looked at; `None`: all.
+    #[serde(default)]
+    pub of: Option<FulfilledBy>,
+}
+
+/// Who sends an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FulfilledBy {
+    /// The seller.
+    Merchant,
+    /// Amazon.
+    Amazon,
+}
+
+impl FulfilledBy {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Merchant => "MERCHANT",
+            Self::Amazon => "AMAZON",
+        }
+    }
 }
 
 impl Cursor {
@@ -123,7 +144,24 @@ impl Cursor {
             after,
             page: None,
             before: None,
+            of: None,
         }
+    }
+
+    /// The same, of these only.
+    #[must_use]
+    pub fn only(&self, of: FulfilledBy) -> Self {
+        Self {
+            of: Some(of),
+            ..Self::since(self.after)
+        }
+    }
+
+    /// Whether a page is the first of a search for all orders that has more of them: all in their turn, those that the seller
+    /// has to send would be late.
+    #[must_use]
+    pub fn is_full(&self, page: &OrdersPage) -> bool {
+        self.of.is_none() && self.page.is_none() && page.next.is_some()
     }
 
     /// The cursor behind a page.
@@ -135,15 +173,22 @@ impl Cursor {
                 after: self.after,
                 page: Some(next.clone()),
                 before,
+                of: self.of,
             },
-            None => Self::since(before.map_or(self.after, |at| self.after.max(at - OVERLAP))),
+            None => Self {
+                of: self.of,
+                ..Self::since(before.map_or(self.after, |at| self.after.max(at - OVERLAP)))
+            },
         }
     }
 
     /// The cursor where the search began.
     #[must_use]
     pub fn anew(&self) -> Self {
-        Self::since(self.after)
+        Self {
+            of: self.of,
+            ..Self::since(self.after)
+        }
     }
 }
 
@@ -238,6 +283,7 @@ impl Seller {
             ("marketplaceIds", self.0.marketplace.clone()),
             ("includedData", INCLUDED.to_owned()),
         ];
+        query.extend(cursor.of.map(|of| ("fulfilledBy", of.name().to_owned())));
         query.extend(cursor.page.clone().map(|page| ("paginationToken", page)));
         let request = Request {
             operation: Operation::SearchOrders,

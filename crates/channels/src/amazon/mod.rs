@@ -19,7 +19,8 @@ mod verify;
 mod wire;
 
 pub use client::{
-    Cursor, OVERLAP, OrdersPage, Searched, Seller, SellerAccount, SetUpError, StoredOrder, Taken,
+    Cursor, FulfilledBy, OVERLAP, OrdersPage, Searched, Seller, SellerAccount, SetUpError,
+    StoredOrder, Taken,
 };
 pub use feed::{FEED_NUMBERS_MAX, FeedReport, FeedState, UploadPlace, listings_feed};
 pub use map::{NOTIFICATION, ORDER, delivery_id, map};

@@ -76,6 +76,7 @@ impl Orders for Unlisted {
             is_last: true,
             looked_until: None,
             is_whole: false,
+            theirs: None,
         };
         Box::pin(std::future::ready(Ok(page)))
     }

@@ -15,6 +15,7 @@ mod standing;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod theirs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,7 @@ use crossdock_runtime::{AskError, By, Clock, Handle};
 use tokio::task::JoinHandle;
 
 use crate::exceptions;
-use crate::links::{Link, Links};
+use crate::links::{Link, Links, Pace};
 use crate::spend::Turn;
 use crate::watch::watch;
 use looks::Looks;
@@ -54,6 +55,11 @@ const AGAIN_MIN: Duration = Duration::from_s(1);
 const AGAIN_MAX: Duration = Duration::from_minutes(2);
 /// Pause before something is asked of an entity again that could not answer.
 const PAUSE: Duration = Duration::from_s(1);
+
+/// Why nothing is read while its turn does not come.
+const NO_CALLS_LEFT: &str = "not made, as others use the channel's calls up";
+/// Why nothing is read to its end while a list has more pages than may be read.
+const LONG_LIST: &str = "made, but more has changed than its lists tell in the calls that it allows: the rest of the list waits for more";
 
 /// Starts a reader for every channel. The tasks run until they are aborted.
 pub fn start(
@@ -155,6 +161,8 @@ struct Progress {
     looks: Looks,
     /// What that look began with, as long as it finds nothing that is still worked on.
     settles: Option<Timestamp>,
+    /// Whether the list of what the channel sends itself has ended with the last page of it.
+    theirs_ended: bool,
     /// The next read, while it is due and waits for what it costs.
     turn: Option<Turn>,
     failures: u32,
@@ -186,7 +194,11 @@ impl Poller {
             let now = self.clock.now();
             if next_read.is_none() {
                 let read = self.read(&mut progress).await;
+                let is_read = read.is_ok();
                 self.note(&mut progress, read).await;
+                if is_read {
+                    self.read_theirs(&mut progress).await;
+                }
             } else if next_again(&progress) <= now {
                 self.hear_again(&mut progress).await;
             } else if !progress.standing.awaited.is_empty() && progress.next_look <= now {
@@ -228,6 +240,7 @@ impl Poller {
             next_look: now,
             looks: Looks::default(),
             settles: None,
+            theirs_ended: false,
             turn: None,
             failures: 0,
             problem: None,
@@ -266,6 +279,24 @@ impl Poller {
         }
         progress.turn = None;
         None
+    }
+
+    /// Waits until the next page of a list may be read, and takes what that costs. Until its end nothing is proven, which somebody
+    /// has to know if it takes long.
+    async fn take_page(&self, progress: &mut Progress) {
+        let take = self.link.orders.list.take();
+        tokio::pin!(take);
+        loop {
+            let late_at = progress.last_read + self.link.orders.pace.unread_after;
+            let look_at = match progress.is_told {
+                Some(true) => Timestamp::MAX,
+                Some(false) | None => late_at.max(self.clock.now() + PAUSE),
+            };
+            tokio::select! {
+                () = &mut take => return,
+                () = self.clock.sleep_until(look_at) => self.tell_late(progress, LONG_LIST).await,
+            }
+        }
     }
 
     /// Why no more may be read now: what is read has to be placed first.
@@ -307,7 +338,7 @@ impl Poller {
                 progress.failures = 0;
                 progress.problem = None;
                 progress.last_read = now;
-                progress.next_read = now + self.link.orders.pace.every;
+                progress.next_read = now + every(self.link.orders.pace, progress);
                 if progress.is_told != Some(false) && self.tell(self.readable_again()).await {
                     progress.is_told = Some(false);
                 }
@@ -325,12 +356,17 @@ impl Poller {
     /// not placed.
     async fn tell_when_late(&self, progress: &mut Progress) {
         let full = self.full(progress).map(|full| full.to_string());
-        let is_due = progress.failures > 0 || progress.turn.is_some() || full.is_some();
+        if progress.failures > 0 || progress.turn.is_some() || full.is_some() {
+            let problem = full.or(progress.problem.clone());
+            let problem = problem.as_deref().unwrap_or(NO_CALLS_LEFT);
+            self.tell_late(progress, problem).await;
+        }
+    }
+
+    async fn tell_late(&self, progress: &mut Progress, problem: &str) {
         let unread_for = self.clock.now().since(progress.last_read);
-        let is_late = is_due && unread_for >= self.link.orders.pace.unread_after;
+        let is_late = unread_for >= self.link.orders.pace.unread_after;
         if is_late && progress.is_told != Some(true) {
-            let problem = full.as_deref().or(progress.problem.as_deref());
-            let problem = problem.unwrap_or("not made, as others use the channel's calls up");
             let told = self.unreadable(progress.last_read, unread_for, problem);
             if self.tell(told).await {
                 progress.is_told = Some(true);
@@ -407,6 +443,15 @@ impl Poller {
     /// Whether it is noted.
     async fn tell(&self, command: ExceptionCommand) -> bool {
         exceptions::tell(&self.handle, &self.by, Some(&self.link.channel), command).await
+    }
+}
+
+/// How often orders are read when nothing waits for it: some of the calls are for those that are read apart.
+fn every(pace: Pace, progress: &Progress) -> Duration {
+    let ms = pace.every.as_ms();
+    match progress.standing.theirs {
+        Some(_) => Duration::from_ms(ms + ms / 9),
+        None => pace.every,
     }
 }
 

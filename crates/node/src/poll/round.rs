@@ -61,6 +61,8 @@ impl Poller {
             }
             // All of the page is stored: only now it is behind us.
             progress.standing.cursor = page.cursor;
+            let theirs = &mut progress.standing.theirs;
+            *theirs = theirs.take().or(page.theirs);
             if page.is_last {
                 break;
             }
@@ -68,7 +70,7 @@ impl Poller {
             if let Some(full) = self.full(progress) {
                 return Err(full);
             }
-            link.list.take().await;
+            self.take_page(progress).await;
         }
         progress.placed = round.placed;
         progress.read_up_to = read_up_to;
@@ -88,7 +90,13 @@ impl Poller {
             Listed::Named { order, updated_at } => {
                 self.take_named(progress, round, order, updated_at).await
             }
-            Listed::Stated { order, told } => {
+            // It takes nothing off our stock, whenever it is known.
+            Listed::Stated {
+                told,
+                is_theirs: true,
+                ..
+            } => Ok(self.store(told).await?),
+            Listed::Stated { order, told, .. } => {
                 let is_placed = |(order, at): &(ExternalId, Timestamp)| {
                     progress.placed.get(order).is_some_and(|known| known >= at)
                 };

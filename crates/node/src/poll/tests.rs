@@ -1,5 +1,6 @@
 //! A node that reads the orders of a channel which tells it nothing by itself.
 
+mod account;
 mod changes;
 mod fake;
 mod subscriptions;
@@ -481,6 +482,32 @@ async fn no_more_is_read_than_can_wait_to_be_placed() {
     assert!(scene.node.handle().read(order("3")).await.is_err());
     scene.map("who knows", "B").await;
     scene.is_known("4").await;
+    scene.is_known("3").await;
+    let over = async || scene.told().contains("orders are read again");
+    scene.until("it is taken back", over).await;
+    scene.end().await;
+}
+
+/// A list has more pages than may be read: that is told before it is read to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_too_long_is_told() {
+    let fake = Fake {
+        list_lag: Some(Duration::from_ms(1)),
+        ..Fake::new("amazon")
+    };
+    let scene = Scene::stocked_with(fake, publishing(Writes::Absolute)).await;
+    for id in ["1", "2", "3"] {
+        scene.fake.sell(id, "A", 1);
+    }
+    let now = scene.fake.clock.now();
+    *scene.list_purse.budget() = Budget::per_hour(1, 1_000, now);
+    // One page, and what is left to others.
+    assert!(scene.list_purse.budget().take(940, now));
+    scene.link.waits.hurry();
+    let told = async || scene.told().contains("the rest of the list waits for more");
+    scene.until("it is told", told).await;
+    assert!(scene.node.handle().read(order("3")).await.is_err());
+    scene.list_purse.correct(1_000, scene.fake.clock.now());
     scene.is_known("3").await;
     let over = async || scene.told().contains("orders are read again");
     scene.until("it is taken back", over).await;

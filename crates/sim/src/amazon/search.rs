@@ -50,9 +50,11 @@ impl Account {
         let seen_at = now - self.options.list_lag;
         let asked = query.get("lastUpdatedBefore").and_then(|text| read(text));
         let before = asked.map_or(seen_at, |asked| asked.min(seen_at));
+        let by = query.get("fulfilledBy").map(String::as_str);
         let changed = |(at, order): (usize, &super::Order)| {
+            let is_asked_for = by.is_none_or(|by| (by == "AMAZON") == order.is_amazons());
             let (since, _) = order.state_at(seen_at)?;
-            (after <= since && since <= before).then_some((since, at))
+            (is_asked_for && after <= since && since <= before).then_some((since, at))
         };
         let mut found: Vec<(Timestamp, usize)> =
             self.orders.iter().enumerate().filter_map(changed).collect();

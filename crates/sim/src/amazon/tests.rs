@@ -11,7 +11,8 @@ use crossdock_channels::amazon::{
     Seller, SellerAccount, StoredOrder, Taken, Turn, map,
 };
 use crossdock_channels::{
-    Bulk, BulkState, CallError, ChannelOrder, Inbound, NumberSet, Numbers, Secret, SetOutcome,
+    Bulk, BulkState, CallError, ChannelOrder, Inbound, Listed, NumberSet, Numbers, Orders, Secret,
+    SetOutcome,
 };
 use crossdock_model::v1::{LineUnits, ParcelTracking, Payment};
 use crossdock_model::{Duration, Timestamp};
@@ -383,6 +384,58 @@ async fn orders_come_in_pages_that_can_be_asked_for_only_so_long() {
     let gone = scene.seller.search_orders(&second).await;
     assert!(matches!(gone, Ok(Searched::Restart(_))), "{gone:?}");
     assert_eq!(scene.poll(second.anew()).await.0.len(), 5);
+}
+
+/// More changed than a page tells: those that the seller has to send come by themselves, the others in a list of their own, and
+/// then all in one again.
+#[tokio::test]
+async fn what_amazon_sends_is_listed_apart_where_it_is_much() {
+    let options = Options {
+        page_orders_max: 5,
+        ..Options::default()
+    };
+    let scene = Scene::new(options).await;
+    let start = scene.seller.since(scene.clock.now());
+    let theirs: Vec<String> = (0..9).map(|_| scene.buy("LAMP", 1).unwrap()).collect();
+    let ours = scene.buy("TEE", 1).unwrap();
+    scene.pass(2);
+    let list = async |cursor: &str| {
+        let page = scene.seller.changed(cursor.to_owned()).await.unwrap();
+        let named = page.orders.iter().map(|order| match order {
+            Listed::Stated {
+                order: Some((order, _)),
+                is_theirs,
+                ..
+            } => (order.to_string(), *is_theirs),
+            other => panic!("{other:?}"),
+        });
+        (named.collect::<Vec<_>>(), page)
+    };
+    let (named, first) = list(&start).await;
+    assert_eq!((named, first.is_last), (vec![], false));
+    let (named, second) = list(&first.cursor).await;
+    assert_eq!((named, second.is_last), (vec![(ours.clone(), false)], true));
+    assert!(second.looked_until.is_some() && second.theirs.is_none());
+    let (some, third) = list(&first.theirs.unwrap()).await;
+    let (rest, fourth) = list(&third.cursor).await;
+    let expected: Vec<_> = theirs.into_iter().map(|id| (id, true)).collect();
+    assert_eq!([some, rest].concat(), expected);
+    assert_eq!((third.is_last, fourth.is_last), (false, true));
+    let (named, again) = list(&second.cursor).await;
+    assert_eq!(
+        (named, again.is_last),
+        (vec![(ours, false)], true),
+        "of these only"
+    );
+    let joined = scene.seller.joined(again.cursor, &fourth.cursor);
+    scene.pass(3);
+    let both = [scene.buy("LAMP", 1).unwrap(), scene.buy("TEE", 1).unwrap()];
+    scene.pass(2);
+    scene
+        .market
+        .with(|account, _| account.options.page_orders_max = 100);
+    let (named, _) = list(&joined).await;
+    assert!(both.iter().all(|id| named.iter().any(|(one, _)| one == id)));
 }
 
 #[tokio::test]

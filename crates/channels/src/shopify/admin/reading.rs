@@ -86,6 +86,7 @@ impl Orders for Admin {
                 is_last,
                 looked_until: page.at,
                 is_whole: false,
+                theirs: None,
             })
         })
     }

@@ -153,6 +153,7 @@ impl Orders for Fake {
                 false => Listed::Stated {
                     order: Some((order.clone(), *at)),
                     told: self.told(*at, body),
+                    is_theirs: false,
                 },
             });
         let is_last = changed.len() < 2;
@@ -165,6 +166,7 @@ impl Orders for Fake {
             is_last,
             looked_until: self.list_lag.map(|lag| self.clock.now() - lag),
             is_whole: true,
+            theirs: None,
         };
         Box::pin(std::future::ready(Ok(listed)))
     }
