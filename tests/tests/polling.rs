@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crossdock_model::{Duration, Timestamp};
 use crossdock_runtime::testing::comes_true;
 use crossdock_runtime::{Clock, RealClock};
-use crossdock_sim::amazon;
+use crossdock_sim::amazon::{self, Listing};
 use crossdock_sim::shopify::{Fault, Faults, Product, Rate, Serving, Shop, Store, StoreOptions};
 use serde_json::{Value, json};
 use support::seat::Seat;
@@ -290,4 +290,32 @@ async fn a_market_that_tells_nothing_is_read_before_a_number_rises() {
     receive(&server, "TEE", "reno", 5).await;
     until("it goes on with another token", async || shown() > before).await;
     assert!(market.seen().denied > 0, "the token was not good any more");
+}
+
+/// It is mapped like all else: the preview names it, and publishing would change the other one only.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preview_names_what_amazon_fulfils() {
+    let seat = Seat::open(amazon::Options::default(), 10).await;
+    let lamp = Listing {
+        amazon_ships: true,
+        ..Listing::of_seller("Lamp", 900, 5)
+    };
+    seat.market.with(|account, _| account.list("LAMP", lamp));
+    let mut setup = Setup::new();
+    setup.config_text = Some(seat.config(&setup, "", ""));
+    let server = setup.start().await;
+    stock(&server, None, &[("TEE", 30), ("LAMP", 7)]).await;
+    for sku in ["TEE", "LAMP"] {
+        let listing = format!("/v1/channels/market/listings/{sku}");
+        server.done("PUT", &listing, json!({ "sku": sku })).await;
+    }
+    let preview = ["channel", "publish", "--channel", "market", "--preview"];
+    let names = async || {
+        let (code, out, error) = setup.crossdock(&preview);
+        assert_eq!(code, 0, "{out}{error}");
+        let (changes, left) = out.split_once("left alone").unwrap_or((&out, ""));
+        let is_left = left.contains("(Amazon fulfils them): 1 listing") && left.contains("LAMP");
+        is_left && changes.contains("1 number would change") && !changes.contains("LAMP")
+    };
+    until("it is named", names).await;
 }
