@@ -319,3 +319,27 @@ async fn the_preview_names_what_amazon_fulfils() {
     };
     until("it is named", names).await;
 }
+
+/// What the seller lists is read from Amazon: mapped by its SKU, but for what Amazon fulfils.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sellers_listings_are_imported() {
+    let seat = Seat::open(amazon::Options::default(), 10).await;
+    let lamp = Listing {
+        amazon_ships: true,
+        ..Listing::of_seller("Lamp", 900, 5)
+    };
+    seat.market.with(|account, _| account.list("LAMP", lamp));
+    let mut setup = Setup::new();
+    setup.config_text = Some(seat.config(&setup, "", ""));
+    let server = setup.start().await;
+    stock(&server, None, &[("TEE", 12), ("LAMP", 7)]).await;
+    let (code, out, error) = setup.crossdock(&["listing", "import", "--channel", "market"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let told = format!("{out}{error}");
+    let counts = "2 variants: 1 mapped, 1 left out, as the channel sends them itself";
+    assert!(told.contains(counts), "{told}");
+    let listings = server.get("/v1/channels/market/listings").await;
+    let listings = listings["items"].as_array().unwrap();
+    assert_eq!(listings.len(), 1, "{listings:?}");
+    assert_eq!(listings[0]["sku"], "TEE", "{listings:?}");
+}

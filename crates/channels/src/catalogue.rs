@@ -15,6 +15,8 @@ pub struct Variant {
     pub title: String,
     /// Whether the channel counts it.
     pub is_tracked: bool,
+    /// Whether the channel sends it itself: nothing of it is ours to send or to count.
+    pub is_sent_by_channel: bool,
 }
 
 /// A page of variants.

@@ -8,7 +8,7 @@ use crossdock_channels::{CallError, Place, Variants};
 use crossdock_model::ChannelId;
 use crossdock_runtime::Clock;
 
-use crate::links::{Link, Links};
+use crate::links::{Link, Links, SellerLink};
 use crate::reading::{patiently, remedy};
 use crate::spend::Spend;
 
@@ -18,6 +18,8 @@ const VARIANTS_POINTS: u32 = 500;
 const PLACES_POINTS: u32 = 100;
 /// Points of a shop that this leaves to numbers.
 const SPARE_POINTS: u32 = 200;
+/// Calls to a seller's account that this leaves to numbers.
+const SPARE_CALLS: u32 = 1;
 
 /// Reads what channels sell.
 #[must_use]
@@ -25,8 +27,12 @@ pub fn read_variants(links: Links, clock: Arc<dyn Clock>) -> ReadVariantsFn {
     Arc::new(move |channel, after| {
         let (links, clock) = (Arc::clone(&links), Arc::clone(&clock));
         Box::pin(async move {
-            let (link, admin) = shop(&links, &channel)?;
-            let read = variants(link, admin, &clock, after.as_deref()).await;
+            let link = link(&links, &channel)?;
+            let read = match (&link.shop, &link.seller) {
+                (Some(admin), _) => variants(link, admin, &clock, after.as_deref()).await,
+                (None, Some(account)) => listings(link, account, &clock, after.as_deref()).await,
+                (None, None) => return Err(unlisted(&channel)),
+            };
             read.map_err(|error| failed(link, "what it sells", &error))
         })
     })
@@ -45,19 +51,24 @@ pub fn read_places(links: Links, clock: Arc<dyn Clock>) -> ReadPlacesFn {
     })
 }
 
+fn link<'a>(links: &'a Links, channel: &ChannelId) -> Result<&'a Link, ReadError> {
+    let link = links.get(channel);
+    link.map(|link| &**link).ok_or_else(|| unlisted(channel))
+}
+
+fn unlisted(channel: &ChannelId) -> ReadError {
+    ReadError::Unsupported(format!(
+        "nothing is known of how {channel} is called: if it is a shop, add a section [channels.{channel}.publish] with its \
+         url and token, and start the server again"
+    ))
+}
+
 /// The shop at the end of a channel's link.
 fn shop<'a>(links: &'a Links, channel: &ChannelId) -> Result<(&'a Link, &'a Admin), ReadError> {
-    let Some(link) = links.get(channel) else {
-        let detail = format!(
-            "nothing is known of how {channel} is called: if it is a shop, add a section [channels.{channel}.publish] \
-             with its url and token, and start the server again"
-        );
-        return Err(ReadError::Unsupported(detail));
-    };
+    let link = link(links, channel)?;
     let admin = link.shop.as_ref().ok_or_else(|| {
         ReadError::Unsupported(format!(
-            "{channel} is no shop: an Amazon account has no places to list, and its listings are mapped with `crossdock \
-             import listings`, by seller SKU"
+            "{channel} is no shop: an Amazon account has no places to list"
         ))
     })?;
     Ok((link, admin))
@@ -72,6 +83,16 @@ async fn variants(
     let spend = Spend::new(&link.numbers.purse, VARIANTS_POINTS, SPARE_POINTS, clock);
     let read = || async { admin.variants(after).await.map_err(AdminError::of_reading) };
     patiently(&spend, &**clock, read).await
+}
+
+async fn listings(
+    link: &Link,
+    account: &SellerLink,
+    clock: &Arc<dyn Clock>,
+    after: Option<&str>,
+) -> Result<Variants, CallError> {
+    let spend = Spend::new(link.numbers.read_purse(), 1, SPARE_CALLS, clock);
+    patiently(&spend, &**clock, || account.seller.listings(after)).await
 }
 
 async fn places(

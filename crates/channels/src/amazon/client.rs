@@ -211,8 +211,8 @@ struct PageBody {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Pagination {
-    next_token: Option<String>,
+pub(super) struct Pagination {
+    pub(super) next_token: Option<String>,
 }
 
 #[derive(Deserialize)]

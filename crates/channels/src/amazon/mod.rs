@@ -5,6 +5,7 @@
 //! 2026-01-01, Listings Items 2021-08-01, Feeds 2021-06-30 and `confirmShipment` of Orders v0,
 //! <https://github.com/amzn/selling-partner-api-models>; <https://developer-docs.amazon.com/sp-api>.
 
+mod catalogue;
 mod client;
 mod feed;
 mod map;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Seller, unreadable};
+use super::client::{Pagination, Seller, unreadable};
 use super::operation::Operation;
 use super::wire::{Answer, Problem, Request, problems};
 use crate::outbound::{CallError, Calling, NumberSet, NumberShown, Numbers, SetOutcome, said};
@@ -26,15 +26,25 @@ struct Submission {
 }
 
 #[derive(Deserialize)]
-struct Found {
-    items: Vec<Item>,
+pub(super) struct Found {
+    pub(super) items: Vec<Item>,
+    pub(super) pagination: Option<Pagination>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
-    sku: String,
+pub(super) struct Item {
+    pub(super) sku: String,
     fulfillment_availability: Option<Vec<Availability>>,
+    pub(super) summaries: Option<Vec<Summary>>,
+}
+
+/// What a listing is on one marketplace.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    pub(super) item_name: Option<String>,
+    pub(super) created_date: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +57,7 @@ struct Availability {
 impl Item {
     /// Units at that place: none of what nobody has given a number of, and `None` of what is sent from other places only. A
     /// number of ours would make Amazon leave what it sends itself to the seller, and lock away what lies with it.
-    fn units_at(&self, code: &str) -> Option<i64> {
+    pub(super) fn units_at(&self, code: &str) -> Option<i64> {
         let places = self.fulfillment_availability.as_deref().unwrap_or_default();
         let here = places
             .iter()
@@ -151,27 +161,34 @@ impl Seller {
 
     /// Those of the listings that the seller has.
     async fn search(&self, listings: &[&ListingId]) -> Result<Vec<Item>, CallError> {
-        let inner = self.inner();
         let skus: Vec<&str> = listings.iter().map(|listing| listing.as_str()).collect();
+        let query = vec![
+            ("identifiersType", "SKU".to_owned()),
+            ("identifiers", skus.join(BETWEEN)),
+            ("includedData", AVAILABILITY.to_owned()),
+        ];
+        Ok(self.search_items(query).await?.items)
+    }
+
+    /// A page of the listings that are asked for.
+    pub(super) async fn search_items(
+        &self,
+        mut query: Vec<(&'static str, String)>,
+    ) -> Result<Found, CallError> {
+        let inner = self.inner();
+        query.push(("marketplaceIds", inner.marketplace.clone()));
+        query.push(("pageSize", READS_MAX.to_string()));
         let request = Request {
             operation: Operation::SearchListingsItems,
             method: Method::GET,
             path: &["listings", "2021-08-01", "items", inner.seller.as_str()],
-            query: vec![
-                ("marketplaceIds", inner.marketplace.clone()),
-                ("identifiersType", "SKU".to_owned()),
-                ("identifiers", skus.join(BETWEEN)),
-                ("includedData", AVAILABILITY.to_owned()),
-                ("pageSize", READS_MAX.to_string()),
-            ],
+            query,
             body: None,
         };
-        let body = match inner.wire.call(&request).await? {
-            Answer::Done(body) => body,
-            Answer::Refused { problem, .. } => return Err(CallError::NotDone(problem)),
-        };
-        let found: Found = serde_json::from_slice(&body).map_err(unreadable)?;
-        Ok(found.items)
+        match inner.wire.call(&request).await? {
+            Answer::Done(body) => serde_json::from_slice(&body).map_err(unreadable),
+            Answer::Refused { problem, .. } => Err(CallError::NotDone(problem)),
+        }
     }
 
     /// A listing whose SKU cannot be named beside others.

@@ -70,6 +70,7 @@ fn what(variant: &Value, preview: bool) -> String {
         Some("mapped") if preview => "would be mapped",
         Some("mapped") => "mapped",
         Some("known") => "is mapped already",
+        Some("sent_by_channel") => return "left out: the channel sends it itself".to_owned(),
         Some(_) => return text(variant, "to_do"),
         None => return "not looked at".to_owned(),
     };
@@ -88,6 +89,10 @@ fn finish(out: Out, channel: &str, mode: &str, document: &Value) -> Outcome {
         ("without_sku", "without a SKU"),
         ("unknown_sku", "with an unknown SKU"),
         ("repeated_sku", "with a SKU that others have too"),
+        (
+            "sent_by_channel",
+            "left out, as the channel sends them itself",
+        ),
         ("failed", "not done for now"),
     ];
     let number = |field: &str| document[field].as_u64().unwrap_or_default();

@@ -29,7 +29,7 @@ enum Action {
         #[arg(value_name = "SKU[:MULTIPLIER]")]
         target: String,
     },
-    /// Map what a shop sells to SKUs of the same text, read from the shop; what is mapped already stays as it is
+    /// Map what a channel sells to SKUs of the same text, read from the channel; what is mapped already stays as it is
     Import {
         /// The channel
         #[arg(long)]

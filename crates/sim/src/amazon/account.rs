@@ -61,6 +61,8 @@ pub struct Account {
     pub(super) feeds: Feeds,
     /// How long the seller takes to send what is sold of a SKU, where that was said.
     handling_days: BTreeMap<String, u16>,
+    /// SKUs in the order in which their listings were made.
+    pub(super) made: Vec<String>,
     agenda: BTreeMap<(Timestamp, u64), Due>,
     due_count: u64,
     dice: Dice,
@@ -78,6 +80,7 @@ impl Account {
             searches: Searches::default(),
             feeds: Feeds::default(),
             handling_days: BTreeMap::new(),
+            made: Vec::new(),
             agenda: BTreeMap::new(),
             due_count: 0,
         }
@@ -85,7 +88,9 @@ impl Account {
 
     /// Puts something up for sale.
     pub fn list(&mut self, sku: &str, listing: Listing) {
-        self.listings.insert(sku.to_owned(), listing);
+        if self.listings.insert(sku.to_owned(), listing).is_none() {
+            self.made.push(sku.to_owned());
+        }
     }
 
     /// Says how long the seller takes to send what is sold of a SKU.

@@ -4,7 +4,7 @@ use crossdock_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::account::{Account, Listing};
-use super::body::{Package, Status, read, shipped};
+use super::body::{Package, Status, read, shipped, written};
 use super::http::{Reply, refused};
 use super::search::Query;
 
@@ -14,6 +14,8 @@ pub(super) const DEFAULT: &str = "DEFAULT";
 const AMAZONS: &str = "AMAZON_EU";
 /// SKUs that are looked for at once.
 const SEARCHED_MAX: usize = 20;
+/// Listings of a search that are told at most.
+const FOUND_MAX: usize = 1_000;
 /// Listings of a page, unless another number is asked for.
 const PAGE_ITEMS: usize = 10;
 const ATTRIBUTE: &str = "/attributes/fulfillment_availability";
@@ -91,11 +93,14 @@ impl Account {
     /// What several SKUs show, of those that there are.
     pub(super) fn items(&mut self, query: &Query, now: Timestamp) -> Reply {
         self.settle(now);
-        let skus: Option<Vec<&str>> = query.get("identifiers").map(|all| all.split(',').collect());
-        let is_named = query.get("identifiersType").map(String::as_str) == Some("SKU");
-        let Some(skus) = skus.filter(|skus| is_named && skus.len() <= SEARCHED_MAX) else {
-            return refused(400, "InvalidInput", "up to 20 SKUs are looked for here");
+        let Some(skus) = query.get("identifiers") else {
+            return self.list_items(query);
         };
+        let skus: Vec<&str> = skus.split(',').collect();
+        let is_named = query.get("identifiersType").map(String::as_str) == Some("SKU");
+        if !is_named || skus.len() > SEARCHED_MAX {
+            return refused(400, "InvalidInput", "up to 20 SKUs are looked for here");
+        }
         let size = query.get("pageSize").and_then(|size| size.parse().ok());
         let found = skus.iter().filter_map(|sku| {
             let listing = self.listings.get(*sku)?;
@@ -106,6 +111,37 @@ impl Account {
             200,
             json!({ "numberOfResults": items.len(), "items": items }),
         )
+    }
+
+    /// A page of all listings, those that were made first in front. No search tells more than a thousand.
+    fn list_items(&self, query: &Query) -> Reply {
+        let is = |name: &str, value: &str| query.get(name).is_some_and(|told| told == value);
+        if !is("sortBy", "createdDate") || !is("sortOrder", "ASC") {
+            return refused(
+                400,
+                "InvalidInput",
+                "listings are sorted by when they were made here",
+            );
+        }
+        let since = query.get("createdAfter").and_then(|text| read(text));
+        let made = (0..).zip(&self.made).map(|(at, sku)| (made_at(at), sku));
+        let made = made.filter(|(at, _)| since.is_none_or(|since| *at >= since));
+        let found: Vec<_> = made.take(FOUND_MAX).collect();
+        let number = |name: &str| query.get(name).and_then(|text| text.parse().ok());
+        let (begin, size) = (number("pageToken"), number("pageSize"));
+        let (begin, size): (usize, usize) = (begin.unwrap_or(0), size.unwrap_or(PAGE_ITEMS));
+        let items = found.iter().skip(begin).take(size).map(|(at, sku)| {
+            let mut item = availability(sku, &self.listings[*sku]);
+            let name = &self.listings[*sku].title;
+            item["summaries"] = json!([{ "itemName": name, "createdDate": written(*at) }]);
+            item
+        });
+        let mut page =
+            json!({ "numberOfResults": found.len(), "items": items.collect::<Vec<_>>() });
+        if begin + size < found.len() {
+            page["pagination"] = json!({ "nextToken": (begin + size).to_string() });
+        }
+        (200, page)
     }
 
     /// Takes what the seller says of a package. Said again of the same package, it replaces what was said.
@@ -139,6 +175,11 @@ impl Account {
         }
         (204, Value::Null)
     }
+}
+
+/// One listing was made a second.
+fn made_at(number: i64) -> Timestamp {
+    Timestamp::from_ms(number * 1_000)
 }
 
 /// What is said of a listing: nothing of one that the seller has not given a number yet.

@@ -3,6 +3,7 @@
 mod calls;
 mod feeds;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
@@ -436,6 +437,40 @@ async fn what_amazon_sends_is_listed_apart_where_it_is_much() {
         .with(|account, _| account.options.page_orders_max = 100);
     let (named, _) = list(&joined).await;
     assert!(both.iter().all(|id| named.iter().any(|(one, _)| one == id)));
+}
+
+/// More than one search tells. What Amazon sends is named as that.
+#[tokio::test]
+async fn all_listings_are_read_page_by_page() {
+    let scene = Scene::plain().await;
+    scene.market.with(|account, _| {
+        for number in 0..1_100 {
+            let listing = Listing::of_seller("many", 500, 1);
+            account.list(&format!("M{number}"), listing);
+        }
+    });
+    let (mut seen, mut theirs, mut next) = (BTreeSet::new(), Vec::new(), None);
+    loop {
+        let page = scene.seller.listings(next.as_deref()).await.unwrap();
+        for one in page.variants {
+            assert_eq!(
+                (&one.sold_as, one.sku.as_deref()),
+                (&one.counted_as, Some(one.sold_as.as_str()))
+            );
+            if one.is_sent_by_channel && seen.insert(one.sold_as.to_string()) {
+                theirs.push((one.sold_as.to_string(), one.title));
+            } else {
+                seen.insert(one.sold_as.to_string());
+            }
+        }
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+        scene.clock.advance(Duration::from_ms(200));
+    }
+    assert_eq!(seen.len(), 1_103);
+    assert_eq!(theirs, [("LAMP".to_owned(), "lamp".to_owned())]);
 }
 
 #[tokio::test]

@@ -139,6 +139,8 @@ pub(crate) struct Counts {
     unknown_sku: u64,
     /// With a SKU that other variants have too.
     repeated_sku: u64,
+    /// Sent by the channel itself, and left out.
+    sent_by_channel: u64,
     /// Could not be done for the moment: import again.
     failed: u64,
 }
@@ -154,6 +156,7 @@ impl Counts {
                 Named::Unknown | Named::Ours(_) => &mut self.unknown_sku,
                 Named::Repeated(..) => &mut self.repeated_sku,
             },
+            Outcome::SentByChannel => &mut self.sent_by_channel,
             Outcome::Failed(_) => &mut self.failed,
         };
         *counter += 1;
@@ -162,7 +165,8 @@ impl Counts {
     /// Variants of which it is known what becomes of them.
     pub fn settled(&self) -> u64 {
         let named = self.without_sku + self.unknown_sku + self.repeated_sku;
-        self.mapped + self.known + self.conflicts + named + self.failed
+        let left = self.conflicts + named + self.sent_by_channel;
+        self.mapped + self.known + left + self.failed
     }
 }
 
@@ -329,6 +333,9 @@ impl Work {
     }
 
     async fn once(&self, variant: &Variant, named: &Named) -> Result<Outcome, ApiError> {
+        if variant.is_sent_by_channel {
+            return Ok(Outcome::SentByChannel);
+        }
         let named = self.defined(named).await?;
         let stands_for = [
             self.look(&variant.sold_as).await?,

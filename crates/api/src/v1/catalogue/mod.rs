@@ -167,6 +167,8 @@ pub(crate) enum OutcomeName {
     UnknownSku,
     /// With a SKU that other variants have too.
     RepeatedSku,
+    /// Sent by the channel itself, and left out.
+    SentByChannel,
     /// Could not be done for the moment.
     Failed,
 }
@@ -182,6 +184,7 @@ impl OutcomeName {
                 Named::Unknown | Named::Ours(_) => Self::UnknownSku,
                 Named::Repeated(..) => Self::RepeatedSku,
             },
+            Outcome::SentByChannel => Self::SentByChannel,
             Outcome::Failed(_) => Self::Failed,
         }
     }

@@ -12,6 +12,8 @@ pub(super) enum Outcome {
     Mapped,
     /// Nothing was mapped.
     Left(Left),
+    /// Nothing was mapped, as the channel sends it itself.
+    SentByChannel,
     /// It could not be done for the moment, and why.
     Failed(String),
 }
@@ -23,11 +25,14 @@ pub(super) fn to_do(channel: &ChannelId, variant: &Variant, outcome: &Outcome) -
     let by_hand = || {
         let listings = [&variant.sold_as, &variant.counted_as];
         let [sold, counted] = listings.map(|listing| map(listing, "SKU"));
-        format!("map it: {sold}; {counted}")
+        match sold == counted {
+            true => format!("map it: {sold}"),
+            false => format!("map it: {sold}; {counted}"),
+        }
     };
     let sku = variant.sku.as_deref().unwrap_or_default();
     Some(match outcome {
-        Outcome::Mapped | Outcome::Left(Left::Known) => return None,
+        Outcome::Mapped | Outcome::SentByChannel | Outcome::Left(Left::Known) => return None,
         Outcome::Failed(why) => format!("{why}. Import again: what is done stays done"),
         Outcome::Left(Left::Conflict(listing, target)) => {
             let target = words(target);
@@ -105,6 +110,7 @@ mod tests {
             sku: sku.map(str::to_owned),
             title: "Tee".to_owned(),
             is_tracked: true,
+            is_sent_by_channel: false,
         }
     }
 

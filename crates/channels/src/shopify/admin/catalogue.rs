@@ -78,5 +78,6 @@ fn variant(node: &Part<'_>) -> Result<Variant, MapError> {
         sku: node.text("sku"),
         title: node.text("displayName").unwrap_or_default(),
         is_tracked: item.flag("tracked").unwrap_or(true),
+        is_sent_by_channel: false,
     })
 }
