@@ -124,9 +124,15 @@ impl Listeners {
         known.find(|known| known.buckets.is_empty())
     }
 
-    /// An order has so many units, or waits for them, beside those that were sent. It is one sale however often it is
-    /// placed anew; what it takes beyond what it ever had is sold besides.
-    pub fn sold(&mut self, order: &OrderId, units: u32, at: Timestamp, now: Timestamp) {
+    /// An order has so many units, or waits for them, beside those that were sent, and had so many `before` that. It is one
+    /// sale however often it is placed anew; what it takes beyond what it ever had is sold besides.
+    pub fn sold(
+        &mut self,
+        order: &OrderId,
+        (units, before): (u32, u32),
+        at: Timestamp,
+        now: Timestamp,
+    ) {
         let Some(known) = self.seller(&order.channel, now) else {
             return;
         };
@@ -148,7 +154,8 @@ impl Listeners {
                     sold: Sold { at, units },
                     sent: 0,
                 });
-                units
+                // What it had before was counted then: so long ago that it was not named any more.
+                units.saturating_sub(before)
             }
         };
         known.count(more, known.in_stock_since.is_some(), now);
@@ -258,15 +265,14 @@ impl SkuState {
         }
     }
 
-    /// Units that an order has here, or waits for. It waits no more for what it has just taken.
-    fn claimed(&self, order: &OrderId, taken: u32) -> u32 {
+    /// Units that an order has here, and those it waits for.
+    fn claimed(&self, order: &OrderId) -> (u32, u32) {
         let (first, last) = attempts_of(order);
         let attempts = self.reservations.range(first..=last);
         let parts = attempts.flat_map(|(_, reservation)| &reservation.parts);
-        let has: u32 = parts.map(|part| part.units - part.released).sum();
+        let has = parts.map(|part| part.units - part.released).sum();
         let waiter = self.line.orders.get(order);
-        let waits = waiter.map(|waiter| waiter.units);
-        has.saturating_add(waits.filter(|units| *units > taken).unwrap_or(0))
+        (has, waiter.map_or(0, |waiter| waiter.units))
     }
 
     /// Whether any bucket lists it.
@@ -292,21 +298,28 @@ impl SkuState {
                 promised_at,
                 ..
             } => {
-                let taken = takes.iter().map(|take| take.units).sum();
-                Some((&id.order, taken, *promised_at))
+                let taken: u32 = takes.iter().map(|take| take.units).sum();
+                let (has, waits) = self.claimed(&id.order);
+                let before = has.saturating_sub(taken).saturating_add(waits);
+                // It waits no more for what it has just taken.
+                let units = has.saturating_add(if waits > taken { waits } else { 0 });
+                Some((&id.order, (units, before), *promised_at))
             }
             SkuEvent::Waiting {
                 order, promised_at, ..
-            } => Some((order, 0, *promised_at)),
+            } => {
+                let (has, waits) = self.claimed(order);
+                Some((order, (has.saturating_add(waits), has), *promised_at))
+            }
             SkuEvent::Released { id } => {
-                let units = self.claimed(&id.order, 0);
+                let (has, waits) = self.claimed(&id.order);
+                let units = has.saturating_add(waits);
                 self.listeners.placed_anew(&id.order, units);
                 None
             }
             _ => None,
         };
-        if let Some((order, taken, promised_at)) = claim {
-            let units = self.claimed(order, taken);
+        if let Some((order, units, promised_at)) = claim {
             self.listeners.sold(order, units, promised_at, now);
         }
         let is_in_stock = self.is_in_stock();

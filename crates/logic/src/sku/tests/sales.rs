@@ -3,7 +3,7 @@
 use crossdock_model::EntityId;
 
 use super::*;
-use crate::sku::Publication;
+use crate::sku::{Publication, SALES_MAX};
 
 /// What the buckets that listen are told.
 fn said(bench: &Bench) -> Vec<Publication> {
@@ -68,6 +68,42 @@ fn all_units_of_an_order_are_sold_once() {
             assert_eq!(sold(&bench), units, "step {}", number + 1);
         }
     }
+    bench.check_replay();
+}
+
+/// More orders come between than are named: one that waited, and one that is placed anew, were sold before that.
+#[test]
+fn an_order_that_waits_longer_than_sales_are_named_is_sold_once() {
+    let bucket = "bucket:shop:1".parse().unwrap();
+    let mut bench = Bench::new();
+    let part =
+        |name: &str, number, units| reserve(name, number, &[("a", units)], AlreadySold, false);
+    let sold_units = |bench: &Bench| said(bench)[0].stock.sold_units;
+    for command in [
+        SkuCommand::Subscribe { bucket },
+        receive("a", 90),
+        wait("late", 2, 0, u64::MAX),
+        part("moved", 1, 3),
+        confirm("moved", 1),
+    ] {
+        bench.ask(command).unwrap();
+    }
+    for number in 0..SALES_MAX + 1 {
+        bench.ask(part(&format!("other-{number}"), 1, 1)).unwrap();
+    }
+    let all = 5 + SALES_MAX as u64 + 1;
+    assert_eq!(sold_units(&bench), all);
+    for command in [part("late", 1, 2), confirm("late", 1)] {
+        bench.ask(command).unwrap();
+        assert_eq!(sold_units(&bench), all);
+    }
+    for (command, more) in [(part("moved", 2, 3), 3), (release("moved", 1), 0)] {
+        bench.ask(command).unwrap();
+        assert_eq!(sold_units(&bench), all + more);
+    }
+    // What it takes beyond what it had is sold besides.
+    bench.ask(part("late", 2, 1)).unwrap();
+    assert_eq!(sold_units(&bench), all + 1);
     bench.check_replay();
 }
 
