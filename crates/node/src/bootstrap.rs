@@ -169,13 +169,18 @@ async fn left_published(handle: &Handle, id: &ChannelId) -> anyhow::Result<Optio
     else {
         return Ok(None);
     };
-    let sells = mode == ChannelMode::Active && !publishing.places.is_empty();
-    let is_left = sells || is_any_wrong(handle, id).await?;
+    let mut places = publishing.places.iter();
+    let sells = mode == ChannelMode::Active && places.any(|one| publishing.sends_to(&one.place));
+    let is_left = sells || is_any_wrong(handle, id, &publishing).await?;
     Ok(is_left.then_some(*publishing))
 }
 
-/// Whether a channel shows something else than it should, as far as is known.
-async fn is_any_wrong(handle: &Handle, id: &ChannelId) -> anyhow::Result<bool> {
+/// Whether a channel shows something else than it should where numbers are sent, as far as is known.
+async fn is_any_wrong(
+    handle: &Handle,
+    id: &ChannelId,
+    publishing: &Publishing,
+) -> anyhow::Result<bool> {
     for number in 0..BUCKETS {
         let bucket = EntityId::Bucket(id.clone(), number);
         let look = Command::Bucket(BucketCommand::LookNumbers);
@@ -193,6 +198,7 @@ async fn is_any_wrong(handle: &Handle, id: &ChannelId) -> anyhow::Result<bool> {
         if views.any(|view| {
             // What the channel does not count nobody has to set.
             let should = view.should.filter(|_| view.is_tracked);
+            let should = should.filter(|_| publishing.sends_to(&view.place));
             should.is_some_and(|should| is_wrong(should, view.shown))
         }) {
             return Ok(true);

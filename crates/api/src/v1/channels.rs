@@ -81,6 +81,10 @@ pub(crate) struct ChannelDoc {
     /// Of the locations of its places, those that are closed: it shows nothing of theirs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     closed_locations: Vec<String>,
+    /// New places that are named since it was published to: they are read, and nothing is sent there until it is published to
+    /// again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observed_places: Vec<String>,
 }
 
 /// Units of each listing that are kept back.
@@ -263,6 +267,9 @@ pub(super) async fn doc(
         closed_locations: publishing
             .as_ref()
             .map_or_else(Vec::new, |known| names(&known.closed_locations)),
+        observed_places: publishing
+            .as_ref()
+            .map_or_else(Vec::new, |known| names(&known.observed_places)),
     };
     Ok((document, reply))
 }

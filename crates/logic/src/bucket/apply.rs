@@ -9,7 +9,6 @@ use crossdock_model::{EntityId, ListingId, SourceId, Timestamp};
 use litemap::LiteMap;
 
 use super::calls::numbered;
-use super::changes::Changes;
 use super::drift::{explain, is_lost_update};
 use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
@@ -161,10 +160,8 @@ impl BucketState {
         listings.iter().for_each(|listing| self.listen(id, listing));
         let was_observed = before.is_none_or(|before| before.mode == ChannelMode::Observed);
         if was_observed && publishing.mode != ChannelMode::Observed {
-            // What others changed while it was only observed is no sale that is still to be heard of, and that nothing was
-            // sent until now says nothing of the channel's pace.
+            // What others changed while it was only observed is no sale that is still to be heard of.
             self.count_anew(&listings);
-            self.changes = Changes::default();
         }
     }
 

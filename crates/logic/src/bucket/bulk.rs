@@ -69,7 +69,8 @@ impl BucketState {
     ) -> Option<u32> {
         let target = self.targets_in(channel, &number.0, set_within);
         let target = target.get(&number.1)?;
-        let act = act(self.publishing.as_ref()?, self.place(number)?, target, now);
+        let place = (&number.1, self.place(number)?);
+        let act = act(self.publishing.as_ref()?, place, target, now);
         let Act::Set {
             units,
             change_from: None,

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use crossdock_model::answer::{NumberCall, NumberCallKind};
 use crossdock_model::command::CallEnd;
 use crossdock_model::v1::{
-    BucketEvent, CallOutcome, ChannelMode, EndedInBulk, ExceptionClosed, ExceptionKey,
-    ExceptionOpened, Publishing, Uncounted,
+    BucketEvent, CallOutcome, EndedInBulk, ExceptionClosed, ExceptionKey, ExceptionOpened,
+    Publishing, Uncounted,
 };
 use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, Rejection, SourceId, Timestamp,
@@ -107,7 +107,8 @@ impl BucketState {
     ) -> Option<Act> {
         let place = self.place(number)?;
         let target = self.targets(channel, &number.0).remove(&number.1)?;
-        Some(act(self.publishing.as_ref()?, place, &target, now))
+        let publishing = self.publishing.as_ref()?;
+        Some(act(publishing, (&number.1, place), &target, now))
     }
 
     /// Begins the calls that are still needed.
@@ -237,16 +238,17 @@ impl BucketState {
                     place: number.1.clone(),
                 });
             }
-            if is_due(late_at(publishing, place)) {
+            if is_due(late_at(publishing, &number.1, place)) {
                 events.extend(self.open_wrong(number).map(BucketEvent::ExceptionOpened));
             }
         }
-        let how = match is_published(publishing) {
-            true => "the channel shows what it should",
-            false => "nothing is published to the channel any more",
-        };
-        let righted = self.righted.iter();
-        let righted = righted.flat_map(|number| self.close_righted(number, how));
+        let righted = self.righted.iter().flat_map(|number| {
+            let how = match publishing.sends_to(&number.1) {
+                true => "the channel shows what it should",
+                false => "nothing is published to the channel any more",
+            };
+            self.close_righted(number, how)
+        });
         let righted = righted.take(DUE_PER_DECISION);
         events.extend(righted.map(BucketEvent::ExceptionClosed));
         let unlisted = self.unlisted.iter().filter_map(|subject| {
@@ -337,9 +339,12 @@ impl BucketState {
             .exceptions
             .close(&key.kind, &key.subject, Some(key.episode), how);
         let closed: ExceptionClosed = resolved(open.is_some(), key, how)?;
-        let is_published = self.publishing.as_deref().is_some_and(is_published);
-        let is_wrong = || numbered(key).is_some_and(|number| self.wrong.contains(&number));
-        if is_published && key.kind == LISTING_WRONG && is_wrong() {
+        let is_wrong = |number: &NumberId| {
+            let known = self.publishing.as_deref();
+            known.is_some_and(|known| known.sends_to(&number.1)) && self.wrong.contains(number)
+        };
+        let is_wrong = || numbered(key).is_some_and(|number| is_wrong(&number));
+        if key.kind == LISTING_WRONG && is_wrong() {
             let problem =
                 "the channel still shows the wrong number: it closes by itself once that is right";
             return Err(Rejection::invalid("exception", problem));
@@ -378,14 +383,14 @@ fn lost((listing, place): &NumberId) -> BucketEvent {
     }
 }
 
-/// Whether numbers are sent.
-pub(super) fn is_published(publishing: &Publishing) -> bool {
-    publishing.mode != ChannelMode::Observed
-}
-
-/// What is to be done about a number. A channel that is only observed is only asked what it shows.
-pub(super) fn act(publishing: &Publishing, place: &Place, target: &Target, now: Timestamp) -> Act {
-    match (place.is_tracked(), is_published(publishing)) {
+/// What is to be done about a number. A place that is only observed is only asked what it shows.
+pub(super) fn act(
+    publishing: &Publishing,
+    (id, place): (&SourceId, &Place),
+    target: &Target,
+    now: Timestamp,
+) -> Act {
+    match (place.is_tracked(), publishing.sends_to(id)) {
         (false, _) => Act::Nothing,
         (true, false) => place.slot.look(now),
         (true, true) => place.slot.act(&target.want(), now),
@@ -399,8 +404,8 @@ fn call_due(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
 }
 
 /// When a person is told that it is wrong. One that was handed over among many is being set: it has as long from then on.
-fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
-    let is_untold = is_published(publishing) && !place.odd.is_told;
+fn late_at(publishing: &Publishing, id: &SourceId, place: &Place) -> Option<Timestamp> {
+    let is_untold = publishing.sends_to(id) && !place.odd.is_told;
     let since = match place.is_tracked() {
         true => place.slot.wrong_since(),
         false if publishing.uncounted == Uncounted::SentByChannel => None,
@@ -414,30 +419,31 @@ fn late_at(publishing: &Publishing, place: &Place) -> Option<Timestamp> {
 /// What there is to do about a number that is wrong, as of `now`: each change of it comes with an event.
 pub(super) fn task(
     publishing: &Publishing,
-    place: &Place,
+    (id, place): (&SourceId, &Place),
     target: &Target,
     now: Timestamp,
 ) -> Task {
     let call = call_due(publishing, place).or(place.slot.doubt_due());
-    let act = act(publishing, place, target, now);
+    let act = act(publishing, (id, place), target, now);
+    let late = late_at(publishing, id, place);
     Task {
         rank: rank(place, target, act, now),
-        due: call.into_iter().chain(late_at(publishing, place)).min(),
-        unproven: unproven(publishing, place, act),
+        due: call.into_iter().chain(late).min(),
+        unproven: unproven(place, act).filter(|_| publishing.sends_to(id)),
         lowered_at: None,
     }
 }
 
 /// Up to when the channel's orders must have been read before a number can be raised, or before it is known whether it
 /// fell by sales.
-fn unproven(publishing: &Publishing, place: &Place, act: Act) -> Option<Timestamp> {
+fn unproven(place: &Place, act: Act) -> Option<Timestamp> {
     let fell = place.slot.shown();
     let fell = fell.filter(|_| place.slot.unexplained() > 0);
     let unproven = match act {
         Act::AwaitProof { of } => Some(of),
         Act::Nothing | Act::Set { .. } | Act::Read => fell.map(|shown| shown.at),
     };
-    unproven.filter(|_| is_published(publishing) && place.is_tracked())
+    unproven.filter(|_| place.is_tracked())
 }
 
 fn rank(place: &Place, target: &Target, act: Act, now: Timestamp) -> Option<Rank> {

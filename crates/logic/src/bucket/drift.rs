@@ -6,11 +6,11 @@
 
 use crossdock_model::answer::Seen;
 use crossdock_model::v1::{
-    BucketEvent, ChannelMode, DriftClass, ExceptionOpened, PublishedStock, ShownLevel, Writes,
+    BucketEvent, DriftClass, ExceptionOpened, PublishedStock, ShownLevel, Writes,
 };
 use crossdock_model::{ChannelId, Duration, ListingId, SourceId, Timestamp};
 
-use super::calls::{is_published, subject};
+use super::calls::subject;
 use super::state::{BucketState, Heard, NumberId, Place};
 use super::{LISTING_DRIFT, stock};
 use crate::publish::{Fit, Slot, Statement};
@@ -85,7 +85,8 @@ impl BucketState {
             Fit::Rose { .. } if !is_asked => return (Seen::InFlight, Vec::new()),
             Fit::Rose { units } => i64::from(units),
         };
-        if self.publishing.as_ref().map(|known| known.mode) == Some(ChannelMode::Observed) {
+        let known = self.publishing.as_deref();
+        if known.is_some_and(|known| !known.sends_to(&level.place)) {
             return (Seen::AsKnown, Vec::new());
         }
         let class = class(place, units, now);
@@ -103,7 +104,7 @@ impl BucketState {
     ) -> u32 {
         let publishing = self.publishing.as_deref();
         let is_ours = publishing.is_some_and(|publishing| {
-            publishing.writes == Writes::Absolute && is_published(publishing)
+            publishing.writes == Writes::Absolute && publishing.sends_to(&number.1)
         });
         let Some(place) = self.place(number).filter(|_| is_ours) else {
             return 0;

@@ -14,10 +14,12 @@ impl BucketState {
         let Some(publishing) = &self.publishing else {
             return;
         };
-        let (were, are) = (names(before), names(publishing));
-        if were == are {
+        if names(before) == names(publishing)
+            && before.observed_places == publishing.observed_places
+        {
             return;
         }
+        let (were, are) = (let_in(before), let_in(publishing));
         let was_ours = before.mode != ChannelMode::Observed;
         let places = self.listings.values_mut();
         for (id, place) in places.flat_map(|known| &mut known.places) {
@@ -43,9 +45,19 @@ impl BucketState {
     }
 }
 
-fn names(publishing: &Publishing) -> BTreeSet<SourceId> {
+fn names(publishing: &Publishing) -> BTreeSet<&SourceId> {
     let places = publishing.places.iter();
-    places.map(|place| place.place.clone()).collect()
+    places.map(|place| &place.place).collect()
+}
+
+/// Places that numbers are sent to, or would be if the channel were published to.
+fn let_in(publishing: &Publishing) -> BTreeSet<SourceId> {
+    let names = names(publishing).into_iter();
+    let observed = &publishing.observed_places;
+    names
+        .filter(|one| !observed.contains(one))
+        .cloned()
+        .collect()
 }
 
 /// Places that are to show none of a listing.

@@ -6,7 +6,6 @@ use crossdock_model::answer::Seen;
 use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel};
 use crossdock_model::{Answer, EntityId, ListingId, Rejection, Timestamp};
 
-use super::calls::is_published;
 use super::state::{BucketState, Place};
 use super::{COMPONENTS_MAX, LISTINGS_MAX, PLACES_MAX, UNITS_MAX};
 use crate::decider::{Asked, Decision};
@@ -79,7 +78,8 @@ impl BucketState {
         }
         let stated = (level, asked_at.is_some());
         let (seen, drifted) = self.see(channel, listing, stated, asked.now);
-        let is_published = self.publishing.as_deref().is_some_and(is_published);
+        let publishing = self.publishing.as_deref();
+        let is_published = publishing.is_some_and(|known| known.sends_to(&level.place));
         let rests = |place: &Place| place.rests_at(level, is_published, asked.now);
         let is_news = place.is_none_or(|place| match asked_at {
             Some(_) => !(seen == Seen::AsKnown && rests(place)),

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_model::v1::Publishing;
 use crossdock_model::{ChannelId, ListingId, SourceId, Timestamp};
 
-use super::calls::{is_published, subject, task};
+use super::calls::{subject, task};
 use super::numbers::Target;
 use super::state::{BucketState, NumberId, Place};
 use super::{LISTING_DRIFT, LISTING_WRONG};
@@ -52,12 +51,14 @@ impl BucketState {
                 place.slot.note(&target.want(), at);
             }
             let number = (listing.clone(), id);
-            let is_settled = is_settled(publishing, place);
+            let is_published = publishing.sends_to(&number.1);
+            let is_settled = is_settled(place, (is_published, is_sent_by_channel));
             match is_sent_by_channel {
                 true => self.sent_by_channel.insert(number.clone()),
                 false => self.sent_by_channel.remove(&number),
             };
-            if is_settled || !place.is_tracked() {
+            // How long nothing was sent to a place says nothing of the channel's pace.
+            if is_settled || !place.is_tracked() || !is_published {
                 self.changes.shown(&number);
             }
             if is_settled && place.odd.is_leaving {
@@ -70,7 +71,7 @@ impl BucketState {
                 }
                 true => {}
                 false => {
-                    match is_published(publishing) {
+                    match is_published {
                         // One that was to be closed is open.
                         true if self.righted.remove(&number) => {
                             let subject = subject(&number);
@@ -82,7 +83,7 @@ impl BucketState {
                         false if place.odd.is_told => drop(self.righted.insert(number.clone())),
                         true | false => {}
                     }
-                    let task = task(publishing, place, &target, at);
+                    let task = task(publishing, (&number.1, place), &target, at);
                     self.wrong.set(number, task, at);
                 }
             }
@@ -116,10 +117,10 @@ impl BucketState {
 
 /// Whether nothing is to be done about a number. What the channel does not count cannot be set: a person is told, where it is
 /// to be.
-fn is_settled(publishing: &Publishing, place: &Place) -> bool {
+fn is_settled(place: &Place, (is_published, is_sent_by_channel): (bool, bool)) -> bool {
     match place.is_tracked() {
         true => place.slot.is_settled(),
-        false if place.is_sent_by_channel(publishing) => !place.slot.is_open(),
-        false => place.odd.is_leaving || !is_published(publishing),
+        false if is_sent_by_channel => !place.slot.is_open(),
+        false => place.odd.is_leaving || !is_published,
     }
 }

@@ -11,7 +11,6 @@ use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, SkuId, SourceId, Timestamp,
 };
 
-use super::calls::is_published;
 use super::leaving::{leaving, shown_there};
 use super::state::{BucketState, Heard, Listing, Place};
 use crate::decider::Asked;
@@ -87,9 +86,9 @@ impl BucketState {
             return BTreeMap::new();
         }
         let made_of = self.made_of(&known.target);
-        let mut units = self.units(publishing, known, &made_of);
-        let kept = kept_units(publishing, channel, &made_of);
-        keep_back(&mut units, kept.saturating_add(shown_there(known)));
+        let kept = kept_units(publishing, channel, &made_of).saturating_add(shown_there(known));
+        let units = self.units(publishing, known, &made_of);
+        let mut units = kept_back(publishing, units, kept);
         units.extend(restored(publishing, known, &units));
         units.extend(leaving(known).map(|place| (place.clone(), 0)));
         let own = per_unit(&made_of, |heard| rate(channel, heard));
@@ -130,7 +129,7 @@ impl BucketState {
             return Answer::Numbers(Vec::new());
         };
         let publishing = self.publishing.as_deref();
-        let is_published = publishing.is_some_and(is_published);
+        let is_published = |id: &SourceId| publishing.is_some_and(|known| known.sends_to(id));
         let is_sent_by_channel = |place: &Place| {
             publishing.is_some_and(|publishing| place.is_sent_by_channel(publishing))
         };
@@ -153,7 +152,7 @@ impl BucketState {
                     wrong_since: slot.and_then(Slot::wrong_since),
                     is_tracked: place.is_none_or(Place::is_tracked),
                     is_sent_by_channel: place.is_some_and(is_sent_by_channel),
-                    rests: !is_published || slot.is_some_and(Slot::is_settled),
+                    rests: !is_published(id) || slot.is_some_and(Slot::is_settled),
                 });
             }
         }
@@ -340,6 +339,22 @@ fn open_stock(publishing: &Publishing, heard: &Heard) -> Option<Announced> {
         }
     }
     Some(stock)
+}
+
+/// Units at each place, when so many are kept back in all. Where numbers are sent all of them are; a place that is only
+/// observed would have that once it is let in.
+fn kept_back(
+    publishing: &Publishing,
+    units: BTreeMap<SourceId, u32>,
+    kept: u32,
+) -> BTreeMap<SourceId, u32> {
+    let mut let_in = units.clone();
+    let_in.retain(|place, _| publishing.sends_to(place));
+    let mut units = units;
+    keep_back(&mut units, kept);
+    keep_back(&mut let_in, kept);
+    units.extend(let_in);
+    units
 }
 
 /// Takes so many units off in all, where most are first.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::{BucketCommand, Effect, PauseTarget};
 use crossdock_model::v1::{Buffer, ChannelEvent, ChannelMode, MeasuredLag, Publishing};
-use crossdock_model::{Answer, Command, EntityId, LocationId, Rejection, SourceId, Timestamp};
+use crossdock_model::{Command, EntityId, LocationId, Rejection, SourceId, Timestamp};
 
 use super::ChannelState;
 use crate::bucket::{self, BUCKETS};
@@ -14,6 +14,8 @@ use crate::decider::Decision;
 const PAUSED_MAX: usize = 1_000;
 /// Exception kind: a location takes its stock from a place that shows, or last showed, numbers of ours.
 pub const NOT_COUNTED: &str = "not_counted";
+/// Exception kind: a place waits until it is let in.
+pub(super) const PLACE_OBSERVED: &str = "place_observed";
 /// Places of a channel that were ever published to at most.
 pub(super) const OURS_MAX: usize = 1_024;
 
@@ -32,31 +34,48 @@ impl ChannelState {
             paused_skus: known.map_or_else(Vec::new, |known| known.paused_skus.clone()),
             paused_locations: known.map_or_else(Vec::new, |known| known.paused_locations.clone()),
             closed_locations: known.map_or_else(Vec::new, |known| known.closed_locations.clone()),
+            observed_places: self.observed_of(wanted),
             ..wanted.clone()
         };
-        let closed = self.take_back(&wanted)?;
-        let events = self.changed(wanted).into_iter().chain(closed);
+        let told = self.tell_of_places(&wanted)?;
+        let events = self.changed(wanted).into_iter().chain(told);
         Ok(Decision::done(events.collect()))
     }
 
-    /// A channel that is only observed shows what others made it show: pausing would take all of that off sale.
-    pub(super) fn set_mode(&self, mode: ChannelMode) -> Result<Decision<ChannelEvent>, Rejection> {
-        if self.mode == mode {
-            return Ok(Decision::unchanged(Answer::Done));
+    /// Places that nobody has seen a preview of: they were never ours, and are named since the channel was published to.
+    fn observed_of(&self, wanted: &Publishing) -> Vec<SourceId> {
+        if self.mode == ChannelMode::Observed {
+            return Vec::new();
         }
+        let places = wanted.places.iter().map(|place| &place.place);
+        let observed = places.filter(|place| !self.ours.contains_key(*place));
+        observed.cloned().collect()
+    }
+
+    /// A channel that is only observed shows what others made it show: pausing would take all of that off sale. Publishing to
+    /// it lets in all its places, also those that are named since; resuming it lets in none.
+    pub(super) fn set_mode(&self, mode: ChannelMode) -> Result<Decision<ChannelEvent>, Rejection> {
         let is_ours = self.publishing.is_none() || self.mode != ChannelMode::Observed;
         if mode == ChannelMode::Paused && !is_ours {
             let problem =
                 "the channel is observed, nothing is published to it: there is nothing to pause";
             return Err(Rejection::invalid("mode", problem));
         }
+        let keeps_places = match mode {
+            ChannelMode::Observed => false,
+            ChannelMode::Active => self.mode == ChannelMode::Paused,
+            ChannelMode::Paused => true,
+        };
         let known = self.publishing.as_deref().cloned();
-        let wanted = known.map(|known| Publishing { mode, ..known });
-        let closed = wanted.as_ref().map(|wanted| self.take_back(wanted));
-        let closed = closed.transpose()?.unwrap_or_default();
+        let wanted = known.map(|mut known| {
+            known.observed_places.retain(|_| keeps_places);
+            Publishing { mode, ..known }
+        });
+        let told = wanted.as_ref().map(|wanted| self.tell_of_places(wanted));
+        let told = told.transpose()?.unwrap_or_default();
         let published = wanted.and_then(|wanted| self.changed(wanted));
-        let events = [ChannelEvent::ModeSet(mode)].into_iter().chain(published);
-        let events = events.chain(closed);
+        let set = (self.mode != mode).then_some(ChannelEvent::ModeSet(mode));
+        let events = set.into_iter().chain(published).chain(told);
         Ok(Decision::done(events.collect()))
     }
 
@@ -129,8 +148,8 @@ impl ChannelState {
         publishing: &Publishing,
         at: Timestamp,
     ) -> BTreeMap<SourceId, Option<Timestamp>> {
-        let places = publishing.places.iter().map(|place| place.place.clone());
-        let places = places.filter(|_| publishing.mode != ChannelMode::Observed);
+        let places = publishing.places.iter().map(|place| &place.place);
+        let places = places.filter(|place| publishing.sends_to(place)).cloned();
         let were = self.ours.iter();
         let mut ours: BTreeMap<_, _> = were
             .map(|(place, until)| (place.clone(), Some(until.unwrap_or(at))))
@@ -139,8 +158,9 @@ impl ChannelState {
         ours
     }
 
-    /// Nobody counts at a place that is ours again, so nothing is to be seen to there.
-    fn take_back(&self, wanted: &Publishing) -> Result<Vec<ChannelEvent>, Rejection> {
+    /// Nobody counts at a place that is ours again, so nothing is to be seen to there. Of one that is to be let in a person is
+    /// told.
+    fn tell_of_places(&self, wanted: &Publishing) -> Result<Vec<ChannelEvent>, Rejection> {
         let ours = self.ours_with(wanted, Timestamp::default());
         if ours.len() > OURS_MAX {
             return Err(Rejection::Limit {
@@ -156,7 +176,29 @@ impl ChannelState {
                 .close(NOT_COUNTED, place.as_str(), None, how);
             closed.map(ChannelEvent::ExceptionClosed)
         });
-        Ok(closed.collect())
+        let observed = wanted.observed_places.iter();
+        let opened = observed.filter_map(|place| {
+            let cause = format!(
+                "{place} is named in the settings since its channel was published to, and nobody has seen yet what would change \
+                 there: it is read, and nothing is sent to it. See `crossdock channel publish --preview`, then publish; or \
+                 take the place out of the settings."
+            );
+            let opened = self
+                .exceptions
+                .open(PLACE_OBSERVED, place.as_str(), &cause, &[]);
+            opened.map(ChannelEvent::ExceptionOpened)
+        });
+        let were = self.publishing.iter();
+        let were = were.flat_map(|known| &known.observed_places);
+        let seen_to = were.filter(|place| !wanted.observed_places.contains(place));
+        let seen_to = seen_to.filter_map(|place| {
+            let how = "it is published to, or not named any more";
+            let closed = self
+                .exceptions
+                .close(PLACE_OBSERVED, place.as_str(), None, how);
+            closed.map(ChannelEvent::ExceptionClosed)
+        });
+        Ok(closed.chain(opened).chain(seen_to).collect())
     }
 
     /// Every bucket is told, until it has taken it over. What was not taken over before need not be any more.

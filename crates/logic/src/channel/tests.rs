@@ -14,7 +14,7 @@ use crossdock_model::{
     Timestamp,
 };
 
-use super::publishing::OURS_MAX;
+use super::publishing::{OURS_MAX, PLACE_OBSERVED};
 use super::reading::AWAITED_MAX;
 use crate::testing::Scene;
 
@@ -218,18 +218,20 @@ fn layout_is_golden() {
         vec![("sku".to_owned(), "A".to_owned())],
     ));
     let older_than = Timestamp::from_ms(5);
+    let change = OrderChange {
+        order: ExternalId::new("305-1").unwrap(),
+        changed_at: older_than,
+    };
     let steps = [
-        Connect(settings(Sale::AlreadySold)),
-        SetMode(ChannelMode::Active),
-        BeginAdoption { older_than },
-        open,
-        ChannelCommand::PublishAs(Box::new(publishing())),
-        ChannelCommand::NoteChange(OrderChange {
-            order: ExternalId::new("305-1").unwrap(),
-            changed_at: older_than,
-        }),
+        (Connect(settings(Sale::AlreadySold)), 1),
+        (SetMode(ChannelMode::Active), 1),
+        (BeginAdoption { older_than }, 1),
+        (open, 1),
+        // Its place waits to be let in, which is told.
+        (ChannelCommand::PublishAs(Box::new(publishing())), 2),
+        (ChannelCommand::NoteChange(change), 1),
     ];
-    check(&mut channel, steps.map(|step| (step, 1)).into());
+    check(&mut channel, steps.into());
     crate::golden::check(&channel.entity);
 }
 
@@ -472,14 +474,69 @@ fn a_channel_remembers_which_places_were_published_to() {
     }
     // Each start of a server may name others: what is remembered has an end.
     let mut refused = None;
-    for number in 0..=OURS_MAX {
-        let name = number.to_string();
-        refused = channel.ask(Command::Channel(publish(&[&name]))).err();
+    let names: Vec<String> = (0..=OURS_MAX).map(|number| number.to_string()).collect();
+    for names in names.chunks(200) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for step in [publish(&names), SetMode(ChannelMode::Active)] {
+            assert_eq!(refused, None, "only the last are too many");
+            refused = channel.ask(Command::Channel(step)).err();
+        }
     }
     assert!(
         matches!(refused, Some(Rejection::Limit { .. })),
         "{refused:?}"
     );
+}
+
+/// A place that is named later is let in by publishing to the channel, and by nothing else; a person is told until then. One that
+/// was let in before is so still.
+#[test]
+fn a_place_that_is_named_later_waits_until_the_channel_is_published_to() {
+    use ChannelCommand::{Connect, PublishAs, SetMode};
+    use ChannelMode::{Active, Observed, Paused};
+    let mut channel = Scene::new("channel:shop");
+    let publish = |names: &[&str]| {
+        let place = |name: &&str| ChannelPlace {
+            place: SourceId::new(*name).unwrap(),
+            locations: vec![LocationId::new(*name).unwrap()],
+        };
+        PublishAs(Box::new(Publishing {
+            places: names.iter().map(place).collect(),
+            ..publishing()
+        }))
+    };
+    // (step, events, places that wait)
+    let steps: [(ChannelCommand, usize, &[&str]); 13] = [
+        (Connect(settings(Sale::AlreadySold)), 1, &[]),
+        (SetMode(Active), 1, &[]),
+        // Nobody had seen any place then.
+        (publish(&["a"]), 2, &["a"]),
+        (SetMode(Active), 2, &[]),
+        (SetMode(Active), 0, &[]),
+        (publish(&["a", "b"]), 2, &["b"]),
+        (publish(&["a", "b", "c"]), 2, &["b", "c"]),
+        (SetMode(Paused), 2, &["b", "c"]),
+        (SetMode(Active), 2, &["b", "c"]),
+        (publish(&["b"]), 2, &["b"]),
+        (publish(&["a", "b"]), 1, &["b"]),
+        (SetMode(Active), 2, &[]),
+        (SetMode(Observed), 2, &[]),
+    ];
+    for (step, events, waiting) in steps {
+        check(&mut channel, vec![(step.clone(), events)]);
+        let told = told(&channel).map(|(_, told)| told.observed_places);
+        let told: BTreeSet<String> = told.iter().flatten().map(ToString::to_string).collect();
+        let waiting: BTreeSet<String> = waiting.iter().map(ToString::to_string).collect();
+        assert_eq!(told, waiting, "{step:?}");
+        for place in ["a", "b", "c"] {
+            let close = ExceptionCommand::close(PLACE_OBSERVED, place, "is it open?");
+            let close = Command::Channel(ChannelCommand::Exception(close));
+            let mut asked = channel.clone();
+            asked.ask(close).unwrap();
+            let is_open = !asked.events.is_empty();
+            assert_eq!(is_open, waiting.contains(place), "{step:?} {place}");
+        }
+    }
 }
 
 /// A longer lag than the configured five seconds is told to every bucket, and survives another configuration; a shorter one,

@@ -91,6 +91,9 @@ pub struct Publishing {
     pub paused_locations: Vec<LocationId>,
     /// Of the locations of its places, those that are closed: nothing could be sent from there.
     pub closed_locations: Vec<LocationId>,
+    /// Of its places, those that nobody has let in yet: they are read, and nothing is sent there. While the channel is only
+    /// observed that is so of all, and none is named here.
+    pub observed_places: Vec<SourceId>,
 }
 
 impl Publishing {
@@ -114,7 +117,14 @@ impl Publishing {
             paused_skus: Vec::new(),
             paused_locations: Vec::new(),
             closed_locations: Vec::new(),
+            observed_places: Vec::new(),
         }
+    }
+
+    /// Whether numbers are sent to a place of it.
+    #[must_use]
+    pub fn sends_to(&self, place: &SourceId) -> bool {
+        self.mode != ChannelMode::Observed && !self.observed_places.contains(place)
     }
 
     /// Whether the channel counts a listing: none that only a line of an order stands for.

@@ -42,6 +42,7 @@ pub fn publishing() -> Publishing {
         paused_skus: vec![sku("A-1")],
         paused_locations: vec![location("york")],
         closed_locations: vec![location("reno")],
+        observed_places: vec![place()],
     }
 }
 

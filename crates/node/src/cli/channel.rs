@@ -30,7 +30,7 @@ enum Action {
         #[arg(long)]
         channel: String,
     },
-    /// Publish what can be sold to a channel that was only observed
+    /// Publish what can be sold to a channel that was only observed, and to places that were named since
     Publish {
         /// The channel
         #[arg(long)]
@@ -119,8 +119,10 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         .query("sent_by_channel", Some("true"));
     let theirs = client.all(call).await?;
     let known = client.get(&["v1", "channels", channel]).await?;
-    let buffer = &known["buffer"];
-    let document = json!({ "items": numbers, "sent_by_channel": theirs, "buffer": buffer });
+    let document = json!({
+        "items": numbers, "sent_by_channel": theirs, "buffer": known["buffer"],
+        "observed_places": known["observed_places"],
+    });
     out.show(&document, |out, document| {
         let fields = ["listing", "place", "shown", "should"];
         out.table(
@@ -145,6 +147,10 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
             let unread = many(unread, "number");
             out.line(format_args!("not read yet: {unread}; look again later"));
         }
+        if let Some(places) = document["observed_places"].as_array() {
+            let places: Vec<&str> = places.iter().filter_map(Value::as_str).collect();
+            out.line(format_args!("not published to yet: {}", places.join(", ")));
+        }
         out.line(format_args!(
             "kept back of each listing: {}",
             kept_back(&document["buffer"])
@@ -154,7 +160,11 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
 }
 
 async fn publish(target: &Target, channel: &str) -> Outcome {
-    let known = set_mode(target, channel, "active").await?;
+    let mut known = set_mode(target, channel, "active").await?;
+    if known["observed_places"].is_array() {
+        // It was paused: resuming it lets no place in.
+        known = set_mode(target, channel, "active").await?;
+    }
     if known["publishes"] == false {
         let named = format!("`crossdock channel places --channel {channel}` lists those of a shop");
         target.out().say(format_args!(

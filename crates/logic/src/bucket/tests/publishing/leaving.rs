@@ -1,4 +1,4 @@
-//! Places that the settings name no more.
+//! Places that the settings name no more, and those that they name since numbers are sent.
 
 use super::*;
 
@@ -116,4 +116,64 @@ fn a_place_of_an_observed_channel_is_left_as_it_is() {
     shop.tell(named(ChannelMode::Active, 3, vec![at(OTHER, "reno")]));
     assert_eq!(shop.should(), [(PLACE.to_owned(), None), number(OTHER, 10)]);
     assert_eq!(shop.begin(), []);
+}
+
+fn waiting(version: u64, places: &[ChannelPlace], place: &str) -> Publishing {
+    Publishing {
+        version,
+        places: places.to_vec(),
+        observed_places: vec![SourceId::new(place).unwrap()],
+        buffer: Buffer::Fixed { units: 3 },
+        ..publishing(ChannelMode::Active, Writes::CompareAndSet)
+    }
+}
+
+impl Shop {
+    /// The calls about another place's number.
+    fn begin_at(&mut self, place: &str) -> Vec<NumberCallKind> {
+        let numbers = vec![(listing("1"), SourceId::new(place).unwrap())];
+        match self
+            .0
+            .ask(Command::Bucket(BucketCommand::Begin { numbers }))
+        {
+            Ok(Answer::Calls(calls)) => timeless(calls.into_iter().map(|call| call.kind).collect()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What would be there is in the preview, and what is kept back is kept back where numbers are sent.
+#[test]
+fn a_place_that_is_named_later_is_read_and_set_once_it_is_let_in() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.reads(7);
+    let places = [at(PLACE, "reno"), at(OTHER, "york")];
+    let both = |units| PublishedStock {
+        ats: vec![
+            (LocationId::new("reno").unwrap(), 10),
+            (LocationId::new("york").unwrap(), units),
+        ],
+        ..Shop::stock("A", 5, 10, &[])
+    };
+    let publish = |publishing: Publishing| BucketCommand::Publish(Box::new(publishing));
+    shop.tell(publish(waiting(2, &places, OTHER)));
+    shop.say_stock(both(40));
+    assert_eq!(shop.begin_at(OTHER), [NumberCallKind::Read]);
+    shop.reads_at(OTHER, 99);
+    assert_eq!(shop.should(), [number(PLACE, 7), number(OTHER, 37)]);
+    shop.reads(7);
+    assert_eq!((shop.offers(), shop.begin_at(OTHER)), (vec![], vec![]));
+    assert_eq!(shop.0.deadline(), None, "nobody is told of it");
+    // Somebody sets it there: that is no drift.
+    shop.reads_at(OTHER, 98);
+    assert_eq!(shop.offers(), []);
+    shop.tell(publish(Publishing {
+        version: 3,
+        observed_places: Vec::new(),
+        ..waiting(3, &places, OTHER)
+    }));
+    assert_eq!(shop.should(), [number(PLACE, 10), number(OTHER, 37)]);
+    assert_eq!(shop.begin_at(OTHER), [NumberCallKind::Read]);
+    shop.reads_at(OTHER, 98);
+    assert_eq!(shop.begin_at(OTHER), set(1, 37, Some(98)));
 }
