@@ -73,6 +73,8 @@ pub struct NumberShown {
     pub units: Option<i64>,
     /// When, by the channel's clock.
     pub at: Timestamp,
+    /// Since when, where the channel says so.
+    pub changed_at: Option<Timestamp>,
 }
 
 /// Why a call has no answer.

@@ -30,7 +30,7 @@ impl Door {
             (
                 _,
                 Command::Read
-                | Command::Sku(SkuCommand::ReadHeld { .. })
+                | Command::Sku(SkuCommand::ReadHeld { .. } | SkuCommand::LookCount { .. })
                 | Command::Bucket(
                     BucketCommand::Look { .. }
                     | BucketCommand::LookShown { .. }

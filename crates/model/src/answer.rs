@@ -199,6 +199,8 @@ pub enum Answer {
     Channels(Vec<ChannelId>),
     /// Orders that have changed and were not read since.
     Changes(Vec<OrderChange>),
+    /// The count that balances follow: as of when, and how many units it found.
+    LastCount(Option<(Timestamp, u32)>),
 }
 
 /// How what a channel says it shows fits what is known.

@@ -221,6 +221,10 @@ pub enum SkuCommand {
     Unsubscribe {
         bucket: EntityId,
     },
+    /// A read: the count that its balances at a location follow, as `LastCount`.
+    LookCount {
+        location: LocationId,
+    },
 }
 
 /// What an operator says of a line. What is not given stays as it is known.

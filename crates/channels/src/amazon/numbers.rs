@@ -154,7 +154,11 @@ impl Seller {
         let answers = numbers.iter().map(|(listing, place)| {
             let item = items.get(listing.as_str())?;
             let units = item.units_at(channel_code(place));
-            Some(NumberShown { units, at })
+            Some(NumberShown {
+                units,
+                at,
+                changed_at: None,
+            })
         });
         Ok(answers.collect())
     }

@@ -12,7 +12,7 @@ mod verify;
 
 pub use export::{ExportProblem, read_export};
 pub use templates::{TemplateLine, TemplateOptions, headers, template};
-pub use topics::{READ, TOPICS, map};
+pub use topics::{READ, TOPICS, map, told_level};
 pub use verify::{sign, verify};
 
 /// How listings are called that the shop counts; others are variants, which its orders name.

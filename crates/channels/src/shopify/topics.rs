@@ -1,11 +1,13 @@
 //! Topics and what they say.
 
-use crossdock_model::{Duration, ExternalId, ListingId, Timestamp};
-use serde_json::Value;
+use crossdock_model::{Duration, ExternalId, ListingId, SourceId, Timestamp};
+use serde_json::{Value, json};
 
 use super::{COUNTED, order, refund};
 use crate::fields::{MapError, Part};
 use crate::inbound::{Inbound, StockLevel};
+use crate::orders::Told;
+use crate::outbound::NumberShown;
 
 /// Topics that are acted on.
 pub const TOPICS: [&str; 9] = [
@@ -17,8 +19,11 @@ pub const TOPICS: [&str; 9] = [
     "orders/fulfilled",
     "orders/partially_fulfilled",
     "refunds/create",
-    "inventory_levels/update",
+    LEVEL,
 ];
+
+/// The topic of what is shown of an item at a place.
+const LEVEL: &str = "inventory_levels/update";
 
 /// The topic of an order that was read from the shop, in the form its webhooks have.
 pub const READ: &str = "orders/read";
@@ -90,7 +95,7 @@ pub fn map(topic: &str, body: &[u8]) -> Result<Inbound, MapError> {
                 lines,
             })
         }
-        "inventory_levels/update" => stock_level(&root),
+        LEVEL => stock_level(&root),
         READ => {
             let mut order = order::read(&root)?;
             let is_last = value[IS_LAST] == Value::Bool(true);
@@ -133,11 +138,68 @@ fn stock_level(root: &Part<'_>) -> Result<Inbound, MapError> {
     }))
 }
 
+/// What was read of an item at a place, as if the shop had delivered it. `None`: it says nothing of that.
+#[must_use]
+pub fn told_level(listing: &ListingId, place: &SourceId, shown: &NumberShown) -> Option<Told> {
+    let item = listing.as_str().strip_prefix(COUNTED)?;
+    let (_, place) = place.as_str().rsplit_once('/')?;
+    let updated_at = shown.changed_at?;
+    let written_at = jiff::Timestamp::from_millisecond(updated_at.as_ms()).ok()?;
+    let body = json!({
+        "inventory_item_id": item,
+        "location_id": place,
+        "available": shown.units,
+        "updated_at": written_at.to_string(),
+    });
+    let units = shown
+        .units
+        .map_or("none".to_owned(), |units| units.to_string());
+    Some(Told {
+        delivery_id: format!("read/level/{item}/{place}/{}/{units}", updated_at.as_ms()),
+        topic: LEVEL,
+        body: body.to_string().into_bytes(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    /// What is read and what is delivered come to the same.
+    #[test]
+    fn a_level_that_was_read_is_one_that_was_told() {
+        let listing = ListingId::new("inventory_item:808950810").unwrap();
+        let place = SourceId::new("shop/655441491").unwrap();
+        let shown = |units, changed_at| NumberShown {
+            units,
+            at: Timestamp::from_ms(9_000),
+            changed_at,
+        };
+        let updated_at = Timestamp::from_ms(5_000);
+        for units in [Some(7), Some(-2), None] {
+            let told = told_level(&listing, &place, &shown(units, Some(updated_at))).unwrap();
+            let level = StockLevel {
+                listing: listing.clone(),
+                place: "655441491".to_owned(),
+                available: units,
+                updated_at,
+            };
+            let read = map(told.topic, &told.body);
+            assert_eq!(read, Ok(Inbound::StockLevel(level)), "{units:?}");
+        }
+        let id = |units, ms| {
+            let shown = shown(units, Some(Timestamp::from_ms(ms)));
+            told_level(&listing, &place, &shown).unwrap().delivery_id
+        };
+        assert_eq!(id(Some(7), 5_000), id(Some(7), 5_000));
+        for other in [id(Some(8), 5_000), id(Some(7), 6_000), id(None, 5_000)] {
+            assert_ne!(other, id(Some(7), 5_000));
+        }
+        assert_eq!(told_level(&listing, &place, &shown(Some(7), None)), None);
+        let variant = ListingId::new("40001").unwrap();
+        let said = shown(Some(7), Some(updated_at));
+        assert_eq!(told_level(&variant, &place, &said), None);
+    }
 
     /// What was read in its second is later than what was told, and earlier than what was read after it.
     #[test]

@@ -242,9 +242,9 @@ impl SkuState {
             location,
             source,
             basis,
+            counted,
             effective_at,
             outcome,
-            ..
         } = event
         else {
             return Err(illegal("not a count"));
@@ -259,6 +259,7 @@ impl SkuState {
             place.is_counted = true;
             place.last_count = Some(LastCount {
                 effective_at: *effective_at,
+                units: *counted,
                 source: source.clone(),
                 basis: basis.clone(),
             });

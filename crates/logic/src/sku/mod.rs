@@ -177,6 +177,7 @@ impl Decider for SkuState {
             SkuCommand::NoteException { key, text } => draft.note_exception(key, text),
             SkuCommand::Subscribe { bucket } => draft.subscribe(bucket),
             SkuCommand::Unsubscribe { bucket } => draft.unsubscribe(bucket),
+            SkuCommand::LookCount { location } => Ok(self.look_count(location)),
         }
     }
 

@@ -128,6 +128,7 @@ pub(super) struct Incoming {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct LastCount {
     pub effective_at: Timestamp,
+    pub units: u32,
     pub source: SourceId,
     pub basis: CountBasis,
 }

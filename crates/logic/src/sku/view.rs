@@ -3,18 +3,27 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::answer::{LocationStock, StockView};
-use crossdock_model::v1::Sale;
-use crossdock_model::{LocationId, OrderId, SkuId, Timestamp};
+use crossdock_model::v1::{Sale, SkuEvent};
+use crossdock_model::{Answer, LocationId, OrderId, SkuId, Timestamp};
 
 use super::draft::Draft;
 use super::state::{Place, SkuState, Sums};
 use super::{UNTRACKED_UNITS, count};
+use crate::decider::Decision;
 
 impl SkuState {
     /// Its stock as of now.
     #[must_use]
     pub fn view(&self, sku: &SkuId, version: u64, now: Timestamp) -> StockView {
         Draft::look(self, sku, version, now).view(version)
+    }
+
+    /// The count that balances at a location follow.
+    pub(super) fn look_count(&self, location: &LocationId) -> Decision<SkuEvent> {
+        let place = self.places.get(location);
+        let last = place.and_then(|place| place.last_count.as_ref());
+        let last = last.map(|last| (last.effective_at, last.units));
+        Decision::unchanged(Answer::LastCount(last))
     }
 }
 

@@ -148,4 +148,5 @@ samples!(answers, Answer {
     InBulk => [Answer::InBulk(Some(at(7))), Answer::InBulk(None)],
     Channels => [Answer::Channels(vec![order().channel])],
     Changes => [Answer::Changes(vec![order_change()])],
+    LastCount => [Answer::LastCount(Some((at(310), 5)))],
 });

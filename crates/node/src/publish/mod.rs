@@ -8,6 +8,7 @@ mod call;
 mod lag;
 mod measure;
 mod recheck;
+mod recount;
 #[cfg(test)]
 mod tests;
 mod theirs;

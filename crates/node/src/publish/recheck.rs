@@ -32,6 +32,7 @@ impl Publisher {
             for bucket in 0..BUCKETS {
                 let began = self.clock.now();
                 self.recheck_bucket(bucket).await;
+                self.recount_bucket(bucket).await;
                 self.clock.sleep_until(began + share).await;
             }
         }
@@ -45,14 +46,20 @@ impl Publisher {
         let settled = views.into_iter().filter(|view| is_settled(view, before));
         let settled: Vec<Number> = settled.map(|view| (view.listing, view.place)).collect();
         for page in settled.chunks(self.link.numbers.limits.reads_max.max(1)) {
-            self.recheck_page(bucket, page).await;
+            if let Some((shown, asked_at)) = self.read_spare(page).await {
+                self.compare(bucket, page, &shown, asked_at).await;
+            }
         }
     }
 
-    async fn recheck_page(&self, bucket: u16, page: &[Number]) {
+    /// Reads numbers as soon as nothing urgent needs the calls; what is shown, and when that was asked. What the channel does
+    /// not answer about is passed over: it is looked at again with the next round.
+    pub(super) async fn read_spare(
+        &self,
+        page: &[Number],
+    ) -> Option<(Vec<Option<NumberShown>>, Timestamp)> {
         let cost = self.link.numbers.limits.cost_of_reading(page.len());
         let mut failures = 0;
-        // What the channel does not answer about is passed over: it is looked at again with the next round.
         while failures < TRIES_MAX {
             let asked_at = self.clock.now();
             let purse = self.link.numbers.read_purse();
@@ -69,8 +76,7 @@ impl Publisher {
             let (shown, read) = settle(read, page.len());
             let Err(error) = read else {
                 self.tell_near().await;
-                self.compare(bucket, page, &shown, asked_at).await;
-                return;
+                return Some((shown, asked_at));
             };
             failures += 1;
             let pause = match error {
@@ -79,6 +85,7 @@ impl Publisher {
             };
             self.clock.sleep(pause.max(NOT_NOW)).await;
         }
+        None
     }
 
     async fn compare(

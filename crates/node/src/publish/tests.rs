@@ -6,6 +6,7 @@ mod gaps;
 mod late;
 mod observed;
 mod operations;
+mod recount;
 mod seat;
 mod slow;
 mod theirs;
@@ -140,6 +141,7 @@ impl Numbers for Shop {
                 Some(NumberShown {
                     units: Some(units),
                     at,
+                    changed_at: None,
                 })
             });
             shown.collect()

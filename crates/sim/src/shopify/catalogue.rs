@@ -26,6 +26,7 @@ impl Store {
             price_cents,
             is_tracked: true,
             levels: BTreeMap::new(),
+            changed_at: BTreeMap::new(),
         };
         self.items.insert(item, sold);
         self.variants.insert(variant, item);

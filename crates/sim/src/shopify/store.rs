@@ -37,6 +37,8 @@ pub(super) struct Item {
     pub is_tracked: bool,
     /// Units at each location, also fewer than none.
     pub levels: BTreeMap<u64, i64>,
+    /// When each of them was changed last.
+    pub changed_at: BTreeMap<u64, Timestamp>,
 }
 
 /// Whom to tell of a topic.
@@ -406,8 +408,9 @@ impl Store {
     }
 
     pub(super) fn tell_level(&mut self, item: u64, location: u64, now: Timestamp) {
-        let level = self.items.get(&item).and_then(|known| {
+        let level = self.items.get_mut(&item).and_then(|known| {
             let units = known.levels.get(&location)?;
+            known.changed_at.insert(location, now);
             Some(known.is_tracked.then_some(*units))
         });
         if let Some(available) = level {

@@ -175,7 +175,14 @@ async fn numbers_are_set_and_read() {
         (world.listing(2), world.place()),
     ];
     let read = world.admin.read(asked).await.unwrap();
-    let shown = |units| Some(NumberShown { units, at: NOW });
+    let changed_at = Some(NOW);
+    let shown = |units| {
+        Some(NumberShown {
+            units,
+            at: NOW,
+            changed_at,
+        })
+    };
     assert_eq!(read, [shown(Some(4)), None, None, shown(None)]);
 }
 

@@ -28,7 +28,7 @@ pub(super) const READ: &str = "query ReadNumbers($ids: [ID!]!, $place: ID!) {
     ... on InventoryItem {
       id
       tracked
-      inventoryLevel(locationId: $place) { quantities(names: [\"available\"]) { quantity } }
+      inventoryLevel(locationId: $place) { updatedAt quantities(names: [\"available\"]) { quantity } }
     }
   }
 }";
@@ -219,7 +219,14 @@ fn shown(reply: &Reply) -> Result<BTreeMap<String, NumberShown>, CallError> {
             continue;
         };
         let (item, units) = read_level(&node, &level).map_err(unclear)?;
-        shown.insert(item, NumberShown { units, at });
+        let changed_at = level.need("updatedAt").and_then(|at| at.instant());
+        let changed_at = Some(changed_at.map_err(unclear)?);
+        let number = NumberShown {
+            units,
+            at,
+            changed_at,
+        };
+        shown.insert(item, number);
     }
     Ok(shown)
 }

@@ -211,6 +211,7 @@ impl Numbers for Fake {
             Some(NumberShown {
                 units: Some((*units).into()),
                 at,
+                changed_at: None,
             })
         });
         Box::pin(std::future::ready(Ok(read.collect())))

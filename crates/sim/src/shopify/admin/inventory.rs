@@ -33,9 +33,14 @@ pub(super) fn nodes(store: &mut Store, field: &Field, _now: Timestamp) -> Carrie
     let node = |id: &Value| {
         let id = id_of("InventoryItem", id)?;
         let item = store.items.get(&id)?;
-        let level = location.and_then(|location| item.levels.get(&location));
-        let level = level
-            .map(|units| json!({ "quantities": [{ "name": "available", "quantity": units }] }));
+        let level = location.and_then(|location| {
+            let units = item.levels.get(&location)?;
+            let changed_at = item.changed_at.get(&location).copied().unwrap_or_default();
+            Some(json!({
+                "updatedAt": graphql_time(changed_at),
+                "quantities": [{ "name": "available", "quantity": units }],
+            }))
+        });
         Some(json!({
             "id": gid("InventoryItem", id),
             "sku": item.sku,
