@@ -20,7 +20,7 @@ impl BucketState {
         for listing in listings {
             let left = self.note_listing(channel, &listing, at);
             for number in &left {
-                self.forget_place(number);
+                self.end_leaving(number);
             }
             if !left.is_empty() {
                 // What they showed is shown elsewhere now.
@@ -30,7 +30,8 @@ impl BucketState {
         self.forget_closed();
     }
 
-    /// Notes which numbers of a listing are wrong. Returns those of places that it can leave now.
+    /// Notes which numbers of a listing are wrong. Returns those of places that it can leave now, or that
+    /// show nothing any more of what they gave away.
     fn note_listing(
         &mut self,
         channel: &ChannelId,
@@ -61,7 +62,7 @@ impl BucketState {
             if is_settled || !place.is_tracked() || !is_published {
                 self.changes.shown(&number);
             }
-            if is_settled && place.odd.is_leaving {
+            if is_settled && (place.odd.is_leaving || place.odd.gives) {
                 left.push(number.clone());
             }
             place.odd.give_room_back();

@@ -11,7 +11,7 @@ use crossdock_model::{
     Answer, ChannelId, Duration, EntityId, ListingId, SkuId, SourceId, Timestamp,
 };
 
-use super::leaving::{leaving, shown_there};
+use super::leaving::{keep_given, leaving, shown_there};
 use super::state::{BucketState, Heard, Listing, Place};
 use crate::decider::Asked;
 use crate::oversell::{Demand, buffer_units};
@@ -89,6 +89,7 @@ impl BucketState {
         let kept = kept_units(publishing, channel, &made_of).saturating_add(shown_there(known));
         let units = self.units(publishing, known, &made_of);
         let mut units = kept_back(publishing, units, kept);
+        keep_given(publishing, known, &mut units);
         units.extend(restored(publishing, known, &units));
         units.extend(leaving(known).map(|place| (place.clone(), 0)));
         let own = per_unit(&made_of, |heard| rate(channel, heard));
@@ -358,7 +359,7 @@ fn kept_back(
 }
 
 /// Takes so many units off in all, where most are first.
-fn keep_back(units: &mut BTreeMap<SourceId, u32>, kept: u32) {
+pub(super) fn keep_back(units: &mut BTreeMap<SourceId, u32>, kept: u32) {
     let mut kept = kept;
     let mut places: Vec<&mut u32> = units.values_mut().collect();
     places.sort_by_key(|units| std::cmp::Reverse(**units));

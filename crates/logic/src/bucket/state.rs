@@ -97,6 +97,8 @@ pub(super) struct Odd {
     pub drifts: Drifts,
     /// The settings name it no more: it is to show none, and is forgotten then.
     pub is_leaving: bool,
+    /// It sells less of our locations than before: what it shows above that is kept back at others.
+    pub gives: bool,
 }
 
 impl AtFirst for Odd {
@@ -108,6 +110,7 @@ impl AtFirst for Odd {
         kept: None,
         drifts: Drifts::NONE,
         is_leaving: false,
+        gives: false,
     };
 }
 

@@ -177,3 +177,39 @@ fn a_place_that_is_named_later_is_read_and_set_once_it_is_let_in() {
     shop.reads_at(OTHER, 98);
     assert_eq!(shop.begin_at(OTHER), set(1, 37, Some(98)));
 }
+
+/// What one place gives to another is shown there once it is not shown here any more.
+#[test]
+fn a_location_that_another_place_gets_is_not_shown_twice() {
+    let sells = |place: &str, locations: &[&str]| ChannelPlace {
+        place: SourceId::new(place).unwrap(),
+        locations: locations
+            .iter()
+            .map(|id| LocationId::new(*id).unwrap())
+            .collect(),
+    };
+    let before = vec![sells(PLACE, &["reno", "york"]), sells(OTHER, &["tulsa"])];
+    let after = vec![sells(PLACE, &["reno"]), sells(OTHER, &["tulsa", "york"])];
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    shop.tell(named(ChannelMode::Active, 2, before));
+    let stock = |version, reno| PublishedStock {
+        ats: [("reno", reno), ("york", 6), ("tulsa", 1)]
+            .map(|(id, units)| (LocationId::new(id).unwrap(), units))
+            .into(),
+        ..Shop::stock("A", version, 0, &[])
+    };
+    shop.say_stock(stock(1, 4));
+    shop.reads(10);
+    shop.reads_at(OTHER, 1);
+    assert_eq!(shop.offers(), []);
+    shop.tell(named(ChannelMode::Active, 3, after));
+    assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 1)]);
+    shop.reads(10);
+    assert_eq!(shop.begin(), set(1, 4, Some(10)));
+    assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 1)]);
+    shop.confirm(1);
+    assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 7)]);
+    // That is over: what is too much later says nothing of the other place.
+    shop.say_stock(stock(2, 3));
+    assert_eq!(shop.should(), [number(PLACE, 3), number(OTHER, 7)]);
+}
