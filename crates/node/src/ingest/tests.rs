@@ -113,6 +113,8 @@ impl Market {
             journal,
             clock,
         } = InMemory::start(NOW).await;
+        // What is tried again, as the machine was busy, waits for time to pass.
+        testing::flow(&clock);
         let market = Self {
             node,
             journal,
