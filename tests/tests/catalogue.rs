@@ -276,3 +276,31 @@ async fn a_shop_that_cannot_be_read_says_what_to_do() {
         assert!(told.contains(part), "{part} in {told}");
     }
 }
+
+/// All variants of a large shop are mapped; how long that takes, and how much memory the server has used for it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: run by hand"]
+async fn fifty_thousand_variants_are_imported() {
+    const MANY: usize = 50_000;
+    let mut world = World::new().await;
+    let mut skus = "sku,title\n".to_owned();
+    for number in 0..MANY {
+        world.sell(&format!("SKU-{number}"));
+        skus += &format!("SKU-{number},Thing {number}\n");
+    }
+    let server = world.start("").await;
+    let file = world.setup.dir.path().join("skus.csv");
+    std::fs::write(&file, skus).unwrap();
+    let import = ["import", "skus", file.to_str().unwrap()];
+    let (code, out, error) = world.setup.crossdock(&import);
+    assert_eq!(code, 0, "{out}{error}");
+    for round in ["new", "known"] {
+        let began = std::time::Instant::now();
+        let (code, out, error) = world.setup.crossdock(&IMPORT);
+        assert_eq!((code, out.lines().count()), (0, 1 + MANY), "{error}");
+        println!("{MANY} {round} variants: {:?}", began.elapsed());
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let most = status.lines().find(|line| line.starts_with("VmHWM"));
+    println!("memory of the server: {}", most.unwrap());
+}
