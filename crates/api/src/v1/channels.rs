@@ -189,6 +189,9 @@ pub(crate) enum SaleName {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetMode {
     mode: ModeName,
+    /// With `active`: also the places that are named since it was published to. See their numbers in the preview first.
+    #[serde(default)]
+    let_in_places: bool,
 }
 
 /// How far a channel is let in.
@@ -323,7 +326,15 @@ async fn set_mode(
         ModeName::Active => ChannelMode::Active,
         ModeName::Paused => ChannelMode::Paused,
     };
-    change(&asking, channel, ChannelCommand::SetMode(mode), input.hash).await
+    let command = match (mode, input.value.let_in_places) {
+        (ChannelMode::Active, true) => ChannelCommand::Publish,
+        (_, true) => {
+            let problem = "places are let in where `mode` is `active`: leave it out";
+            return Err(ApiError::invalid("let_in_places", problem));
+        }
+        (mode, false) => ChannelCommand::SetMode(mode),
+    };
+    change(&asking, channel, command, input.hash).await
 }
 
 pub(super) async fn change(

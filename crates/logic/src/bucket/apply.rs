@@ -142,7 +142,11 @@ impl BucketState {
     fn apply_missed(&mut self, number: &NumberId, at: Timestamp) {
         match self.place_mut(&number.0, &number.1) {
             Some(place) if place.odd.is_leaving => self.forget_place(number),
-            Some(place) => place.odd.refused_at = Some(at),
+            Some(place) => {
+                place.odd.refused_at = Some(at);
+                // It shows none of it there, that another place would have to wait for.
+                place.odd.gives = false;
+            }
             None => {}
         }
     }

@@ -32,7 +32,7 @@ impl BucketState {
             if place.odd.is_leaving != is_leaving {
                 place.odd.is_leaving = is_leaving;
             }
-            if was_ours && givers.contains(id) && !place.odd.gives {
+            if was_ours && were.contains(id) && givers.contains(id) && !place.odd.gives {
                 place.odd.gives = true;
             }
         }

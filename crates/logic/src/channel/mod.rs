@@ -81,6 +81,7 @@ impl Decider for ChannelState {
             ChannelCommand::Connect(settings) => (self.settings.as_ref() != Some(settings))
                 .then(|| ChannelEvent::Connected(settings.clone())),
             ChannelCommand::SetMode(_)
+            | ChannelCommand::Publish
             | ChannelCommand::BeginAdoption { .. }
             | ChannelCommand::Poll(_)
             | ChannelCommand::NoteChange(_)
@@ -90,7 +91,8 @@ impl Decider for ChannelState {
             {
                 return Err(Rejection::NotFound(asked.id.to_string()));
             }
-            ChannelCommand::SetMode(mode) => return self.set_mode(*mode),
+            ChannelCommand::SetMode(mode) => return self.set_mode(*mode, false),
+            ChannelCommand::Publish => return self.set_mode(ChannelMode::Active, true),
             ChannelCommand::BeginAdoption { older_than } => (self.adopt_older_than
                 != Some(*older_than))
             .then_some(ChannelEvent::AdoptionBegan {

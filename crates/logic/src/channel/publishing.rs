@@ -52,20 +52,20 @@ impl ChannelState {
         observed.cloned().collect()
     }
 
-    /// A channel that is only observed shows what others made it show: pausing would take all of that off sale. Publishing to
-    /// it lets in all its places, also those that are named since; resuming it lets in none.
-    pub(super) fn set_mode(&self, mode: ChannelMode) -> Result<Decision<ChannelEvent>, Rejection> {
+    /// A channel that is only observed shows what others made it show: pausing would take all of that off sale. Places that
+    /// are named since it was published to stay observed, unless they are let in.
+    pub(super) fn set_mode(
+        &self,
+        mode: ChannelMode,
+        lets_in: bool,
+    ) -> Result<Decision<ChannelEvent>, Rejection> {
         let is_ours = self.publishing.is_none() || self.mode != ChannelMode::Observed;
         if mode == ChannelMode::Paused && !is_ours {
             let problem =
                 "the channel is observed, nothing is published to it: there is nothing to pause";
             return Err(Rejection::invalid("mode", problem));
         }
-        let keeps_places = match mode {
-            ChannelMode::Observed => false,
-            ChannelMode::Active => self.mode == ChannelMode::Paused,
-            ChannelMode::Paused => true,
-        };
+        let keeps_places = mode != ChannelMode::Observed && !lets_in;
         let known = self.publishing.as_deref().cloned();
         let wanted = known.map(|mut known| {
             known.observed_places.retain(|_| keeps_places);

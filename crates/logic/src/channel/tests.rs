@@ -477,7 +477,7 @@ fn a_channel_remembers_which_places_were_published_to() {
     let names: Vec<String> = (0..=OURS_MAX).map(|number| number.to_string()).collect();
     for names in names.chunks(200) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        for step in [publish(&names), SetMode(ChannelMode::Active)] {
+        for step in [publish(&names), ChannelCommand::Publish] {
             assert_eq!(refused, None, "only the last are too many");
             refused = channel.ask(Command::Channel(step)).err();
         }
@@ -492,7 +492,7 @@ fn a_channel_remembers_which_places_were_published_to() {
 /// was let in before is so still.
 #[test]
 fn a_place_that_is_named_later_waits_until_the_channel_is_published_to() {
-    use ChannelCommand::{Connect, PublishAs, SetMode};
+    use ChannelCommand::{Connect, Publish, PublishAs, SetMode};
     use ChannelMode::{Active, Observed, Paused};
     let mut channel = Scene::new("channel:shop");
     let publish = |names: &[&str]| {
@@ -506,20 +506,21 @@ fn a_place_that_is_named_later_waits_until_the_channel_is_published_to() {
         }))
     };
     // (step, events, places that wait)
-    let steps: [(ChannelCommand, usize, &[&str]); 13] = [
+    let steps: [(ChannelCommand, usize, &[&str]); 14] = [
         (Connect(settings(Sale::AlreadySold)), 1, &[]),
         (SetMode(Active), 1, &[]),
         // Nobody had seen any place then.
         (publish(&["a"]), 2, &["a"]),
-        (SetMode(Active), 2, &[]),
-        (SetMode(Active), 0, &[]),
+        (SetMode(Active), 0, &["a"]),
+        (Publish, 2, &[]),
+        (Publish, 0, &[]),
         (publish(&["a", "b"]), 2, &["b"]),
         (publish(&["a", "b", "c"]), 2, &["b", "c"]),
         (SetMode(Paused), 2, &["b", "c"]),
         (SetMode(Active), 2, &["b", "c"]),
         (publish(&["b"]), 2, &["b"]),
         (publish(&["a", "b"]), 1, &["b"]),
-        (SetMode(Active), 2, &[]),
+        (Publish, 2, &[]),
         (SetMode(Observed), 2, &[]),
     ];
     for (step, events, waiting) in steps {

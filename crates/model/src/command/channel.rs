@@ -45,6 +45,8 @@ pub enum ChannelCommand {
     LookChanges,
     /// These were read, or need not be.
     EndChanges(Vec<OrderChange>),
+    /// It is published to at all of its places, those included that are named since it was.
+    Publish,
 }
 
 /// What is paused on a channel.

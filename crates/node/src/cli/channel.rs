@@ -160,11 +160,9 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
 }
 
 async fn publish(target: &Target, channel: &str) -> Outcome {
-    let mut known = set_mode(target, channel, "active").await?;
-    if known["observed_places"].is_array() {
-        // It was paused: resuming it lets no place in.
-        known = set_mode(target, channel, "active").await?;
-    }
+    let path = ["v1", "channels", channel, "mode"];
+    let body = json!({ "mode": "active", "let_in_places": true });
+    let known = change(target, &path, &body).await?;
     if known["publishes"] == false {
         let named = format!("`crossdock channel places --channel {channel}` lists those of a shop");
         target.out().say(format_args!(

@@ -62,8 +62,8 @@ impl Publisher {
             return ExceptionCommand::close(SENT_BY_CHANNEL, channel.as_str(), how);
         }
         let cause = format!(
-            "{channel} sends what {numbers} of the mapped listings sell itself (Amazon fulfils them). No number of these is \
-             sent: it would have the seller send them, and nobody could buy what lies with the channel. `crossdock channel \
+            "{channel} sends what some of the mapped listings sell itself (Amazon fulfils them; {numbers} when this was \
+             found). No number of these is sent: it would have the seller send them, and nobody could buy what lies with the channel. `crossdock channel \
              publish --channel {channel} --preview` names them. Take their mappings away; or, if the seller is to send \
              them, say so at the channel: their numbers are sent after that."
         );

@@ -213,3 +213,52 @@ fn a_location_that_another_place_gets_is_not_shown_twice() {
     shop.say_stock(stock(2, 3));
     assert_eq!(shop.should(), [number(PLACE, 3), number(OTHER, 7)]);
 }
+
+/// A place that the channel does not stock it at any more shows none of it: nothing is kept back for it elsewhere.
+#[test]
+fn a_place_that_does_not_have_it_any_more_keeps_nothing_back() {
+    let both = |place: &str| ChannelPlace {
+        locations: ["reno", "york"]
+            .map(|id| LocationId::new(id).unwrap())
+            .into(),
+        ..at(place, "reno")
+    };
+    let mut shop = Shop::new(publishing(ChannelMode::Active, Writes::CompareAndSet));
+    let before = vec![both(PLACE), at(OTHER, "tulsa")];
+    shop.tell(named(ChannelMode::Active, 2, before));
+    shop.say_stock(PublishedStock {
+        ats: [("reno", 4), ("york", 6)]
+            .map(|(id, units)| (LocationId::new(id).unwrap(), units))
+            .into(),
+        ..Shop::stock("A", 1, 0, &[])
+    });
+    shop.reads(10);
+    shop.reads_at(OTHER, 0);
+    let after = vec![at(PLACE, "reno"), at(OTHER, "york")];
+    shop.tell(named(ChannelMode::Active, 3, after));
+    assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 0)]);
+    shop.tell(BucketCommand::Miss {
+        numbers: vec![(listing("1"), place())],
+    });
+    assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 6)]);
+}
+
+/// What a place shows that was never let in is somebody else's: nothing is kept back for it.
+#[test]
+fn a_place_that_was_never_let_in_gives_nothing() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.reads(10);
+    let publish = |publishing: Publishing| BucketCommand::Publish(Box::new(publishing));
+    let places = [at(PLACE, "reno"), at(OTHER, "york")];
+    shop.tell(publish(waiting(2, &places, OTHER)));
+    shop.say_stock(PublishedStock {
+        ats: [("reno", 4), ("york", 9)]
+            .map(|(id, units)| (LocationId::new(id).unwrap(), units))
+            .into(),
+        ..Shop::stock("A", 5, 0, &[])
+    });
+    shop.reads_at(OTHER, 99);
+    let places = [at(PLACE, "york"), at(OTHER, "reno")];
+    shop.tell(publish(waiting(3, &places, OTHER)));
+    assert_eq!(shop.should()[0], number(PLACE, 6));
+}
