@@ -1,12 +1,14 @@
 //! Numbers that are wrong: which of them comes first, when something is due about one, and which wait for orders to be read.
 //!
-//! All are kept in order, so that what a bucket does for one number costs the same however many others are wrong.
+//! All are kept in order, so that what a bucket does for one number costs the same however many others are wrong. When a
+//! channel is published to for the first time all of its numbers are: the orders share each number's name.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crossdock_model::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::calls::Urgency;
 use super::state::NumberId;
@@ -48,13 +50,29 @@ impl Task {
     }
 }
 
-/// All numbers that are wrong.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// All numbers that are wrong. Their orders follow from their tasks, which alone are kept with a checkpoint.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Agenda {
-    tasks: BTreeMap<NumberId, Task>,
-    first: BTreeSet<(Rank, NumberId)>,
-    due: BTreeSet<(Timestamp, NumberId)>,
-    unproven: BTreeSet<(Timestamp, NumberId)>,
+    tasks: BTreeMap<Arc<NumberId>, Task>,
+    first: BTreeSet<(Rank, Arc<NumberId>)>,
+    due: BTreeSet<(Timestamp, Arc<NumberId>)>,
+    unproven: BTreeSet<(Timestamp, Arc<NumberId>)>,
+}
+
+impl Serialize for Agenda {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.tasks.iter().map(|(number, task)| (&**number, task)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Agenda {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut agenda = Self::default();
+        for (number, task) in BTreeMap::deserialize(from)? {
+            agenda.put(number, task);
+        }
+        Ok(agenda)
+    }
 }
 
 impl Agenda {
@@ -66,14 +84,19 @@ impl Agenda {
             task.lowered_at = task.lowered_at.filter(|_| !task.is_raise());
         }
         self.remove(&number);
+        self.put(number, task);
+    }
+
+    fn put(&mut self, number: NumberId, task: Task) {
+        let number = Arc::new(number);
         if let Some(rank) = task.rank {
-            self.first.insert((rank, number.clone()));
+            self.first.insert((rank, Arc::clone(&number)));
         }
         if let Some(due) = task.due {
-            self.due.insert((due, number.clone()));
+            self.due.insert((due, Arc::clone(&number)));
         }
         if let Some(unproven) = task.unproven {
-            self.unproven.insert((unproven, number.clone()));
+            self.unproven.insert((unproven, Arc::clone(&number)));
         }
         self.tasks.insert(number, task);
     }
@@ -83,17 +106,11 @@ impl Agenda {
         let Some((number, task)) = self.tasks.remove_entry(number) else {
             return false;
         };
-        // The keys of all orders own their number.
-        let mut number = number;
         if let Some(rank) = task.rank {
-            let key = (rank, number);
-            self.first.remove(&key);
-            number = key.1;
+            self.first.remove(&(rank, Arc::clone(&number)));
         }
         if let Some(due) = task.due {
-            let key = (due, number);
-            self.due.remove(&key);
-            number = key.1;
+            self.due.remove(&(due, Arc::clone(&number)));
         }
         if let Some(unproven) = task.unproven {
             self.unproven.remove(&(unproven, number));
@@ -118,18 +135,18 @@ impl Agenda {
 
     /// All of them.
     pub fn numbers(&self) -> impl Iterator<Item = &NumberId> {
-        self.tasks.keys()
+        self.tasks.keys().map(|number| &**number)
     }
 
     /// Those to be asked or told, the first in front.
     pub fn first(&self) -> impl Iterator<Item = (&Rank, &NumberId)> {
-        self.first.iter().map(|(rank, number)| (rank, number))
+        self.first.iter().map(|(rank, number)| (rank, &**number))
     }
 
     /// Those about which something is due.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &NumberId> {
         let due = self.due.iter().take_while(move |(at, _)| *at <= now);
-        due.map(|(_, number)| number)
+        due.map(|(_, number)| &**number)
     }
 
     /// Up to when orders must be read for the first of those that wait for it.
@@ -146,7 +163,7 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossdock_model::{ListingId, SourceId};
+    use crossdock_model::{ListingId, SourceId, codec};
 
     fn number(id: &str) -> NumberId {
         let place = SourceId::new("shop/1").unwrap();
@@ -188,6 +205,8 @@ mod tests {
         };
         let order = ["fast", "slow", "raise", "refused", "refused twice"];
         assert_eq!(first(&agenda), order);
+        let kept = codec::encode(1, &agenda).unwrap();
+        assert_eq!(codec::decode::<Agenda>(&kept[1..]).unwrap(), agenda);
         assert_eq!(agenda.unproven(), Some(Timestamp::from_ms(101)));
         let due = agenda.due(Timestamp::from_ms(3)).count();
         assert_eq!((due, agenda.numbers().count()), (3, 6));

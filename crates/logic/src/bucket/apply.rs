@@ -162,6 +162,7 @@ impl BucketState {
             }
         }
         listings.iter().for_each(|listing| self.listen(id, listing));
+        self.pack();
         let was_observed = before.is_none_or(|before| before.mode == ChannelMode::Observed);
         if was_observed && publishing.mode != ChannelMode::Observed {
             // What others changed while it was only observed is no sale that is still to be heard of.
@@ -292,10 +293,13 @@ impl BucketState {
             .as_ref()
             .is_none_or(|known| known.version <= stock.version)
         {
+            // Collected, it would take room for four.
+            let mut ats = LiteMap::with_capacity(stock.ats.len());
+            ats.extend(stock.ats.iter().cloned());
             heard.stock = Some(Announced {
                 version: stock.version,
                 tracking: stock.tracking.clone(),
-                ats: stock.ats.iter().cloned().collect(),
+                ats,
             });
             heard.sold.clone_from(&stock.sold);
             heard.sold_units = stock.sold_units;

@@ -52,14 +52,18 @@ pub struct BucketState {
     pub(super) changes: Changes,
 }
 
-/// A map as it takes the least room. Put in one by one, in order, entries fill half of each node.
 fn in_full_nodes<'de, D, K, V>(from: D) -> Result<BTreeMap<K, V>, D::Error>
 where
     D: Deserializer<'de>,
     K: Deserialize<'de> + Ord,
     V: Deserialize<'de>,
 {
-    Ok(BTreeMap::deserialize(from)?.into_iter().collect())
+    Ok(packed(BTreeMap::deserialize(from)?))
+}
+
+/// A map as it takes the least room. Put in one by one, in order, entries fill half of each node.
+fn packed<K: Ord, V>(map: BTreeMap<K, V>) -> BTreeMap<K, V> {
+    map.into_iter().collect()
 }
 
 /// One number: a listing at a place.
@@ -200,6 +204,12 @@ impl Heard {
 }
 
 impl BucketState {
+    /// Takes the least room, after many listings came one by one.
+    pub(super) fn pack(&mut self) {
+        self.listings = packed(std::mem::take(&mut self.listings));
+        self.skus = packed(std::mem::take(&mut self.skus));
+    }
+
     pub(super) fn look(&self, listing: &ListingId) -> Answer {
         let found = self.listings.get_key_value(listing);
         let found = found.map(|(listing, known)| (listing.clone(), known.target.clone()));

@@ -37,13 +37,16 @@ impl Draft<'_> {
             let owed = owed.get(location).copied().unwrap_or(0);
             self.location_stock(location, place, owed)
         });
+        // One is kept of each SKU: it takes no more room than it needs.
+        let mut known = Vec::with_capacity(self.state.places.len());
+        known.extend(locations);
         let master = self.state.master.as_ref();
         StockView {
             sku: self.sku.clone(),
             version,
             title: master.map_or_else(String::new, |master| master.title.clone()),
             tracking: self.state.tracking().clone(),
-            locations: locations.collect(),
+            locations: known,
             waiting_units: count(self.owed_units()),
         }
     }
