@@ -10,7 +10,7 @@ use crossdock_journal::{
 };
 use crossdock_logic::{Announcement, Spoken};
 use crossdock_model::{Duration, ShardId, Timestamp};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::ask::{Answered, Caller};
 use crate::batch::to_journal;
@@ -61,8 +61,6 @@ struct Work {
     stopping: bool,
     /// The thread has ended: nothing is written any more.
     ended: bool,
-    /// Counts finished batches: whoever waits for what is in flight waits for the next number.
-    finished: u64,
     /// Why the last write failed, and when.
     trouble: Option<(String, Timestamp)>,
 }
@@ -82,7 +80,8 @@ impl Work {
 pub(crate) struct CommitQueue {
     work: Mutex<Work>,
     filled: Condvar,
-    done: Condvar,
+    /// Counts finished batches: whoever waits for what is in flight waits for the next number.
+    finished: watch::Sender<u64>,
     /// Steps that wait, as of the last change: what each command is measured against, without the lock.
     steps: AtomicUsize,
     epochs: Vec<u64>,
@@ -110,13 +109,12 @@ impl CommitQueue {
             urgent: false,
             stopping: false,
             ended: false,
-            finished: 0,
             trouble: None,
         };
         Self {
             work: Mutex::new(work),
             filled: Condvar::new(),
-            done: Condvar::new(),
+            finished: watch::Sender::new(0),
             steps: AtomicUsize::new(0),
             epochs,
             owner,
@@ -225,22 +223,22 @@ impl CommitQueue {
     }
 
     /// Ends a crashed life: its queued steps are dropped, what is in flight is waited for.
-    pub fn end_life(&self, entity: &crossdock_model::EntityId, life: u64) {
-        let mut work = self.lock();
-        drop(work.core.end_life(entity, life));
-        self.wait_for_flight(work);
+    pub async fn end_life(&self, entity: &crossdock_model::EntityId, life: u64) {
+        drop(self.lock().core.end_life(entity, life));
+        self.settled().await;
     }
 
-    /// Waits until the batch in flight, if any, has ended.
-    pub fn wait_settled(&self) {
-        self.wait_for_flight(self.lock());
-    }
-
-    fn wait_for_flight(&self, mut work: MutexGuard<'_, Work>) {
-        let number = work.finished;
-        while work.core.is_busy() && work.finished == number {
-            work = self.done.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Waits until the batch in flight, if any, has ended. Many entities may wait at a time: none of them holds a thread.
+    pub async fn settled(&self) {
+        let (mut finished, number) = {
+            let work = self.lock();
+            if !work.core.is_busy() {
+                return;
+            }
+            (self.finished.subscribe(), *self.finished.borrow())
+        };
+        // What counts them lives as long as this does.
+        let _ = finished.wait_for(|known| *known != number).await;
     }
 
     /// Waits until something is to be written. `None`: stopping, and nothing is left.
@@ -286,8 +284,13 @@ impl CommitQueue {
         work.ended = true;
         work.core.abandon();
         work.inbox = Storing::default();
+        self.count_finished();
         drop(work);
-        self.done.notify_all();
+    }
+
+    /// Under the lock: who begins to wait meanwhile is not to miss it.
+    fn count_finished(&self) {
+        self.finished.send_modify(|number| *number += 1);
     }
 
     /// Ends the thread once nothing waits.
@@ -404,9 +407,8 @@ fn finish(
             work.core.completed(|shard| unwritten(expected, shard))
         }
     };
-    work.finished += 1;
+    queue.count_finished();
     drop(work);
-    queue.done.notify_all();
     Some(completed)
 }
 

@@ -7,6 +7,7 @@ use crossdock_engine::{Cause, Core, Recovered, recover};
 use crossdock_journal::JournalError;
 use crossdock_model::{Duration, EntityId};
 use ractor::Actor;
+use tokio::task::JoinError;
 
 use crate::actor::{EntityActor, Living};
 use crate::directory::Mailbox;
@@ -59,9 +60,7 @@ pub(crate) fn activate(shared: &Arc<Shared>, mailbox: Arc<Mailbox>, cause: Cause
 
 async fn bring_to_life(shared: Arc<Shared>, mailbox: Arc<Mailbox>) {
     let turn = Turn(Arc::clone(&shared));
-    let loader = Arc::clone(&shared);
-    let id = mailbox.entity.clone();
-    let loaded = tokio::task::spawn_blocking(move || load(&loader, &id)).await;
+    let loaded = load(&shared, &mailbox.entity).await;
     drop(turn);
     match loaded {
         Ok(Ok(recovered)) => start(&shared, mailbox, recovered).await,
@@ -162,9 +161,18 @@ impl From<JournalError> for LoadError {
     }
 }
 
-/// An entity as durable.
-pub(crate) fn load(shared: &Shared, id: &EntityId) -> Result<Recovered, LoadError> {
-    shared.commits.wait_settled();
+/// An entity as durable, once what is in flight of it has ended. Most are new orders: their threads are needed to look once
+/// into the journal, and not while a flush lasts.
+pub(crate) async fn load(
+    shared: &Arc<Shared>,
+    id: &EntityId,
+) -> Result<Result<Recovered, LoadError>, JoinError> {
+    shared.commits.settled().await;
+    let (shared, id) = (Arc::clone(shared), id.clone());
+    tokio::task::spawn_blocking(move || read(&shared, &id)).await
+}
+
+fn read(shared: &Shared, id: &EntityId) -> Result<Recovered, LoadError> {
     let uncovered = shared.commits.uncovered_after(id);
     let checkpoint = shared.journal.load(id)?;
     let mut records = Vec::new();

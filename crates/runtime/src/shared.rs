@@ -276,8 +276,8 @@ impl Shared {
             self.count_crash(&mailbox, error);
         }
         let shared = Arc::clone(self);
-        self.tokio.spawn_blocking(move || {
-            shared.commits.end_life(&mailbox.entity, life);
+        self.tokio.spawn(async move {
+            shared.commits.end_life(&mailbox.entity, life).await;
             let lost = !shared.commits.owns(mailbox.entity.shard());
             match lost || shared.is_aside(&mailbox.entity) {
                 true => shared.directory.close(&mailbox),

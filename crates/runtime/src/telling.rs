@@ -70,8 +70,9 @@ pub(crate) fn say(shared: &Arc<Shared>, said: Vec<Publication>) {
 pub(crate) fn say_aside(shared: &Arc<Shared>, entity: &EntityId) {
     let EntityId::Sku(sku) = entity else { return };
     let (shared, entity, sku) = (Arc::clone(shared), entity.clone(), sku.clone());
-    shared.tokio.clone().spawn_blocking(move || {
-        let recovered = loading::load(&shared, &entity).ok();
+    shared.tokio.clone().spawn(async move {
+        let loaded = loading::load(&shared, &entity).await.ok();
+        let recovered = loaded.and_then(Result::ok);
         let spoken = recovered.and_then(|found| found.entity.announcement(shared.clock.now()));
         let said = match spoken {
             Some(crossdock_logic::Announcement::Stock(spoken)) => spoken.said,
