@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crossdock_api::trace::{FinishedSpan, Spans};
-use crossdock_channels::Shipping;
-use crossdock_journal::InboxRow;
-use crossdock_model::ChannelId;
+use crossdock_channels::{Shipping, Told};
+use crossdock_journal::{InboxId, InboxInsert, InboxRow};
 use crossdock_model::v1::TraceContext;
+use crossdock_model::{ChannelId, Timestamp};
 use crossdock_runtime::{AtWork, CHANNEL_AT_ONCE, Handle};
 use tokio::time::Instant;
 
@@ -29,6 +29,20 @@ const WORKERS: usize = 4 * CHANNEL_AT_ONCE;
 
 /// What each channel's ways of sending promise.
 pub type Ways = Arc<BTreeMap<ChannelId, Shipping>>;
+
+/// What a channel said when it was asked, as if it had been delivered then.
+pub(crate) fn read_delivery(channel: &ChannelId, told: Told, at: Timestamp) -> InboxInsert {
+    InboxInsert {
+        id: InboxId {
+            channel: channel.clone(),
+            delivery: told.delivery_id,
+        },
+        received_at: at,
+        topic: told.topic.to_owned(),
+        headers: Vec::new(),
+        body: told.body,
+    }
+}
 
 /// Starts the workers; they end with the runtime they are spawned on.
 pub fn start(handle: &Handle, ways: &Ways, links: &Links, spans: Option<&Arc<dyn Spans>>) {

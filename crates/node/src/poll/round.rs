@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crossdock_channels::{Listed, Told};
-use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState};
+use crossdock_journal::{InboxId, InboxRow, InboxState};
 use crossdock_model::answer::OrderSummary;
 use crossdock_model::{Duration, ExternalId, Timestamp};
 use crossdock_runtime::AskError;
 
 use super::standing::{Awaited, Heard};
 use super::{Poller, Progress, SECOND, Unread};
+use crate::ingest::read_delivery;
 
 /// Pause before a delivery is stored again that an overloaded node did not take.
 const STORE_AGAIN: Duration = Duration::from_ms(250);
@@ -168,16 +169,7 @@ impl Poller {
     }
 
     pub(super) async fn store(&self, told: Told) -> Result<(), AskError> {
-        let delivery = InboxInsert {
-            id: InboxId {
-                channel: self.link.channel.clone(),
-                delivery: told.delivery_id,
-            },
-            received_at: self.clock.now(),
-            topic: told.topic.to_owned(),
-            headers: Vec::new(),
-            body: told.body,
-        };
+        let delivery = read_delivery(&self.link.channel, told, self.clock.now());
         let mut tries = 0;
         loop {
             match self.handle.receive(delivery.clone()).await {

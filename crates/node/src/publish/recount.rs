@@ -6,7 +6,6 @@
 
 use crossdock_channels::NumberShown;
 use crossdock_channels::shopify::{COUNTED, told_level};
-use crossdock_journal::{InboxId, InboxInsert};
 use crossdock_logic::sku::COUNT_AGE_MAX;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::ListingTarget;
@@ -16,6 +15,7 @@ use crossdock_model::{
 use crossdock_runtime::Number;
 
 use super::Publisher;
+use crate::ingest::read_delivery;
 
 impl Publisher {
     pub(super) async fn recount_bucket(&self, bucket: u16) {
@@ -101,16 +101,7 @@ impl Publisher {
         let (Some(told), Some(door)) = (told, self.door.get()) else {
             return;
         };
-        let delivery = InboxInsert {
-            id: InboxId {
-                channel: self.link.channel.clone(),
-                delivery: told.delivery_id,
-            },
-            received_at: self.clock.now(),
-            topic: told.topic.to_owned(),
-            headers: Vec::new(),
-            body: told.body,
-        };
+        let delivery = read_delivery(&self.link.channel, told, self.clock.now());
         if let Err(error) = door.handle.receive(delivery).await {
             tracing::warn!(%listing, %place, %error, "a count that was read could not be stored");
         }

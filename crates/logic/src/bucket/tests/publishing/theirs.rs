@@ -13,23 +13,6 @@ impl Shop {
         shop
     }
 
-    /// It answers that it does not count it.
-    fn sends_it(&mut self) {
-        let level = ShownLevel {
-            place: place(),
-            units: None,
-            at: self.0.now,
-        };
-        let show = BucketCommand::Show {
-            listing: listing("1"),
-            level,
-            asked_at: Some(self.0.now),
-        };
-        let seen = self.0.ask(Command::Bucket(show));
-        assert_eq!(seen, Ok(Answer::Seen(Seen::AsKnown)));
-        self.0.pass(Duration::from_ms(1));
-    }
-
     fn counted_as_theirs(&self) -> usize {
         match self.0.entity.announcement(self.0.now) {
             Some(Announcement::Offers(offers)) => offers.sent_by_channel,
@@ -46,7 +29,7 @@ fn what_the_channel_sends_itself_has_no_number() {
         (shop.begin(), shop.counted_as_theirs()),
         (vec![NumberCallKind::Read], 0)
     );
-    shop.sends_it();
+    shop.does_not_count_it();
     for (version, units) in [(2, 0), (3, 90)] {
         shop.say("A", version, units, &[]);
         shop.tell(BucketCommand::Prove { up_to: shop.0.now });
@@ -57,7 +40,7 @@ fn what_the_channel_sends_itself_has_no_number() {
     let view = shop.view();
     assert_eq!((view.is_sent_by_channel, view.rests), (true, true));
     let version = shop.0.version();
-    shop.sends_it();
+    shop.does_not_count_it();
     assert_eq!((shop.0.version(), shop.counted_as_theirs()), (version, 1));
     shop.tell(BucketCommand::Unmap {
         listing: listing("1"),
@@ -69,7 +52,7 @@ fn what_the_channel_sends_itself_has_no_number() {
 #[test]
 fn what_the_seller_sends_from_now_on_has_its_number() {
     let mut shop = Shop::market();
-    shop.sends_it();
+    shop.does_not_count_it();
     shop.say("A", 2, 4, &[]);
     shop.0.pass(Duration::from_minutes(60));
     shop.reads(0);
@@ -83,7 +66,7 @@ fn what_the_seller_sends_from_now_on_has_its_number() {
     assert!(!shop.view().is_sent_by_channel);
     // And is none again when the channel sends it.
     shop.0.pass(Duration::from_minutes(1));
-    shop.sends_it();
+    shop.does_not_count_it();
     shop.say("A", 4, 1, &[]);
     assert_eq!((shop.offers(), shop.counted_as_theirs()), (vec![], 1));
 }

@@ -96,8 +96,8 @@ fn nothing_is_said_of_a_sku_that_is_not_listed_any_more() {
 }
 
 impl Shop {
-    /// The shop answers that it does not count it.
-    fn is_untracked(&mut self) {
+    /// The channel answers that it does not count it.
+    pub(super) fn does_not_count_it(&mut self) {
         let level = ShownLevel {
             place: place(),
             units: None,
@@ -146,10 +146,10 @@ fn what_the_channel_does_not_count_any_more_is_told() {
     let mut shop = Shop::active(Writes::CompareAndSet);
     shop.reads(10);
     assert_eq!(shop.offers(), []);
-    shop.is_untracked();
+    shop.does_not_count_it();
     assert_eq!((shop.is_tracked(), shop.offers()), (false, vec![]));
     let known = shop.0.version();
-    shop.is_untracked();
+    shop.does_not_count_it();
     assert_eq!(shop.0.version(), known);
     let key = shop.is_told();
     let mut paused = publishing(ChannelMode::Paused, Writes::CompareAndSet);
