@@ -1,9 +1,10 @@
 //! Numbers that are wrong: which of them comes first, when something is due about one, and which wait for orders to be read.
 //!
 //! All are kept in order, so that what a bucket does for one number costs the same however many others are wrong. When a
-//! channel is published to for the first time all of its numbers are: the orders share each number's name.
+//! channel is published to for the first time all of its numbers are: the orders share each number and its task.
 
-use std::cmp::Reverse;
+use std::borrow::Borrow;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,18 +51,80 @@ impl Task {
     }
 }
 
+/// A number that is wrong.
+#[derive(Debug, PartialEq)]
+struct Wrong {
+    number: NumberId,
+    task: Task,
+}
+
+/// What stands in an order for a number that is wrong: all of them share it, and each goes by its own part of it.
+macro_rules! in_order_of {
+    ($name:ident, $key:ty, $of:expr) => {
+        #[derive(Debug, Clone)]
+        struct $name(Arc<Wrong>);
+
+        impl $name {
+            fn key(&self) -> $key {
+                let of: fn(&Wrong) -> $key = $of;
+                of(&self.0)
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                let numbers = || self.0.number.cmp(&other.0.number);
+                self.key().cmp(&other.key()).then_with(numbers)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.cmp(other).is_eq()
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+
+in_order_of!(ByRank, Option<Rank>, |wrong| wrong.task.rank);
+in_order_of!(ByDue, Option<Timestamp>, |wrong| wrong.task.due);
+in_order_of!(ByProof, Option<Timestamp>, |wrong| wrong.task.unproven);
+in_order_of!(ByNumber, (), |_| ());
+
+impl Borrow<NumberId> for ByNumber {
+    fn borrow(&self) -> &NumberId {
+        &self.0.number
+    }
+}
+
 /// All numbers that are wrong. Their orders follow from their tasks, which alone are kept with a checkpoint.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Agenda {
-    tasks: BTreeMap<Arc<NumberId>, Task>,
-    first: BTreeSet<(Rank, Arc<NumberId>)>,
-    due: BTreeSet<(Timestamp, Arc<NumberId>)>,
-    unproven: BTreeSet<(Timestamp, Arc<NumberId>)>,
+    all: BTreeSet<ByNumber>,
+    first: BTreeSet<ByRank>,
+    due: BTreeSet<ByDue>,
+    unproven: BTreeSet<ByProof>,
+}
+
+impl PartialEq for Agenda {
+    fn eq(&self, other: &Self) -> bool {
+        let all = self.all.iter().map(|wrong| &wrong.0);
+        all.eq(other.all.iter().map(|wrong| &wrong.0))
+    }
 }
 
 impl Serialize for Agenda {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.tasks.iter().map(|(number, task)| (&**number, task)))
+        let all = self.all.iter().map(|wrong| &wrong.0);
+        to.collect_map(all.map(|wrong| (&wrong.number, &wrong.task)))
     }
 }
 
@@ -78,7 +141,7 @@ impl<'de> Deserialize<'de> for Agenda {
 impl Agenda {
     /// There is that to do about a number from now on.
     pub fn set(&mut self, number: NumberId, mut task: Task, now: Timestamp) {
-        if let Some(before) = self.tasks.get(&number) {
+        if let Some(before) = self.task(&number) {
             let turns = before.is_raise() && task.is_lower();
             task.lowered_at = before.lowered_at.or(turns.then_some(now));
             task.lowered_at = task.lowered_at.filter(|_| !task.is_raise());
@@ -88,75 +151,83 @@ impl Agenda {
     }
 
     fn put(&mut self, number: NumberId, task: Task) {
-        let number = Arc::new(number);
-        if let Some(rank) = task.rank {
-            self.first.insert((rank, Arc::clone(&number)));
+        let wrong = Arc::new(Wrong { number, task });
+        if task.rank.is_some() {
+            self.first.insert(ByRank(Arc::clone(&wrong)));
         }
-        if let Some(due) = task.due {
-            self.due.insert((due, Arc::clone(&number)));
+        if task.due.is_some() {
+            self.due.insert(ByDue(Arc::clone(&wrong)));
         }
-        if let Some(unproven) = task.unproven {
-            self.unproven.insert((unproven, Arc::clone(&number)));
+        if task.unproven.is_some() {
+            self.unproven.insert(ByProof(Arc::clone(&wrong)));
         }
-        self.tasks.insert(number, task);
+        self.all.insert(ByNumber(wrong));
     }
 
     /// A number is right. Returns whether it was wrong.
     pub fn remove(&mut self, number: &NumberId) -> bool {
-        let Some((number, task)) = self.tasks.remove_entry(number) else {
+        let Some(ByNumber(wrong)) = self.all.take(number) else {
             return false;
         };
-        if let Some(rank) = task.rank {
-            self.first.remove(&(rank, Arc::clone(&number)));
+        if wrong.task.rank.is_some() {
+            self.first.remove(&ByRank(Arc::clone(&wrong)));
         }
-        if let Some(due) = task.due {
-            self.due.remove(&(due, Arc::clone(&number)));
+        if wrong.task.due.is_some() {
+            self.due.remove(&ByDue(Arc::clone(&wrong)));
         }
-        if let Some(unproven) = task.unproven {
-            self.unproven.remove(&(unproven, number));
+        if wrong.task.unproven.is_some() {
+            self.unproven.remove(&ByProof(wrong));
         }
         true
     }
 
+    fn task(&self, number: &NumberId) -> Option<&Task> {
+        self.all.get(number).map(|wrong| &wrong.0.task)
+    }
+
     pub fn contains(&self, number: &NumberId) -> bool {
-        self.tasks.contains_key(number)
+        self.all.contains(number)
     }
 
     /// Whether it waits for nothing but its turn: it is to be lowered, and was not refused.
     pub fn tells_lag(&self, number: &NumberId) -> bool {
-        let rank = self.tasks.get(number).and_then(|task| task.rank);
+        let rank = self.task(number).and_then(|task| task.rank);
         rank.is_some_and(|rank| rank.urgency == Urgency::Lower && rank.refused_at.is_none())
     }
 
     /// Since when it is to be lowered, if it was to be raised before.
     pub fn lowered_at(&self, number: &NumberId) -> Option<Timestamp> {
-        self.tasks.get(number)?.lowered_at
+        self.task(number)?.lowered_at
     }
 
     /// All of them.
     pub fn numbers(&self) -> impl Iterator<Item = &NumberId> {
-        self.tasks.keys().map(|number| &**number)
+        self.all.iter().map(|wrong| &wrong.0.number)
     }
 
     /// Those to be asked or told, the first in front.
     pub fn first(&self) -> impl Iterator<Item = (&Rank, &NumberId)> {
-        self.first.iter().map(|(rank, number)| (rank, &**number))
+        let first = self.first.iter().map(|wrong| &wrong.0);
+        first.filter_map(|wrong| Some((wrong.task.rank.as_ref()?, &wrong.number)))
     }
 
     /// Those about which something is due.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &NumberId> {
-        let due = self.due.iter().take_while(move |(at, _)| *at <= now);
-        due.map(|(_, number)| &**number)
+        let due = self
+            .due
+            .iter()
+            .take_while(move |due| due.key() <= Some(now));
+        due.map(|wrong| &wrong.0.number)
     }
 
     /// Up to when orders must be read for the first of those that wait for it.
     pub fn unproven(&self) -> Option<Timestamp> {
-        self.unproven.first().map(|(until, _)| *until)
+        self.unproven.first().and_then(ByProof::key)
     }
 
     /// When something is due next.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().and_then(ByDue::key)
     }
 }
 

@@ -28,7 +28,7 @@ impl BucketState {
         event: &BucketEvent,
         at: Timestamp,
     ) -> Result<(), IllegalHistory> {
-        let EntityId::Bucket(channel, _) = id else {
+        let EntityId::Bucket(..) = id else {
             return Err(IllegalHistory(format!("{id} is no bucket")));
         };
         let mut touched = touched(self, event);
@@ -39,7 +39,7 @@ impl BucketState {
             BucketEvent::Stocked { stock, .. } => touched.extend(self.beside_kit(stock)),
             _ => {}
         }
-        self.note(channel, touched, at);
+        self.note(touched, at);
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl BucketState {
                 listing,
                 level,
                 asked_at,
-            } => self.apply_shown(id, listing, level, *asked_at),
+            } => self.apply_shown(listing, level, *asked_at),
             BucketEvent::PublishingSet(publishing) => self.apply_publishing(id, publishing),
             BucketEvent::ListingModeSet { listing, mode } => {
                 if let Some(known) = self.listings.get_mut(listing) {
@@ -224,7 +224,6 @@ impl BucketState {
 
     fn apply_shown(
         &mut self,
-        id: &EntityId,
         listing: &ListingId,
         level: &ShownLevel,
         asked_at: Option<Timestamp>,
@@ -234,10 +233,7 @@ impl BucketState {
             units,
             at: level.at,
         });
-        let fall = match (id, statement) {
-            (EntityId::Bucket(channel, _), Some(one)) => self.falls(channel, &number, one),
-            _ => 0,
-        };
+        let fall = statement.map_or(0, |one| self.falls(&number, one));
         let publishing = self.publishing.as_deref();
         let writes = publishing.map_or(Writes::CompareAndSet, |known| known.writes);
         let uncounted = publishing.map_or(Uncounted::Endless, |known| known.uncounted);
@@ -274,9 +270,8 @@ impl BucketState {
             self.end_ask(effect);
         }
         self.unheard.remove(&stock.sku);
-        let behind = match id {
-            EntityId::Bucket(channel, _) => Some(channel).filter(|_| self.behind.is_some()),
-            _ => None,
+        let (EntityId::Bucket(channel, _), is_behind) = (id, self.behind.is_some()) else {
+            return;
         };
         let recomposed = self.recomposed(stock);
         let Some(heard) = self.skus.get_mut(&stock.sku) else {
@@ -304,7 +299,7 @@ impl BucketState {
             heard.sold.clone_from(&stock.sold);
             heard.sold_units = stock.sold_units;
             heard.sole = stock.sole;
-            stock::take_rates(heard, stock, behind);
+            stock::take_rates(heard, stock, channel, is_behind);
         }
         let proof = asked.map(|(_, proof)| proof);
         heard.proof = heard.proof.max(proof.unwrap_or_default());

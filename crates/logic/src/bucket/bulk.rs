@@ -2,7 +2,7 @@
 
 use crossdock_model::answer::{NumberCall, NumberCallKind};
 use crossdock_model::v1::{BegunInBulk, BucketEvent, CallOutcome, EndedInBulk};
-use crossdock_model::{Answer, ChannelId, Duration, EntityId, Rejection, Timestamp};
+use crossdock_model::{Answer, Duration, Rejection, Timestamp};
 
 use super::calls::{Urgency, act, check_count};
 use super::state::{BucketState, NumberId};
@@ -18,15 +18,12 @@ impl BucketState {
         numbers_max: usize,
         (until, set_within): (Timestamp, Duration),
     ) -> Result<Decision<BucketEvent>, Rejection> {
-        let EntityId::Bucket(channel, _) = asked.id else {
-            return Err(Rejection::NotFound(asked.id.to_string()));
-        };
         check_count(numbers_max)?;
         let first = self.wrong.first().filter(|(rank, _)| {
             rank.refused_at.is_none() && rank.urgency != Urgency::Lower && !rank.is_read
         });
         let sent = first.filter_map(|(_, number)| {
-            let units = self.raised_in_bulk(channel, number, set_within, asked.now)?;
+            let units = self.raised_in_bulk(number, set_within, asked.now)?;
             Some((number, units))
         });
         let (mut events, mut calls) = (Vec::new(), Vec::new());
@@ -62,12 +59,11 @@ impl BucketState {
     /// What a number is raised to that is set so much later; none of those that are not raised by that.
     fn raised_in_bulk(
         &self,
-        channel: &ChannelId,
         number: &NumberId,
         set_within: Duration,
         now: Timestamp,
     ) -> Option<u32> {
-        let target = self.targets_in(channel, &number.0, set_within);
+        let target = self.targets_in(&number.0, set_within);
         let target = target.get(&number.1)?;
         let place = (&number.1, self.place(number)?);
         let act = act(self.publishing.as_ref()?, place, target, now);

@@ -8,9 +8,7 @@ use crossdock_model::v1::{
     BucketEvent, CallOutcome, EndedInBulk, ExceptionClosed, ExceptionKey, ExceptionOpened,
     Publishing, Uncounted,
 };
-use crossdock_model::{
-    Answer, ChannelId, Duration, EntityId, ListingId, Rejection, SourceId, Timestamp,
-};
+use crossdock_model::{Answer, ChannelId, Duration, ListingId, Rejection, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::{Rank, Task};
@@ -99,14 +97,9 @@ impl BucketState {
     }
 
     /// What should be shown, and what is to be done about it.
-    pub(super) fn act(
-        &self,
-        channel: &ChannelId,
-        number: &NumberId,
-        now: Timestamp,
-    ) -> Option<Act> {
+    pub(super) fn act(&self, number: &NumberId, now: Timestamp) -> Option<Act> {
         let place = self.place(number)?;
-        let target = self.targets(channel, &number.0).remove(&number.1)?;
+        let target = self.targets(&number.0).remove(&number.1)?;
         let publishing = self.publishing.as_ref()?;
         Some(act(publishing, (&number.1, place), &target, now))
     }
@@ -117,15 +110,12 @@ impl BucketState {
         asked: &Asked<'_>,
         numbers: &[NumberId],
     ) -> Result<Decision<BucketEvent>, Rejection> {
-        let EntityId::Bucket(channel, _) = asked.id else {
-            return Err(Rejection::NotFound(asked.id.to_string()));
-        };
         check_count(numbers.len())?;
         let call_for = self.publishing.as_ref().map(|known| known.call_for);
         let until = asked.now + call_for.unwrap_or_default();
         let (mut events, mut calls) = (Vec::new(), Vec::new());
         for number in numbers {
-            let kind = match self.act(channel, number, asked.now) {
+            let kind = match self.act(number, asked.now) {
                 Some(Act::Read) => NumberCallKind::Read,
                 Some(Act::Set { units, change_from }) => {
                     let call = self.calls + 1 + events.len() as u64;

@@ -8,7 +8,7 @@ use crossdock_model::answer::Seen;
 use crossdock_model::v1::{
     BucketEvent, DriftClass, ExceptionOpened, PublishedStock, ShownLevel, Writes,
 };
-use crossdock_model::{ChannelId, Duration, ListingId, SourceId, Timestamp};
+use crossdock_model::{Duration, ListingId, SourceId, Timestamp};
 
 use super::calls::subject;
 use super::state::{BucketState, Heard, NumberId, Place};
@@ -63,7 +63,6 @@ impl BucketState {
     /// (`is_asked`: as an answer), orders may tell the cause in a moment: one that was cancelled there and put back.
     pub(super) fn see(
         &self,
-        channel: &ChannelId,
         listing: &ListingId,
         (level, is_asked): (&ShownLevel, bool),
         now: Timestamp,
@@ -72,7 +71,7 @@ impl BucketState {
         let (Some(units), Some(place)) = (level.units, self.place(&number)) else {
             return (Seen::AsKnown, Vec::new());
         };
-        let target = self.targets(channel, listing).remove(&level.place);
+        let target = self.targets(listing).remove(&level.place);
         let sold = target.as_ref().and_then(|target| target.unstated());
         let statement = Statement {
             units,
@@ -96,12 +95,7 @@ impl BucketState {
 
     /// Units by which a number falls with a statement, where writes replace it: of more than may have been sold unseen it is asked
     /// whether orders explain them. Not of what others set, nor where the sales since what was known are not all named.
-    pub(super) fn falls(
-        &self,
-        channel: &ChannelId,
-        number: &NumberId,
-        statement: Statement,
-    ) -> u32 {
+    pub(super) fn falls(&self, number: &NumberId, statement: Statement) -> u32 {
         let publishing = self.publishing.as_deref();
         let is_ours = publishing.is_some_and(|publishing| {
             publishing.writes == Writes::Absolute && publishing.sends_to(&number.1)
@@ -109,7 +103,7 @@ impl BucketState {
         let Some(place) = self.place(number).filter(|_| is_ours) else {
             return 0;
         };
-        let target = self.targets(channel, &number.0).remove(&number.1);
+        let target = self.targets(&number.0).remove(&number.1);
         let known_at = place.slot.shown().map(|shown| shown.at);
         let (Some(target), Some(known_at)) = (target, known_at) else {
             return 0;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crossdock_model::answer::Seen;
 use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel};
-use crossdock_model::{Answer, EntityId, ListingId, Rejection, Timestamp};
+use crossdock_model::{Answer, ListingId, Rejection, Timestamp};
 
 use super::state::{BucketState, Place};
 use super::{COMPONENTS_MAX, LISTINGS_MAX, PLACES_MAX, UNITS_MAX};
@@ -65,8 +65,7 @@ impl BucketState {
         level: &ShownLevel,
         asked_at: Option<Timestamp>,
     ) -> Decided {
-        let (Some(known), EntityId::Bucket(channel, _)) = (self.listings.get(listing), asked.id)
-        else {
+        let Some(known) = self.listings.get(listing) else {
             return Ok(Decision::unchanged(Answer::Done));
         };
         let place = known.places.get(&level.place);
@@ -77,7 +76,7 @@ impl BucketState {
             });
         }
         let stated = (level, asked_at.is_some());
-        let (seen, drifted) = self.see(channel, listing, stated, asked.now);
+        let (seen, drifted) = self.see(listing, stated, asked.now);
         let publishing = self.publishing.as_deref();
         let is_published = publishing.is_some_and(|known| known.sends_to(&level.place));
         let rests = |place: &Place| place.rests_at(level, is_published, asked.now);

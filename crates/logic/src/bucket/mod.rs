@@ -85,7 +85,7 @@ impl Decider for BucketState {
                 Ok(Decision::unchanged(self.look_shown(listing)))
             }
             BucketCommand::Publish(publishing) => self.publish(publishing),
-            BucketCommand::LookNumbers => Ok(Decision::unchanged(self.look_numbers(asked))),
+            BucketCommand::LookNumbers => Ok(Decision::unchanged(self.look_numbers())),
             BucketCommand::SetListingMode { listing, mode } => self.set_mode(listing, *mode),
             BucketCommand::Stock(said) => Ok(self.hear(asked, said)),
             BucketCommand::Prove { up_to } => Ok(self.prove(*up_to)),

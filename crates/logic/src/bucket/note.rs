@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_model::{ChannelId, ListingId, SourceId, Timestamp};
+use crossdock_model::{ListingId, SourceId, Timestamp};
 
 use super::calls::{subject, task};
 use super::numbers::Target;
@@ -11,20 +11,15 @@ use super::{LISTING_DRIFT, LISTING_WRONG};
 
 impl BucketState {
     /// Notes which numbers of these listings are wrong.
-    pub(super) fn note(
-        &mut self,
-        channel: &ChannelId,
-        listings: BTreeSet<ListingId>,
-        at: Timestamp,
-    ) {
+    pub(super) fn note(&mut self, listings: BTreeSet<ListingId>, at: Timestamp) {
         for listing in listings {
-            let left = self.note_listing(channel, &listing, at);
+            let left = self.note_listing(&listing, at);
             for number in &left {
                 self.end_leaving(number);
             }
             if !left.is_empty() {
                 // What they showed is shown elsewhere now.
-                self.note_listing(channel, &listing, at);
+                self.note_listing(&listing, at);
             }
         }
         self.forget_closed();
@@ -32,13 +27,8 @@ impl BucketState {
 
     /// Notes which numbers of a listing are wrong. Returns those of places that it can leave now, or that
     /// show nothing any more of what they gave away.
-    fn note_listing(
-        &mut self,
-        channel: &ChannelId,
-        listing: &ListingId,
-        at: Timestamp,
-    ) -> Vec<NumberId> {
-        let targets = self.targets(channel, listing);
+    fn note_listing(&mut self, listing: &ListingId, at: Timestamp) -> Vec<NumberId> {
+        let targets = self.targets(listing);
         self.note_gone(listing, &targets);
         let (Some(publishing), Some(known)) = (&self.publishing, self.listings.get_mut(listing))
         else {

@@ -4,16 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::answer::NumberView;
 use crossdock_model::v1::{
-    Buffer, ChannelMode, ListingMode, ListingTarget, Publishing, SellingRate, Sold, Tracking,
-    Writes,
+    Buffer, ChannelMode, ListingMode, ListingTarget, Publishing, Sold, Tracking, Writes,
 };
-use crossdock_model::{
-    Answer, ChannelId, Duration, EntityId, ListingId, SkuId, SourceId, Timestamp,
-};
+use crossdock_model::{Answer, Duration, ListingId, SkuId, SourceId, Timestamp};
 
 use super::leaving::{keep_given, leaving, shown_there};
-use super::state::{BucketState, Heard, Listing, Place};
-use crate::decider::Asked;
+use super::state::{BucketState, Heard, Listing, Pace, Place};
 use crate::oversell::{Demand, buffer_units};
 use crate::publish::{Announced, Slot, Want, units_at};
 
@@ -64,18 +60,13 @@ impl Target {
 
 impl BucketState {
     /// What each place should show of a listing. A place of which it cannot be told is left out.
-    pub(super) fn targets(
-        &self,
-        channel: &ChannelId,
-        listing: &ListingId,
-    ) -> BTreeMap<SourceId, Target> {
-        self.targets_in(channel, listing, Duration::default())
+    pub(super) fn targets(&self, listing: &ListingId) -> BTreeMap<SourceId, Target> {
+        self.targets_in(listing, Duration::default())
     }
 
     /// The same of numbers that are set so much later: room is left for what is sold until then.
     pub(super) fn targets_in(
         &self,
-        channel: &ChannelId,
         listing: &ListingId,
         later: Duration,
     ) -> BTreeMap<SourceId, Target> {
@@ -86,25 +77,22 @@ impl BucketState {
             return BTreeMap::new();
         }
         let made_of = self.made_of(&known.target);
-        let kept = kept_units(publishing, channel, &made_of).saturating_add(shown_there(known));
+        let kept = kept_units(publishing, &made_of).saturating_add(shown_there(known));
         let units = self.units(publishing, known, &made_of);
         let mut units = kept_back(publishing, units, kept);
         keep_given(publishing, known, &mut units);
         units.extend(restored(publishing, known, &units));
         units.extend(leaving(known).map(|place| (place.clone(), 0)));
-        let own = per_unit(&made_of, |heard| rate(channel, heard));
+        let own = per_unit(&made_of, |heard| heard.own.milli_per_h);
         let everywhere = per_unit(&made_of, |heard| {
-            let rates = heard.rates.iter().map(|rate| rate.milli_per_h);
-            rates.fold(0, u64::saturating_add)
+            let others = heard.others.milli_per_h;
+            heard.own.milli_per_h.saturating_add(others)
         });
         let unseen_in = |span: Duration| match publishing.writes {
             Writes::CompareAndSet => 0,
             Writes::Absolute => per_unit_units(&made_of, |heard| {
                 let span = Duration::from_ms(span.as_ms().saturating_add(later.as_ms()));
-                buffer_units(
-                    demand(rate_of(channel, heard), span),
-                    risk(publishing.unseen_risk_ppm),
-                )
+                buffer_units(demand(heard.own, span), risk(publishing.unseen_risk_ppm))
             }),
         };
         let unseen = unseen_in(publishing.unseen_for);
@@ -125,10 +113,7 @@ impl BucketState {
     }
 
     /// Every number, what is shown and what should be.
-    pub(super) fn look_numbers(&self, asked: &Asked<'_>) -> Answer {
-        let EntityId::Bucket(channel, _) = asked.id else {
-            return Answer::Numbers(Vec::new());
-        };
+    pub(super) fn look_numbers(&self) -> Answer {
         let publishing = self.publishing.as_deref();
         let is_published = |id: &SourceId| publishing.is_some_and(|known| known.sends_to(id));
         let is_sent_by_channel = |place: &Place| {
@@ -136,7 +121,7 @@ impl BucketState {
         };
         let mut views = Vec::new();
         for (listing, known) in &self.listings {
-            let targets = self.targets(channel, listing);
+            let targets = self.targets(listing);
             let places: BTreeSet<&SourceId> = known.places.keys().chain(targets.keys()).collect();
             for id in places {
                 let (place, target) = (known.places.get(id), targets.get(id));
@@ -371,11 +356,7 @@ pub(super) fn keep_back(units: &mut BTreeMap<SourceId, u32>, kept: u32) {
 }
 
 /// Units of the listing that are kept back.
-fn kept_units(
-    publishing: &Publishing,
-    channel: &ChannelId,
-    made_of: &[(SkuId, &Heard, u32)],
-) -> u32 {
+fn kept_units(publishing: &Publishing, made_of: &[(SkuId, &Heard, u32)]) -> u32 {
     match &publishing.buffer {
         Buffer::Fixed { units } => *units,
         Buffer::Measured {
@@ -385,29 +366,10 @@ fn kept_units(
             cap_units,
         } => {
             let lag = publishing.lag_beside(*lag);
-            let others = |heard: &Heard| {
-                let others = heard.rates.iter().filter(|rate| rate.channel != *channel);
-                let (milli, shape) = others.fold((0, 0), |(milli, shape): (u64, u64), rate| {
-                    (
-                        milli.saturating_add(rate.milli_per_h),
-                        shape.saturating_add(rate.shape_milli),
-                    )
-                });
-                buffer_units(demand((milli, shape), lag), risk(*risk_ppm))
-            };
+            let others = |heard: &Heard| buffer_units(demand(heard.others, lag), risk(*risk_ppm));
             per_unit_units(made_of, others).clamp(*floor_units, (*cap_units).max(*floor_units))
         }
     }
-}
-
-fn rate_of(channel: &ChannelId, heard: &Heard) -> (u64, u64) {
-    let own = |rate: &&SellingRate| rate.channel == *channel;
-    let own = heard.rates.iter().find(own);
-    own.map_or((0, 0), |rate| (rate.milli_per_h, rate.shape_milli))
-}
-
-fn rate(channel: &ChannelId, heard: &Heard) -> u64 {
-    rate_of(channel, heard).0
 }
 
 /// The highest of what its SKUs say, per unit of the listing.
@@ -425,9 +387,9 @@ fn per_unit_units(made_of: &[(SkuId, &Heard, u32)], value: impl Fn(&Heard) -> u3
 
 /// What is asked for in that time at a rate that is known as well as its shape says.
 #[expect(clippy::cast_precision_loss, reason = "rates and spans are estimates")]
-fn demand((milli_per_h, shape_milli): (u64, u64), span: Duration) -> Demand {
-    let mean = milli_per_h as f64 / MILLI * span.as_ms() as f64 / HOUR_MS;
-    Demand::gamma_poisson(mean, shape_milli as f64 / MILLI)
+fn demand(pace: Pace, span: Duration) -> Demand {
+    let mean = pace.milli_per_h as f64 / MILLI * span.as_ms() as f64 / HOUR_MS;
+    Demand::gamma_poisson(mean, pace.shape_milli as f64 / MILLI)
 }
 
 fn risk(ppm: u32) -> f64 {

@@ -174,13 +174,33 @@ pub(super) struct Heard {
     pub sold: Vec<Sold>,
     pub sold_units: u64,
     pub sole: bool,
-    pub rates: Vec<SellingRate>,
+    /// How fast it sells on the bucket's channel.
+    pub own: Pace,
+    /// The same of all other channels that list it together.
+    pub others: Pace,
     /// It is put aside: there is none of it.
     pub aside: bool,
     /// The proof after which it was asked last.
     pub proof: Timestamp,
     /// The listings that are made of it, in order.
     pub listings: Vec<ListingId>,
+}
+
+/// How fast a SKU sells, as [`SellingRate`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pace {
+    pub milli_per_h: u64,
+    pub shape_milli: u64,
+}
+
+impl Pace {
+    /// Of all that sells it.
+    pub fn of<'a>(rates: impl Iterator<Item = &'a SellingRate>) -> Self {
+        rates.fold(Self::default(), |all, rate| Self {
+            milli_per_h: all.milli_per_h.saturating_add(rate.milli_per_h),
+            shape_milli: all.shape_milli.saturating_add(rate.shape_milli),
+        })
+    }
 }
 
 impl Heard {

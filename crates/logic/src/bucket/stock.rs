@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::command::{EffectNumber, Notice, SkuCommand};
-use crossdock_model::v1::{BucketEvent, PublishedStock, Publishing, SellingRate, Writes};
+use crossdock_model::v1::{BucketEvent, PublishedStock, Publishing, Writes};
 use crossdock_model::{
     Answer, ChannelId, Command, Duration, EntityId, Rejection, SkuId, Timestamp,
 };
 
-use super::state::{BucketState, Heard};
+use super::state::{BucketState, Heard, Pace};
 use super::{PLACES_MAX, SKU_UNHEARD};
 use crate::decider::{Asked, Decision};
 
@@ -174,19 +174,19 @@ pub(super) fn news(heard: &Heard, stock: &PublishedStock) -> u64 {
 }
 
 /// Takes over how fast a SKU sells. On a channel whose orders are not read it seems to sell less than it does.
-pub(super) fn take_rates(heard: &mut Heard, stock: &PublishedStock, behind: Option<&ChannelId>) {
-    let faster = |rate: &SellingRate| {
-        let known = heard
-            .rates
-            .iter()
-            .find(|known| known.channel == rate.channel);
-        let known = known.filter(|known| known.milli_per_h > rate.milli_per_h);
-        known
-            .filter(|known| Some(&known.channel) == behind)
-            .cloned()
+pub(super) fn take_rates(
+    heard: &mut Heard,
+    stock: &PublishedStock,
+    channel: &ChannelId,
+    is_behind: bool,
+) {
+    let of = |is_own: bool| {
+        let rates = stock.rates.iter();
+        Pace::of(rates.filter(move |rate| (rate.channel == *channel) == is_own))
     };
-    let rates = stock.rates.iter();
-    heard.rates = rates
-        .map(|rate| faster(rate).unwrap_or_else(|| rate.clone()))
-        .collect();
+    let own = of(true);
+    if !is_behind || own.milli_per_h >= heard.own.milli_per_h {
+        heard.own = own;
+    }
+    heard.others = of(false);
 }
