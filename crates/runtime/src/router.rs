@@ -21,7 +21,7 @@ use crate::ask::{By, Handle};
 use crate::shared::Shared;
 
 /// SKUs whose stock is kept on the board at most; others are asked when needed.
-const BOARD_SKUS_MAX: usize = 200_000;
+const BOARD_SKUS_MAX: usize = 50_000;
 /// Plans under way at most. What is asked for beyond that is dropped; its order asks again.
 const PLANS_MAX: usize = 65_536;
 /// Depth to which kits of kits are looked up.
@@ -30,7 +30,7 @@ const KIT_DEPTH_MAX: usize = 3;
 /// What has been announced.
 #[derive(Default)]
 pub(crate) struct Board {
-    stock: RwLock<HashMap<SkuId, Arc<StockView>>>,
+    stock: RwLock<Stocks>,
     locations: RwLock<Arc<BTreeMap<LocationId, LocationFacts>>>,
     rules: RwLock<Arc<CompiledRules>>,
     /// Stirs when a location is another one than before.
@@ -51,12 +51,7 @@ impl Board {
     /// Takes what a SKU announces; what is older than known is dropped.
     pub fn announce_stock(&self, view: StockView) {
         let mut stock = self.stock.write().unwrap_or_else(PoisonError::into_inner);
-        match stock.get(&view.sku) {
-            Some(known) if known.version > view.version => return,
-            None if stock.len() >= BOARD_SKUS_MAX => stock.clear(),
-            Some(_) | None => {}
-        }
-        stock.insert(view.sku.clone(), Arc::new(view));
+        stock.announce(view, BOARD_SKUS_MAX);
     }
 
     /// An entity is put aside: a SKU has nothing, at a version above any that it can still announce; a location gets
@@ -138,6 +133,37 @@ impl Board {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner),
         )
+    }
+}
+
+/// Stock of the SKUs that were announced last. What was not announced again while half as many others were as are kept is
+/// forgotten.
+#[derive(Default)]
+struct Stocks {
+    newer: HashMap<SkuId, Arc<StockView>>,
+    older: HashMap<SkuId, Arc<StockView>>,
+}
+
+impl Stocks {
+    fn get(&self, sku: &SkuId) -> Option<&Arc<StockView>> {
+        self.newer.get(sku).or_else(|| self.older.get(sku))
+    }
+
+    fn announce(&mut self, view: StockView, skus_max: usize) {
+        let is_older = |known: &Arc<StockView>| known.version > view.version;
+        if self.get(&view.sku).is_some_and(is_older) {
+            return;
+        }
+        if self.newer.len() >= skus_max / 2 && !self.newer.contains_key(&view.sku) {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.older.remove(&view.sku);
+        self.newer.insert(view.sku.clone(), Arc::new(view));
+    }
+
+    fn remove(&mut self, sku: &SkuId) {
+        self.newer.remove(sku);
+        self.older.remove(sku);
     }
 }
 
@@ -303,6 +329,28 @@ fn nothing(sku: &SkuId) -> StockView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_announced_last_is_kept() {
+        let sku = |number: u64| SkuId::new(format!("S-{number}")).unwrap();
+        let mut stocks = Stocks::default();
+        let known = |stocks: &Stocks| -> Vec<u64> {
+            let all = 0..9;
+            all.filter(|number| stocks.get(&sku(*number)).is_some())
+                .collect()
+        };
+        for number in [0, 1, 2, 0, 3] {
+            stocks.announce(nothing(&sku(number)), 4);
+        }
+        assert_eq!(known(&stocks), [0, 2, 3]);
+        for number in [4, 5] {
+            stocks.announce(nothing(&sku(number)), 4);
+        }
+        assert_eq!(known(&stocks), [3, 4, 5]);
+        stocks.remove(&sku(4));
+        stocks.remove(&sku(5));
+        assert_eq!(known(&stocks), [3]);
+    }
 
     #[test]
     fn what_is_put_aside_has_nothing_until_it_works_again() {
