@@ -2,10 +2,12 @@
 //!
 //! A core never waits for the disk. Each decision becomes a [`Step`] for the committer; what a step releases
 //! (answers, effects, notices) leaves only once the step is durable. The exceptions are effects marked
-//! tentative, which the receiver undoes by asking back, and steps computed from durable state alone.
+//! tentative, which the receiver undoes by asking back, what a bucket offers to have sent, which begins with a
+//! question to the bucket, and steps computed from durable state alone.
 
 use std::collections::BTreeMap;
 
+use crossdock_logic::bucket::Offers;
 use crossdock_logic::{Announcement, Entity, IllegalHistory, Outcome};
 use crossdock_model::codec::CodecError;
 use crossdock_model::{
@@ -136,6 +138,15 @@ impl<T> Release<T> {
     }
 }
 
+/// What leaves at once, whether or not it will be durable.
+#[derive(Debug, Default)]
+pub struct AtOnce {
+    /// Tentative effects.
+    pub effects: Vec<Outgoing>,
+    /// What a bucket would have its channel asked or told, if that may have changed.
+    pub offers: Option<Offers>,
+}
+
 /// What a step writes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepKind {
@@ -213,8 +224,7 @@ impl<T> Core<T> {
         &self.entity
     }
 
-    /// Handles a batch of messages at `now`. Returns the steps for the committer and the effects that may
-    /// leave at once.
+    /// Handles a batch of messages at `now`. Returns the steps for the committer and what may leave at once.
     ///
     /// # Errors
     /// [`IllegalHistory`] when a decision cannot be applied: a broken invariant. The core must be dropped and
@@ -224,7 +234,7 @@ impl<T> Core<T> {
         messages: impl IntoIterator<Item = Message<T>>,
         now: Timestamp,
         steps: &mut Vec<Step<T>>,
-        at_once: &mut Vec<Outgoing>,
+        at_once: &mut AtOnce,
     ) -> Result<(), IllegalHistory> {
         let mut changed = false;
         for message in messages {
@@ -233,6 +243,7 @@ impl<T> Core<T> {
         self.resend(now, steps, at_once);
         if changed || self.announced == 0 {
             self.announce(now, steps);
+            at_once.offers = self.entity.offers();
         }
         Ok(())
     }
@@ -242,7 +253,7 @@ impl<T> Core<T> {
         message: Message<T>,
         now: Timestamp,
         steps: &mut Vec<Step<T>>,
-        at_once: &mut Vec<Outgoing>,
+        at_once: &mut AtOnce,
     ) -> Result<bool, IllegalHistory> {
         let Message {
             command,
@@ -324,12 +335,7 @@ impl<T> Core<T> {
     }
 
     /// Effects begun by the record just applied: tentative ones leave at once, the others with the step.
-    fn begin_effects(
-        &mut self,
-        now: Timestamp,
-        release: &mut Release<T>,
-        at_once: &mut Vec<Outgoing>,
-    ) {
+    fn begin_effects(&mut self, now: Timestamp, release: &mut Release<T>, at_once: &mut AtOnce) {
         let pending = self.entity.pending();
         self.sent.retain(|number, _| pending.get(*number).is_some());
         let after = std::mem::replace(&mut self.begun, pending.last());
@@ -338,7 +344,7 @@ impl<T> Core<T> {
             self.sent.insert(number, Sent { tries: 1, again_at });
             let outgoing = self.outgoing(number, effect, release.class);
             match effect.is_tentative() {
-                true => at_once.push(outgoing),
+                true => at_once.effects.push(outgoing),
                 false => release.effects.push(outgoing),
             }
         }
@@ -358,7 +364,7 @@ impl<T> Core<T> {
     }
 
     /// Sends again what has been outstanding for too long; after a recovery that is everything.
-    fn resend(&mut self, now: Timestamp, steps: &mut Vec<Step<T>>, at_once: &mut Vec<Outgoing>) {
+    fn resend(&mut self, now: Timestamp, steps: &mut Vec<Step<T>>, at_once: &mut AtOnce) {
         let mut release = self.own_release();
         for (number, effect) in self.entity.pending().iter() {
             let sent = self.sent.entry(number).or_insert(Sent {
@@ -376,7 +382,7 @@ impl<T> Core<T> {
             };
             let outgoing = self.outgoing(number, effect, release.class);
             match effect.is_tentative() {
-                true => at_once.push(outgoing),
+                true => at_once.effects.push(outgoing),
                 false => release.effects.push(outgoing),
             }
         }

@@ -38,7 +38,9 @@ pub use announcer::{Announcement, Announcer};
 pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome, Snapshot};
 pub use budget::Budget;
 pub use committer::Committer;
-pub use core::{Asker, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind};
+pub use core::{
+    Asker, AtOnce, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind,
+};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
 pub use desk::{Desk, DeskLimits, Ended, Funds, Number, Pick};
 pub use dispatch::{

@@ -2,17 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test target")]
 
 use crossdock_engine::{
-    Asker, Batch, Committer, Completed, Core, Destination, Limits, Message, ReplyTo, ShardOutcome,
-    Step, StepKind, answer, recover, route,
+    Asker, AtOnce, Batch, Committer, Completed, Core, Destination, Limits, Message, ReplyTo,
+    ShardOutcome, Step, StepKind, answer, recover, route,
 };
 use crossdock_logic::Entity;
 use crossdock_model::command::{BucketCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Fallback, LineFacts, ListingTarget, OrderFacts, Origin, Part, Payment, Plan, Sale, Tracking,
+    ChannelPlace, Fallback, LineFacts, ListingTarget, OrderFacts, Origin, Part, Payment, Plan,
+    Publishing, Sale, Tracking, Writes,
 };
 use crossdock_model::{
-    Answer, Class, Command, CommandKey, CredentialId, EntityId, LineId, ListingId, Meta, ShardId,
-    SkuId, Timestamp,
+    Answer, ChannelId, Class, Command, CommandKey, CredentialId, EntityId, LineId, ListingId, Meta,
+    ShardId, SkuId, SourceId, Timestamp,
 };
 
 type Engine = Committer<u32, (), u32>;
@@ -67,7 +68,7 @@ fn engine() -> Engine {
 }
 
 fn steps(core: &mut Core<u32>, messages: Vec<Message<u32>>) -> Vec<Step<u32>> {
-    let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+    let (mut steps, mut at_once) = (Vec::new(), AtOnce::default());
     core.handle(messages, Timestamp::from_ms(1), &mut steps, &mut at_once)
         .unwrap();
     steps
@@ -331,7 +332,7 @@ fn an_answer_to_a_lost_life_is_no_answer_to_the_next() {
     let order: EntityId = "order:shop:1".parse().unwrap();
     let begin = |life, units| {
         let mut core = Core::new(Entity::new(order.clone()), 0, life, Limits::default());
-        let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        let (mut steps, mut at_once) = (Vec::new(), AtOnce::default());
         core.handle(
             [sold(units)],
             Timestamp::from_ms(1),
@@ -339,8 +340,8 @@ fn an_answer_to_a_lost_life_is_no_answer_to_the_next() {
             &mut at_once,
         )
         .unwrap();
-        assert_eq!(at_once.len(), 1, "the plan is asked for at once");
-        (core, at_once.remove(0).from)
+        assert_eq!(at_once.effects.len(), 1, "the plan is asked for at once");
+        (core, at_once.effects.remove(0).from)
     };
     let (_lost, earlier) = begin(1, 1);
     let (mut core, asker) = begin(2, 2);
@@ -403,13 +404,13 @@ fn work_keeps_the_class_that_it_came_in() {
     for class in [Class::ChannelOrder, Class::AskFirst, Class::Import] {
         let mut core = Core::new(Entity::new(order.clone()), 0, 1, Limits::default());
         let message = Message { class, ..sold(1) };
-        let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        let (mut steps, mut at_once) = (Vec::new(), AtOnce::default());
         let now = Timestamp::from_ms(1);
         core.handle([message], now, &mut steps, &mut at_once)
             .unwrap();
         let classes = steps.iter().map(|step| step.release.class);
         assert!(classes.eq([class]), "{steps:?}");
-        let asked = at_once.remove(0);
+        let asked = at_once.effects.remove(0);
         assert_eq!(asked.class, class);
         let Destination::Router(planning) = route::<u32>(asked, meta(None)) else {
             panic!("an order asks for a plan first");
@@ -454,4 +455,35 @@ fn an_announcement_joins_a_step_in_the_class_of_that() {
         told(&steps(&mut again, Vec::new())),
         [(Class::ChannelOrder, true)]
     );
+}
+
+/// What a bucket would have sent is offered before that is durable, so that what begins of it joins the same flush.
+#[test]
+fn offers_leave_at_once() {
+    let mut core = live(1);
+    let place = ChannelPlace {
+        place: SourceId::new("shop/1").unwrap(),
+        locations: Vec::new(),
+    };
+    let publishing = Publishing {
+        version: 1,
+        ..Publishing::plain(Writes::Absolute, vec![place])
+    };
+    let publish = Message {
+        command: Command::Bucket(BucketCommand::Publish(Box::new(publishing))),
+        ..map(1, "40001")
+    };
+    let mut offered = |message| {
+        let (mut steps, mut at_once) = (Vec::new(), AtOnce::default());
+        core.handle([message], Timestamp::from_ms(1), &mut steps, &mut at_once)
+            .unwrap();
+        let waits = steps.iter().all(|step| !step.release.answers.is_empty());
+        assert!(waits, "the answer leaves with the step: {steps:?}");
+        at_once.offers.map(|offers| (offers.channel, offers.bucket))
+    };
+    let of = Some((ChannelId::new("shop").unwrap(), 1));
+    assert_eq!(offered(map(1, "40001")), None, "nothing is published");
+    assert_eq!(offered(publish), of);
+    assert_eq!(offered(map(1, "40002")), of);
+    assert_eq!(offered(read(1)), None, "nothing has changed");
 }

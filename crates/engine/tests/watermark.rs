@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crossdock_engine::{
-    Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, StepKind, recover,
+    AtOnce, Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, StepKind,
+    recover,
 };
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::ListingTarget;
@@ -82,7 +83,7 @@ impl World {
         let at = Timestamp::from_ms(1);
         living
             .core
-            .handle([asked], at, &mut steps, &mut Vec::new())
+            .handle([asked], at, &mut steps, &mut AtOnce::default())
             .unwrap();
         for step in steps {
             if let StepKind::Record(body) = &step.kind {

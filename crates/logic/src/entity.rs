@@ -107,8 +107,6 @@ pub enum Announcement {
     Stock(Box<Spoken>),
     /// A location's facts changed.
     Location(Box<LocationFacts>),
-    /// What a channel should be asked or told changed.
-    Offers(Box<bucket::Offers>),
 }
 
 /// What a SKU says of its stock.
@@ -311,10 +309,17 @@ impl Entity {
                 .facts()
                 .cloned()
                 .map(|facts| Announcement::Location(Box::new(facts))),
-            (State::Bucket(state), EntityId::Bucket(channel, number)) if state.is_publishable() => {
-                let offers = state.offers(channel, *number);
-                Some(Announcement::Offers(Box::new(offers)))
-            }
+            _ => None,
+        }
+    }
+
+    /// What it would have its channel asked or told. A hint: what is begun of it is decided then.
+    #[must_use]
+    pub fn offers(&self) -> Option<bucket::Offers> {
+        match (&self.state, &self.id) {
+            (State::Bucket(state), EntityId::Bucket(channel, number)) => state
+                .is_publishable()
+                .then(|| state.offers(channel, *number)),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossdock_engine::{Core, Message, Poison, ReplyTo, answer_to_poison, wake_again_at};
+use crossdock_engine::{AtOnce, Core, Message, Poison, ReplyTo, answer_to_poison, wake_again_at};
 use crossdock_model::{Command, Rejection};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use xxhash_rust::xxh3::xxh3_64;
@@ -114,7 +114,7 @@ impl Living {
         }
         self.shared.maybe_crash(&self.mailbox.entity, &messages);
         let now = self.shared.clock.now();
-        let (mut steps, mut at_once) = (Vec::new(), Vec::new());
+        let (mut steps, mut at_once) = (Vec::new(), AtOnce::default());
         let before = self.core.entity().version();
         self.core.forget_gone(Caller::is_closed);
         let handled = self.core.handle(messages, now, &mut steps, &mut at_once);
@@ -123,8 +123,11 @@ impl Living {
         self.shared.timers.set(&self.mailbox.entity, wake_at);
         self.shared.commit(steps);
         handled.map_err(|e| ActorProcessingErr::from(e.to_string()))?;
-        for outgoing in at_once {
+        for outgoing in at_once.effects {
             self.shared.dispatch_effect(outgoing);
+        }
+        if let Some(offers) = at_once.offers {
+            self.shared.outbound.offered(offers);
         }
         let (spent, heat) = (started.elapsed(), &self.mailbox.heat);
         heat.handled(spent, &waits);

@@ -489,6 +489,5 @@ fn announce(shared: &Arc<Shared>, announcement: Announcement) {
             }
         }
         Announcement::Location(facts) => shared.board.announce_location(*facts),
-        Announcement::Offers(offers) => shared.outbound.offered(*offers),
     }
 }

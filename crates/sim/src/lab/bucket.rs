@@ -2,7 +2,7 @@
 
 use crossdock_logic::bucket::Offers;
 use crossdock_logic::entity::DEDUP_WINDOW;
-use crossdock_logic::{Announcement, Entity, Outcome};
+use crossdock_logic::{Entity, Outcome};
 use crossdock_model::answer::NumberCallKind;
 use crossdock_model::command::{BucketCommand, CallEnd, Effect};
 use crossdock_model::v1::{
@@ -136,11 +136,8 @@ impl Bucket {
     }
 
     /// What it offers to its channel's desk.
-    pub fn offers(&self, now: Timestamp) -> Option<Offers> {
-        match self.entity.announcement(now) {
-            Some(Announcement::Offers(offers)) => Some(*offers),
-            _ => None,
-        }
+    pub fn offers(&self) -> Option<Offers> {
+        self.entity.offers()
     }
 
     /// Units that the channel should show.

@@ -26,7 +26,6 @@ use crossdock_model::{
 };
 
 use super::single;
-use crate::Announcement;
 use crate::bucket::{OFFERS_MAX, Offer, Urgency};
 use crate::testing::Scene;
 
@@ -176,21 +175,14 @@ impl Shop {
     }
 
     fn offers(&self) -> Vec<Offer> {
-        match self.0.entity.announcement(self.0.now) {
-            Some(Announcement::Offers(offers)) => {
-                assert_eq!(offers.channel, ChannelId::new("shop").unwrap());
-                offers.offers
-            }
-            other => panic!("{other:?}"),
-        }
+        let offers = self.0.entity.offers().unwrap();
+        assert_eq!(offers.channel, ChannelId::new("shop").unwrap());
+        offers.offers
     }
 
     /// Up to when orders must be read before a number can go on.
     fn unproven(&self) -> Option<Timestamp> {
-        match self.0.entity.announcement(self.0.now) {
-            Some(Announcement::Offers(offers)) => offers.unproven,
-            other => panic!("{other:?}"),
-        }
+        self.0.entity.offers().unwrap().unproven
     }
 
     /// What is urgent about listing 1, and with how many units times a thousandth.

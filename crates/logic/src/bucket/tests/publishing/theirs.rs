@@ -14,10 +14,7 @@ impl Shop {
     }
 
     fn counted_as_theirs(&self) -> usize {
-        match self.0.entity.announcement(self.0.now) {
-            Some(Announcement::Offers(offers)) => offers.sent_by_channel,
-            other => panic!("{other:?}"),
-        }
+        self.0.entity.offers().unwrap().sent_by_channel
     }
 }
 
