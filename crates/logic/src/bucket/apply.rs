@@ -296,7 +296,7 @@ impl BucketState {
                 tracking: stock.tracking.clone(),
                 ats,
             });
-            heard.sold.clone_from(&stock.sold);
+            heard.sold = stock.sold.as_slice().into();
             heard.sold_units = stock.sold_units;
             heard.sole = stock.sole;
             stock::take_rates(heard, stock, channel, is_behind);

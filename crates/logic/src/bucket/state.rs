@@ -171,7 +171,7 @@ impl Place {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Heard {
     pub stock: Option<Announced>,
-    pub sold: Vec<Sold>,
+    pub sold: Box<[Sold]>,
     pub sold_units: u64,
     pub sole: bool,
     /// How fast it sells on the bucket's channel.

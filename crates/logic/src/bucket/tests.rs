@@ -168,3 +168,11 @@ fn layout_is_golden() {
     }
     crate::golden::check(&bucket.entity);
 }
+
+/// A channel has hundreds of thousands of both: what is added here is worth a look at what it costs.
+#[test]
+fn a_number_and_what_is_heard_of_a_sku_take_little_room() {
+    let place = size_of::<(SourceId, super::state::Place)>();
+    let heard = size_of::<super::state::Heard>();
+    assert!(place <= 128 && heard <= 160, "{place} and {heard} bytes");
+}
