@@ -95,9 +95,7 @@ impl BucketState {
                 outcome,
             } => self.apply_ended(&(listing.clone(), place.clone()), outcome, at),
             BucketEvent::DoubtEnded { listing, place } => {
-                if let Some(place) = self.place_mut(listing, place) {
-                    place.slot.end_doubt(at);
-                }
+                self.apply_doubt_ended(&(listing.clone(), place.clone()), at);
             }
             BucketEvent::BegunInBulk(begun) => self.apply_begun_in_bulk(begun, at),
             BucketEvent::EndedInBulk(ended) => self.apply_ended_in_bulk(ended, at),
@@ -246,6 +244,7 @@ impl BucketState {
             if uncounted == Uncounted::SentByChannel {
                 // It is no number of ours, as long as that is so.
                 place.slot.begin_anew();
+                place.slot.leave_ended(asked_at.unwrap_or_default());
             }
             return;
         };
@@ -321,6 +320,17 @@ impl BucketState {
                 if let Some(proof) = proof {
                     place.slot.give_up_explaining(proof);
                 }
+            }
+        }
+    }
+
+    fn apply_doubt_ended(&mut self, number: &NumberId, at: Timestamp) {
+        let publishing = self.publishing.as_deref().zip(self.place(number));
+        let is_theirs = publishing.is_some_and(|(known, place)| place.is_sent_by_channel(known));
+        if let Some(place) = self.place_mut(&number.0, &number.1) {
+            place.slot.end_doubt(at);
+            if is_theirs {
+                place.slot.leave_ended(at);
             }
         }
     }

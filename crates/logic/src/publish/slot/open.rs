@@ -3,7 +3,7 @@
 use crossdock_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Statement;
+use super::{Slot, Statement};
 use crate::seldom::AtFirst;
 
 /// A call that was begun and has not ended.
@@ -73,4 +73,15 @@ impl AtFirst for Open {
         handed: None,
         verify_at: None,
     };
+}
+
+impl Slot {
+    /// Nobody sets the number any more: calls that were lost and have ended by then leave nothing to be done.
+    pub fn leave_ended(&mut self, by: Timestamp) {
+        let doubt = self.open.doubt;
+        self.open.doubt = doubt.filter(|doubt| !doubt.is_due && doubt.until > by);
+        if self.open.doubt.is_none() {
+            self.open.verify_at = None;
+        }
+    }
 }

@@ -13,6 +13,10 @@ impl Shop {
         shop
     }
 
+    fn wakes(&mut self) {
+        assert_eq!(self.0.ask(Command::Wake), Ok(Answer::Done));
+    }
+
     fn counted_as_theirs(&self) -> usize {
         self.0.entity.offers().unwrap().sent_by_channel
     }
@@ -66,6 +70,36 @@ fn what_the_seller_sends_from_now_on_has_its_number() {
     shop.does_not_count_it();
     shop.say("A", 4, 1, &[]);
     assert_eq!((shop.offers(), shop.counted_as_theirs()), (vec![], 1));
+}
+
+/// A person was told that its number is wrong, and a write of it is lost: that ends with the write, whether the channel is asked
+/// before that has ended, after, or once it is known to have.
+#[test]
+fn what_was_wrong_of_what_the_channel_sends_itself_needs_nobody() {
+    for (pause, is_noted) in [(0, false), (1, false), (1, true)] {
+        let mut shop = Shop::market();
+        shop.reads(30);
+        shop.0.pass(Duration::from_minutes(10));
+        shop.wakes();
+        assert!(format!("{:?}", shop.0.events).contains("listing_wrong"));
+        assert_eq!(shop.begin(), set(1, 10, None));
+        shop.end(1, CallOutcome::Unknown);
+        shop.0.pass(Duration::from_minutes(pause));
+        if is_noted {
+            shop.wakes();
+        }
+        shop.does_not_count_it();
+        let mut events = Vec::new();
+        while let Some(due) = shop.0.deadline().filter(|_| events.len() < 9) {
+            shop.0.now = shop.0.now.max(due);
+            shop.wakes();
+            events.extend(shop.0.events.iter().map(|event| format!("{event:?}")));
+        }
+        let last = events.last().map_or("", String::as_str);
+        let is_closed = last.contains("ExceptionClosed") && last.contains("sends it itself");
+        assert!(is_closed, "{pause} {is_noted}: {events:?}");
+        assert_eq!((shop.offers(), shop.counted_as_theirs()), (vec![], 1));
+    }
 }
 
 /// What a line of an order names, and nothing else, is no listing of the channel.
