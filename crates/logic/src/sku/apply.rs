@@ -23,8 +23,9 @@ fn require(holds: bool, what: &str) -> Applied {
 
 impl SkuState {
     pub(super) fn take_in(&mut self, id: &EntityId, event: &SkuEvent, at: Timestamp) -> Applied {
+        let had = self.had(event);
         self.apply_event(id, event, at)?;
-        self.note_listeners(event, at);
+        self.note_listeners(event, had, at);
         Ok(())
     }
 

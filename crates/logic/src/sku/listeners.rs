@@ -1,23 +1,22 @@
 //! Who lists this SKU, and what it says for each channel: what can be sold, its last sales there, and how fast it
 //! sells, also on channels that list nothing here (a till, the API).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use crossdock_model::answer::StockView;
-use crossdock_model::v1::{PublishedStock, SellingRate, SkuEvent, Sold};
+use crossdock_model::v1::{AttemptId, PublishedStock, SellingRate, SkuEvent};
 use crossdock_model::{Answer, ChannelId, EntityId, OrderId, Rejection, Timestamp};
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
+use super::sales::{Sale, Sales};
 use super::state::{SkuState, attempts_of};
 use crate::decider::Decision;
 use crate::oversell::Velocity;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
 
-/// Sales of a channel that are named; older ones are only counted.
-pub const SALES_MAX: usize = 32;
 /// Buckets that list one SKU at most.
 pub const LISTENERS_MAX: usize = 4_096;
 /// Channels that sell it and do not list it, told apart. Further ones are counted with one of these: what matters of them is how
@@ -34,32 +33,17 @@ pub(super) struct Listeners(LiteMap<ChannelId, Box<Listener>>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Listener {
     buckets: BTreeSet<u16>,
-    sales: VecDeque<Sale>,
-    sold_units: u64,
+    sales: Sales,
     velocity: Velocity,
     /// Units sold since then are not in the velocity yet. `None`: nothing was in stock.
     in_stock_since: Option<Timestamp>,
 }
 
-/// What an order has bought.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Sale {
-    order: OrderId,
-    sold: Sold,
-    /// Of that, units that were sent, and of which no reservation tells any more.
-    sent: u32,
-}
-
 impl Listener {
-    fn sale(&mut self, order: &OrderId) -> Option<&mut Sale> {
-        self.sales.iter_mut().find(|sale| sale.order == *order)
-    }
-
     fn new(in_stock_since: Option<Timestamp>) -> Self {
         Self {
             buckets: BTreeSet::new(),
-            sales: VecDeque::new(),
-            sold_units: 0,
+            sales: Sales::default(),
             velocity: Velocity::prior(PRIOR_PER_H, PRIOR_MS),
             in_stock_since,
         }
@@ -124,66 +108,27 @@ impl Listeners {
         known.find(|known| known.buckets.is_empty())
     }
 
-    /// An order has so many units, or waits for them, beside those that were sent, and had so many `before` that. It is one
-    /// sale however often it is placed anew; what it takes beyond what it ever had is sold besides.
-    pub fn sold(
+    /// An order has so many units, or waits for them, beside those that were sent, and had so many `before` that. Returns a
+    /// sale that is named no more.
+    fn sold(
         &mut self,
         order: &OrderId,
-        (units, before): (u32, u32),
+        units: (u32, u32),
         at: Timestamp,
         now: Timestamp,
-    ) {
-        let Some(known) = self.seller(&order.channel, now) else {
-            return;
-        };
-        let more = match known.sale(order) {
-            Some(sale) => {
-                let all = units.saturating_add(sale.sent);
-                let more = all.saturating_sub(sale.sold.units);
-                if more == 0 {
-                    return;
-                }
-                sale.sold.units = all;
-                more
-            }
-            None => {
-                // Some orders say that they were placed in the future.
-                let at = at.min(now);
-                known.sales.push_back(Sale {
-                    order: order.clone(),
-                    sold: Sold { at, units },
-                    sent: 0,
-                });
-                // What it had before was counted then: so long ago that it was not named any more.
-                units.saturating_sub(before)
-            }
-        };
-        known.count(more, known.in_stock_since.is_some(), now);
-        known.sold_units += u64::from(more);
-        if known.sales.len() > SALES_MAX {
-            known.sales.pop_front();
+    ) -> Option<Sale> {
+        let known = self.seller(&order.channel, now)?;
+        // Some orders say that they were placed in the future.
+        let (more, unnamed) = known.sales.sold(order, units, at.min(now));
+        if more > 0 {
+            known.count(more, known.in_stock_since.is_some(), now);
         }
+        unnamed
     }
 
-    /// An order has given an attempt back and holds so many units by others: what it took anew before that is sold once.
-    fn placed_anew(&mut self, order: &OrderId, units: u32) {
-        let Some(known) = self.0.get_mut(&order.channel).filter(|_| units > 0) else {
-            return;
-        };
-        if let Some(sale) = known.sale(order) {
-            let all = units.saturating_add(sale.sent);
-            let twice = sale.sold.units.saturating_sub(all);
-            sale.sold.units -= twice;
-            known.sold_units = known.sold_units.saturating_sub(twice.into());
-        }
-    }
-
-    /// So many units of an order were sent, and its reservation of them is over.
-    pub fn sent(&mut self, order: &OrderId, units: u32) {
-        let known = self.0.get_mut(&order.channel);
-        if let Some(sale) = known.and_then(|known| known.sale(order)) {
-            sale.sent = sale.sent.saturating_add(units);
-        }
+    /// The sales of a channel, if it is known.
+    pub fn sales(&mut self, channel: &ChannelId) -> Option<&mut Sales> {
+        self.0.get_mut(channel).map(|known| &mut known.sales)
     }
 
     /// It came into stock, or went out of it.
@@ -254,8 +199,8 @@ impl SkuState {
             ats: counted
                 .map(|here| (here.location.clone(), here.ats))
                 .collect(),
-            sold: known.sales.iter().map(|sale| sale.sold).collect(),
-            sold_units: known.sold_units,
+            sold: known.sales.named().collect(),
+            sold_units: known.sales.units(),
             sole: known.buckets.len() == 1,
             rates: rates
                 .map(|(channel, known)| known.rate(channel, now))
@@ -286,8 +231,47 @@ impl SkuState {
         self.places.values().any(|place| place.sums.free() > 0)
     }
 
-    /// Notes what an event means for those who list it.
-    pub(super) fn note_listeners(&mut self, event: &SkuEvent, now: Timestamp) {
+    /// What an order has before an event by which it gives units back.
+    pub(super) fn had(&self, event: &SkuEvent) -> Option<Had> {
+        if self.listeners.is_empty() {
+            return None;
+        }
+        let (order, attempt) = match event {
+            SkuEvent::Released { id } | SkuEvent::Settled { id, .. } => (&id.order, Some(id)),
+            SkuEvent::WaitEnded { order } => (order, None),
+            _ => return None,
+        };
+        let reservation = attempt.and_then(|id| self.reservations.get(id));
+        let parts = reservation.iter().flat_map(|known| &known.parts);
+        let shipped = parts.map(|part| match event {
+            SkuEvent::Settled {
+                location,
+                shipped_units,
+                ..
+            } if part.location == *location => *shipped_units,
+            _ => part.shipped,
+        });
+        let (has, waits) = self.claimed(order);
+        Some(Had {
+            order: order.clone(),
+            units: match event {
+                // What it has taken it waited for until now.
+                SkuEvent::WaitEnded { .. } => has.max(waits),
+                _ => has.saturating_add(waits),
+            },
+            shipped: shipped.sum(),
+            attempt: attempt.cloned(),
+        })
+    }
+
+    /// Units that an order has here or waits for.
+    fn units_of(&self, order: &OrderId) -> u32 {
+        let (has, waits) = self.claimed(order);
+        has.saturating_add(waits)
+    }
+
+    /// Notes what an event means for those who list it, and for an order that `had` units before.
+    pub(super) fn note_listeners(&mut self, event: &SkuEvent, had: Option<Had>, now: Timestamp) {
         if self.listeners.is_empty() {
             return;
         }
@@ -312,19 +296,57 @@ impl SkuState {
                 Some((order, (has.saturating_add(waits), has), *promised_at))
             }
             SkuEvent::Released { id } => {
-                let (has, waits) = self.claimed(&id.order);
-                let units = has.saturating_add(waits);
-                self.listeners.placed_anew(&id.order, units);
+                let units = self.units_of(&id.order);
+                if let Some(sales) = self.listeners.sales(&id.order.channel) {
+                    sales.placed_anew(&id.order, units);
+                }
                 None
             }
             _ => None,
         };
         if let Some((order, units, promised_at)) = claim {
-            self.listeners.sold(order, units, promised_at, now);
+            let unnamed = self.listeners.sold(order, units, promised_at, now);
+            self.note_unnamed(unnamed);
+        }
+        if let Some(had) = had {
+            self.note_given_back(&had);
         }
         let is_in_stock = self.is_in_stock();
         self.listeners.stocked(is_in_stock, now);
     }
+
+    /// Of a sale that is named no more it is told by what its order has, unless that has given units back.
+    fn note_unnamed(&mut self, unnamed: Option<Sale>) {
+        let Some(sale) = unnamed else { return };
+        let has = self.units_of(&sale.order).saturating_add(sale.sent);
+        if let Some(sales) = self.listeners.sales(&sale.order.channel)
+            && has < sale.sold.units
+        {
+            sales.remember(sale);
+        }
+    }
+
+    fn note_given_back(&mut self, had: &Had) {
+        let attempt = had.attempt.as_ref();
+        let is_over = attempt.is_some_and(|id| !self.reservations.contains_key(id));
+        let sent = if is_over { had.shipped } else { 0 };
+        let has = self.units_of(&had.order).saturating_add(sent);
+        if let Some(sales) = self.listeners.sales(&had.order.channel)
+            && has < had.units
+        {
+            sales.given_back(&had.order, had.units, sent);
+        }
+    }
+}
+
+/// What an order had before an event.
+pub(super) struct Had {
+    order: OrderId,
+    /// Units that it had, or waited for.
+    units: u32,
+    /// The attempt that the event is about, and units of it that were sent after that.
+    attempt: Option<AttemptId>,
+    shipped: u32,
 }
 
 impl Draft<'_> {

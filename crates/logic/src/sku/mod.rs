@@ -21,6 +21,7 @@ mod listeners;
 mod movements;
 mod queue;
 mod reserve;
+mod sales;
 mod state;
 mod stock;
 mod view;
@@ -41,7 +42,8 @@ use crossdock_model::v1::{SkuEvent, Take, Tracking};
 use crossdock_model::{Answer, Duration, EntityId, Rejection, Timestamp};
 
 pub use kit::{KIT_DEPTH_MAX, Shelved, kit_ats};
-pub use listeners::{LISTENERS_MAX, Publication, SALES_MAX};
+pub use listeners::{LISTENERS_MAX, Publication};
+pub use sales::SALES_MAX;
 pub use state::SkuState;
 
 use crate::decider::{Asked, Decider, Decision, IllegalHistory};

@@ -179,7 +179,7 @@ pub struct PublishedStock {
     pub tracking: Tracking,
     /// Units available to sell, at each location where the stock is known.
     pub ats: Vec<(LocationId, u32)>,
-    /// The channel's last sales that `ats` is lowered by, the oldest first.
+    /// The channel's last sales that `ats` is lowered by, the oldest first: none that is not named was made after that.
     pub sold: Vec<Sold>,
     /// Units of all sales of the channel, with those that are not named any more.
     pub sold_units: u64,

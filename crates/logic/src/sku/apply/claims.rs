@@ -240,7 +240,9 @@ impl SkuState {
             let over = self.reservations.remove(id);
             let parts = over.iter().flat_map(|over| &over.parts);
             let sent = parts.map(|part| part.shipped).sum();
-            self.listeners.sent(&id.order, sent);
+            if let Some(sales) = self.listeners.sales(&id.order.channel) {
+                sales.sent(&id.order, sent);
+            }
             self.closed.close_attempt(id, at);
         }
         Ok(())

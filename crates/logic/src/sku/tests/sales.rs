@@ -107,6 +107,120 @@ fn an_order_that_waits_longer_than_sales_are_named_is_sold_once() {
     bench.check_replay();
 }
 
+/// Units are given back first, whichever way, and more orders come than are named before they are taken again: named until
+/// then or not, all of it is sold once.
+#[test]
+fn what_is_given_back_and_taken_again_much_later_is_sold_once() {
+    let part =
+        |name: &str, number, units| reserve(name, number, &[("a", units)], AlreadySold, false);
+    let stop = |name| SkuCommand::StopWaiting { order: order(name) };
+    // How an order comes by its three units, how it gives two of them back at least, and how it takes those again.
+    let cases = [
+        (
+            vec![part("o", 1, 3)],
+            vec![release("o", 1)],
+            part("o", 2, 3),
+        ),
+        (
+            vec![wait("o", 3, 0, u64::MAX)],
+            vec![stop("o")],
+            part("o", 2, 3),
+        ),
+        (
+            vec![part("o", 1, 3), confirm("o", 1)],
+            vec![settle("o", "a", 0, 3)],
+            part("o", 2, 3),
+        ),
+        (
+            vec![part("o", 1, 3), confirm("o", 1)],
+            vec![settle("o", "a", 1, 0), settle("o", "a", 1, 2)],
+            part("o", 2, 2),
+        ),
+        (
+            vec![part("o", 1, 3), confirm("o", 1)],
+            vec![settle("o", "a", 0, 2)],
+            part("o", 2, 2),
+        ),
+        // Taken at another place before it is given back at the first.
+        (
+            vec![part("o", 1, 3), confirm("o", 1)],
+            vec![part("o", 2, 3), release("o", 2)],
+            part("o", 3, 3),
+        ),
+    ];
+    for (number, (taken, given, again)) in cases.into_iter().enumerate() {
+        for is_named in [true, false] {
+            let mut bench = Bench::new();
+            let bucket = "bucket:shop:1".parse().unwrap();
+            let begin = [SkuCommand::Subscribe { bucket }, receive("a", 300)];
+            let others = |first: usize| {
+                let orders = first..=first + SALES_MAX;
+                orders.map(|number| part(&format!("other-{number}"), 1, 1))
+            };
+            let mut commands: Vec<SkuCommand> = begin.into_iter().chain(taken.clone()).collect();
+            if !is_named {
+                commands.extend(others(1_000));
+            }
+            commands.extend(given.clone());
+            commands.extend(others(2_000));
+            for command in commands {
+                let told = bench.ask(command);
+                assert!(told.is_ok(), "case {number}: {told:?}");
+            }
+            let before = said(&bench)[0].stock.sold_units;
+            let all = 3 + (SALES_MAX as u64 + 1) * if is_named { 1 } else { 2 };
+            assert!(before <= all, "case {number}: {before}");
+            bench.ask(again.clone()).unwrap();
+            let after = said(&bench)[0].stock.sold_units;
+            let expected = if number == 5 { all + 3 } else { all };
+            assert_eq!(after, expected, "case {number}, named: {is_named}");
+            bench.check_replay();
+        }
+    }
+}
+
+/// Orders come late, and are placed anew: those that are named are the last ones by when they were made.
+#[test]
+fn what_is_not_named_was_sold_before_all_that_is() {
+    let bucket = "bucket:shop:1".parse().unwrap();
+    let mut bench = Bench::new();
+    let sale = |name: &str, number, ms| SkuCommand::Reserve {
+        id: attempt(name, number),
+        takes: takes(&[("a", 1)]),
+        sale: AlreadySold,
+        promised_at: at(ms),
+        queue: false,
+    };
+    bench.ask(SkuCommand::Subscribe { bucket }).unwrap();
+    bench.ask(receive("a", 90)).unwrap();
+    bench.now = at(1_000);
+    bench.ask(sale("first", 1, 0)).unwrap();
+    for number in 1..=SALES_MAX {
+        let made_at = 10 + i64::try_from(number).unwrap();
+        bench.ask(sale(&number.to_string(), 1, made_at)).unwrap();
+    }
+    let named = |bench: &Bench| -> Vec<i64> {
+        let sold = &said(bench)[0].stock.sold;
+        sold.iter()
+            .map(|sold| sold.at.as_ms() - at(0).as_ms())
+            .collect()
+    };
+    let last: Vec<i64> = (11..).take(SALES_MAX).collect();
+    assert_eq!(named(&bench), last);
+    for command in [
+        sale("late", 1, 5),
+        release("first", 1),
+        sale("first", 2, 0),
+        sale("first", 3, 0),
+    ] {
+        bench.ask(command).unwrap();
+        assert_eq!(named(&bench), last);
+    }
+    bench.ask(sale("between", 1, 20)).unwrap();
+    assert_eq!(named(&bench)[..9], [12, 13, 14, 15, 16, 17, 18, 19, 20]);
+    bench.check_replay();
+}
+
 /// A till lists nothing here, and sells what the shop shows: the shop is told how fast.
 #[test]
 fn a_channel_that_lists_nothing_sells_as_fast_as_it_does() {
