@@ -5,7 +5,7 @@ use crossdock_model::{ListingId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Seller, written};
-use super::numbers::{Found, Item};
+use super::numbers::{Found, Item, Sent};
 use crate::catalogue::{Variant, Variants};
 use crate::fields::timestamp;
 use crate::outbound::CallError;
@@ -106,7 +106,7 @@ fn variant(item: &Item) -> Option<Variant> {
             .find_map(|one| one.item_name.clone())
             .unwrap_or_default(),
         is_tracked: true,
-        is_sent_by_channel: item.units_at(DEFAULT).is_none(),
+        is_sent_by_channel: item.sent_from(DEFAULT) == Sent::Elsewhere,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_model::{ListingId, SourceId};
+use crossdock_model::{ListingId, SourceId, Timestamp};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -54,18 +54,41 @@ struct Availability {
     quantity: Option<i64>,
 }
 
+/// What Amazon says of who sends a listing. A number of ours would make it leave what it sends itself to the seller, and lock
+/// away what lies with it: none is sent of what it says nothing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// From that place, where it shows so many: none, if nobody has given a number.
+    Here(i64),
+    /// From other places only.
+    Elsewhere,
+    /// It names no place.
+    Unsaid,
+}
+
 impl Item {
-    /// Units at that place: none of what nobody has given a number of, and `None` of what is sent from other places only. A
-    /// number of ours would make Amazon leave what it sends itself to the seller, and lock away what lies with it.
-    pub(super) fn units_at(&self, code: &str) -> Option<i64> {
+    pub(super) fn sent_from(&self, code: &str) -> Sent {
         let places = self.fulfillment_availability.as_deref().unwrap_or_default();
-        let here = places
-            .iter()
-            .find(|one| one.fulfillment_channel_code == code);
-        match here {
-            Some(here) => Some(here.quantity.unwrap_or(0)),
-            None => places.is_empty().then_some(0),
+        let mut known = places.iter();
+        match known.find(|one| one.fulfillment_channel_code == code) {
+            Some(here) => Sent::Here(here.quantity.unwrap_or(0)),
+            None if places.is_empty() => Sent::Unsaid,
+            None => Sent::Elsewhere,
         }
+    }
+
+    /// What it shows at a place; `None`: that is not known.
+    fn shown_at(&self, code: &str, at: Timestamp) -> Option<NumberShown> {
+        let units = match self.sent_from(code) {
+            Sent::Here(units) => Some(units),
+            Sent::Elsewhere => None,
+            Sent::Unsaid => return None,
+        };
+        Some(NumberShown {
+            units,
+            at,
+            changed_at: None,
+        })
     }
 }
 
@@ -153,12 +176,7 @@ impl Seller {
         let at = (self.inner().now)();
         let answers = numbers.iter().map(|(listing, place)| {
             let item = items.get(listing.as_str())?;
-            let units = item.units_at(channel_code(place));
-            Some(NumberShown {
-                units,
-                at,
-                changed_at: None,
-            })
+            item.shown_at(channel_code(place), at)
         });
         Ok(answers.collect())
     }
@@ -219,5 +237,37 @@ impl Seller {
     fn item<'a>(&'a self, sku: &'a ListingId) -> [&'a str; 5] {
         let seller = self.inner().seller.as_str();
         ["listings", "2021-08-01", "items", seller, sku.as_str()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Amazon names no place of is no number of ours, nor is it known to be one that Amazon sends.
+    #[test]
+    fn only_what_amazon_says_that_the_seller_sends_has_a_number() {
+        let cases = [
+            (
+                json!([{ "fulfillmentChannelCode": "DEFAULT", "quantity": 4 }]),
+                Some(Some(4)),
+            ),
+            (
+                json!([{ "fulfillmentChannelCode": "DEFAULT" }]),
+                Some(Some(0)),
+            ),
+            (
+                json!([{ "fulfillmentChannelCode": "AMAZON_EU" }]),
+                Some(None),
+            ),
+            (json!([]), None),
+            (Value::Null, None),
+        ];
+        for (places, expected) in cases {
+            let body = json!({ "sku": "TEE", AVAILABILITY: places.clone() });
+            let item: Item = serde_json::from_value(body).unwrap();
+            let shown = item.shown_at("DEFAULT", Timestamp::default());
+            assert_eq!(shown.map(|shown| shown.units), expected, "{places}");
+        }
     }
 }

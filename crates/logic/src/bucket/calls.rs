@@ -289,7 +289,7 @@ impl BucketState {
             true => (
                 format!(
                     "{place} has shown the wrong number of {listing} for too long: it shows {shown}. See whether the \
-                     channel answers (its other exceptions say), and whether the listing still exists there."
+                     channel answers (its other exceptions say), and whether the listing still exists there and has a quantity."
                 ),
                 shown,
             ),

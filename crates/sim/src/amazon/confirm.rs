@@ -182,11 +182,11 @@ fn made_at(number: i64) -> Timestamp {
     Timestamp::from_ms(number * 1_000)
 }
 
-/// What is said of a listing: nothing of one that the seller has not given a number yet.
+/// What is said of a listing: of one that the seller has not given a number yet, only that the seller sends it.
 fn availability(sku: &str, listing: &Listing) -> Value {
     let places = match listing.amazon_ships {
         true => json!([{ "fulfillmentChannelCode": AMAZONS }]),
-        false if !listing.has_number => json!([]),
+        false if !listing.has_number => json!([{ "fulfillmentChannelCode": DEFAULT }]),
         false => json!([{ "fulfillmentChannelCode": DEFAULT, "quantity": listing.units }]),
     };
     json!({ "sku": sku, "fulfillmentAvailability": places })
