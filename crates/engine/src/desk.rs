@@ -3,7 +3,7 @@
 //! Buckets offer; the desk holds the newest offers, rests what was refused, and stops altogether while a channel does
 //! not answer. It owns nothing durable: a bucket offers again whatever is still wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crossdock_logic::bucket::{Offer, Offers, Urgency};
 use crossdock_model::{ChannelId, Duration, ListingId, SourceId, Timestamp, codec};
@@ -156,8 +156,11 @@ impl Pauses {
 pub struct Desk {
     limits: DeskLimits,
     offers: BTreeMap<u16, Vec<Offer>>,
-    under_way: BTreeSet<Number>,
+    /// Each with the call that it is read by, if it is.
+    under_way: BTreeMap<Number, Option<u32>>,
     calls: usize,
+    /// Numbers that are still read, by the calls that do.
+    reads: BTreeMap<u32, usize>,
     /// Numbers that the channel refused are not sent.
     rests: Pauses,
     /// Others go before numbers that calls failed for.
@@ -184,8 +187,9 @@ impl Desk {
             reads_max: limits.reads_max,
             limits,
             offers: BTreeMap::new(),
-            under_way: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             calls: 0,
+            reads: BTreeMap::new(),
             rests: Pauses::new(REST_MIN, REST_MAX),
             passed: Pauses::new(PASSED_MIN, PASSED_MAX),
             failures: 0,
@@ -218,29 +222,39 @@ impl Desk {
     /// Numbers for the next call, if one may be made now. Each pick ends with [`Desk::ended`] for every number and one of
     /// [`Desk::answered`] and [`Desk::unanswered`].
     pub fn pick<'a>(&mut self, funds: impl Into<Funds<'a>>, now: Timestamp) -> Option<Pick> {
-        // While a channel is away, one call at a time tries whether it is back.
-        let calls_max = if self.failures > 0 {
-            1
-        } else {
-            self.limits.calls_max
-        };
-        if self.calls >= calls_max || now < self.away_until {
+        if self.calls >= self.limits.calls_max || now < self.away_until {
             return None;
         }
-        let numbers = self.paid(funds.into(), now)?;
+        let (numbers, is_read) = self.paid(funds.into(), now)?;
         self.calls += 1;
-        self.picked += 1;
+        self.picked = self.picked.wrapping_add(1);
+        let read_by = is_read.then_some(self.picked);
+        self.reads
+            .extend(read_by.map(|call| (call, numbers.numbers.len())));
         let mut pick = Pick::new();
         for (bucket, number) in numbers.numbers {
-            self.under_way.insert(number.clone());
+            self.under_way.insert(number.clone(), read_by);
             pick.entry(bucket).or_default().push(number);
         }
         Some(pick)
     }
 
+    /// Whether one more call of a kind may be under way. Reads leave half of the calls to what is set: those that hang hold
+    /// back nothing that must be lowered. While a channel does not answer, one call of a kind at a time tries whether it is back.
+    fn has_room(&self, is_read: bool) -> bool {
+        let (all, reads) = (self.limits.calls_max, self.reads.len());
+        let sets = self.calls.saturating_sub(reads);
+        let (under_way, most) = match is_read {
+            true => (reads, (all / 2).max(1)),
+            false => (sets, all),
+        };
+        let most = if self.failures > 0 { 1 } else { most };
+        under_way < most
+    }
+
     /// The most urgent numbers, once their call is paid. Where each kind of call has a budget of its own, those of the other
     /// kind have their turn if there are no points for them.
-    fn paid(&mut self, mut funds: Funds<'_>, now: Timestamp) -> Option<Numbers> {
+    fn paid(&mut self, mut funds: Funds<'_>, now: Timestamp) -> Option<(Numbers, bool)> {
         let (sets, reads, is_read) = self.first(now);
         let kinds = match is_read {
             true => [(reads, true), (sets, false)],
@@ -252,9 +266,13 @@ impl Desk {
         };
         self.ready_at = Timestamp::default();
         let mut lacking: Option<Timestamp> = None;
-        for (numbers, is_read) in kinds.into_iter().take(tries) {
+        let kinds = kinds.into_iter().filter(|(numbers, is_read)| {
+            let is_wanted = !numbers.numbers.is_empty();
+            is_wanted && self.has_room(*is_read)
+        });
+        let kinds: Vec<(Numbers, bool)> = kinds.take(tries).collect();
+        for (numbers, is_read) in kinds {
             let cost = match is_read {
-                _ if numbers.numbers.is_empty() => continue,
                 true => self.limits.cost_of_reading(numbers.numbers.len()),
                 false => self.limits.cost,
             };
@@ -267,7 +285,7 @@ impl Desk {
                 false => (budget.take(cost, now), budget.ready_at(cost, now)),
             };
             if is_paid {
-                return Some(numbers);
+                return Some((numbers, is_read));
             }
             lacking = Some(lacking.map_or(ready_at, |at| at.min(ready_at)));
         }
@@ -311,12 +329,17 @@ impl Desk {
     }
 
     fn may_go(&self, number: &Number, now: Timestamp) -> bool {
-        self.rests.times(number, now) == 0 && !self.under_way.contains(number)
+        self.rests.times(number, now) == 0 && !self.under_way.contains_key(number)
     }
 
     /// A number that was picked is done with for now.
     pub fn ended(&mut self, number: &Number, ended: Ended, now: Timestamp) {
-        self.under_way.remove(number);
+        if let Some(call) = self.under_way.remove(number).flatten()
+            && let Some(left) = self.reads.get_mut(&call)
+        {
+            *left = left.saturating_sub(1);
+            self.reads.retain(|_, left| *left > 0);
+        }
         match ended {
             Ended::Done => {
                 self.rests.of.remove(number);
@@ -331,7 +354,7 @@ impl Desk {
 
     /// The channel answered a call, whatever it said. Returns whether it was taken to be away.
     pub fn answered(&mut self) -> bool {
-        self.calls = self.calls.saturating_sub(1);
+        self.end_call();
         let was_away = self.failures >= FAILURES_MAX;
         self.failures = 0;
         if was_away {
@@ -342,9 +365,16 @@ impl Desk {
         was_away
     }
 
+    fn end_call(&mut self) {
+        self.calls = self.calls.saturating_sub(1);
+        while self.reads.len() > self.calls {
+            self.reads.pop_first();
+        }
+    }
+
     /// Nothing had to be called after all.
     pub fn idle(&mut self) {
-        self.calls = self.calls.saturating_sub(1);
+        self.end_call();
     }
 
     /// Numbers of a call were left undone for another's sake, or none was: the next calls are smaller, or larger again.
@@ -360,7 +390,7 @@ impl Desk {
     /// A call had no answer, or one that says that the channel does not work. Returns whether it is taken to be away
     /// from now on.
     pub fn unanswered(&mut self, now: Timestamp) -> bool {
-        self.calls = self.calls.saturating_sub(1);
+        self.end_call();
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_MAX {
             let pause = doubled(AWAY_MIN, self.failures - FAILURES_MAX, AWAY_MAX);
@@ -389,7 +419,7 @@ impl Desk {
 
     /// The channel said that it is asked too much.
     pub fn throttled(&mut self, until: Timestamp) {
-        self.calls = self.calls.saturating_sub(1);
+        self.end_call();
         self.away_until = self.away_until.max(until);
     }
 
@@ -641,6 +671,39 @@ mod tests {
         );
         desk.answered();
         assert_eq!(picked(desk.pick(&mut budget, ms(1))).len(), 1);
+    }
+
+    /// None of the reads is answered: what must be lowered has half of the calls all the same, also once one has failed.
+    #[test]
+    fn reads_that_hang_leave_half_of_the_calls_to_what_is_set() {
+        use Urgency::{Lower, Read};
+        let (mut desk, mut budget) = desk(1);
+        desk.limits.calls_max = 4;
+        let ids = ["a", "b", "c", "d", "e"];
+        desk.offered(offers(1, &ids.map(|id| (id, Read, 1, 0))));
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))), ["a"]);
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))), ["b"]);
+        assert_eq!(desk.pick(&mut budget, ms(0)), None);
+        // What is shown otherwise than believed is read, and is as urgent.
+        let mut stale = offers(2, &[("stale", Lower, 99, 0)]);
+        stale.offers[0].is_read = true;
+        desk.offered(stale);
+        assert_eq!(desk.pick(&mut budget, ms(0)), None);
+        let rows = ["x", "y", "z"].map(|id| (id, Lower, 1, 0));
+        desk.offered(offers(3, &rows));
+        for id in ["x", "y"] {
+            assert_eq!(picked(desk.pick(&mut budget, ms(0))), [id]);
+        }
+        assert_eq!(desk.pick(&mut budget, ms(0)), None, "four are under way");
+        finish(&mut desk, "x", Ended::Done, ms(0));
+        finish(&mut desk, "y", Ended::Done, ms(0));
+        desk.ended(&number("a"), Ended::Failed, ms(0));
+        desk.unanswered(ms(0));
+        // One of each kind tries whether the channel is back.
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))), ["x"]);
+        assert_eq!(desk.pick(&mut budget, ms(0)), None);
+        finish(&mut desk, "x", Ended::Done, ms(0));
+        assert_eq!(picked(desk.pick(&mut budget, ms(0))).len(), 1);
     }
 
     #[test]
