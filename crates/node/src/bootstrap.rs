@@ -7,7 +7,7 @@ use anyhow::Context;
 use crossdock_channels::Secret;
 use crossdock_logic::router::{CompiledRules, parse_rules};
 use crossdock_model::command::{BucketCommand, ChannelCommand, ExceptionCommand, SystemCommand};
-use crossdock_model::v1::{ChannelMode, ChannelSettings, Publishing, Sale};
+use crossdock_model::v1::{ChannelMode, ChannelPlace, ChannelSettings, Publishing, Sale};
 use crossdock_model::{Answer, ChannelId, Command, CredentialId, Duration, EntityId};
 use crossdock_runtime::{AskError, BUCKETS, By, Handle};
 
@@ -118,13 +118,7 @@ async fn publish_as(
         None => {
             let left = left_published(handle, id).await;
             let left = left.with_context(|| format!("asking what channel {id} shows"))?;
-            // One exception says it of all numbers.
-            let left = left.map(|left| Publishing {
-                wrong_for: NEVER,
-                ..left
-            });
-            let is_left = left.is_some();
-            (left, is_left)
+            left.map_or((None, false), |(left, is_left)| (Some(left), is_left))
         }
     };
     if let Some(publishing) = publishing {
@@ -157,13 +151,17 @@ async fn publish_as(
         .with_context(|| format!("telling of channel {id}"))
 }
 
-/// What is published to a channel that shows other numbers of ours than those that nobody has to keep up: those of its
-/// places, and while it is paused, or has no places any more, what is not set to 0 yet.
-async fn left_published(handle: &Handle, id: &ChannelId) -> anyhow::Result<Option<Publishing>> {
+/// What is published to a channel without its section, where that is something else than with it, and whether numbers of ours
+/// are left there that somebody has to keep up: those of its places, and while it is paused, or has no places any more, what is
+/// not set to 0 yet. Places that wait to be let in are none any more.
+async fn left_published(
+    handle: &Handle,
+    id: &ChannelId,
+) -> anyhow::Result<Option<(Publishing, bool)>> {
     let known = handle.read(EntityId::Channel(id.clone())).await?.answer;
     let Answer::Channel {
         mode: mode @ (ChannelMode::Active | ChannelMode::Paused),
-        publishing: Some(publishing),
+        publishing: Some(mut publishing),
         ..
     } = known
     else {
@@ -172,7 +170,15 @@ async fn left_published(handle: &Handle, id: &ChannelId) -> anyhow::Result<Optio
     let mut places = publishing.places.iter();
     let sells = mode == ChannelMode::Active && places.any(|one| publishing.sends_to(&one.place));
     let is_left = sells || is_any_wrong(handle, id, &publishing).await?;
-    Ok(is_left.then_some(*publishing))
+    if is_left {
+        // One exception says it of all numbers.
+        publishing.wrong_for = NEVER;
+    }
+    let observed = publishing.observed_places.clone();
+    let is_let_in = |one: &ChannelPlace| !observed.contains(&one.place);
+    publishing.places.retain(is_let_in);
+    let is_other = is_left || !observed.is_empty();
+    Ok(is_other.then_some((*publishing, is_left)))
 }
 
 /// Whether a channel shows something else than it should where numbers are sent, as far as is known.
@@ -438,6 +444,31 @@ mod tests {
         scene.tell(active).await.unwrap();
         scene.is_told_until_it_is_back(&with, &without).await;
         scene.node.stop().await;
+    }
+
+    /// A place that waits to be let in is none any more without its section, whether numbers are left elsewhere or not.
+    #[tokio::test]
+    async fn a_place_that_waits_is_over_with_its_section() {
+        for mode in [ChannelMode::Active, ChannelMode::Paused] {
+            let scene = Scene::start().await;
+            let both = published("8050 = [\"reno\"], 8051 = [\"york\"]");
+            scene.starts_with(&published(PLACES)).await;
+            for mode in [ChannelMode::Active, mode] {
+                scene.tell(ChannelCommand::SetMode(mode)).await.unwrap();
+            }
+            let handle = scene.node.handle();
+            let shop = shop();
+            for episode in [1, 2] {
+                let about = ("place_observed", "shop/8051", episode);
+                scene.starts_with(&both).await;
+                assert!(is_open(&handle, Some(&shop), about).await, "{mode:?}");
+                scene.starts_with(&config("")).await;
+                assert!(!is_open(&handle, Some(&shop), about).await, "{mode:?}");
+            }
+            let is_left = mode == ChannelMode::Active;
+            assert_eq!(scene.is_told(2).await, is_left, "{mode:?}");
+            scene.node.stop().await;
+        }
     }
 
     /// The same of a channel of which nothing at all is configured any more.
