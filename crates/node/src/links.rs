@@ -50,6 +50,8 @@ const FEED_LIST_EVERY: Duration = Duration::from_minutes(1);
 const FEED_OPEN_MAX: Duration = Duration::from_minutes(120);
 /// Pause after a feed that was given up.
 const FEED_REST: Duration = Duration::from_minutes(30);
+/// After so long beyond its turn somebody is told that a seller's orders are not read.
+const SELLER_UNREAD_AFTER: Duration = Duration::from_minutes(12);
 /// Time for a call.
 const CALL_MAX: Duration = Duration::from_s(10);
 
@@ -178,7 +180,7 @@ pub fn links(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Links> {
     let (mut links, mut accounts) = (BTreeMap::new(), Accounts::default());
     for (name, channel) in &config.channels {
         let id = ChannelId::checked(name)?;
-        let link = link(&id, channel, &mut accounts, clock);
+        let link = link(&id, channel, config, &mut accounts, clock);
         let link = link.with_context(|| format!("channels.{name}"))?;
         links.extend(link.map(|link| (id, Arc::new(link))));
     }
@@ -188,6 +190,7 @@ pub fn links(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Links> {
 fn link(
     id: &ChannelId,
     channel: &Channel,
+    config: &Config,
     accounts: &mut Accounts,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Option<Link>> {
@@ -195,7 +198,8 @@ fn link(
         (Some(publish), _) => shopify(id, publish, clock).context("publish").map(Some),
         (None, Some(amazon)) => {
             let rates = accounts.rates(amazon, clock);
-            seller(id, amazon, &rates, clock)
+            let channels = config.channels_of(&amazon.account());
+            seller(id, (amazon, channels), &rates, clock)
                 .context("amazon")
                 .map(Some)
         }
@@ -257,7 +261,7 @@ fn shopify(id: &ChannelId, publish: &Publish, clock: &Arc<dyn Clock>) -> anyhow:
 
 fn seller(
     id: &ChannelId,
-    amazon: &Amazon,
+    (amazon, channels): (&Amazon, u32),
     rates: &Arc<AccountRates>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Link> {
@@ -277,6 +281,8 @@ fn seller(
         Arc::new(move || clock.now())
     };
     let seller = Seller::new(account, now, Arc::clone(rates) as Arc<dyn Rates>)?;
+    // Channels of an account take turns, as if each was read by itself.
+    let every = Amazon::read_every(channels);
     let purse = |operation| Arc::clone(rates.purse(operation));
     let spend = |operation| rates.spend(operation);
     Ok(Link {
@@ -292,11 +298,11 @@ fn seller(
             list: spend(Operation::SearchOrders),
             read: spend(Operation::GetOrder),
             pace: Pace {
-                every: Duration::from_minutes(3),
+                every,
                 pause: Duration::from_s(5),
                 unplaced_max: UNPLACED_MAX,
                 late: Duration::from_s(amazon.list_lag_s.into()),
-                unread_after: Duration::from_minutes(15),
+                unread_after: Duration::from_ms(every.as_ms() + SELLER_UNREAD_AFTER.as_ms()),
                 behind_after: Some(amazon.behind_after()),
             },
         },
@@ -340,7 +346,8 @@ mod tests {
 
     use super::*;
 
-    /// Two marketplaces of one seller, and another seller's: (channel, lists that it may ask for after those before).
+    /// Two marketplaces of one seller, and another seller's: (channel, lists that it may ask for after those before). Each of the two
+    /// is read half as often, and is late later.
     #[test]
     fn channels_of_one_account_share_what_it_may_ask() {
         let dir = tempfile::tempdir().unwrap();
@@ -350,7 +357,7 @@ mod tests {
             format!(
                 "[channels.{name}]\nkind = \"amazon\"\n[channels.{name}.amazon]\n\
                  endpoint = \"https://sellingpartnerapi-eu.amazon.com\"\nseller = \"{seller}\"\n\
-                 marketplace = \"{marketplace}\"\nclient_id = \"app\"\nlocations = [\"reno\"]\n\
+                 marketplace = \"{marketplace}\"\nclient_id = \"app\"\nlocations = [\"reno\"]\nunseen_minutes = 8\n\
                  client_secret = {{ file = {secret:?} }}\nrefresh_token = {{ file = {secret:?} }}\n"
             )
         };
@@ -364,6 +371,18 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(PausedClock::new(Timestamp::default()));
         let links = links(&config, &clock).unwrap();
         let link = |name: &str| &links[&ChannelId::checked(name).unwrap()];
+        for (name, every, unread_after) in [("de", 6, 18), ("fr", 6, 18), ("other", 3, 15)] {
+            let pace = link(name).orders.pace;
+            let found = (pace.every, pace.unread_after);
+            assert_eq!(
+                found,
+                (
+                    Duration::from_minutes(every),
+                    Duration::from_minutes(unread_after)
+                ),
+                "{name}"
+            );
+        }
         let (lists, numbers) = (Operation::SearchOrders, Operation::PatchListingsItem);
         assert!(link("fr").orders.list.try_take());
         assert!(link("fr").numbers.purse.budget().take(1, clock.now()));

@@ -22,9 +22,7 @@ pub struct Accounts(BTreeMap<[String; 3], Arc<AccountRates>>);
 impl Accounts {
     /// Those of the account that a channel is on.
     pub fn rates(&mut self, amazon: &Amazon, clock: &Arc<dyn Clock>) -> Arc<AccountRates> {
-        let endpoint = amazon.endpoint.trim_end_matches('/');
-        let names = [endpoint, &amazon.seller, &amazon.client_id].map(str::to_owned);
-        let rates = self.0.entry(names);
+        let rates = self.0.entry(amazon.account());
         Arc::clone(rates.or_insert_with(|| AccountRates::new(clock)))
     }
 }

@@ -11,6 +11,8 @@ use super::publish::{KeptBack, MeasuredBuffer, published, risk_ppm, spans};
 
 /// The fulfilment channel whose number is set: what the seller ships.
 const PLACE: &str = "DEFAULT";
+/// Minutes in which Amazon allows an account one list of orders.
+const LIST_EVERY_MINUTES: u32 = 3;
 /// Seconds by which a read may be late without anything being lowered for it.
 const READ_SLACK_S: u64 = 30;
 
@@ -44,7 +46,8 @@ pub struct Amazon {
     /// As many units of each listing kept back as others sell until Amazon shows it, in place of `buffer_units`.
     #[serde(default)]
     pub buffer: Option<MeasuredBuffer>,
-    /// Minutes from a sale on Amazon until its unit is taken off the stock here, at the 99th percentile.
+    /// Minutes from a sale on Amazon until its unit is taken off the stock here, at the 99th percentile. Where channels share an
+    /// account, at least three for each of them, and as many as lists are late.
     #[serde(default = "unseen")]
     pub unseen_minutes: u32,
     /// Risk at which more was sold in that time than room is left for.
@@ -99,6 +102,25 @@ fn recheck() -> u32 {
 }
 
 impl Amazon {
+    /// Names the account that it is on, whose channels share what it may call.
+    pub(crate) fn account(&self) -> [String; 3] {
+        let endpoint = self.endpoint.trim_end_matches('/');
+        [endpoint, &self.seller, &self.client_id].map(str::to_owned)
+    }
+
+    /// How often the orders of each of so many channels of an account can be read.
+    pub(crate) fn read_every(channels: u32) -> Duration {
+        Duration::from_minutes(u64::from(LIST_EVERY_MINUTES) * u64::from(channels))
+    }
+
+    /// What `unseen_minutes` must be at least where so many channels share the account: orders are read as seldom, and their
+    /// lists are late.
+    pub(super) fn unseen_minutes_min(&self, channels: u32) -> u32 {
+        LIST_EVERY_MINUTES
+            .saturating_mul(channels)
+            .saturating_add(self.list_lag_s.div_ceil(60))
+    }
+
     /// After so long without a read more may be sold unseen than there is room for as a rule. A read may be a little late.
     pub(crate) fn behind_after(&self) -> Duration {
         Duration::from_s(u64::from(self.unseen_minutes) * 60 + READ_SLACK_S)

@@ -44,6 +44,17 @@ pub struct Config {
     pub seed: Option<Seed>,
 }
 
+impl Config {
+    /// Channels on the seller's account of one of them, itself among them.
+    pub(crate) fn channels_of(&self, account: &[String; 3]) -> u32 {
+        let sellers = self.channels.values().filter_map(|one| one.amazon.as_ref());
+        let channels = sellers
+            .filter(|amazon| amazon.account() == *account)
+            .count();
+        u32::try_from(channels).unwrap_or(u32::MAX)
+    }
+}
+
 /// Where HTTP is served.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

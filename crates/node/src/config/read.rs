@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 use tracing_subscriber::filter::EnvFilter;
 
-use super::{Channel, ChannelKind, Config, Mistake, SaleSetting, SecretSource};
+use super::{Amazon, Channel, ChannelKind, Config, Mistake, SaleSetting, SecretSource};
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
@@ -368,6 +368,26 @@ impl Reading<'_> {
             expected,
         );
         self.check_counts(config);
+        self.check_accounts(config);
+    }
+
+    /// Whether channels that share an account leave room for sales for as long as each waits for its turn to be read.
+    fn check_accounts(&mut self, config: &Config) {
+        for (name, channel) in &config.channels {
+            let Some(amazon) = &channel.amazon else {
+                continue;
+            };
+            let channels = config.channels_of(&amazon.account());
+            let least = amazon.unseen_minutes_min(channels);
+            if channels > 1 && amazon.unseen_minutes < least {
+                let every = Amazon::read_every(channels).as_ms() / 60_000;
+                let what = format!(
+                    "unseen_minutes: expected at least {least}: {channels} channels share what Amazon allows this account, \
+                     so the orders of each are read every {every} minutes"
+                );
+                self.mistake_at(&format!("channels.{name}.amazon"), what);
+            }
+        }
     }
 
     fn check_counts(&mut self, config: &Config) {
@@ -651,6 +671,41 @@ color = "red"
             let found = check(&text, false);
             let is_told = |start: &str| found.len() == 1 && found[0].starts_with(start);
             assert!(told.map_or(found.is_empty(), is_told), "{sale}: {found:?}");
+        }
+    }
+
+    /// (marketplaces of one account, minutes that room is left for, how late lists are, what that must be at least)
+    #[test]
+    fn channels_of_an_account_leave_room_until_their_turn_to_be_read() {
+        let cases = [
+            (1, 5, 120, None),
+            (2, 7, 120, Some(8)),
+            (2, 8, 120, None),
+            (2, 8, 121, Some(9)),
+            (3, 5, 3, Some(10)),
+        ];
+        for (channels, unseen, lag_s, least) in cases {
+            let channel = |number: u32| {
+                format!(
+                    "[channels.m{number}]\nkind = \"amazon\"\n[channels.m{number}.amazon]\n\
+                     endpoint = \"https://a.example\"\nseller = \"S\"\nmarketplace = \"M{number}\"\n\
+                     client_id = \"C\"\nclient_secret = {{ env = \"A\" }}\nrefresh_token = {{ env = \"B\" }}\n\
+                     locations = [\"reno\"]\nunseen_minutes = {unseen}\nlist_lag_s = {lag_s}\n"
+                )
+            };
+            let other = channel(9).replace("seller = \"S\"", "seller = \"T\"");
+            let other = other.replace(&format!("unseen_minutes = {unseen}"), "unseen_minutes = 5");
+            let text: String = (0..channels).map(channel).chain([other]).collect();
+            let found = check(&text, false);
+            match least {
+                None => assert_eq!(found, Vec::<String>::new(), "{channels} {unseen}"),
+                Some(least) => {
+                    let told = format!("unseen_minutes: expected at least {least}: {channels} ");
+                    let is_told = found.iter().all(|told_of| told_of.contains(&told));
+                    assert!(is_told && found.len() == channels as usize, "{found:?}");
+                    assert!(found[0].starts_with("3: amazon: "), "{found:?}");
+                }
+            }
         }
     }
 
