@@ -38,6 +38,7 @@ use looks::Looks;
 pub use open::open_orders;
 use order::Failing;
 use standing::{Heard, Standing};
+use theirs::Theirs;
 
 /// Kind of the exception about a channel whose orders cannot be read.
 const ORDERS_UNREAD: &str = "orders_unread";
@@ -161,8 +162,8 @@ struct Progress {
     looks: Looks,
     /// What that look began with, as long as it finds nothing that is still worked on.
     settles: Option<Timestamp>,
-    /// Whether the list of what the channel sends itself has ended with the last page of it.
-    theirs_ended: bool,
+    /// How far orders are read that the channel sends itself.
+    theirs: Theirs,
     /// The next read, while it is due and waits for what it costs.
     turn: Option<Turn>,
     failures: u32,
@@ -240,7 +241,7 @@ impl Poller {
             next_look: now,
             looks: Looks::default(),
             settles: None,
-            theirs_ended: false,
+            theirs: Theirs::new(now),
             turn: None,
             failures: 0,
             problem: None,

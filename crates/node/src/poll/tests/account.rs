@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::rates::AccountRates;
+use crate::testing::is_open;
 
 /// Orders of a list that has more pages than may be read at once.
 const MANY: usize = 600;
@@ -162,6 +163,40 @@ async fn many_orders_that_amazon_sends_keep_no_other_waiting() {
     let (lamp, tee) = (account.buy("LAMP"), account.buy("TEE"));
     account.is_known(&lamp, Duration::from_s(20)).await;
     account.is_known(&tee, Duration::from_s(20)).await;
+    account.node.stop().await;
+    account.tasks.iter().for_each(JoinHandle::abort);
+}
+
+/// The account's own orders take all lists that it may ask for: that many which Amazon sends are not read is told after an hour,
+/// and over once they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_amazon_sends_and_nobody_can_read_are_told() {
+    let account = Account::start().await;
+    let first = account.buy("TEE");
+    account.is_known(&first, Duration::from_s(20)).await;
+    let theirs: Vec<String> = (0..MANY).map(|_| account.buy("LAMP")).collect();
+    let began = account.time.now();
+    let handle = account.node.handle();
+    let channel = channel();
+    let exception = ("sent_by_channel_unread", channel.as_str(), 1);
+    let is_told = async || {
+        // What the next list of other orders costs, and nothing beside it.
+        account.allow(1);
+        account.time.advance(Duration::from_s(20));
+        is_open(&handle, Some(&channel), exception).await
+    };
+    testing::until("it is told that they are not read", is_told).await;
+    assert!(account.time.now().since(began) >= Duration::from_minutes(50));
+    let last = theirs.last().unwrap();
+    assert!(handle.read(order(last)).await.is_err());
+    account.allow(20);
+    account.is_known(last, Duration::from_s(20)).await;
+    let is_over = async || {
+        account.allow(20);
+        account.time.advance(Duration::from_s(20));
+        !is_open(&handle, Some(&channel), exception).await
+    };
+    testing::until("it is over", is_over).await;
     account.node.stop().await;
     account.tasks.iter().for_each(JoinHandle::abort);
 }
