@@ -12,7 +12,7 @@ use super::calls::numbered;
 use super::drift::{explain, is_lost_update};
 use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
-use super::{HEAR_AGAIN_AFTER, LISTING_WRONG, stock};
+use super::{HEAR_AGAIN_AFTER, LISTING_DRIFT, LISTING_WRONG, stock};
 use crate::decider::IllegalHistory;
 use crate::publish::{Announced, Statement};
 
@@ -128,6 +128,9 @@ impl BucketState {
         let Some((listing, place)) = numbered(key) else {
             return;
         };
+        if key.kind == LISTING_DRIFT && opened.is_none() {
+            self.gone.remove(&(listing.clone(), place.clone()));
+        }
         let Some(place) = self.place_mut(&listing, &place) else {
             return;
         };
@@ -193,20 +196,23 @@ impl BucketState {
         let beside = self.beside(listing);
         self.stop_listening(id, listing);
         if let Some(known) = self.listings.remove(listing) {
-            for place in known.places.keys() {
-                self.stop_following(&(listing.clone(), place.clone()));
+            for (id, place) in &known.places {
+                self.stop_following((listing.clone(), id.clone()), place);
             }
         }
         self.count_anew(&beside);
         self.forget_closed();
     }
 
-    /// Nothing is to be done about a number any more.
-    pub(super) fn stop_following(&mut self, number: &NumberId) {
-        self.changes.shown(number);
-        self.sent_by_channel.remove(number);
-        if self.wrong.remove(number) {
-            self.righted.insert(number.clone());
+    /// Nothing is to be done about a number any more that was like this.
+    pub(super) fn stop_following(&mut self, number: NumberId, place: &Place) {
+        self.changes.shown(&number);
+        self.sent_by_channel.remove(&number);
+        if place.odd.is_lost {
+            self.gone.insert(number.clone());
+        }
+        if self.wrong.remove(&number) {
+            self.righted.insert(number);
         }
     }
 

@@ -53,10 +53,10 @@ impl BucketState {
     /// A place shows none of a listing any more.
     pub(super) fn forget_place(&mut self, number: &NumberId) {
         let (listing, place) = number;
-        if let Some(known) = self.listings.get_mut(listing) {
-            known.places.remove(place);
+        let known = self.listings.get_mut(listing);
+        if let Some(left) = known.and_then(|known| known.places.remove(place)) {
+            self.stop_following(number.clone(), &left);
         }
-        self.stop_following(number);
         self.count_anew(std::slice::from_ref(listing));
     }
 }

@@ -10,6 +10,7 @@ mod bulk;
 mod calls;
 mod changes;
 mod drift;
+mod due;
 mod leaving;
 mod listening;
 mod listings;

@@ -32,6 +32,8 @@ pub struct BucketState {
     pub(super) wrong: Agenda,
     /// Numbers about which an exception is open though they are right again.
     pub(super) righted: BTreeSet<NumberId>,
+    /// Numbers that are none any more, about which it is open that a write of them was lost.
+    pub(super) gone: BTreeSet<NumberId>,
     /// Numbers of which none is sent, as the channel sends what they are about itself.
     pub(super) sent_by_channel: BTreeSet<NumberId>,
     /// All orders of the channel up to then were taken off.

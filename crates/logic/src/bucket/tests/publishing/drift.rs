@@ -197,3 +197,23 @@ fn a_write_that_was_lost_is_told_until_the_number_is_right() {
         assert_eq!(shop.0.deadline(), None);
     }
 }
+
+/// What it is told of is mapped no more before the write is made again.
+#[test]
+fn a_write_that_was_lost_is_over_with_its_listing() {
+    let (mut shop, shown) = Shop::showing();
+    shop.reads(0);
+    assert_eq!(shop.drifted_by(4, 40, &[]), Some(-shown));
+    assert!(format!("{:?}", shop.0.events).contains("lost_update"));
+    shop.tell(BucketCommand::Unmap {
+        listing: listing("1"),
+    });
+    assert_eq!(shop.0.deadline(), Some(Timestamp::default()));
+    assert_eq!(shop.0.ask(Command::Wake), Ok(Answer::Done));
+    let last = format!("{:?}", shop.0.events.last());
+    assert!(
+        last.contains("ExceptionClosed") && last.contains("listing_drift"),
+        "{last}"
+    );
+    assert_eq!(shop.0.deadline(), None);
+}
