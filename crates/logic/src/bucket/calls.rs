@@ -272,11 +272,9 @@ pub(super) fn task(
 /// Up to when the channel's orders must have been read before a number can be raised, or before it is known whether it
 /// fell by sales.
 fn unproven(place: &Place, act: Act) -> Option<Timestamp> {
-    let fell = place.slot.shown();
-    let fell = fell.filter(|_| place.slot.unexplained() > 0);
     let unproven = match act {
         Act::AwaitProof { of } => Some(of),
-        Act::Nothing | Act::Set { .. } | Act::Read => fell.map(|shown| shown.at),
+        Act::Nothing | Act::Set { .. } | Act::Read => place.slot.fell_at(),
     };
     unproven.filter(|_| place.is_tracked())
 }

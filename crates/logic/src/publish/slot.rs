@@ -1,6 +1,7 @@
 //! One number at one place of a channel.
 
 mod bulk;
+mod fall;
 mod open;
 mod replace;
 
@@ -169,12 +170,6 @@ impl Slot {
     #[must_use]
     pub fn is_roomy(&self) -> bool {
         self.is_roomy
-    }
-
-    /// Units by which it fell without an order that explains it.
-    #[must_use]
-    pub fn unexplained(&self) -> u32 {
-        u32::try_from(self.gap.max(0)).unwrap_or(u32::MAX)
     }
 
     /// When it has to be looked at what the channel shows, though nothing else tells so: a lost call has surely ended, or
@@ -406,6 +401,9 @@ impl Slot {
             };
             let fall = base - statement.units;
             // What rose was no sale: it makes up for what fell, and for nothing else.
+            if fall > 0 {
+                self.open.fell_at = Some(statement.at);
+            }
             self.gap = match fall {
                 0.. => self.gap + fall,
                 _ => self.gap.min((self.gap + fall).max(0)),
@@ -435,27 +433,6 @@ impl Slot {
         units
     }
 
-    /// Units sold by orders of the channel that were heard of at `now`.
-    pub fn explain(&mut self, units: u64, now: Timestamp) {
-        if units > 0 {
-            self.gap = self.gap.saturating_sub_unsigned(units);
-            self.heard_at = now;
-        }
-    }
-
-    /// All orders of the channel up to the statement are taken off, and the fall is still not explained: it was no
-    /// sale. Returns the units.
-    pub fn give_up_explaining(&mut self, proof: Timestamp) -> u32 {
-        let units = self.unexplained();
-        match self.shown {
-            Some(shown) if shown.at <= proof => {
-                self.gap = self.gap.min(0);
-                units
-            }
-            Some(_) | None => 0,
-        }
-    }
-
     /// What fell up to now means nothing for what is sold from now on: another thing is counted, or it begins to be
     /// published. It has to be asked for.
     pub fn begin_anew(&mut self) {
@@ -467,6 +444,7 @@ impl Slot {
     /// Notes since when the number is wrong. One of which falls and sales do not match is not right yet.
     pub fn note(&mut self, want: &Want<'_>, at: Timestamp) {
         self.leave(want);
+        self.note_fall();
         self.open.give_room_back();
         let sold = want.sold.filter(|_| want.writes == Writes::Absolute);
         let right = self.open.doubt.is_none()

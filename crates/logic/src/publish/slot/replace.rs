@@ -67,18 +67,6 @@ impl Slot {
         left.clamp(want.unseen, most)
     }
 
-    /// What was stated last fell by so many more than is known to be sold. Orders may explain it
-    /// yet.
-    pub fn keep_fall(&mut self, units: u32) {
-        self.gap += i64::from(units);
-    }
-
-    /// Orders of the channel for so many units were heard of, which explain a fall that was kept, and nothing else: its
-    /// sales are named beside its number.
-    pub fn explain_fall(&mut self, units: u64) {
-        self.gap = self.gap.saturating_sub_unsigned(units).max(0);
-    }
-
     /// Notes how much what was sent or stated since the last time leaves.
     pub(super) fn leave(&mut self, want: &Want<'_>) {
         if want.writes != Writes::Absolute {

@@ -198,6 +198,29 @@ fn a_write_that_was_lost_is_told_until_the_number_is_right() {
     }
 }
 
+/// It is written again and again, each time before the orders up to the last write are read: a fall is told once those up to it are.
+#[test]
+fn a_fall_of_what_is_written_often_is_told() {
+    let (mut shop, shown) = Shop::showing();
+    let at = shop.0.now;
+    assert_eq!(shop.reads(shown - 7), Seen::Fell);
+    for (version, units) in (4..).zip([9, 8, 7]) {
+        shop.0.pass(Duration::from_minutes(1));
+        shop.say("A", version, units, &[]);
+        shop.confirm_next(version - 2);
+        assert_eq!(shop.unproven(), Some(at));
+        assert!(!format!("{:?}", shop.0.events).contains("Drifted"));
+    }
+    shop.tell(BucketCommand::Prove { up_to: at });
+    shop.say("A", 7, 7, &[]);
+    let told = format!("{:?}", shop.0.events);
+    assert!(
+        told.contains("Drifted") && told.contains("units: -7"),
+        "{told}"
+    );
+    assert_eq!(shop.unproven(), None);
+}
+
 /// What it is told of is mapped no more before the write is made again.
 #[test]
 fn a_write_that_was_lost_is_over_with_its_listing() {
