@@ -118,6 +118,8 @@ pub struct Publisher {
     gauge: Mutex<Gauge>,
     /// Numbers of what the channel sends itself, by bucket.
     theirs: watch::Sender<BTreeMap<u16, usize>>,
+    /// What was counted as the channel shows it.
+    settled: recount::Settled,
     door: OnceLock<Door>,
     /// Whether it is noted that the channel answers.
     is_near: AtomicBool,
@@ -140,6 +142,7 @@ impl Publisher {
             lags,
             gauge: Mutex::default(),
             theirs: watch::Sender::default(),
+            settled: recount::Settled::default(),
             door: OnceLock::new(),
             is_near: AtomicBool::new(false),
         }

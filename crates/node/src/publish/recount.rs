@@ -4,18 +4,43 @@
 //! What is newer than the last count goes into the inbox as if it had been delivered, so that it is taken like any other
 //! count: as of when it was set there.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use crossdock_channels::NumberShown;
 use crossdock_channels::shopify::{COUNTED, told_level};
 use crossdock_logic::sku::COUNT_AGE_MAX;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::ListingTarget;
 use crossdock_model::{
-    Answer, Command, EntityId, ListingId, LocationId, SkuId, SourceId, Timestamp,
+    Answer, Command, EntityId, ListingId, LocationId, SkuId, SourceId, Timestamp, codec,
 };
 use crossdock_runtime::Number;
 
-use super::Publisher;
+use super::{Publisher, lock};
 use crate::ingest::read_delivery;
+
+/// Numbers that are remembered at most; with more, all are asked about once again.
+const SETTLED_MAX: usize = 1_000_000;
+
+/// Numbers that were counted as they are: nobody is asked about them again until they are set anew. By fingerprints, of what
+/// each is of and of what is shown there.
+#[derive(Default)]
+pub(super) struct Settled(Mutex<BTreeMap<u64, u64>>);
+
+impl Settled {
+    fn has(&self, number: u64, shown: u64) -> bool {
+        lock(&self.0).get(&number) == Some(&shown)
+    }
+
+    fn note(&self, number: u64, shown: u64) {
+        let mut known = lock(&self.0);
+        if known.len() >= SETTLED_MAX {
+            known.clear();
+        }
+        known.insert(number, shown);
+    }
+}
 
 impl Publisher {
     pub(super) async fn recount_bucket(&self, bucket: u16) {
@@ -72,24 +97,40 @@ impl Publisher {
         let Some((shown, _)) = self.read_spare(&numbers).await else {
             return;
         };
-        for ((listing, sku), shown) in page.iter().zip(shown) {
+        for (listed, shown) in page.iter().zip(shown) {
             let Some(shown) = shown else { continue };
-            if self.is_uncounted(sku, location, &shown).await {
-                self.tell_level(listing, place, &shown).await;
+            if self.is_uncounted(listed, (location, place), &shown).await {
+                self.tell_level(&listed.0, place, &shown).await;
             }
         }
     }
 
     /// Whether a number was set since it was counted last. One that no count is known of is taken as long as it can be told
     /// from what moved since.
-    async fn is_uncounted(&self, sku: &SkuId, location: &LocationId, shown: &NumberShown) -> bool {
+    async fn is_uncounted(
+        &self,
+        (listing, sku): &(ListingId, SkuId),
+        (location, place): (&LocationId, &SourceId),
+        shown: &NumberShown,
+    ) -> bool {
         let Some(changed_at) = shown.changed_at else {
             return false;
         };
+        let number = codec::digest(&(listing, place, location, sku));
+        let set = codec::digest(&(changed_at, shown.units));
+        if self.settled.has(number, set) {
+            return false;
+        }
         let location = location.clone();
         let look = Command::Sku(SkuCommand::LookCount { location });
         match self.ask_entity(EntityId::Sku(sku.clone()), look).await {
-            Ok(Answer::LastCount(Some(last))) => is_news((changed_at, shown.units), last),
+            Ok(Answer::LastCount(Some(last))) => {
+                let is_news = is_news((changed_at, shown.units), last);
+                if !is_news {
+                    self.settled.note(number, set);
+                }
+                is_news
+            }
             Ok(Answer::LastCount(None)) => self.clock.now().since(changed_at) <= COUNT_AGE_MAX,
             Ok(_) | Err(_) => false,
         }
@@ -131,6 +172,17 @@ fn is_news(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_counted_is_asked_about_once_it_is_set_anew() {
+        let settled = Settled::default();
+        assert!(!settled.has(1, 5));
+        settled.note(1, 5);
+        let is_known = [(1, 5), (1, 6), (2, 5)].map(|(number, shown)| settled.has(number, shown));
+        assert_eq!(is_known, [true, false, false]);
+        settled.note(1, 6);
+        assert!(settled.has(1, 6) && !settled.has(1, 5));
+    }
 
     /// (set when, units, counted when, units counted, whether it is news)
     #[test]
