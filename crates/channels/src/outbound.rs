@@ -52,7 +52,7 @@ pub enum SetOutcome {
         /// When.
         at: Timestamp,
     },
-    /// Another number was shown than it was compared with; nothing has changed.
+    /// Another number was shown than it was compared with, or none; nothing has changed.
     Stale,
     /// It is refused, for this reason; nothing has changed.
     Refused(String),

@@ -509,6 +509,7 @@ mod tests {
         Offers {
             unproven: None,
             sent_by_channel: 0,
+            missing: Vec::new(),
             channel: "shop".parse().unwrap(),
             bucket,
             offers: rows.iter().map(offer).collect(),
@@ -568,6 +569,7 @@ mod tests {
                 desk.offered(Offers {
                     unproven: None,
                     sent_by_channel: 0,
+                    missing: Vec::new(),
                     channel,
                     bucket,
                     offers: left.collect(),

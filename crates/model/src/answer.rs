@@ -245,6 +245,8 @@ pub struct NumberView {
     pub is_tracked: bool,
     /// It does not count it there, as it sends it itself: no number of it is sent.
     pub is_sent_by_channel: bool,
+    /// The channel does not have it there at all, as far as is known: no number of it can be sent.
+    pub is_missing: bool,
     /// Nothing is done about it: it is right, or the channel is only observed.
     pub rests: bool,
 }

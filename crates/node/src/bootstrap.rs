@@ -202,8 +202,8 @@ async fn is_any_wrong(
         let is_wrong = |should: u32, shown: Option<i64>| shown != Some(should.into());
         let mut views = views.into_iter();
         if views.any(|view| {
-            // What the channel does not count nobody has to set.
-            let should = view.should.filter(|_| view.is_tracked);
+            // What the channel does not count, or have, nobody has to set.
+            let should = view.should.filter(|_| view.is_tracked && !view.is_missing);
             let should = should.filter(|_| publishing.sends_to(&view.place));
             should.is_some_and(|should| is_wrong(should, view.shown))
         }) {

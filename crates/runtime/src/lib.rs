@@ -32,7 +32,9 @@ mod vault;
 
 pub use crossdock_engine::{Budget, Desk, DeskLimits, Door, Ended, Funds, Limits, Number, Pick};
 pub use crossdock_journal::{InboxId, InboxInsert, InboxRow, InboxState, PersonState, VaultEntry};
-pub use crossdock_logic::bucket::{BUCKETS, CALLS_MAX, Offer, Offers, Urgency, bucket_of};
+pub use crossdock_logic::bucket::{
+    BUCKETS, CALLS_MAX, NotThere, Offer, Offers, Urgency, bucket_of,
+};
 pub use crossdock_logic::catalogue;
 pub use crossdock_logic::router::{CompiledRules, parse_rules};
 pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};

@@ -62,6 +62,17 @@ pub(crate) struct NumberQuery {
     /// Only numbers of what the channel sends itself.
     #[serde(default)]
     sent_by_channel: bool,
+    /// Only numbers that the channel does not have.
+    #[serde(default)]
+    missing: bool,
+}
+
+impl NumberQuery {
+    fn asks_for(&self, one: &NumberDoc) -> bool {
+        (!self.wrong || one.is_wrong())
+            && (!self.sent_by_channel || one.sent_by_channel)
+            && (!self.missing || one.missing)
+    }
 }
 
 /// One number: a listing at a place of its channel.
@@ -83,6 +94,8 @@ pub(crate) struct NumberDoc {
     tracked: bool,
     /// Whether it does not count it there, as it sends it itself (Amazon fulfils it): no number of it is sent.
     sent_by_channel: bool,
+    /// Whether the channel does not have it there (a shop does not stock the item at that place): no number of it can be sent.
+    missing: bool,
 }
 
 /// What is paused: a SKU or a location.
@@ -104,11 +117,12 @@ impl NumberDoc {
             wrong_since: view.wrong_since.map(Time),
             tracked: view.is_tracked,
             sent_by_channel: view.is_sent_by_channel,
+            missing: view.is_missing,
         }
     }
 
     fn is_wrong(&self) -> bool {
-        let should = self.should.filter(|_| self.tracked);
+        let should = self.should.filter(|_| self.tracked && !self.missing);
         should.is_some_and(|should| self.shown != Some(should.into()))
     }
 }
@@ -131,9 +145,7 @@ async fn list(
         let look = Command::Bucket(BucketCommand::LookNumbers);
         if let Answer::Numbers(views) = asking.ask_by(entity, look, asking.by()).await?.answer {
             let documents = views.into_iter().map(NumberDoc::of);
-            items.extend(documents.filter(|one| {
-                (!query.wrong || one.is_wrong()) && (!query.sent_by_channel || one.sent_by_channel)
-            }));
+            items.extend(documents.filter(|one| query.asks_for(one)));
         }
         bucket += 1;
     }
@@ -186,15 +198,16 @@ mod tests {
 
     use super::*;
 
-    /// (what is shown, what should be, whether the channel counts it, whether publishing would change it)
+    /// (what is shown, what should be, whether the channel counts it, whether it lacks it, whether publishing would change it)
     #[test]
-    fn what_the_channel_does_not_count_is_not_to_be_changed() {
-        for (shown, should, is_tracked, expected) in [
-            (Some(3), Some(3), true, false),
-            (Some(4), Some(3), true, true),
-            (None, Some(0), true, true),
-            (Some(4), None, true, false),
-            (Some(4), Some(3), false, false),
+    fn what_the_channel_does_not_count_or_have_is_not_to_be_changed() {
+        for (shown, should, is_tracked, is_missing, expected) in [
+            (Some(3), Some(3), true, false, false),
+            (Some(4), Some(3), true, false, true),
+            (None, Some(0), true, false, true),
+            (Some(4), None, true, false, false),
+            (Some(4), Some(3), false, false, false),
+            (None, Some(3), true, true, false),
         ] {
             let view = NumberView {
                 listing: ListingId::new("inventory_item:77").unwrap(),
@@ -206,6 +219,7 @@ mod tests {
                 wrong_since: None,
                 is_tracked,
                 is_sent_by_channel: false,
+                is_missing,
                 rests: false,
             };
             assert_eq!(NumberDoc::of(view.clone()).is_wrong(), expected, "{view:?}");

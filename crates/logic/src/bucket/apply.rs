@@ -141,12 +141,16 @@ impl BucketState {
     }
 
     fn apply_missed(&mut self, number: &NumberId, at: Timestamp) {
+        let writes = self.writes();
         match self.place_mut(&number.0, &number.1) {
             Some(place) if place.odd.is_leaving => self.forget_place(number),
             Some(place) => {
-                place.odd.refused_at = Some(at);
                 // It shows none of it there, that another place would have to wait for.
                 place.odd.gives = false;
+                match writes {
+                    Writes::CompareAndSet => place.go_missing(at),
+                    Writes::Absolute => place.odd.refused_at = Some(at),
+                }
             }
             None => {}
         }
@@ -208,6 +212,7 @@ impl BucketState {
     pub(super) fn stop_following(&mut self, number: NumberId, place: &Place) {
         self.changes.shown(&number);
         self.sent_by_channel.remove(&number);
+        self.missing.note(&number, false);
         if place.odd.is_lost {
             self.gone.insert(number.clone());
         }
@@ -238,13 +243,14 @@ impl BucketState {
             at: level.at,
         });
         let fall = statement.map_or(0, |one| self.falls(&number, one));
+        let writes = self.writes();
         let publishing = self.publishing.as_deref();
-        let writes = publishing.map_or(Writes::CompareAndSet, |known| known.writes);
         let uncounted = publishing.map_or(Uncounted::Endless, |known| known.uncounted);
         let Some(known) = self.listings.get_mut(listing) else {
             return;
         };
         let place = known.places.entry(level.place.clone()).or_default();
+        place.come_back();
         let Some(statement) = statement else {
             place.odd.untracked_at = Some(level.at);
             if uncounted == Uncounted::SentByChannel {

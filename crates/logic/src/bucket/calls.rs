@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agenda::{Rank, Task};
 use super::due::{call_due, late_at};
+use super::missing::NotThere;
 use super::numbers::Target;
 use super::state::{BucketState, NumberId, Place};
 use super::{CALLS_MAX, LISTING_DRIFT, LISTING_WRONG, OFFERS_MAX};
@@ -34,6 +35,8 @@ pub struct Offers {
     pub unproven: Option<Timestamp>,
     /// Numbers of which none is sent, as the channel sends what they are about itself.
     pub sent_by_channel: usize,
+    /// What the channel does not have at its places, though there is something to show there.
+    pub missing: Vec<NotThere>,
 }
 
 /// A number that should be asked for or sent.
@@ -84,6 +87,7 @@ impl BucketState {
             offers: offers.collect(),
             unproven: self.wrong.unproven(),
             sent_by_channel: self.sent_by_channel.len(),
+            missing: self.missing.told(),
         }
     }
 
@@ -181,17 +185,6 @@ impl BucketState {
         Ok(Decision::done(events.collect()))
     }
 
-    /// The channel has no such numbers: others go first.
-    pub(super) fn miss(&self, numbers: &[NumberId]) -> Result<Decision<BucketEvent>, Rejection> {
-        check_count(numbers.len())?;
-        let missed = numbers.iter().filter(|number| self.wrong.contains(number));
-        let events = missed.map(|(listing, place)| BucketEvent::Missed {
-            listing: listing.clone(),
-            place: place.clone(),
-        });
-        Ok(Decision::done(events.collect()))
-    }
-
     fn slot(&self, listing: &ListingId, place: &SourceId) -> Option<&Slot> {
         let place = self.listings.get(listing)?.places.get(place)?;
         Some(&place.slot)
@@ -244,10 +237,10 @@ pub(super) fn act(
     target: &Target,
     now: Timestamp,
 ) -> Act {
-    match (place.is_tracked(), publishing.sends_to(id)) {
-        (false, _) => Act::Nothing,
-        (true, false) => place.slot.look(now),
-        (true, true) => place.slot.act(&target.want(), now),
+    match publishing.sends_to(id) {
+        _ if place.is_missing() || !place.is_tracked() => Act::Nothing,
+        false => place.slot.look(now),
+        true => place.slot.act(&target.want(), now),
     }
 }
 

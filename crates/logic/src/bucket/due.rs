@@ -38,6 +38,7 @@ impl BucketState {
         let righted = self.righted.iter().flat_map(|number| {
             let is_theirs = self.sent_by_channel.contains(number);
             let how = match publishing.sends_to(&number.1) {
+                true if self.is_missing(number) => "the channel does not have it there any more",
                 true if is_theirs => "the channel sends it itself: it has no number of ours",
                 true => "the channel shows what it should",
                 false => "nothing is published to the channel any more",

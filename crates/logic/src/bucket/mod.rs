@@ -14,6 +14,7 @@ mod due;
 mod leaving;
 mod listening;
 mod listings;
+mod missing;
 mod note;
 mod numbers;
 mod state;
@@ -28,6 +29,7 @@ use crossdock_model::v1::BucketEvent;
 use crossdock_model::{Answer, Duration, EntityId, ListingId, Rejection, ShardId, Timestamp};
 
 pub use calls::{Offer, Offers, Urgency};
+pub use missing::NotThere;
 pub use state::BucketState;
 pub use stock::check_publishing;
 
@@ -92,7 +94,7 @@ impl Decider for BucketState {
             BucketCommand::Prove { up_to } => Ok(self.prove(*up_to)),
             BucketCommand::Begin { numbers } => self.begin(asked, numbers),
             BucketCommand::End { calls } => self.end(calls),
-            BucketCommand::Miss { numbers } => self.miss(numbers),
+            BucketCommand::Miss { numbers } => self.miss(asked, numbers),
             BucketCommand::Lose => Ok(self.lose()),
             BucketCommand::BeginInBulk {
                 numbers_max,

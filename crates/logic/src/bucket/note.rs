@@ -38,7 +38,7 @@ impl BucketState {
         for (id, target) in targets {
             let place = known.places.entry(id.clone()).or_default();
             let is_sent_by_channel = place.is_sent_by_channel(publishing);
-            if !is_sent_by_channel {
+            if !is_sent_by_channel && !place.is_missing() {
                 place.slot.note(&target.want(), at);
             }
             let number = (listing.clone(), id);
@@ -48,6 +48,8 @@ impl BucketState {
                 true => self.sent_by_channel.insert(number.clone()),
                 false => self.sent_by_channel.remove(&number),
             };
+            let is_missed = place.is_missing() && is_published && target.units > 0;
+            self.missing.note(&number, is_missed);
             // How long nothing was sent to a place says nothing of the channel's pace.
             if is_settled || !place.is_tracked() || !is_published {
                 self.changes.shown(&number);
@@ -89,6 +91,7 @@ impl BucketState {
         for id in places.filter(|id| !targets.contains_key(*id)) {
             let number = (listing.clone(), id.clone());
             self.changes.shown(&number);
+            self.missing.note(&number, false);
             if self.wrong.remove(&number) {
                 self.righted.insert(number);
             }
@@ -106,10 +109,11 @@ impl BucketState {
     }
 }
 
-/// Whether nothing is to be done about a number. What the channel does not count cannot be set: a person is told, where it is
-/// to be.
+/// Whether nothing is to be done about a number. What the channel does not have, or does not count, cannot be set: a person is
+/// told, where it is to be.
 fn is_settled(place: &Place, (is_published, is_sent_by_channel): (bool, bool)) -> bool {
     match place.is_tracked() {
+        _ if place.is_missing() => !place.slot.is_open(),
         true => place.slot.is_settled(),
         false if is_sent_by_channel => !place.slot.is_open(),
         false => place.odd.is_leaving || !is_published,

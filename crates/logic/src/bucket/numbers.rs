@@ -138,6 +138,7 @@ impl BucketState {
                     wrong_since: slot.and_then(Slot::wrong_since),
                     is_tracked: place.is_none_or(Place::is_tracked),
                     is_sent_by_channel: place.is_some_and(is_sent_by_channel),
+                    is_missing: place.is_some_and(Place::is_missing),
                     rests: !is_published(id) || slot.is_some_and(Slot::is_settled),
                 });
             }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::agenda::Agenda;
 use super::changes::Changes;
 use super::drift::Drifts;
+use super::missing::Missing;
 use crate::decider::Pending;
 use crate::exceptions::OpenExceptions;
 use crate::publish::{Act, Announced, Slot};
@@ -36,6 +37,8 @@ pub struct BucketState {
     pub(super) gone: BTreeSet<NumberId>,
     /// Numbers of which none is sent, as the channel sends what they are about itself.
     pub(super) sent_by_channel: BTreeSet<NumberId>,
+    /// Numbers that would be sent, and that the channel does not have.
+    pub(super) missing: Missing,
     /// All orders of the channel up to then were taken off.
     pub(super) proof: Timestamp,
     /// Of sales of the channel in the last so long nothing may be known here, as its orders are not read.
@@ -94,6 +97,8 @@ pub(super) struct Odd {
     pub untracked_at: Option<Timestamp>,
     /// The channel refused it last, and takes no other number of it, as far as is known.
     pub refused_at: Option<Timestamp>,
+    /// The channel had no such number then, and said nothing of it since.
+    pub missing_at: Option<Timestamp>,
     /// It is open that it is wrong.
     pub is_told: bool,
     /// It is open that a write of it was lost.
@@ -111,6 +116,7 @@ impl AtFirst for Odd {
     const AT_FIRST: &'static Self = &Self {
         untracked_at: None,
         refused_at: None,
+        missing_at: None,
         is_told: false,
         is_lost: false,
         kept: None,
@@ -121,11 +127,15 @@ impl AtFirst for Odd {
 }
 
 impl Place {
-    /// When the channel said something of it last, by its clock.
+    /// When the channel said something of it last, by its clock; by ours, that it does not have it.
     pub fn stated_at(&self) -> Option<Timestamp> {
-        self.odd
-            .untracked_at
-            .max(self.slot.shown().map(|shown| shown.at))
+        let shown_at = self.slot.shown().map(|shown| shown.at);
+        self.odd.untracked_at.max(self.odd.missing_at).max(shown_at)
+    }
+
+    /// Whether the channel does not have it there: nothing can be set, and nobody buys it.
+    pub fn is_missing(&self) -> bool {
+        self.odd.missing_at.is_some()
     }
 
     /// Whether a statement says anything that is not known.
@@ -160,6 +170,9 @@ impl Place {
     }
 
     fn level(&self, place: &SourceId) -> Option<ShownLevel> {
+        if self.is_missing() {
+            return None;
+        }
         let units = self.slot.shown().filter(|_| self.is_tracked());
         Some(ShownLevel {
             place: place.clone(),

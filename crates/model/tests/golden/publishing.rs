@@ -96,6 +96,7 @@ pub fn number_view() -> NumberView {
         wrong_since: Some(at(6)),
         is_tracked: true,
         is_sent_by_channel: true,
+        is_missing: true,
         rests: true,
     }
 }

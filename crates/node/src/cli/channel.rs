@@ -118,9 +118,13 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         .call(Method::GET, &["v1", "channels", channel, "numbers"])
         .query("sent_by_channel", Some("true"));
     let theirs = client.all(call).await?;
+    let call = client
+        .call(Method::GET, &["v1", "channels", channel, "numbers"])
+        .query("missing", Some("true"));
+    let missing = client.all(call).await?;
     let known = client.get(&["v1", "channels", channel]).await?;
     let document = json!({
-        "items": numbers, "sent_by_channel": theirs, "buffer": known["buffer"],
+        "items": numbers, "sent_by_channel": theirs, "missing": missing, "buffer": known["buffer"],
         "observed_places": known["observed_places"],
     });
     out.show(&document, |out, document| {
@@ -131,16 +135,10 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         );
         let count = document["items"].as_array().map_or(0, Vec::len) as u64;
         out.line(format_args!("{} would change", many(count, "number")));
-        let theirs = json!({ "items": document["sent_by_channel"] });
-        let count = theirs["items"].as_array().map_or(0, Vec::len) as u64;
-        if count > 0 {
-            let listings = many(count, "listing");
-            out.line(format_args!(
-                "left alone, as the channel sends them itself (Amazon fulfils them): {listings}"
-            ));
-            let fields = ["listing", "place"];
-            out.table(&["LEFT ALONE", "PLACE"], &rows(&theirs, &fields));
-        }
+        let why = "left alone, as the channel sends them itself (Amazon fulfils them)";
+        left_out(out, &document["sent_by_channel"], why, "LEFT ALONE");
+        let why = "not there, as the channel does not stock them at the place";
+        left_out(out, &document["missing"], why, "NOT THERE");
         let unread = document["items"].as_array().into_iter().flatten();
         let unread = unread.filter(|number| number["shown"].is_null()).count() as u64;
         if unread > 0 {
@@ -157,6 +155,16 @@ async fn preview(target: &Target, channel: &str) -> Outcome {
         ));
     });
     Ok(())
+}
+
+/// Numbers of which none is sent.
+fn left_out(out: Out, numbers: &Value, why: &str, title: &str) {
+    let count = numbers.as_array().map_or(0, Vec::len) as u64;
+    if count > 0 {
+        out.line(format_args!("{why}: {}", many(count, "listing")));
+        let numbers = json!({ "items": numbers });
+        out.table(&[title, "PLACE"], &rows(&numbers, &["listing", "place"]));
+    }
 }
 
 async fn publish(target: &Target, channel: &str) -> Outcome {

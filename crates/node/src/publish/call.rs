@@ -203,15 +203,17 @@ impl Publisher {
             }
         }
         for (bucket, numbers) in missing {
-            let miss = BucketCommand::Miss {
-                numbers: numbers.clone(),
-            };
-            if let Err(error) = self.ask(bucket, miss).await {
-                tracing::debug!(%error, "that numbers are missing was not taken; they are asked for again");
-            }
+            self.miss(bucket, numbers.clone()).await;
             self.end_all(&numbers, Ended::Refused);
         }
         result
+    }
+
+    /// Tells a bucket that the channel does not have these numbers.
+    pub(super) async fn miss(&self, bucket: u16, numbers: Vec<Number>) {
+        if let Err(error) = self.ask(bucket, BucketCommand::Miss { numbers }).await {
+            tracing::debug!(%error, "that numbers are missing was not taken; they are asked for again");
+        }
     }
 
     pub(super) async fn show(

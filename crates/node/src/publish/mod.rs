@@ -7,6 +7,7 @@ mod bulk;
 mod call;
 mod lag;
 mod measure;
+mod not_stocked;
 mod recheck;
 mod recount;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use crossdock_model::{
     Answer, ChannelId, Class, Command, CredentialId, Duration, EntityId, Timestamp,
 };
 use crossdock_runtime::{
-    AskError, BUCKETS, By, Clock, Desk, Funds, Handle, Offers, Outbound, Pick,
+    AskError, BUCKETS, By, Clock, Desk, Funds, Handle, NotThere, Offers, Outbound, Pick,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -81,6 +82,7 @@ impl Publishers {
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::hand_over)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::measure)),
                 tokio::spawn(Arc::clone(publisher).watch(Publisher::tell_of_theirs)),
+                tokio::spawn(Arc::clone(publisher).watch(Publisher::tell_of_missing)),
             ]
         });
         tasks.collect()
@@ -97,6 +99,7 @@ impl Outbound for Publishers {
             let waits = &publisher.link.waits;
             waits.set(offers.bucket, offers.unproven);
             publisher.note_theirs(offers.bucket, offers.sent_by_channel);
+            publisher.note_missing(offers.bucket, &offers.missing);
             publisher.desk().offered(offers);
             publisher.changed.notify_one();
         }
@@ -120,6 +123,8 @@ pub struct Publisher {
     theirs: watch::Sender<BTreeMap<u16, usize>>,
     /// What was counted as the channel shows it.
     settled: recount::Settled,
+    /// What the channel does not have at its places, by bucket.
+    missing: watch::Sender<BTreeMap<u16, Vec<NotThere>>>,
     door: OnceLock<Door>,
     /// Whether it is noted that the channel answers.
     is_near: AtomicBool,
@@ -143,6 +148,7 @@ impl Publisher {
             gauge: Mutex::default(),
             theirs: watch::Sender::default(),
             settled: recount::Settled::default(),
+            missing: watch::Sender::default(),
             door: OnceLock::new(),
             is_near: AtomicBool::new(false),
         }

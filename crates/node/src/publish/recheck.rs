@@ -10,7 +10,7 @@ use crossdock_model::Answer;
 use crossdock_model::answer::{NumberView, Seen};
 use crossdock_model::command::BucketCommand;
 use crossdock_model::{Duration, Timestamp};
-use crossdock_runtime::{BUCKETS, Budget, Number};
+use crossdock_runtime::{BUCKETS, Budget, CALLS_MAX, Number};
 
 use super::Publisher;
 use super::call::settle;
@@ -95,12 +95,19 @@ impl Publisher {
         shown: &[Option<NumberShown>],
         asked_at: Timestamp,
     ) {
+        let mut missing = Vec::new();
         for (number, shown) in page.iter().zip(shown) {
-            let Some(shown) = shown else { continue };
+            let Some(shown) = shown else {
+                missing.push(number.clone());
+                continue;
+            };
             if let Some(Seen::Drifted(class)) = self.show(bucket, number, shown, asked_at).await {
                 let ((listing, place), units) = (number, shown.units);
                 tracing::warn!(%listing, %place, ?units, ?class, "a number drifted; it is put right");
             }
+        }
+        for numbers in missing.chunks(CALLS_MAX) {
+            self.miss(bucket, numbers.to_vec()).await;
         }
     }
 }
@@ -121,7 +128,7 @@ fn spare_at(budget: &mut Budget, cost: u32, now: Timestamp) -> Option<Timestamp>
 /// only observed that is every number: what it would be changed from is what it shows.
 fn is_settled(view: &NumberView, before: Timestamp) -> bool {
     let is_quiet = view.stated_at.is_some_and(|at| at <= before);
-    // What the channel does not count it may count again.
+    // What the channel does not count it may count again, and what it does not have it may have.
     let rests = view.rests || !view.is_tracked;
     rests && view.should.is_some() && is_quiet
 }
@@ -171,6 +178,7 @@ mod tests {
                 wrong_since: Some(Timestamp::from_ms(4)),
                 is_tracked,
                 is_sent_by_channel: false,
+                is_missing: false,
                 rests,
             };
             let is_looked_at = is_settled(&view, Timestamp::from_ms(5));

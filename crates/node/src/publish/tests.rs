@@ -4,6 +4,7 @@ mod away;
 mod feeds;
 mod gaps;
 mod late;
+mod not_stocked;
 mod observed;
 mod operations;
 mod recount;
@@ -112,7 +113,7 @@ impl Books {
         self.keys.push(number.key.clone());
         let shown = self.shown.get_mut(&number.listing);
         match shown {
-            None => SetOutcome::Refused("no such item".to_owned()),
+            None => SetOutcome::Stale,
             Some(shown) if number.change_from.is_some_and(|from| from != *shown) => {
                 SetOutcome::Stale
             }

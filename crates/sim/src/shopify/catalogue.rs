@@ -33,6 +33,13 @@ impl Store {
         Product { variant, item }
     }
 
+    /// Stocks an item at a location no more.
+    pub fn unstock(&mut self, item: u64, location: u64) {
+        if let Some(item) = self.items.get_mut(&item) {
+            item.levels.remove(&location);
+        }
+    }
+
     /// Whether the shop counts an item at all.
     pub fn track(&mut self, item: u64, is_tracked: bool) {
         if let Some(item) = self.items.get_mut(&item) {

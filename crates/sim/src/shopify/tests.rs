@@ -203,6 +203,21 @@ async fn a_stale_number_keeps_its_whole_call_from_being_carried_out() {
     assert_eq!(world.shown(), [4, 5, 10]);
 }
 
+/// It shows none instead of what was expected, and what it shows is read after that.
+#[tokio::test]
+async fn what_is_not_stocked_at_a_place_is_found_by_setting_it_and_by_reading() {
+    let world = world(Faults::default(), Rate::STANDARD).await;
+    let item = world.products[1].item;
+    world.shop.with(|store, _| store.unstock(item, world.place));
+    let numbers = vec![world.number(0, 4, 10, "1"), world.number(1, 5, 10, "1")];
+    assert_eq!(
+        world.set(numbers).await,
+        Ok(vec![SetOutcome::NotDone, SetOutcome::Stale])
+    );
+    let asked = vec![(world.listing(1), world.place())];
+    assert_eq!(world.admin.read(asked).await, Ok(vec![None]));
+}
+
 #[tokio::test]
 async fn what_is_no_number_of_the_shop_is_refused() {
     let world = world(Faults::default(), Rate::STANDARD).await;

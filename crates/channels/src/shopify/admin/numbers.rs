@@ -101,6 +101,10 @@ impl Admin {
     }
 }
 
+/// Another number is shown than it was compared with.
+const STALE: &str = "CHANGE_FROM_QUANTITY_STALE";
+/// None is shown: the read that follows says so.
+const NOT_STOCKED: &str = "ITEM_NOT_STOCKED_AT_LOCATION";
 const NO_NUMBER: &str = "the shop counts inventory items at locations: name it inventory_item:ID at CHANNEL/LOCATION_ID";
 
 /// A number as the shop names it.
@@ -194,15 +198,16 @@ fn set_outcomes(reply: &Reply, count: usize) -> Result<Vec<SetOutcome>, CallErro
         let Some(outcome) = blamed else {
             // It names no number: which one it was is found by calling with fewer.
             return Ok(match count {
+                1 if error.code == NOT_STOCKED => vec![SetOutcome::Stale],
                 1 => vec![SetOutcome::Refused(words(&errors))],
                 _ => vec![SetOutcome::NotDone; count],
             });
         };
         match error.code.as_str() {
-            "CHANGE_FROM_QUANTITY_STALE" if *outcome == SetOutcome::NotDone => {
+            STALE | NOT_STOCKED if *outcome == SetOutcome::NotDone => {
                 *outcome = SetOutcome::Stale;
             }
-            "CHANGE_FROM_QUANTITY_STALE" => {}
+            STALE | NOT_STOCKED => {}
             _ => *outcome = SetOutcome::Refused(error.message.clone()),
         }
     }
@@ -281,6 +286,11 @@ mod tests {
                 error(stale, field(2)),
             ]),
             Ok(vec![Stale, NotDone, refused()])
+        );
+        assert_eq!(
+            errors(vec![error("ITEM_NOT_STOCKED_AT_LOCATION", field(1))]),
+            Ok(vec![NotDone, Stale, NotDone]),
+            "it shows none, instead of what was expected"
         );
         let whole = errors(vec![error("INVALID_REASON", json!(["input", "reason"]))]);
         assert_eq!(whole, Ok(vec![NotDone; 3]), "one of them, or all");

@@ -6,6 +6,7 @@ mod drift;
 mod kept;
 mod lag;
 mod leaving;
+mod missing;
 mod pausing;
 mod sums;
 mod theirs;

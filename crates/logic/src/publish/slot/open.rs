@@ -87,4 +87,11 @@ impl Slot {
             self.open.verify_at = None;
         }
     }
+
+    /// Whether a call may change at `now`, or later, what is shown.
+    #[must_use]
+    pub fn may_change(&self, now: Timestamp) -> bool {
+        let is_in_doubt = self.open.doubt.is_some_and(|doubt| now < doubt.until);
+        self.open.flight.is_some() || self.open.handed.is_some() || is_in_doubt
+    }
 }

@@ -142,7 +142,7 @@ fn change(store: &Store, quantity: &Value) -> Result<Option<(u64, u64, i64)>, Fa
             "The specified location could not be found",
         ))?;
     let shown = item.levels.get(&location).copied().ok_or((
-        "INVALID_LOCATION",
+        "ITEM_NOT_STOCKED_AT_LOCATION",
         "locationId",
         "The specified inventory item is not stocked at the location",
     ))?;

@@ -26,7 +26,7 @@ fn a_number_that_stays_wrong_is_an_exception_until_it_is_right() {
 /// More than a bucket offers at once are refused: those that can be sent come before them.
 #[test]
 fn what_the_channel_refuses_keeps_nothing_else_back() {
-    let mut shop = Shop::active(Writes::CompareAndSet);
+    let mut shop = Shop::active(Writes::Absolute);
     for number in 2..=OFFERS_MAX + 2 {
         shop.tell(BucketCommand::Map {
             listing: listing(&number.to_string()),
