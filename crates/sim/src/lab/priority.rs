@@ -281,7 +281,6 @@ impl<'a> Floor<'a> {
     }
 
     fn offer(&mut self, item: u16, channel: usize) {
-        let now = self.agenda.now();
         if let Some(offers) = self.items[usize::from(item)].buckets[channel].offers() {
             self.channels[channel].clerk.offered(offers);
         }
