@@ -88,7 +88,8 @@ impl BucketState {
         if known.is_some_and(|known| !known.sends_to(&level.place)) {
             return (Seen::AsKnown, Vec::new());
         }
-        let class = class(place, units, now);
+        let is_lost = place.slot.before() == Some(units);
+        let class = class(place, is_lost, now);
         let events = self.drifted_by(&number, class, by);
         (Seen::Drifted(class), events)
     }
@@ -167,10 +168,10 @@ impl BucketState {
                 explain(writes, &mut slot, own, Timestamp::default());
                 let units = slot.give_up_explaining(proof);
                 let number = (listing.clone(), id.clone());
-                let stated = place.slot.shown().map_or(0, |shown| shown.units);
+                let class = class(place, place.slot.fell_back(), now);
                 match units {
                     0 => Vec::new(),
-                    _ => self.drifted_by(&number, class(place, stated, now), -i64::from(units)),
+                    _ => self.drifted_by(&number, class, -i64::from(units)),
                 }
             })
         });
@@ -221,11 +222,11 @@ pub(super) fn explain(writes: Option<Writes>, slot: &mut Slot, units: u64, now: 
     }
 }
 
-fn class(place: &Place, stated: i64, now: Timestamp) -> DriftClass {
+fn class(place: &Place, is_lost: bool, now: Timestamp) -> DriftClass {
     if place.odd.drifts.next(now) >= DRIFTS_MAX {
         return DriftClass::WrongMapping;
     }
-    match place.slot.before() == Some(stated) {
+    match is_lost {
         true => DriftClass::LostUpdate,
         false => DriftClass::ForeignEdit,
     }

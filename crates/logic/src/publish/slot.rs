@@ -402,7 +402,7 @@ impl Slot {
             let fall = base - statement.units;
             // What rose was no sale: it makes up for what fell, and for nothing else.
             if fall > 0 {
-                self.open.fell_at = Some(statement.at);
+                self.open.fell = Some(self.fall_to(statement));
             }
             self.gap = match fall {
                 0.. => self.gap + fall,

@@ -63,8 +63,8 @@ pub(super) struct Open {
     pub handed: Option<Handed>,
     /// When it is looked at once more after a lost call: what became of that was told from numbers that buyers change too.
     pub verify_at: Option<Timestamp>,
-    /// When it was stated last that it fell, while no order explains that.
-    pub fell_at: Option<Timestamp>,
+    /// When it was stated last that it fell, while no order explains that, and whether to what was shown before the last call.
+    pub fell: Option<(Timestamp, bool)>,
 }
 
 impl AtFirst for Open {
@@ -74,7 +74,7 @@ impl AtFirst for Open {
         doubt: None,
         handed: None,
         verify_at: None,
-        fell_at: None,
+        fell: None,
     };
 }
 
