@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Sales of a channel that are named, the last ones by when they were made; older ones are only counted.
 pub const SALES_MAX: usize = 32;
 /// Older sales that are remembered beside them, as their orders gave units back and may take them again.
-const OLDER_MAX: usize = 16;
+const OLDER_MAX: usize = 256;
 
 /// Sales of a channel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
