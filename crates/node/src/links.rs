@@ -357,7 +357,7 @@ mod tests {
             format!(
                 "[channels.{name}]\nkind = \"amazon\"\n[channels.{name}.amazon]\n\
                  endpoint = \"https://sellingpartnerapi-eu.amazon.com\"\nseller = \"{seller}\"\n\
-                 marketplace = \"{marketplace}\"\nclient_id = \"app\"\nlocations = [\"reno\"]\nunseen_minutes = 8\n\
+                 marketplace = \"{marketplace}\"\nclient_id = \"app\"\nlocations = [\"reno\"]\nunseen_minutes = 9\n\
                  client_secret = {{ file = {secret:?} }}\nrefresh_token = {{ file = {secret:?} }}\n"
             )
         };

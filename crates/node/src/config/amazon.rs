@@ -113,12 +113,12 @@ impl Amazon {
         Duration::from_minutes(u64::from(LIST_EVERY_MINUTES) * u64::from(channels))
     }
 
-    /// What `unseen_minutes` must be at least where so many channels share the account: orders are read as seldom, and their
-    /// lists are late.
+    /// What `unseen_minutes` must be at least where so many channels share the account: orders are read as seldom, and a ninth
+    /// more seldom where what Amazon sends is listed apart; and their lists are late.
     pub(super) fn unseen_minutes_min(&self, channels: u32) -> u32 {
-        LIST_EVERY_MINUTES
-            .saturating_mul(channels)
-            .saturating_add(self.list_lag_s.div_ceil(60))
+        let every = LIST_EVERY_MINUTES.saturating_mul(channels);
+        let every = every.saturating_add(every.div_ceil(9));
+        every.saturating_add(self.list_lag_s.div_ceil(60))
     }
 
     /// After so long without a read more may be sold unseen than there is room for as a rule. A read may be a little late.

@@ -679,10 +679,10 @@ color = "red"
     fn channels_of_an_account_leave_room_until_their_turn_to_be_read() {
         let cases = [
             (1, 5, 120, None),
-            (2, 7, 120, Some(8)),
-            (2, 8, 120, None),
-            (2, 8, 121, Some(9)),
-            (3, 5, 3, Some(10)),
+            (2, 8, 120, Some(9)),
+            (2, 9, 120, None),
+            (2, 9, 121, Some(10)),
+            (3, 5, 3, Some(11)),
         ];
         for (channels, unseen, lag_s, least) in cases {
             let channel = |number: u32| {
