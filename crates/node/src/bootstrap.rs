@@ -14,6 +14,7 @@ use crossdock_runtime::{AskError, BUCKETS, By, Handle};
 use crate::closed::closed;
 use crate::config::{ChannelKind, Config, SaleSetting, SecretSource};
 use crate::first_key::{ADMIN_KEY_FILE, create_key_in};
+use crate::publish::{NOT_STOCKED, places_of};
 
 /// So long that nobody is told of a number that is wrong: a hundred years.
 const NEVER: Duration = Duration::from_minutes(60 * 24 * 365 * 100);
@@ -113,6 +114,7 @@ async fn publish_as(
         let told = handle.ask(entity.clone(), Command::Channel(command), by()?);
         told.await.map(drop).map_err(anyhow::Error::from)
     };
+    let is_wanted = wanted.is_some();
     let (publishing, is_left) = match wanted {
         Some(publishing) => (Some(publishing), false),
         None => {
@@ -129,6 +131,9 @@ async fn publish_as(
         tell(closed(handle))
             .await
             .with_context(|| format!("telling channel {id} which locations are closed"))?;
+    }
+    if !is_wanted {
+        forget_missing(handle, id).await?;
     }
     let exception = match is_left {
         true => {
@@ -149,6 +154,20 @@ async fn publish_as(
     tell(ChannelCommand::Exception(exception))
         .await
         .with_context(|| format!("telling of channel {id}"))
+}
+
+/// Nobody looks any more for what a channel does not stock at its places.
+async fn forget_missing(handle: &Handle, id: &ChannelId) -> anyhow::Result<()> {
+    let entity = EntityId::Channel(id.clone());
+    let known = handle.read(entity.clone()).await?.answer;
+    for place in places_of(known) {
+        let how = "nothing is published to the channel any more";
+        let over = ExceptionCommand::close(NOT_STOCKED, place.as_str(), how);
+        let over = Command::Channel(ChannelCommand::Exception(over));
+        let told = handle.ask(entity.clone(), over, by()?).await;
+        told.with_context(|| format!("telling of what {id} does not stock"))?;
+    }
+    Ok(())
 }
 
 /// What is published to a channel without its section, where that is something else than with it, and whether numbers of ours
@@ -443,6 +462,22 @@ mod tests {
         let active = ChannelCommand::SetMode(ChannelMode::Active);
         scene.tell(active).await.unwrap();
         scene.is_told_until_it_is_back(&with, &without).await;
+        scene.node.stop().await;
+    }
+
+    /// What is not stocked at a place is looked at no more.
+    #[tokio::test]
+    async fn what_is_not_stocked_is_over_with_the_section() {
+        let scene = Scene::start().await;
+        scene.starts_with(&published(PLACES)).await;
+        let lacks = ExceptionCommand::open(NOT_STOCKED, "shop/8050", "two of them".to_owned());
+        scene.tell(ChannelCommand::Exception(lacks)).await.unwrap();
+        let handle = scene.node.handle();
+        let about = (NOT_STOCKED, "shop/8050", 1);
+        scene.starts_with(&published(PLACES)).await;
+        assert!(is_open(&handle, Some(&shop()), about).await);
+        scene.starts_with(&config("")).await;
+        assert!(!is_open(&handle, Some(&shop()), about).await);
         scene.node.stop().await;
     }
 

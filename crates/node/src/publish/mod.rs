@@ -39,6 +39,7 @@ const CHANNEL_AWAY: &str = "channel_away";
 const AGAIN: Duration = Duration::from_ms(500);
 
 pub use lag::{Lags, Spread};
+pub use not_stocked::{NOT_STOCKED, places_of};
 
 use measure::Gauge;
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crossdock_model::command::{BucketCommand, ExceptionCommand};
 use crossdock_model::{Answer, Command, Duration, SourceId};
-use crossdock_runtime::{BUCKETS, NotThere};
+use crossdock_runtime::{AskError, BUCKETS, NotThere};
 
-use super::Publisher;
+use super::{AGAIN, Publisher};
 
 /// Kind of the exception about what is not stocked at a place.
-const NOT_STOCKED: &str = "not_stocked";
+pub const NOT_STOCKED: &str = "not_stocked";
 /// They are found one after the other: how many there are is told when none was found for so long,
 const SETTLED_AFTER: Duration = Duration::from_s(30);
 /// or so long after the first one: stock comes and goes all the time.
@@ -78,18 +78,16 @@ impl Publisher {
         }
     }
 
-    /// Places that numbers are sent to, or were.
     async fn known_places(&self) -> BTreeSet<SourceId> {
-        let known = self.ask_channel(Command::Read).await;
-        let Ok(Answer::Channel {
-            publishing, ours, ..
-        }) = known
-        else {
-            return BTreeSet::new();
-        };
-        let places = publishing.into_iter().flat_map(|known| known.places);
-        let places = places.map(|place| place.place);
-        places.chain(ours.into_keys()).collect()
+        loop {
+            match self.ask_channel(Command::Read).await {
+                Ok(channel) => return places_of(channel),
+                Err(AskError::Rejected(_) | AskError::Quarantined { .. }) => {
+                    return BTreeSet::new();
+                }
+                Err(_) => self.clock.sleep(AGAIN).await,
+            }
+        }
     }
 
     fn about_missing(&self, place: &SourceId, lacks: Option<&NotThere>) -> ExceptionCommand {
@@ -112,6 +110,19 @@ impl Publisher {
         let evidence = vec![("listings".to_owned(), count.to_string())];
         ExceptionCommand::open_with(NOT_STOCKED, place.as_str(), cause, evidence)
     }
+}
+
+/// Places of a channel that numbers are sent to, or were.
+pub fn places_of(channel: Answer) -> BTreeSet<SourceId> {
+    let Answer::Channel {
+        publishing, ours, ..
+    } = channel
+    else {
+        return BTreeSet::new();
+    };
+    let places = publishing.into_iter().flat_map(|known| known.places);
+    let places = places.map(|place| place.place);
+    places.chain(ours.into_keys()).collect()
 }
 
 /// What all buckets together lack, of each place.
