@@ -14,7 +14,7 @@ use super::state::{BucketState, Listing, NumberId, Place};
 use super::touched::touched;
 use super::{HEAR_AGAIN_AFTER, LISTING_DRIFT, LISTING_WRONG, stock};
 use crate::decider::IllegalHistory;
-use crate::publish::{Announced, Statement};
+use crate::publish::{Announced, Slot, Statement};
 
 /// All of the stock, from the start.
 const LIVE: ListingMode = ListingMode::Live {
@@ -141,7 +141,7 @@ impl BucketState {
     }
 
     fn apply_missed(&mut self, number: &NumberId, at: Timestamp) {
-        let writes = self.writes();
+        let (writes, is_wrong) = (self.writes(), self.wrong.contains(number));
         match self.place_mut(&number.0, &number.1) {
             Some(place) if place.odd.is_leaving => self.forget_place(number),
             Some(place) => {
@@ -149,7 +149,13 @@ impl BucketState {
                 place.odd.gives = false;
                 match writes {
                     Writes::CompareAndSet => place.go_missing(at),
-                    Writes::Absolute => place.odd.refused_at = Some(at),
+                    Writes::Absolute => {
+                        // What it shows is not known any more: it is read before anything is sent again.
+                        if !is_wrong {
+                            place.slot = Slot::default();
+                        }
+                        place.odd.refused_at = Some(at);
+                    }
                 }
             }
             None => {}

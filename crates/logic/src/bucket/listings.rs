@@ -82,7 +82,8 @@ impl BucketState {
         let rests = |place: &Place| place.rests_at(level, is_published, asked.now);
         let is_news = place.is_none_or(|place| match asked_at {
             Some(_) => !(seen == Seen::AsKnown && rests(place)),
-            None => place.tells(level),
+            // Of what it does not have any statement says that it has it again: one that comes late costs a read.
+            None => place.is_missing() || place.tells(level),
         });
         if !is_news {
             return Ok(Decision::unchanged(Answer::Seen(seen)));

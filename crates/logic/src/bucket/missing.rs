@@ -77,18 +77,26 @@ impl Place {
 }
 
 impl BucketState {
-    /// The channel was asked for these numbers, and does not have them. Of one that a call may yet change that is not known.
+    /// The channel was asked for these numbers at that time, and does not have them. Of one that it said something of since, or
+    /// that a call may yet change, that is not known.
     pub(super) fn miss(
         &self,
         asked: &Asked<'_>,
         numbers: &[NumberId],
+        asked_at: Timestamp,
     ) -> Result<Decision<BucketEvent>, Rejection> {
         check_count(numbers.len())?;
-        let is_news = |number: &NumberId| match self.writes() {
-            Writes::Absolute => self.wrong.contains(number),
-            Writes::CompareAndSet => self
-                .place(number)
-                .is_some_and(|place| !place.is_missing() && !place.slot.may_change(asked.now)),
+        let still_says =
+            |place: &Place| place.stated_at() < Some(asked_at) && !place.slot.may_change(asked.now);
+        let is_news = |number: &NumberId| match (self.place(number), self.writes()) {
+            (None, _) => false,
+            (Some(place), Writes::CompareAndSet) => !place.is_missing() && still_says(place),
+            // Nothing that is to be lowered meanwhile waits for that.
+            (Some(place), Writes::Absolute) if self.wrong.contains(number) => {
+                let since = place.slot.wrong_since();
+                since.is_none_or(|since| since <= asked_at)
+            }
+            (Some(place), Writes::Absolute) => still_says(place),
         };
         let missed = numbers.iter().filter(|number| is_news(number));
         let events = missed.map(|(listing, place)| BucketEvent::Missed {

@@ -94,7 +94,7 @@ impl Decider for BucketState {
             BucketCommand::Prove { up_to } => Ok(self.prove(*up_to)),
             BucketCommand::Begin { numbers } => self.begin(asked, numbers),
             BucketCommand::End { calls } => self.end(calls),
-            BucketCommand::Miss { numbers } => self.miss(asked, numbers),
+            BucketCommand::Miss { numbers, asked_at } => self.miss(asked, numbers, *asked_at),
             BucketCommand::Lose => Ok(self.lose()),
             BucketCommand::BeginInBulk {
                 numbers_max,

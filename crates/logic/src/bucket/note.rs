@@ -73,7 +73,9 @@ impl BucketState {
                             place.odd.is_told = open.is_some();
                         }
                         // Nobody is to put it right any more.
-                        false if place.odd.is_told => drop(self.righted.insert(number.clone())),
+                        false if place.odd.is_told || place.odd.is_lost => {
+                            self.righted.insert(number.clone());
+                        }
                         true | false => {}
                     }
                     let task = task(publishing, (&number.1, place), &target, at);
@@ -113,7 +115,7 @@ impl BucketState {
 /// told, where it is to be.
 fn is_settled(place: &Place, (is_published, is_sent_by_channel): (bool, bool)) -> bool {
     match place.is_tracked() {
-        _ if place.is_missing() => !place.slot.is_open(),
+        _ if place.is_missing() => true,
         true => place.slot.is_settled(),
         false if is_sent_by_channel => !place.slot.is_open(),
         false => place.odd.is_leaving || !is_published,

@@ -160,15 +160,6 @@ fn targets_that_cannot_be_are_refused() {
     }
 }
 
-#[test]
-fn layout_is_golden() {
-    let mut bucket = Scene::new("bucket:shop:0");
-    for (id, target) in [("1", single("A", 2)), ("2", kit(&[("A", 1), ("B", 2)]))] {
-        bucket.ask(map(id, target)).expect("mapped");
-    }
-    crate::golden::check(&bucket.entity);
-}
-
 /// A channel has hundreds of thousands of both: what is added here is worth a look at what it costs.
 #[test]
 fn a_number_and_what_is_heard_of_a_sku_take_little_room() {

@@ -111,9 +111,10 @@ pub enum BucketCommand {
     End {
         calls: Vec<CallEnd>,
     },
-    /// The channel was asked for these numbers, and has none.
+    /// The channel was asked for these numbers at that time, and has none.
     Miss {
         numbers: Vec<(ListingId, SourceId)>,
+        asked_at: Timestamp,
     },
     /// Calls that were under way in another process: nobody hears of them again.
     Lose,

@@ -203,15 +203,16 @@ impl Publisher {
             }
         }
         for (bucket, numbers) in missing {
-            self.miss(bucket, numbers.clone()).await;
+            self.miss(bucket, numbers.clone(), asked_at).await;
             self.end_all(&numbers, Ended::Refused);
         }
         result
     }
 
     /// Tells a bucket that the channel does not have these numbers.
-    pub(super) async fn miss(&self, bucket: u16, numbers: Vec<Number>) {
-        if let Err(error) = self.ask(bucket, BucketCommand::Miss { numbers }).await {
+    pub(super) async fn miss(&self, bucket: u16, numbers: Vec<Number>, asked_at: Timestamp) {
+        let miss = BucketCommand::Miss { numbers, asked_at };
+        if let Err(error) = self.ask(bucket, miss).await {
             tracing::debug!(%error, "that numbers are missing was not taken; they are asked for again");
         }
     }

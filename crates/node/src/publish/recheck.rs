@@ -107,7 +107,7 @@ impl Publisher {
             }
         }
         for numbers in missing.chunks(CALLS_MAX) {
-            self.miss(bucket, numbers.to_vec()).await;
+            self.miss(bucket, numbers.to_vec(), asked_at).await;
         }
     }
 }

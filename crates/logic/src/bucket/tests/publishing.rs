@@ -564,3 +564,24 @@ fn a_listing_beside_another_is_looked_at_when_that_one_comes_or_goes() {
         assert_eq!(shop.0.deadline(), Some(since + wrong_for));
     }
 }
+
+/// With a number that fell, one that is missing, and what was heard.
+#[test]
+fn layout_is_golden() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    for (id, target) in [
+        ("2", super::kit(&[("A", 1), ("B", 2)])),
+        ("3", single("C", 2)),
+    ] {
+        let listing = listing(id);
+        shop.tell(BucketCommand::Map { listing, target });
+    }
+    shop.say("B", 1, 6, &[]);
+    shop.say("C", 1, 9, &[]);
+    shop.reads(12);
+    shop.shows(11);
+    let numbers = vec![(listing("3"), place())];
+    let asked_at = shop.0.now;
+    shop.tell(BucketCommand::Miss { numbers, asked_at });
+    crate::golden::check(&shop.0.entity);
+}

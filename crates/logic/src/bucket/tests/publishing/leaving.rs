@@ -100,7 +100,8 @@ fn a_place_that_has_no_number_is_forgotten() {
             assert!(shop.0.ask(Command::Bucket(show)).is_ok());
         } else {
             let numbers = vec![(listing("1"), place())];
-            shop.tell(BucketCommand::Miss { numbers });
+            let asked_at = shop.0.now;
+            shop.tell(BucketCommand::Miss { numbers, asked_at });
         }
         assert_eq!(shop.should(), [number(OTHER, 10)], "{is_there}");
     }
@@ -237,8 +238,10 @@ fn a_place_that_does_not_have_it_any_more_keeps_nothing_back() {
     let after = vec![at(PLACE, "reno"), at(OTHER, "york")];
     shop.tell(named(ChannelMode::Active, 3, after));
     assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 0)]);
+    let asked_at = shop.0.now;
     shop.tell(BucketCommand::Miss {
         numbers: vec![(listing("1"), place())],
+        asked_at,
     });
     assert_eq!(shop.should(), [number(PLACE, 4), number(OTHER, 6)]);
 }

@@ -7,7 +7,8 @@ impl Shop {
     /// The shop answers that it does not have it there.
     pub(super) fn lacks_it(&mut self) {
         let numbers = vec![(listing("1"), place())];
-        self.tell(BucketCommand::Miss { numbers });
+        let asked_at = self.0.now;
+        self.tell(BucketCommand::Miss { numbers, asked_at });
         self.0.pass(Duration::from_ms(1));
     }
 
@@ -91,7 +92,7 @@ fn what_was_wrong_and_is_gone_is_told_no_more() {
 }
 
 /// The shop stocks it again: what was sold meanwhile says nothing of the number that it begins with. What the shop said
-/// before it was gone, and comes late, is passed over.
+/// before it was gone, and comes late, costs a read.
 #[test]
 fn what_is_stocked_again_has_its_number() {
     let mut shop = Shop::active(Writes::CompareAndSet);
@@ -114,6 +115,8 @@ fn what_is_stocked_again_has_its_number() {
         asked_at: None,
     };
     assert!(shop.0.ask(Command::Bucket(late)).is_ok());
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+    shop.lacks_it();
     assert!(shop.is_missed() && shop.rests());
 
     shop.shows(0);
@@ -140,4 +143,37 @@ fn what_a_call_may_change_is_not_known_to_be_missing() {
     assert_eq!(shop.begin(), [NumberCallKind::Read]);
     shop.lacks_it();
     assert!(shop.is_missed() && shop.rests());
+}
+
+/// An answer to a question that was asked before it was stocked, or set, says nothing of it.
+#[test]
+fn what_was_said_since_the_question_counts() {
+    for writes in [Writes::CompareAndSet, Writes::Absolute] {
+        let mut shop = Shop::active(writes);
+        let asked_at = shop.0.now;
+        shop.0.pass(Duration::from_ms(5));
+        shop.reads(10);
+        let version = shop.0.version();
+        let numbers = vec![(listing("1"), place())];
+        shop.tell(BucketCommand::Miss { numbers, asked_at });
+        assert_eq!(shop.0.version(), version, "{writes:?}");
+        assert_eq!(shop.view().shown, Some(10));
+    }
+}
+
+/// Where writes replace the number: what the channel says nothing of any more may be sent by the channel itself, and nothing
+/// is written before it is read again.
+#[test]
+fn what_the_channel_tells_nothing_of_is_read_before_it_is_written() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.reads(10);
+    assert!(shop.offers().is_empty());
+    shop.lacks_it();
+    assert_eq!(shop.view().shown, None);
+    shop.say("A", 2, 4, &[]);
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+    shop.lacks_it();
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+    shop.reads(10);
+    assert_eq!(shop.begin(), set(1, 4, None));
 }

@@ -41,7 +41,8 @@ fn what_the_channel_refuses_keeps_nothing_else_back() {
     assert_eq!(first.len(), OFFERS_MAX);
     let numbers = first.iter().map(|id| (listing(id), place()));
     let numbers = numbers.collect();
-    shop.tell(BucketCommand::Miss { numbers });
+    let asked_at = shop.0.now;
+    shop.tell(BucketCommand::Miss { numbers, asked_at });
     let then = offered(&shop);
     assert_eq!(then.len(), OFFERS_MAX);
     assert!(!first.contains(&then[0]) && !first.contains(&then[1]));
