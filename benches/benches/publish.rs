@@ -83,6 +83,10 @@ const LISTINGS: u64 = 200_000;
 const RECOVERY: Wait = Wait::from_secs(180);
 /// Looks in a row by which nothing is left: some of it may be in the journal only.
 const CALM_LOOKS: u32 = 3;
+/// What it takes until what nobody asks any more is passive, at most.
+const IDLE: Wait = Wait::from_secs(300);
+/// Buckets, channels and the like stay.
+const IDLE_ENTITIES_MAX: u64 = 1_000;
 /// What the first numbers need to be shown, at most.
 const SETTING_UP: Wait = Wait::from_secs(1_800);
 /// A budget that limits nothing.
@@ -259,6 +263,22 @@ impl World {
         }
     }
 
+    /// Waits until nearly all entities that nobody asks any more are passive.
+    async fn until_idle(&self) {
+        let until = Instant::now() + IDLE;
+        loop {
+            let figures = self.server.text("/metrics").await;
+            let live = figures
+                .lines()
+                .find_map(|line| line.strip_prefix("crossdock_actors "));
+            if live.unwrap().parse::<u64>().unwrap() < IDLE_ENTITIES_MAX {
+                return;
+            }
+            assert!(Instant::now() < until, "what is idle stays in memory");
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
     /// Sells for a while; how long each shop's number waited for what was sold through the API.
     async fn window(&self, load: Load) -> Vec<Lag> {
         for (shop, _) in &self.shops {
@@ -408,6 +428,13 @@ pub fn listings(report: &mut Report) {
     runtime.block_on(async {
         let mut world = World::start(2, LISTINGS, Sold::ByItem).await;
         let megabytes = |server: &Server| server.resident_bytes() as f64 / 1e6;
+        report.add(
+            "memory right after 2 x 200,000 listings were imported and published",
+            megabytes(&world.server),
+            "MB",
+            None,
+        );
+        world.until_idle().await;
         report.limited(
             "memory once 2 x 200,000 listings are published",
             megabytes(&world.server),
