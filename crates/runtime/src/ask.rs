@@ -313,8 +313,8 @@ impl Handle {
         read: impl FnOnce(&dyn Journal) -> Result<R, JournalError> + Send + 'static,
     ) -> Result<R, AskError> {
         let journal = Arc::clone(&self.0.journal);
-        tokio::task::spawn_blocking(move || read(&*journal))
-            .await
+        let read = self.0.read(move || read(&*journal));
+        read.await
             .map_err(|_| AskError::ShuttingDown)?
             .map_err(|e| AskError::Unavailable(e.to_string()))
     }

@@ -7,7 +7,6 @@ use crossdock_engine::{Cause, Core, Recovered, recover};
 use crossdock_journal::JournalError;
 use crossdock_model::{Duration, EntityId};
 use ractor::Actor;
-use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
 use crate::actor::{EntityActor, Living};
@@ -19,26 +18,12 @@ const LOAD_AGAIN_AFTER: Duration = Duration::from_minutes(1);
 /// Bytes read from the log in one go.
 const READ_BYTES: usize = 4 << 20;
 
-/// Entities read at a time. More of them take threads and their memory, and no less time.
-const READS_MAX: usize = 16;
-
 /// Loads that run, and what waits for its turn.
+#[derive(Default)]
 pub(crate) struct Loads {
     plan: Mutex<crossdock_engine::Loads<Arc<Mailbox>>>,
     /// How many are being loaded or wait for it, as of the last change: what each command is measured against.
     count: AtomicUsize,
-    /// A place for each thread that reads.
-    reads: Semaphore,
-}
-
-impl Default for Loads {
-    fn default() -> Self {
-        Self {
-            plan: Mutex::default(),
-            count: AtomicUsize::default(),
-            reads: Semaphore::new(READS_MAX),
-        }
-    }
 }
 
 impl Loads {
@@ -183,10 +168,8 @@ pub(crate) async fn load(
     id: &EntityId,
 ) -> Result<Result<Recovered, LoadError>, JoinError> {
     shared.commits.settled().await;
-    // Nobody closes it.
-    let _place = shared.loads.reads.acquire().await;
     let (reader, id) = (Arc::clone(shared), id.clone());
-    tokio::task::spawn_blocking(move || read(&reader, &id)).await
+    shared.read(move || read(&reader, &id)).await
 }
 
 fn read(shared: &Shared, id: &EntityId) -> Result<Recovered, LoadError> {

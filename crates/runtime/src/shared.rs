@@ -13,7 +13,8 @@ use crossdock_journal::{InboxMark, Journal, OwnerId};
 use crossdock_model::v1::Meta;
 use crossdock_model::{Answer, Class, Command, CredentialId, EntityId, Rejection};
 use ractor::{ActorCell, ActorId, ActorRef};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinError;
 
 use crate::actor::LOST;
 use crate::ask::{AskError, Caller};
@@ -32,6 +33,9 @@ use crate::telling::{Outbound, Telling};
 use crate::timers::Timers;
 use crate::turns::Turns;
 
+/// Threads that read the journal at a time. More of them take their memory, and no less time.
+const READERS_MAX: usize = 16;
+
 /// What the parts of a node share.
 pub(crate) struct Shared {
     pub journal: Arc<dyn Journal>,
@@ -41,6 +45,7 @@ pub(crate) struct Shared {
     pub live_max: usize,
     steps_max: usize,
     pub loads: Loads,
+    readers: Semaphore,
     pub directory: Directory,
     pub hot: HotList,
     pub commits: CommitQueue,
@@ -70,6 +75,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Reads the journal on a thread for blocking work, when it is its turn.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, JoinError> {
+        // Nobody closes it.
+        let _turn = self.readers.acquire().await;
+        tokio::task::spawn_blocking(read).await
+    }
+
     pub fn new(
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
@@ -88,6 +103,7 @@ impl Shared {
             live_max: options.live_max,
             steps_max: options.steps_max,
             loads: Loads::default(),
+            readers: Semaphore::new(READERS_MAX),
             directory: Directory::default(),
             hot: HotList::default(),
             commits: CommitQueue::new(taken, OwnerId(options.owner), options.company),
