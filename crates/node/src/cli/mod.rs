@@ -42,7 +42,7 @@ use clap::{Parser, Subcommand};
 use exit::{Failure, Outcome};
 use target::Target;
 
-/// Threads for tasks, of each core. While some decide, others serve what has come in: a third less of the longest waits than
+/// Threads for tasks, of each core. While some decide, others serve what has come in: the longest waits are a fifth shorter than
 /// with one of each core.
 const WORKERS_PER_CORE: usize = 2;
 
