@@ -21,6 +21,7 @@ mod metrics;
 mod node;
 mod passivation;
 mod quarantine;
+mod readers;
 mod router;
 mod shared;
 mod takeover;

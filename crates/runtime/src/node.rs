@@ -168,9 +168,9 @@ impl Node {
         let taken = taking
             .await
             .map_err(|e| StartError::Start(e.to_string()))??;
-        let shared = Arc::new(Shared::new(
-            journal, clock, connector, &taken, system, &options,
-        ));
+        let shared = Shared::new(journal, clock, connector, &taken, system, &options)
+            .map_err(|e| StartError::Start(e.to_string()))?;
+        let shared = Arc::new(shared);
         let committer = start_committer(&shared, on_fatal)?;
         let node = Self {
             shared,

@@ -13,7 +13,7 @@ use crossdock_journal::{InboxMark, Journal, OwnerId};
 use crossdock_model::v1::Meta;
 use crossdock_model::{Answer, Class, Command, CredentialId, EntityId, Rejection};
 use ractor::{ActorCell, ActorId, ActorRef};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
 use crate::actor::LOST;
@@ -27,14 +27,12 @@ use crate::inbox::Inbox;
 use crate::loading::{self, Loads};
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
+use crate::readers::Readers;
 use crate::router::{self, Board};
 use crate::takeover::Taken;
 use crate::telling::{Outbound, Telling};
 use crate::timers::Timers;
 use crate::turns::Turns;
-
-/// Threads that read the journal at a time. More of them take their memory, and no less time.
-const READERS_MAX: usize = 16;
 
 /// What the parts of a node share.
 pub(crate) struct Shared {
@@ -45,7 +43,7 @@ pub(crate) struct Shared {
     pub live_max: usize,
     steps_max: usize,
     pub loads: Loads,
-    readers: Semaphore,
+    readers: Readers,
     pub directory: Directory,
     pub hot: HotList,
     pub commits: CommitQueue,
@@ -75,14 +73,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// Reads the journal on a thread for blocking work, when it is its turn.
+    /// Reads the journal on a thread for that.
     pub async fn read<R: Send + 'static>(
         &self,
         read: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, JoinError> {
-        // Nobody closes it.
-        let _turn = self.readers.acquire().await;
-        tokio::task::spawn_blocking(read).await
+        self.readers.spawn(read).await
     }
 
     pub fn new(
@@ -92,9 +88,9 @@ impl Shared {
         taken: &Taken,
         system: CredentialId,
         options: &Options,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
         let metrics = Metrics::default();
-        Self {
+        Ok(Self {
             inbox: Inbox::new(metrics.deliveries_open.clone()),
             journal,
             clock,
@@ -103,7 +99,7 @@ impl Shared {
             live_max: options.live_max,
             steps_max: options.steps_max,
             loads: Loads::default(),
-            readers: Semaphore::new(READERS_MAX),
+            readers: Readers::new()?,
             directory: Directory::default(),
             hot: HotList::default(),
             commits: CommitQueue::new(taken, OwnerId(options.owner), options.company),
@@ -124,7 +120,7 @@ impl Shared {
             supervisor: OnceLock::new(),
             tokio: tokio::runtime::Handle::current(),
             stopping: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Queues a message from outside for an entity, bringing it to life when needed.
