@@ -2,7 +2,7 @@
 
 use crossdock_model::{EntityId, ShardId, Timestamp};
 
-use crate::core::Release;
+use crate::step::Release;
 
 /// A fenced write that is not an entity's step (inbox mark, vault entry): `X` is the shell's.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crossdock_model::{EntityId, ShardId};
 
 use crate::batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome};
-use crate::core::{Release, Step, StepKind};
 use crate::lanes::Lanes;
+use crate::step::{Release, Step, StepKind};
 
 #[derive(Debug, Clone, Default)]
 struct Shard {

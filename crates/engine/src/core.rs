@@ -7,16 +7,16 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_logic::bucket::Offers;
-use crossdock_logic::{Announcement, Entity, IllegalHistory, Outcome};
+use crossdock_logic::{Entity, IllegalHistory, Outcome};
 use crossdock_model::codec::CodecError;
 use crossdock_model::{
-    Answer, Class, Command, Duration, Effect, EffectNumber, EntityId, Meta, Notice, Rejection,
-    ShardId, Timestamp,
+    Answer, Class, Command, Duration, Effect, EffectNumber, EntityId, Meta, Rejection, Timestamp,
 };
 
 use crate::batch::Snapshot;
 use crate::lanes::own_class;
+use crate::passivation::WORN_BYTES;
+use crate::step::{AtOnce, Outgoing, Release, Step, StepKind};
 
 /// Limits of every live entity.
 #[derive(Debug, Clone, Copy)]
@@ -82,97 +82,6 @@ pub struct Message<T> {
     pub life: Option<u64>,
 }
 
-/// The state an answer or effect rested on was lost with a failed append: the outcome is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lost;
-
-/// An effect that leaves.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outgoing {
-    /// The effect, as its answer will name it.
-    pub from: Asker,
-    /// The class of the work that it belongs to.
-    pub class: Class,
-    /// What to do.
-    pub effect: Effect,
-}
-
-/// What leaves once a step is durable.
-#[derive(Debug)]
-pub struct Release<T> {
-    /// The class of the work: what leaves goes on in it.
-    pub class: Class,
-    /// Answers for callers and entities.
-    pub answers: Vec<(ReplyTo<T>, Result<Answer, Rejection>)>,
-    /// Effects that began.
-    pub effects: Vec<Outgoing>,
-    /// Messages sent once.
-    pub notices: Vec<Notice>,
-    /// The newest public statement of the entity.
-    pub announcement: Option<Announcement>,
-    /// Where in the log what it rests on is to be found: (shard, sequence), set by the committer.
-    pub position: Option<(ShardId, u64)>,
-}
-
-impl<T> Default for Release<T> {
-    fn default() -> Self {
-        Self {
-            class: Class::Import,
-            answers: Vec::new(),
-            effects: Vec::new(),
-            notices: Vec::new(),
-            announcement: None,
-            position: None,
-        }
-    }
-}
-
-impl<T> Release<T> {
-    /// Whether nothing leaves.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.answers.is_empty()
-            && self.effects.is_empty()
-            && self.notices.is_empty()
-            && self.announcement.is_none()
-    }
-}
-
-/// What leaves at once, whether or not it will be durable.
-#[derive(Debug, Default)]
-pub struct AtOnce {
-    /// Tentative effects.
-    pub effects: Vec<Outgoing>,
-    /// What a bucket would have its channel asked or told, if that may have changed.
-    pub offers: Option<Offers>,
-}
-
-/// What a step writes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepKind {
-    /// A record of the log.
-    Record(Vec<u8>),
-    /// The entity's state.
-    Checkpoint(Snapshot),
-    /// Nothing: what it releases waits for the records before it.
-    Barrier,
-}
-
-/// One thing for the committer. Steps of an entity are in order.
-#[derive(Debug)]
-pub struct Step<T> {
-    /// Whose it is.
-    pub entity: EntityId,
-    /// Which life of the entity decided it: all undurable steps of a life are lost together.
-    pub life: u64,
-    /// The entity's version it rests on.
-    pub version: u64,
-    /// What it writes.
-    pub kind: StepKind,
-    /// What leaves when it is durable.
-    pub release: Release<T>,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     tries: u32,
@@ -187,6 +96,8 @@ pub struct Core<T> {
     /// Version that the stored checkpoint has.
     checkpointed: u64,
     announced: u64,
+    /// Bytes of records that were decided on in this life.
+    recorded: usize,
     waiters: Vec<ReplyTo<T>>,
     sent: BTreeMap<EffectNumber, Sent>,
     /// The highest effect number that was begun in this life or before it.
@@ -205,6 +116,7 @@ impl<T> Core<T> {
             life,
             checkpointed,
             announced: 0,
+            recorded: 0,
             waiters: Vec::new(),
             sent: BTreeMap::new(),
             begun,
@@ -289,6 +201,7 @@ impl<T> Core<T> {
             let body = record
                 .encode()
                 .map_err(|e| IllegalHistory(format!("{}: {e}", self.entity.id())))?;
+            self.recorded = self.recorded.saturating_add(body.len());
             kind = StepKind::Record(body);
             self.begin_effects(now, &mut release, at_once);
         }
@@ -485,6 +398,12 @@ impl<T> Core<T> {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.waiters.is_empty()
+    }
+
+    /// Whether another life would take less memory, and nothing that it waits for would be asked for twice.
+    #[must_use]
+    pub fn is_worn(&self) -> bool {
+        self.recorded >= WORN_BYTES && self.entity.pending().is_empty()
     }
 
     /// Forgets callers that have gone away: they take no room from others, and keep no entity live.

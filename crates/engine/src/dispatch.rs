@@ -7,7 +7,8 @@ use crossdock_model::{
     Answer, Class, Command, Duration, Effect, EffectNumber, EntityId, Meta, Rejection,
 };
 
-use crate::core::{Asker, Message, Outgoing, ReplyTo};
+use crate::core::{Asker, Message, ReplyTo};
+use crate::step::Outgoing;
 
 /// A call to a connector that takes longer has failed. Connectors have shorter limits of their own.
 pub const CALL_MAX: Duration = Duration::from_s(120);

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use crossdock_model::{Duration, EntityId, Record};
 
 use crate::batch::Snapshot;
-use crate::core::{Core, Limits, StepKind};
+use crate::core::{Core, Limits};
 use crate::recovery::{Recovered, RecoveryError, recover};
+use crate::step::StepKind;
 
 /// The checkpoint of an entity with these records; `None` when the stored one covers them.
 ///

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crossdock_model::{Class, EntityKind};
 
 use crate::batch::Snapshot;
-use crate::core::{Step, StepKind};
+use crate::step::{Step, StepKind};
 
 /// Classes with their share of a batch, in order of service.
 const CLASSES: [(Class, usize); 5] = [
@@ -148,7 +148,7 @@ impl<T> Lanes<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Release;
+    use crate::step::Release;
 
     fn step(life: u64, version: u64, class: Class) -> Step<()> {
         Step {

@@ -31,6 +31,7 @@ mod passivation;
 mod quarantine;
 mod queue;
 mod recovery;
+mod step;
 mod wheel;
 
 pub use admission::Door;
@@ -38,9 +39,7 @@ pub use announcer::{Announcement, Announcer};
 pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome, Snapshot};
 pub use budget::Budget;
 pub use committer::Committer;
-pub use core::{
-    Asker, AtOnce, Core, Limits, Lost, Message, Outgoing, Release, ReplyTo, Step, StepKind,
-};
+pub use core::{Asker, Core, Limits, Message, ReplyTo};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
 pub use desk::{Desk, DeskLimits, Ended, Funds, Number, Pick};
 pub use dispatch::{
@@ -49,8 +48,11 @@ pub use dispatch::{
 pub use fold::{Folding, Unfolded, fold};
 pub use lanes::own_class;
 pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};
-pub use passivation::{CHECKPOINTS_MAX, IDLE, UNCOVERED_RECORDS_MAX, who_goes};
+pub use passivation::{
+    CHECKPOINTS_MAX, IDLE, Live, QUIET, UNCOVERED_RECORDS_MAX, WORN_BYTES, who_goes,
+};
 pub use quarantine::{Poison, Quarantine, answer_of_one_aside, answer_to_poison};
 pub use queue::{BATCH_MAX, OUTSIDE_QUEUE_MAX, Pushed, QUEUE_MAX, Queue, Taken};
 pub use recovery::{Recovered, RecoveryError, recover};
+pub use step::{AtOnce, Outgoing, Release, Step, StepKind};
 pub use wheel::{DUE_SWEEP, HORIZON, Wheel, wake_again_at};

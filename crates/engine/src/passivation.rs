@@ -4,21 +4,38 @@ use crossdock_model::{Duration, Timestamp};
 
 /// An entity that nobody asked for so long becomes passive.
 pub const IDLE: Duration = Duration::from_s(120);
+/// An entity that has decided a lot and was not asked for so long is brought to life anew.
+pub const QUIET: Duration = Duration::from_s(5);
+/// Bytes of records that an entity has decided on in one life, from which on the next takes less memory: what grew one by one
+/// lies among what is gone, and what is read at once lies together.
+pub const WORN_BYTES: usize = 256 << 10;
 /// Records of a shard that are not covered by checkpoints before its oldest entities are asked for some.
 pub const UNCOVERED_RECORDS_MAX: u64 = 4096;
 /// Checkpoints asked for at a time.
 pub const CHECKPOINTS_MAX: usize = 512;
 
-/// Of all live entities, each with the time it was last asked: those that nobody asks any more, and of those beyond
-/// `live_max` the ones that were not asked for longest.
+/// A live entity, as far as it matters for who becomes passive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live<T> {
+    /// When it was last asked.
+    pub used_at: Timestamp,
+    /// It has decided on [`WORN_BYTES`] in this life.
+    pub is_worn: bool,
+    /// Which.
+    pub one: T,
+}
+
+/// Of all live entities those that nobody asks any more, worn ones that are quiet, and of those beyond `live_max` the ones that
+/// were not asked for longest.
 #[must_use]
-pub fn who_goes<T>(mut live: Vec<(Timestamp, T)>, live_max: usize, now: Timestamp) -> Vec<T> {
+pub fn who_goes<T>(mut live: Vec<Live<T>>, live_max: usize, now: Timestamp) -> Vec<T> {
     let over = live.len().saturating_sub(live_max);
     if over > 0 {
-        live.sort_by_key(|(used_at, _)| *used_at);
+        live.sort_by_key(|live| live.used_at);
     }
-    let goes = |(rank, (used_at, one)): (usize, (Timestamp, T))| {
-        (rank < over || now.since(used_at) >= IDLE).then_some(one)
+    let goes = |(rank, live): (usize, Live<T>)| {
+        let stays = if live.is_worn { QUIET } else { IDLE };
+        (rank < over || now.since(live.used_at) >= stays).then_some(live.one)
     };
     live.into_iter().enumerate().filter_map(goes).collect()
 }
@@ -28,17 +45,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_idle_go_and_of_too_many_the_longest_unasked() {
+    fn the_idle_and_the_worn_go_and_of_too_many_the_longest_unasked() {
         let now = Timestamp::from_ms(1_000_000);
-        let ago = |s| now - Duration::from_s(s);
-        let live = || vec![(ago(3), 'a'), (ago(120), 'b'), (ago(7), 'c'), (ago(5), 'd')];
+        let ago = |s, is_worn, one| Live {
+            used_at: now - Duration::from_s(s),
+            is_worn,
+            one,
+        };
+        let live = || {
+            vec![
+                ago(3, true, 'a'),
+                ago(120, false, 'b'),
+                ago(7, false, 'c'),
+                ago(5, true, 'd'),
+                ago(4, false, 'e'),
+            ]
+        };
         let table = [
-            (10, "b"),
-            (4, "b"),
-            (3, "b"),
-            (2, "bc"),
-            (1, "bcd"),
-            (0, "bcda"),
+            (10, "bd"),
+            (5, "bd"),
+            (4, "bd"),
+            (3, "bcd"),
+            (2, "bcd"),
+            (1, "bcde"),
+            (0, "bcdea"),
         ];
         for (live_max, goes) in table {
             let went: String = who_goes(live(), live_max, now).into_iter().collect();

@@ -29,6 +29,8 @@ pub(crate) struct Mailbox {
     is_loading: AtomicBool,
     /// Last time it was asked something, in milliseconds of the node's clock.
     pub used_at_ms: AtomicI64,
+    /// Another life of it would take less memory.
+    pub is_worn: AtomicBool,
     /// What it has done.
     pub heat: Heat,
 }
@@ -41,6 +43,7 @@ impl Mailbox {
             actor: Mutex::default(),
             is_loading: AtomicBool::new(true),
             used_at_ms: AtomicI64::new(0),
+            is_worn: AtomicBool::new(false),
             heat: Heat::default(),
         }
     }

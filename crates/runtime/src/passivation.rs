@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossdock_engine::{CHECKPOINTS_MAX, UNCOVERED_RECORDS_MAX, who_goes};
+use crossdock_engine::{CHECKPOINTS_MAX, Live, UNCOVERED_RECORDS_MAX, who_goes};
 use crossdock_model::{Duration, Timestamp};
 
 use crate::actor::Poke;
@@ -62,13 +62,14 @@ fn sweep(shared: &Arc<Shared>) {
     make_passive(shared, live);
 }
 
-/// Those that nobody used for long, and those used longest ago of too many.
+/// Those that nobody used for long or that are worn, and those used longest ago of too many.
 fn make_passive(shared: &Shared, live: Vec<Arc<Mailbox>>) {
-    let used_at = |mailbox: Arc<Mailbox>| {
-        let used_at_ms = mailbox.used_at_ms.load(Ordering::Relaxed);
-        (Timestamp::from_ms(used_at_ms), mailbox)
+    let used = |mailbox: Arc<Mailbox>| Live {
+        used_at: Timestamp::from_ms(mailbox.used_at_ms.load(Ordering::Relaxed)),
+        is_worn: mailbox.is_worn.load(Ordering::Relaxed),
+        one: mailbox,
     };
-    let live = live.into_iter().map(used_at).collect();
+    let live = live.into_iter().map(used).collect();
     for mailbox in who_goes(live, shared.live_max, shared.clock.now()) {
         mailbox.cast(Poke::Passivate);
     }
