@@ -4,11 +4,12 @@ use crossdock_model::{Duration, Timestamp};
 
 /// An entity that nobody asked for so long becomes passive.
 pub const IDLE: Duration = Duration::from_s(120);
-/// An entity that has decided a lot and was not asked for so long is brought to life anew.
-pub const QUIET: Duration = Duration::from_s(5);
+/// An entity that has decided a lot and was not asked for so long is brought to life anew. Not longer: one whose numbers are
+/// looked at again is asked every second.
+pub const QUIET: Duration = Duration::from_ms(500);
 /// Bytes of records that an entity has decided on in one life, from which on the next takes less memory: what grew one by one
 /// lies among what is gone, and what is read at once lies together.
-pub const WORN_BYTES: usize = 256 << 10;
+pub const WORN_BYTES: usize = 64 << 10;
 /// Records of a shard that are not covered by checkpoints before its oldest entities are asked for some.
 pub const UNCOVERED_RECORDS_MAX: u64 = 4096;
 /// Checkpoints asked for at a time.
@@ -47,18 +48,18 @@ mod tests {
     #[test]
     fn the_idle_and_the_worn_go_and_of_too_many_the_longest_unasked() {
         let now = Timestamp::from_ms(1_000_000);
-        let ago = |s, is_worn, one| Live {
-            used_at: now - Duration::from_s(s),
+        let ago = |ms, is_worn, one| Live {
+            used_at: now - Duration::from_ms(ms),
             is_worn,
             one,
         };
         let live = || {
             vec![
-                ago(3, true, 'a'),
-                ago(120, false, 'b'),
-                ago(7, false, 'c'),
-                ago(5, true, 'd'),
-                ago(4, false, 'e'),
+                ago(499, true, 'a'),
+                ago(120_000, false, 'b'),
+                ago(119_999, false, 'c'),
+                ago(500, true, 'd'),
+                ago(499, false, 'e'),
             ]
         };
         let table = [
@@ -67,8 +68,8 @@ mod tests {
             (4, "bd"),
             (3, "bcd"),
             (2, "bcd"),
-            (1, "bcde"),
-            (0, "bcdea"),
+            (1, "bcda"),
+            (0, "bcdae"),
         ];
         for (live_max, goes) in table {
             let went: String = who_goes(live(), live_max, now).into_iter().collect();
