@@ -85,6 +85,8 @@ const RECOVERY: Wait = Wait::from_secs(180);
 const CALM_LOOKS: u32 = 3;
 /// What it takes until what nobody asks any more is passive, at most.
 const IDLE: Wait = Wait::from_secs(300);
+/// By then each has begun another life: after ten minutes.
+const RENEWED: Wait = Wait::from_secs(11 * 60);
 /// Buckets, channels and the like stay.
 const IDLE_ENTITIES_MAX: u64 = 1_000;
 /// What the first numbers need to be shown, at most.
@@ -263,7 +265,13 @@ impl World {
         }
     }
 
-    /// Waits until nearly all entities that nobody asks any more are passive.
+    /// Waits until nearly all entities that nobody asks any more are passive, and the others were brought to life anew.
+    async fn until_settled(&self) {
+        self.until_idle().await;
+        tokio::time::sleep(RENEWED).await;
+        self.until_idle().await;
+    }
+
     async fn until_idle(&self) {
         let until = Instant::now() + IDLE;
         loop {
@@ -434,7 +442,7 @@ pub fn listings(report: &mut Report) {
             "MB",
             None,
         );
-        world.until_idle().await;
+        world.until_settled().await;
         report.limited(
             "memory once 2 x 200,000 listings are published",
             megabytes(&world.server),

@@ -15,7 +15,6 @@ use crossdock_model::{
 
 use crate::batch::Snapshot;
 use crate::lanes::own_class;
-use crate::passivation::WORN_BYTES;
 use crate::step::{AtOnce, Outgoing, Release, Step, StepKind};
 
 /// Limits of every live entity.
@@ -96,8 +95,6 @@ pub struct Core<T> {
     /// Version that the stored checkpoint has.
     checkpointed: u64,
     announced: u64,
-    /// Bytes of records that were decided on in this life.
-    recorded: usize,
     waiters: Vec<ReplyTo<T>>,
     sent: BTreeMap<EffectNumber, Sent>,
     /// The highest effect number that was begun in this life or before it.
@@ -116,7 +113,6 @@ impl<T> Core<T> {
             life,
             checkpointed,
             announced: 0,
-            recorded: 0,
             waiters: Vec::new(),
             sent: BTreeMap::new(),
             begun,
@@ -201,7 +197,6 @@ impl<T> Core<T> {
             let body = record
                 .encode()
                 .map_err(|e| IllegalHistory(format!("{}: {e}", self.entity.id())))?;
-            self.recorded = self.recorded.saturating_add(body.len());
             kind = StepKind::Record(body);
             self.begin_effects(now, &mut release, at_once);
         }
@@ -398,12 +393,6 @@ impl<T> Core<T> {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.waiters.is_empty()
-    }
-
-    /// Whether another life would take less memory, and nothing that it waits for would be asked for twice.
-    #[must_use]
-    pub fn is_worn(&self) -> bool {
-        self.recorded >= WORN_BYTES && self.entity.pending().is_empty()
     }
 
     /// Forgets callers that have gone away: they take no room from others, and keep no entity live.

@@ -49,7 +49,7 @@ pub use fold::{Folding, Unfolded, fold};
 pub use lanes::own_class;
 pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};
 pub use passivation::{
-    CHECKPOINTS_MAX, IDLE, Live, QUIET, UNCOVERED_RECORDS_MAX, WORN_BYTES, who_goes,
+    CHECKPOINTS_MAX, IDLE, LIFE_MAX, Live, QUIET, UNCOVERED_RECORDS_MAX, who_goes,
 };
 pub use quarantine::{Poison, Quarantine, answer_of_one_aside, answer_to_poison};
 pub use queue::{BATCH_MAX, OUTSIDE_QUEUE_MAX, Pushed, QUEUE_MAX, Queue, Taken};

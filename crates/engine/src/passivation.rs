@@ -4,12 +4,11 @@ use crossdock_model::{Duration, Timestamp};
 
 /// An entity that nobody asked for so long becomes passive.
 pub const IDLE: Duration = Duration::from_s(120);
-/// An entity that has decided a lot and was not asked for so long is brought to life anew. Not longer: one whose numbers are
-/// looked at again is asked every second.
+/// One that lives so long is brought to life anew once nobody has asked it for [`QUIET`]: what grew message by message lies among
+/// what is gone, and what is read at once lies together.
+pub const LIFE_MAX: Duration = Duration::from_minutes(10);
+/// Not longer, as a bucket whose numbers are looked at again is asked every second.
 pub const QUIET: Duration = Duration::from_ms(500);
-/// Bytes of records that an entity has decided on in one life, from which on the next takes less memory: what grew one by one
-/// lies among what is gone, and what is read at once lies together.
-pub const WORN_BYTES: usize = 64 << 10;
 /// Records of a shard that are not covered by checkpoints before its oldest entities are asked for some.
 pub const UNCOVERED_RECORDS_MAX: u64 = 4096;
 /// Checkpoints asked for at a time.
@@ -20,13 +19,13 @@ pub const CHECKPOINTS_MAX: usize = 512;
 pub struct Live<T> {
     /// When it was last asked.
     pub used_at: Timestamp,
-    /// It has decided on [`WORN_BYTES`] in this life.
-    pub is_worn: bool,
+    /// When it came to life.
+    pub born_at: Timestamp,
     /// Which.
     pub one: T,
 }
 
-/// Of all live entities those that nobody asks any more, worn ones that are quiet, and of those beyond `live_max` the ones that
+/// Of all live entities those that nobody asks any more, old ones that are quiet, and of those beyond `live_max` the ones that
 /// were not asked for longest.
 #[must_use]
 pub fn who_goes<T>(mut live: Vec<Live<T>>, live_max: usize, now: Timestamp) -> Vec<T> {
@@ -35,7 +34,8 @@ pub fn who_goes<T>(mut live: Vec<Live<T>>, live_max: usize, now: Timestamp) -> V
         live.sort_by_key(|live| live.used_at);
     }
     let goes = |(rank, live): (usize, Live<T>)| {
-        let stays = if live.is_worn { QUIET } else { IDLE };
+        let is_old = now.since(live.born_at) >= LIFE_MAX;
+        let stays = if is_old { QUIET } else { IDLE };
         (rank < over || now.since(live.used_at) >= stays).then_some(live.one)
     };
     live.into_iter().enumerate().filter_map(goes).collect()
@@ -46,11 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_idle_and_the_worn_go_and_of_too_many_the_longest_unasked() {
+    fn the_idle_and_the_old_go_and_of_too_many_the_longest_unasked() {
         let now = Timestamp::from_ms(1_000_000);
-        let ago = |ms, is_worn, one| Live {
+        let ago = |ms, is_old, one| Live {
             used_at: now - Duration::from_ms(ms),
-            is_worn,
+            born_at: match is_old {
+                true => now - LIFE_MAX,
+                false => now - Duration::from_ms(LIFE_MAX.as_ms() - 1),
+            },
             one,
         };
         let live = || {

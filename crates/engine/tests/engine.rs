@@ -3,7 +3,7 @@
 
 use crossdock_engine::{
     Asker, AtOnce, Batch, Committer, Completed, Core, Destination, Limits, Message, ReplyTo,
-    ShardOutcome, Step, StepKind, WORN_BYTES, answer, recover, route,
+    ShardOutcome, Step, StepKind, answer, recover, route,
 };
 use crossdock_logic::Entity;
 use crossdock_model::command::{BucketCommand, OrderCommand, SkuCommand};
@@ -395,25 +395,6 @@ fn callers_that_have_gone_keep_no_entity_live() {
     assert!(!core.is_idle(), "the other one still waits");
     core.forget_gone(|_| true);
     assert!(core.is_idle());
-}
-
-/// What has grown by many small steps lies scattered, and is read anew when it rests: not while it waits for anybody.
-#[test]
-fn an_entity_that_wrote_a_lot_is_worn_until_its_next_life() {
-    let mut core = live(1);
-    let mut written = 0;
-    for number in 0.. {
-        assert_eq!(core.is_worn(), written >= WORN_BYTES, "{written}");
-        if core.is_worn() {
-            break;
-        }
-        for step in steps(&mut core, vec![map(number, &format!("L-{number}"))]) {
-            if let StepKind::Record(body) = step.kind {
-                written += body.len();
-            }
-        }
-    }
-    assert!(!Core::<u32>::new(core.entity().clone(), 0, 2, Limits::default()).is_worn());
 }
 
 /// A SKU serves buyers and imports alike: what it does for whom is of the class of who asked.

@@ -1,7 +1,6 @@
 //! The actor of one live entity: drains its queue, decides, hands over, never awaits in between.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossdock_engine::{AtOnce, Core, Message, Poison, ReplyTo, answer_to_poison, wake_again_at};
@@ -122,8 +121,6 @@ impl Living {
         let idle = woken && self.core.entity().version() == before;
         let wake_at = wake_again_at(self.core.wake_at(), now, idle);
         self.shared.timers.set(&self.mailbox.entity, wake_at);
-        let is_worn = self.core.is_worn();
-        self.mailbox.is_worn.store(is_worn, Ordering::Relaxed);
         self.shared.commit(steps);
         handled.map_err(|e| ActorProcessingErr::from(e.to_string()))?;
         for outgoing in at_once.effects {

@@ -29,21 +29,21 @@ pub(crate) struct Mailbox {
     is_loading: AtomicBool,
     /// Last time it was asked something, in milliseconds of the node's clock.
     pub used_at_ms: AtomicI64,
-    /// Another life of it would take less memory.
-    pub is_worn: AtomicBool,
+    /// When it was brought to life.
+    pub born_at_ms: i64,
     /// What it has done.
     pub heat: Heat,
 }
 
 impl Mailbox {
-    pub(crate) fn new(entity: EntityId) -> Self {
+    pub(crate) fn new(entity: EntityId, now_ms: i64) -> Self {
         Self {
             entity,
             queue: Mutex::default(),
             actor: Mutex::default(),
             is_loading: AtomicBool::new(true),
             used_at_ms: AtomicI64::new(0),
-            is_worn: AtomicBool::new(false),
+            born_at_ms: now_ms,
             heat: Heat::default(),
         }
     }
@@ -126,7 +126,7 @@ impl Directory {
             queued_at: Instant::now(),
         };
         loop {
-            let (mailbox, new) = self.mailbox(to);
+            let (mailbox, new) = self.mailbox(to, now_ms);
             let pushed = mailbox.queue().push(queued, room);
             match pushed {
                 Pushed::Closed(message) => {
@@ -147,12 +147,12 @@ impl Directory {
     }
 
     /// An entity's mailbox, and whether it is a new one, whose entity must be brought to life.
-    fn mailbox(&self, of: &EntityId) -> (Arc<Mailbox>, bool) {
+    fn mailbox(&self, of: &EntityId, now_ms: i64) -> (Arc<Mailbox>, bool) {
         let mut live = self.live(of.shard());
         if let Some(mailbox) = live.get(of) {
             return (Arc::clone(mailbox), false);
         }
-        let mailbox = Arc::new(Mailbox::new(of.clone()));
+        let mailbox = Arc::new(Mailbox::new(of.clone(), now_ms));
         live.insert(of.clone(), Arc::clone(&mailbox));
         (mailbox, true)
     }

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn mailbox(sku: &str) -> Arc<Mailbox> {
-        Arc::new(Mailbox::new(format!("sku:{sku}").parse().unwrap()))
+        Arc::new(Mailbox::new(format!("sku:{sku}").parse().unwrap(), 0))
     }
 
     fn names(list: &HotList) -> Vec<String> {

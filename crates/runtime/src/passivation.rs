@@ -62,11 +62,11 @@ fn sweep(shared: &Arc<Shared>) {
     make_passive(shared, live);
 }
 
-/// Those that nobody used for long or that are worn, and those used longest ago of too many.
+/// Those that nobody used for long or that are old, and those used longest ago of too many.
 fn make_passive(shared: &Shared, live: Vec<Arc<Mailbox>>) {
     let used = |mailbox: Arc<Mailbox>| Live {
         used_at: Timestamp::from_ms(mailbox.used_at_ms.load(Ordering::Relaxed)),
-        is_worn: mailbox.is_worn.load(Ordering::Relaxed),
+        born_at: Timestamp::from_ms(mailbox.born_at_ms),
         one: mailbox,
     };
     let live = live.into_iter().map(used).collect();
