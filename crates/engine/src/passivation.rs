@@ -9,6 +9,8 @@ pub const IDLE: Duration = Duration::from_s(120);
 pub const LIFE_MAX: Duration = Duration::from_minutes(10);
 /// Not longer, as a bucket whose numbers are looked at again is asked every second.
 pub const QUIET: Duration = Duration::from_ms(500);
+/// Of those so many with one look: they came to life together, and need not all be read anew at once.
+const RENEWED_MAX: usize = 8;
 /// Records of a shard that are not covered by checkpoints before its oldest entities are asked for some.
 pub const UNCOVERED_RECORDS_MAX: u64 = 4096;
 /// Checkpoints asked for at a time.
@@ -33,10 +35,14 @@ pub fn who_goes<T>(mut live: Vec<Live<T>>, live_max: usize, now: Timestamp) -> V
     if over > 0 {
         live.sort_by_key(|live| live.used_at);
     }
+    let mut renewed = 0;
     let goes = |(rank, live): (usize, Live<T>)| {
-        let is_old = now.since(live.born_at) >= LIFE_MAX;
-        let stays = if is_old { QUIET } else { IDLE };
-        (rank < over || now.since(live.used_at) >= stays).then_some(live.one)
+        let unasked = now.since(live.used_at);
+        let goes = rank < over || unasked >= IDLE;
+        let is_old = now.since(live.born_at) >= LIFE_MAX && unasked >= QUIET;
+        let is_renewed = !goes && is_old && renewed < RENEWED_MAX;
+        renewed += usize::from(is_renewed);
+        (goes || is_renewed).then_some(live.one)
     };
     live.into_iter().enumerate().filter_map(goes).collect()
 }
@@ -78,5 +84,7 @@ mod tests {
             let went: String = who_goes(live(), live_max, now).into_iter().collect();
             assert_eq!(went, goes, "{live_max}");
         }
+        let old = ('a'..='z').map(|one| ago(600, true, one));
+        assert_eq!(who_goes(old.collect(), 100, now).len(), RENEWED_MAX);
     }
 }
