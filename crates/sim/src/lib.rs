@@ -7,6 +7,7 @@
 pub mod amazon;
 mod dice;
 pub mod lab;
+pub mod seeded;
 pub mod shopify;
 pub mod world;
 

@@ -27,6 +27,8 @@ mod quarantine;
 mod race;
 mod schema;
 mod serve;
+#[cfg(feature = "sim")]
+mod sim;
 mod sku;
 #[cfg(feature = "sim")]
 mod sync;
@@ -94,6 +96,9 @@ enum Command {
     /// what it costs to tell channels late
     #[cfg(feature = "sim")]
     Demo(demo::Args),
+    /// Run the engine through whatever can go wrong, by seeds: each does the same on every machine
+    #[cfg(feature = "sim")]
+    Sim(sim::Args),
     /// Print shell completions
     Completions(completions::Args),
 }
@@ -143,6 +148,8 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Race(args) => race::run(target, args).await,
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(target, args).await,
+        #[cfg(feature = "sim")]
+        Command::Sim(args) => sim::run(target, args).await,
         Command::Completions(args) => completions::run(target, &args),
     }
 }
@@ -200,6 +207,7 @@ mod tests {
         for line in [
             "crossdock fly",
             "crossdock race --mode twice",
+            "crossdock sim --seed 1 --seeds 2",
             "crossdock demo --sync batch:7m",
             "crossdock order show",
         ] {

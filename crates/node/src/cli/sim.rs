@@ -1,0 +1,161 @@
+//! `sim`: the production engine in a seeded event loop, seed after seed, on every core.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crossdock_sim::seeded::{self, Marks, Run};
+use serde_json::{Value, json};
+
+use super::exit::{Exit, Failure, Outcome};
+use super::out::Out;
+use super::target::Target;
+
+/// Seeds that failed are named up to so many.
+const NAMED_MAX: usize = 20;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run this seed alone
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// Run so many seeds
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+}
+
+/// What came of several runs.
+#[derive(Default)]
+struct Batch {
+    runs: u64,
+    events: u64,
+    answered: u64,
+    virtual_ms: u64,
+    marks: Marks,
+    broken: Vec<Run>,
+}
+
+impl Batch {
+    fn add(&mut self, run: Run) {
+        self.runs += 1;
+        self.events += run.events;
+        self.answered += run.answered;
+        self.virtual_ms += run.lasted.as_ms();
+        self.marks.add(&run.marks);
+        if run.broken.is_some() {
+            self.broken.push(run);
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.events += other.events;
+        self.answered += other.answered;
+        self.virtual_ms += other.virtual_ms;
+        self.marks.add(&other.marks);
+        self.broken.extend(other.broken);
+    }
+}
+
+pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    let (from, count) = match args.seed {
+        Some(seed) => (seed, 1),
+        None => (args.from, args.seeds),
+    };
+    let started = Instant::now();
+    let ran = tokio::task::spawn_blocking(move || run_seeds(from, count));
+    let batch = ran.await.map_err(anyhow::Error::from)?;
+    let seconds = started.elapsed().as_secs_f64();
+    tell(target.out(), &batch, seconds);
+    match batch.broken.is_empty() {
+        true => Ok(()),
+        false => {
+            let what = format!("{} of {} seeds failed", batch.broken.len(), batch.runs);
+            let mut failure = Failure::new(Exit::Failed, what);
+            failure.is_told = true;
+            Err(failure)
+        }
+    }
+}
+
+/// Runs them on every core; which core runs which changes nothing.
+fn run_seeds(from: u64, count: u64) -> Batch {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicU64::new(0);
+    let mut all = Batch::default();
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut batch = Batch::default();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return batch;
+                }
+                batch.add(seeded::run(from.wrapping_add(number)));
+            }
+        };
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(batch) => all.join(batch),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    all.broken.sort_by_key(|run| run.seed);
+    all
+}
+
+fn tell(out: Out, batch: &Batch, seconds: f64) {
+    let broken = batch.broken.iter().take(NAMED_MAX);
+    let broken: Vec<Value> = broken
+        .map(|run| {
+            let why = run.broken.as_ref().map(ToString::to_string);
+            json!({ "seed": run.seed, "broken": why, "replay": replay(run) })
+        })
+        .collect();
+    let marks: serde_json::Map<String, Value> = batch
+        .marks
+        .iter()
+        .map(|(mark, count)| (mark.to_owned(), count.into()))
+        .collect();
+    let hours = batch.virtual_ms as f64 / 3_600_000.0;
+    let document = json!({
+        "seeds": batch.runs,
+        "failed": batch.broken.len(),
+        "events": batch.events,
+        "answered": batch.answered,
+        "virtual_hours": hours,
+        "seconds": seconds,
+        "marks": marks,
+        "broken": broken,
+    });
+    out.show(&document, |out, _| {
+        for run in batch.broken.iter().take(NAMED_MAX) {
+            if let Some(broken) = &run.broken {
+                out.line(format_args!("seed {}: {broken}", run.seed));
+                out.line(format_args!("    {}", replay(run)));
+            }
+        }
+        let rows: Vec<Vec<String>> = batch
+            .marks
+            .iter()
+            .map(|(mark, count)| vec![mark.to_owned(), count.to_string()])
+            .collect();
+        out.table(&["SEEN", "TIMES"], &rows);
+        let (runs, events, failed) = (batch.runs, batch.events, batch.broken.len());
+        let (per_s, speed) = (events as f64 / seconds, hours * 3_600.0 / seconds);
+        out.line(format_args!(
+            "{runs} seeds, {failed} failed; {events} events ({per_s:.0} a second) in {hours:.0} virtual hours, \
+             {speed:.0} times as fast as they last"
+        ));
+    });
+}
+
+/// What does that run again.
+fn replay(run: &Run) -> String {
+    format!("crossdock sim --seed {}", run.seed)
+}

@@ -1,0 +1,163 @@
+//! What holds once everything has settled.
+
+use std::collections::BTreeMap;
+
+use crossdock_logic::Entity;
+use crossdock_model::answer::{OrderSummary, StockView};
+use crossdock_model::v1::LocationFacts;
+use crossdock_model::{Answer, Command, EntityId, LocationId, Meta, OrderId, SkuId};
+
+use super::{Broken, World, clients};
+
+impl World {
+    /// After it has healed.
+    pub(super) fn check(&self) -> Result<(), Broken> {
+        if let Some(request) = self.requests.first_open() {
+            let what = format!("{}: {:?} is not answered", request.to, request.command);
+            return Err(Broken::new("I9", what));
+        }
+        let Some(node) = &self.node else {
+            return Err(Broken::new("I9", "no process runs"));
+        };
+        if !node.is_flushed() {
+            return Err(Broken::new("I9", "something is still to be flushed"));
+        }
+        let window = self.knobs.limits.dedup_window;
+        let mut entities = BTreeMap::new();
+        for entity in self.disk.entities() {
+            let replayed = self.disk.replay(&entity, window)?.entity;
+            entities.insert(entity, replayed);
+        }
+        for core in node.cores() {
+            let live = core.entity();
+            let known = entities.get(live.id());
+            if live.version() > 0 && known != Some(live) {
+                let what = format!("{} is another one in memory than on the disk", live.id());
+                return Err(Broken::new("I8", what));
+            }
+        }
+        for (entity, replayed) in &entities {
+            if !replayed.pending().is_empty() {
+                let what = format!("{entity} waits for {:?}", replayed.pending());
+                return Err(Broken::new("I9", what));
+            }
+        }
+        let views = Views::of(&entities, &self.meta());
+        self.check_stock(&views)?;
+        views.check_commitments()?;
+        if self.knobs.wishes[clients::REROUTES] > 0 {
+            // Orders may be kept from where their stock is.
+            return Ok(());
+        }
+        views.check_waiting(&node.locations)
+    }
+
+    fn meta(&self) -> Meta {
+        Meta {
+            principal: self.by.clone(),
+            reason: None,
+            key: None,
+            body_hash: 0,
+            issued_at: self.agenda.now(),
+            effective_at: None,
+            trace: None,
+        }
+    }
+
+    /// Units are where requests and parcels say.
+    fn check_stock(&self, views: &Views) -> Result<(), Broken> {
+        for (sku, view) in &views.stock {
+            let there = view.locations.iter();
+            let there: i64 = there
+                .map(|one| one.on_hand + i64::from(one.in_transit))
+                .sum();
+            let expected = self.requests.stock().get(sku).copied().unwrap_or(0);
+            if there != expected {
+                let what = format!("{sku}: {there} units, {expected} by what was answered");
+                return Err(Broken::new("I7", what));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Views {
+    stock: BTreeMap<SkuId, StockView>,
+    orders: BTreeMap<OrderId, OrderSummary>,
+}
+
+impl Views {
+    fn of(entities: &BTreeMap<EntityId, Entity>, meta: &Meta) -> Self {
+        let mut views = Self {
+            stock: BTreeMap::new(),
+            orders: BTreeMap::new(),
+        };
+        for entity in entities.values() {
+            let window = crossdock_logic::entity::DEDUP_WINDOW;
+            let read = entity.decide(&Command::Read, meta, meta.issued_at, window);
+            let Ok(crossdock_logic::Outcome::Unchanged { answer, .. }) = read else {
+                continue;
+            };
+            match answer {
+                Answer::Stock(view) => drop(views.stock.insert(view.sku.clone(), *view)),
+                Answer::Order(order) => drop(views.orders.insert(order.order.clone(), *order)),
+                _ => {}
+            }
+        }
+        views
+    }
+
+    /// What SKUs have committed is what orders have reserved, and nothing else is taken.
+    fn check_commitments(&self) -> Result<(), Broken> {
+        let mut reserved: BTreeMap<(&SkuId, &LocationId), u64> = BTreeMap::new();
+        for order in self.orders.values() {
+            for one in &order.reserved {
+                *reserved.entry((&one.sku, &one.location)).or_default() += u64::from(one.units);
+            }
+        }
+        for (sku, view) in &self.stock {
+            for at in &view.locations {
+                let orders = reserved.remove(&(sku, &at.location)).unwrap_or(0);
+                if u64::from(at.committed) != orders || at.tentative > 0 || at.held > 0 {
+                    let what = format!("{sku}: orders have {orders}, but it says {at:?}");
+                    return Err(Broken::new("I3", what));
+                }
+            }
+        }
+        match reserved.into_iter().find(|(_, units)| *units > 0) {
+            Some(((sku, at), units)) => {
+                let what =
+                    format!("orders have {units} of {sku} at {at}, which knows nothing of it");
+                Err(Broken::new("I3", what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// No order waits for stock that is there.
+    fn check_waiting(&self, locations: &BTreeMap<LocationId, LocationFacts>) -> Result<(), Broken> {
+        for order in self.orders.values() {
+            let has = |(sku, units): &(SkuId, u32)| {
+                let view = self.stock.get(sku);
+                let at = view.into_iter().flat_map(|view| &view.locations);
+                let mut at = at;
+                at.any(|at| {
+                    let is_open = locations
+                        .get(&at.location)
+                        .is_some_and(|facts| facts.enabled);
+                    // One that refused it is not asked again.
+                    let was_asked = order
+                        .requests
+                        .iter()
+                        .any(|(_, asked, _)| *asked == at.location);
+                    is_open && !was_asked && at.available >= i64::from(*units)
+                })
+            };
+            if !order.backordered.is_empty() && order.backordered.iter().all(has) {
+                let what = format!("{order:?} waits for what is there");
+                return Err(Broken::new("I10", what));
+            }
+        }
+        Ok(())
+    }
+}

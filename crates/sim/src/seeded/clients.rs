@@ -1,0 +1,452 @@
+//! What clients want: buyers, channels and operators, in no order that makes sense.
+
+use crossdock_model::command::{LineEdit, LocationCommand, OrderCommand, SkuCommand};
+use crossdock_model::v1::{
+    Condition, CountBasis, Destination, LineFacts, LineUnits, LocationFacts, OrderFacts, Origin,
+    Part, Payment, RefundLine, Restock, Sale,
+};
+use crossdock_model::{
+    ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LineId, LocationId, OrderId,
+    RefundId, SkuId, SourceId, Timestamp, TransferId,
+};
+
+use super::Broken;
+use super::knobs::Knobs;
+use super::requests::Means;
+use crate::Dice;
+
+/// Kinds of wishes.
+pub(super) const KINDS: usize = 20;
+
+/// The kind by which orders are kept from locations.
+pub(super) const REROUTES: usize = 8;
+
+/// A request that a client makes.
+pub(super) struct Wish {
+    pub to: EntityId,
+    pub command: Command,
+    pub means: Means,
+}
+
+struct Placed {
+    id: OrderId,
+    facts: OrderFacts,
+    is_cart: bool,
+}
+
+/// The clients, and what they remember.
+pub(super) struct Clients {
+    pub skus: Vec<SkuId>,
+    pub locations: Vec<LocationId>,
+    channel: ChannelId,
+    placed: Vec<Placed>,
+    holds: Vec<(SkuId, HoldId)>,
+    transfers: Vec<(SkuId, TransferId, u32)>,
+    numbers: u64,
+}
+
+impl Clients {
+    pub fn new(knobs: &Knobs) -> Result<Self, Broken> {
+        let skus = (0..knobs.skus).map(|number| SkuId::new(format!("S{number}")));
+        let locations = (0..knobs.locations).map(|number| LocationId::new(format!("L{number}")));
+        Ok(Self {
+            skus: skus.collect::<Result<_, _>>()?,
+            locations: locations.collect::<Result<_, _>>()?,
+            channel: ChannelId::checked("shop")?,
+            placed: Vec::new(),
+            holds: Vec::new(),
+            transfers: Vec::new(),
+            numbers: 0,
+        })
+    }
+
+    /// What is to be known before anything is sold.
+    pub fn first(&self, knobs: &Knobs, dice: &mut Dice) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        for location in &self.locations {
+            wishes.push(define(location, true));
+        }
+        for sku in &self.skus {
+            wishes.push(Wish {
+                to: EntityId::Sku(sku.clone()),
+                command: Command::Sku(SkuCommand::Define {
+                    title: sku.to_string(),
+                    tracking: crossdock_model::v1::Tracking::Tracked,
+                }),
+                means: Means::Nothing,
+            });
+            for location in &self.locations {
+                let units = u32::try_from(dice.below(knobs.units + 1)).unwrap_or(0);
+                if units > 0 {
+                    wishes.push(receive(sku, location, units));
+                }
+            }
+        }
+        wishes
+    }
+
+    fn sku(&self, dice: &mut Dice) -> SkuId {
+        pick(&self.skus, dice).clone()
+    }
+
+    fn location(&self, dice: &mut Dice) -> LocationId {
+        pick(&self.locations, dice).clone()
+    }
+
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// One more wish, if there is any of the kind that comes up.
+    pub fn wish(
+        &mut self,
+        knobs: &Knobs,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> Result<Option<Wish>, Broken> {
+        // Something is always sold.
+        let weight = |kind: usize| knobs.wishes[kind] + u64::from(kind < 2);
+        let mut left = dice.below((0..KINDS).map(weight).sum());
+        let mut kind = 0;
+        while left >= weight(kind) {
+            left -= weight(kind);
+            kind += 1;
+        }
+        match kind {
+            0 => self
+                .place(Sale::AlreadySold, Origin::Channel, now, dice)
+                .map(Some),
+            1 => self.place(Sale::Asks, Origin::Api, now, dice).map(Some),
+            2 => {
+                let expires_at = now + Duration::from_s(1 + dice.below(600));
+                let origin = Origin::Hold { expires_at };
+                self.place(Sale::Asks, origin, now, dice).map(Some)
+            }
+            3..=10 => self.of_an_order(kind, now, dice),
+            _ => self.of_stock(kind, now, dice),
+        }
+    }
+
+    fn place(
+        &mut self,
+        sale: Sale,
+        origin: Origin,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> Result<Wish, Broken> {
+        let number = self.number();
+        let mut lines = Vec::new();
+        for line in 0..1 + dice.below(3) {
+            lines.push(LineFacts {
+                line: LineId::new(line.to_string())?,
+                title: String::new(),
+                ordered_units: 1 + u32::try_from(dice.below(3)).unwrap_or(0),
+                cancelled_units: 0,
+                parts: vec![Part {
+                    sku: self.sku(dice),
+                    units_per_line_unit: 1,
+                }],
+                unit_price: None,
+                ships: true,
+            });
+        }
+        let payment = match dice.below(10) {
+            0 => Payment::Pending,
+            _ => Payment::Ready,
+        };
+        let facts = OrderFacts {
+            name: format!("#{number}"),
+            placed_at: now,
+            updated_at: now,
+            sale,
+            lines,
+            destination: Some(Destination {
+                country: "US".to_owned(),
+                ..Destination::default()
+            }),
+            service_level: None,
+            ship_by: None,
+            deliver_by: None,
+            payment,
+            cancelled: None,
+            total: None,
+            tags: Vec::new(),
+            test: false,
+        };
+        let id = OrderId {
+            channel: self.channel.clone(),
+            external: ExternalId::new(number.to_string())?,
+        };
+        self.placed.push(Placed {
+            id: id.clone(),
+            facts: facts.clone(),
+            is_cart: matches!(origin, Origin::Hold { .. }),
+        });
+        Ok(state(id, facts, origin))
+    }
+
+    fn of_an_order(
+        &mut self,
+        kind: usize,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> Result<Option<Wish>, Broken> {
+        if self.placed.is_empty() {
+            return Ok(None);
+        }
+        let number = self.number();
+        let at = usize::try_from(dice.below(self.placed.len() as u64)).unwrap_or(0);
+        let exclude = self.location(dice);
+        let placed = &mut self.placed[at];
+        let line = pick(&placed.facts.lines, dice).line.clone();
+        let units = LineUnits {
+            line: line.clone(),
+            units: 1,
+        };
+        let command = match kind {
+            3 if placed.is_cart => {
+                let facts = OrderFacts {
+                    updated_at: now,
+                    ..placed.facts.clone()
+                };
+                return Ok(Some(state(placed.id.clone(), facts, Origin::Api)));
+            }
+            3 => {
+                // The channel says it again, with a unit less.
+                placed.facts.updated_at = now;
+                if let Some(line) = placed.facts.lines.first_mut() {
+                    line.cancelled_units = (line.cancelled_units + 1).min(line.ordered_units);
+                }
+                let facts = placed.facts.clone();
+                return Ok(Some(state(placed.id.clone(), facts, Origin::Channel)));
+            }
+            4 => OrderCommand::Cancel {
+                reason: "changed mind".to_owned(),
+                lines: dice.happens(0.5).then(|| vec![units]),
+            },
+            5 => OrderCommand::EditLines {
+                lines: vec![LineEdit {
+                    line,
+                    units: u32::try_from(dice.below(5)).unwrap_or(0),
+                    sku: None,
+                    title: None,
+                    unit_price: None,
+                }],
+            },
+            6 => OrderCommand::Hold {
+                lines: Vec::new(),
+                reason: "looked at".to_owned(),
+                until: Some(now + Duration::from_s(dice.below(600))),
+            },
+            7 => OrderCommand::Unhold { lines: Vec::new() },
+            REROUTES => OrderCommand::Reroute {
+                exclude: vec![exclude],
+            },
+            9 => OrderCommand::Split { lines: vec![units] },
+            _ => OrderCommand::Refund {
+                refund: RefundId::new(number.to_string())?,
+                lines: vec![RefundLine {
+                    line,
+                    units: 1,
+                    restock: match dice.below(2) {
+                        0 => Restock::No,
+                        _ => Restock::Cancel,
+                    },
+                    location: None,
+                }],
+            },
+        };
+        Ok(Some(Wish {
+            to: EntityId::Order(placed.id.clone()),
+            command: Command::Order(command),
+            means: Means::Nothing,
+        }))
+    }
+
+    fn of_stock(
+        &mut self,
+        kind: usize,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> Result<Option<Wish>, Broken> {
+        let number = self.number();
+        let (sku, location) = (self.sku(dice), self.location(dice));
+        let units = 1 + u32::try_from(dice.below(5)).unwrap_or(0);
+        let moves = |units: u32| Means::Moves(vec![(sku.clone(), -i64::from(units))]);
+        let (command, means) = match kind {
+            11 => return Ok(Some(receive(&sku, &location, units))),
+            12 => {
+                let delta = -i64::from(units);
+                let reason = "broken".to_owned();
+                let command = SkuCommand::Adjust {
+                    location,
+                    delta,
+                    reason,
+                };
+                (command, moves(units))
+            }
+            13 => {
+                let command = SkuCommand::Count {
+                    location,
+                    source: SourceId::new("person")?,
+                    truth: None,
+                    basis: CountBasis::OnHand,
+                    counted: units * 2,
+                    effective_at: now - Duration::from_s(dice.below(60)),
+                };
+                (command, Means::Counts(sku.clone()))
+            }
+            14 => {
+                let reference = number.to_string();
+                let command = SkuCommand::SoldAtTill {
+                    location,
+                    units,
+                    reference,
+                };
+                (command, moves(units))
+            }
+            15 => (SkuCommand::SetSafety { location, units }, Means::Nothing),
+            16 => return Ok(Some(condition(&sku, location, units, dice))),
+            17 => return self.transfer(sku, location, units, dice).map(Some),
+            18 => return self.hold(sku, units, now, dice).map(Some),
+            _ => return Ok(Some(define(&location, dice.happens(0.7)))),
+        };
+        Ok(Some(Wish {
+            to: EntityId::Sku(sku.clone()),
+            command: Command::Sku(command),
+            means,
+        }))
+    }
+
+    fn transfer(
+        &mut self,
+        sku: SkuId,
+        from: LocationId,
+        units: u32,
+        dice: &mut Dice,
+    ) -> Result<Wish, Broken> {
+        let (sku, command) = match self.transfers.pop() {
+            Some((sku, transfer, sent)) if dice.happens(0.5) => {
+                let command = SkuCommand::TransferIn {
+                    transfer,
+                    arrived_units: sent,
+                    close: false,
+                };
+                (sku, command)
+            }
+            known => {
+                self.transfers.extend(known);
+                let transfer = TransferId::new(self.number().to_string())?;
+                self.transfers.push((sku.clone(), transfer.clone(), units));
+                let to = self.location(dice);
+                let command = SkuCommand::TransferOut {
+                    transfer,
+                    from,
+                    to,
+                    units,
+                };
+                (sku, command)
+            }
+        };
+        Ok(Wish {
+            to: EntityId::Sku(sku),
+            command: Command::Sku(command),
+            means: Means::Nothing,
+        })
+    }
+
+    fn hold(
+        &mut self,
+        sku: SkuId,
+        units: u32,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> Result<Wish, Broken> {
+        let (sku, command) = match self.holds.pop() {
+            Some((sku, hold)) if dice.happens(0.5) => (sku, SkuCommand::ReleaseHold { hold }),
+            known => {
+                self.holds.extend(known);
+                let hold = HoldId::new(self.number().to_string())?;
+                self.holds.push((sku.clone(), hold.clone()));
+                let command = SkuCommand::Hold {
+                    hold,
+                    units,
+                    takes: Vec::new(),
+                    among: None,
+                    expires_at: now + Duration::from_s(1 + dice.below(600)),
+                };
+                (sku, command)
+            }
+        };
+        Ok(Wish {
+            to: EntityId::Sku(sku),
+            command: Command::Sku(command),
+            means: Means::Nothing,
+        })
+    }
+}
+
+/// One of these, of which there is at least one.
+fn pick<'a, T>(of: &'a [T], dice: &mut Dice) -> &'a T {
+    let at = dice.below(of.len() as u64);
+    &of[usize::try_from(at).unwrap_or(0)]
+}
+
+fn state(id: OrderId, facts: OrderFacts, origin: Origin) -> Wish {
+    let settle = facts.sale == Sale::Asks;
+    Wish {
+        to: EntityId::Order(id),
+        command: Command::Order(OrderCommand::State {
+            facts: Box::new(facts),
+            origin,
+            settle,
+        }),
+        means: Means::Nothing,
+    }
+}
+
+fn define(location: &LocationId, enabled: bool) -> Wish {
+    let facts = LocationFacts {
+        enabled,
+        ..LocationFacts::plain(location.clone(), "US")
+    };
+    Wish {
+        to: EntityId::Location(location.clone()),
+        command: Command::Location(LocationCommand::Define(Box::new(facts))),
+        means: Means::Nothing,
+    }
+}
+
+fn receive(sku: &SkuId, location: &LocationId, units: u32) -> Wish {
+    Wish {
+        to: EntityId::Sku(sku.clone()),
+        command: Command::Sku(SkuCommand::Receive {
+            location: location.clone(),
+            units,
+            reference: None,
+        }),
+        means: Means::Moves(vec![(sku.clone(), i64::from(units))]),
+    }
+}
+
+fn condition(sku: &SkuId, location: LocationId, units: u32, dice: &mut Dice) -> Wish {
+    let condition = Condition::Damaged;
+    let command = match dice.below(2) {
+        0 => SkuCommand::MarkUnavailable {
+            location,
+            condition,
+            units,
+        },
+        _ => SkuCommand::MakeAvailable {
+            location,
+            condition,
+            units,
+        },
+    };
+    Wish {
+        to: EntityId::Sku(sku.clone()),
+        command: Command::Sku(command),
+        means: Means::Nothing,
+    }
+}

@@ -1,0 +1,138 @@
+//! The disk of a simulated node: what was flushed. A batch is on it as a whole or not at all, as a transaction of the
+//! production journal is; a crash while it is being flushed may leave either.
+
+use std::collections::BTreeMap;
+
+use crossdock_engine::{Batch, Folding, Recovered, Snapshot, fold, recover};
+use crossdock_model::{Duration, EntityId, ShardId, Timestamp};
+
+use super::Broken;
+
+#[derive(Debug, Default)]
+struct Log {
+    covered_seq: u64,
+    /// In order; the first has sequence 1.
+    frames: Vec<(EntityId, Vec<u8>)>,
+}
+
+impl Log {
+    fn next_seq(&self) -> u64 {
+        self.frames.len() as u64 + 1
+    }
+
+    fn after(&self, seq: u64) -> impl Iterator<Item = (u64, &(EntityId, Vec<u8>))> {
+        let from = usize::try_from(seq).unwrap_or(usize::MAX);
+        (seq + 1..).zip(self.frames.iter().skip(from))
+    }
+}
+
+/// What survives a crash.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    logs: BTreeMap<ShardId, Log>,
+    states: BTreeMap<EntityId, Snapshot>,
+}
+
+impl Disk {
+    /// Writes a batch as a whole.
+    ///
+    /// # Errors
+    /// [`Broken`] `I6` when a record would not be the next of its shard.
+    pub fn write(&mut self, batch: Batch<()>) -> Result<(), Broken> {
+        for part in batch.shards {
+            let log = self.logs.entry(part.shard).or_default();
+            if part.expected_seq != log.next_seq() {
+                let (expected, next) = (part.expected_seq, log.next_seq());
+                let what = format!("shard {}: {expected} expected, {next} is next", part.shard);
+                return Err(Broken::new("I6", what));
+            }
+            log.frames.extend(part.records);
+            for (entity, snapshot) in part.checkpoints {
+                self.states.insert(entity, snapshot);
+            }
+            if let Some(seq) = part.checkpoint_seq {
+                log.covered_seq = seq;
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds what no checkpoint covers, as a node does that takes the shards over. Returns each shard with its next
+    /// sequence and the one up to which it is covered.
+    ///
+    /// # Errors
+    /// [`Broken`] `I8` when an entity does not fold.
+    pub fn fold(&mut self, window: Duration) -> Result<Vec<(ShardId, u64, u64)>, Broken> {
+        let mut states = Vec::new();
+        for log in self.logs.values_mut() {
+            let mut folding = Folding::new(log.next_seq(), log.covered_seq);
+            let mut records: BTreeMap<&EntityId, Vec<&[u8]>> = BTreeMap::new();
+            for (_, (entity, body)) in log.after(log.covered_seq) {
+                records.entry(entity).or_default().push(body);
+            }
+            for (entity, records) in records {
+                let known = self.states.get(entity).map(|known| known.body.as_slice());
+                let folded = fold(entity, known, records, window);
+                let folded = folded.map_err(|error| Broken::new("I8", error.to_string()))?;
+                if let Some(snapshot) = folded {
+                    states.push((entity.clone(), snapshot));
+                }
+            }
+            log.covered_seq = folding.read_to(log.next_seq() - 1);
+        }
+        self.states.extend(states);
+        let shards = ShardId::all().map(|shard| {
+            let log = self.logs.get(&shard);
+            let (next_seq, covered_seq) =
+                log.map_or((1, 0), |log| (log.next_seq(), log.covered_seq));
+            (shard, next_seq, covered_seq)
+        });
+        Ok(shards.collect())
+    }
+
+    /// An entity from its checkpoint and the records after that sequence.
+    ///
+    /// # Errors
+    /// [`Broken`] `I8` when they do not make one.
+    pub fn load(
+        &self,
+        entity: &EntityId,
+        uncovered_after: Option<u64>,
+        window: Duration,
+    ) -> Result<Recovered, Broken> {
+        let log = self.logs.get(&entity.shard());
+        let uncovered = uncovered_after.and_then(|seq| Some(log?.after(seq)));
+        let records = uncovered
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, (whose, body))| (whose == entity).then_some(body.as_slice()));
+        let state = self.states.get(entity).map(|known| known.body.as_slice());
+        recover(entity, state, records, window)
+            .map_err(|error| Broken::new("I8", error.to_string()))
+    }
+
+    /// An entity from the whole log, without any checkpoint.
+    ///
+    /// # Errors
+    /// [`Broken`] `I8` when its records do not make one.
+    pub fn replay(&self, entity: &EntityId, window: Duration) -> Result<Recovered, Broken> {
+        let log = self.logs.get(&entity.shard());
+        let frames = log.into_iter().flat_map(|log| &log.frames);
+        let records =
+            frames.filter_map(|(whose, body)| (whose == entity).then_some(body.as_slice()));
+        recover(entity, None, records, window).map_err(|error| Broken::new("I8", error.to_string()))
+    }
+
+    /// Entities that something was ever recorded of.
+    pub fn entities(&self) -> Vec<EntityId> {
+        let frames = self.logs.values().flat_map(|log| &log.frames);
+        let all: std::collections::BTreeSet<_> = frames.map(|(entity, _)| entity).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Passive entities that must be woken, and when.
+    pub fn wakes(&self) -> impl Iterator<Item = (&EntityId, Timestamp)> {
+        let states = self.states.iter();
+        states.filter_map(|(entity, state)| Some((entity, state.wake_at?)))
+    }
+}

@@ -1,0 +1,427 @@
+//! The production engine in a seeded event loop: no threads, no clock, no disk. A run draws its settings, what is asked
+//! and everything that goes wrong from one seed: messages that are lost, come twice or overtake each other, processes that
+//! are killed between any two steps, entities that crash, a disk that is full or slow. All the while, and once it has
+//! healed, it holds the node to what it promises. The same seed does the same on every machine.
+//!
+//! What is promised, by name:
+//! - `I1`: nothing is promised of a SKU at a location that is not there, unless what is there was found to be less.
+//! - `I2`: an entity's history is legal.
+//! - `I3`: what a SKU has committed is what orders have reserved, and nothing is half decided for ever.
+//! - `I4`: a repeat is answered as the request that it repeats.
+//! - `I6`: records of a shard follow each other without gaps.
+//! - `I7`: units are where requests and parcels say: no more and no fewer.
+//! - `I8`: what is on the disk makes what is in memory, with checkpoints and without.
+//! - `I9`: once it has healed, everything is answered and settled.
+//! - `I10`: no order waits for stock that is there.
+
+mod agenda;
+mod check;
+mod clients;
+mod disk;
+mod knobs;
+mod marks;
+mod node;
+mod promised;
+mod requests;
+mod trace;
+mod warehouses;
+
+use crossdock_engine::{Message, ReplyTo};
+use crossdock_model::command::Delivery;
+use crossdock_model::{
+    Answer, Class, Command, CredentialId, Duration, EntityId, IdError, OrderId, Rejection,
+    Timestamp,
+};
+use thiserror::Error;
+
+use self::agenda::Agenda;
+use self::clients::{Clients, Wish};
+use self::disk::Disk;
+use self::knobs::Knobs;
+pub use self::marks::Marks;
+use self::node::{Caller, Inside, Node, Surroundings};
+use self::requests::Requests;
+use self::trace::Trace;
+use self::warehouses::{Says, Warehouses};
+use crate::Dice;
+
+/// When a run begins.
+const BEGINS: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+/// Time until what was asked and not answered is asked again.
+const AGAIN_AFTER: Duration = Duration::from_s(20);
+/// Time in which everything settles once it has healed: an order that waits looks around every hour.
+const HEALS_FOR: Duration = Duration::from_minutes(130);
+/// Looks by which it has settled, and the time between them.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_s(7);
+/// A location works on a request within that time.
+const WORKS_WITHIN_MS: u64 = 60_000;
+
+/// Something is wrong that must not be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{promise} does not hold: {what}")]
+pub struct Broken {
+    /// Which promise, by name.
+    pub promise: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+impl Broken {
+    fn new(promise: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            promise,
+            what: what.into(),
+        }
+    }
+}
+
+impl From<IdError> for Broken {
+    fn from(error: IdError) -> Self {
+        Self::new("I2", error.to_string())
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// Things that happened.
+    pub events: u64,
+    /// Virtual time that passed.
+    pub lasted: Duration,
+    /// Requests that were answered.
+    pub answered: u64,
+    /// Of all that happened, in order: the same with the same seed.
+    pub fingerprint: u64,
+    /// What was seen to happen.
+    pub marks: Marks,
+    /// What was wrong.
+    pub broken: Option<Broken>,
+}
+
+#[derive(Debug)]
+enum Event {
+    /// Inside of a process.
+    Inside(u32, Inside),
+    /// A client wants something.
+    Wishes,
+    /// A request is made, or made again, and gets there or not.
+    Asks(usize),
+    Arrives(usize),
+    /// As the so many-th answer that was given.
+    Answered(usize, u64, Result<Answer, Rejection>),
+    /// A location is told of a request.
+    Delivered(Box<Delivery>),
+    /// A location works on a request.
+    Works(OrderId, u32),
+    Killed,
+    Starts,
+    Heals,
+    /// It has settled, or it is looked at so many times more.
+    Ends(u32),
+}
+
+/// Does a run.
+#[must_use]
+pub fn run(seed: u64) -> Run {
+    let mut world = match World::new(seed) {
+        Ok(world) => world,
+        Err(broken) => return Run::failed(seed, broken),
+    };
+    let broken = world.lives().err();
+    Run {
+        seed,
+        events: world.trace.events(),
+        lasted: world.agenda.now().since(BEGINS),
+        answered: world.requests.count_answered(),
+        fingerprint: world.trace.digest(),
+        marks: world.marks,
+        broken,
+    }
+}
+
+impl Run {
+    fn failed(seed: u64, broken: Broken) -> Self {
+        Self {
+            seed,
+            events: 0,
+            lasted: Duration::default(),
+            answered: 0,
+            fingerprint: 0,
+            marks: Marks::default(),
+            broken: Some(broken),
+        }
+    }
+}
+
+struct World {
+    dice: Dice,
+    knobs: Knobs,
+    agenda: Agenda<Event>,
+    disk: Disk,
+    node: Option<Node>,
+    processes: u32,
+    by: CredentialId,
+    clients: Clients,
+    requests: Requests,
+    warehouses: Warehouses,
+    is_healed: bool,
+    marks: Marks,
+    trace: Trace,
+    answers: u64,
+}
+
+/// The parts of the world that a node needs, and the node.
+macro_rules! node_in {
+    ($world:expr) => {{
+        let world = &mut *$world;
+        let around = Surroundings {
+            agenda: &mut world.agenda,
+            dice: &mut world.dice,
+            disk: &mut world.disk,
+            knobs: &world.knobs,
+            marks: &mut world.marks,
+            trace: &mut world.trace,
+            answers: &mut world.answers,
+        };
+        (&mut world.node, around)
+    }};
+}
+
+impl World {
+    fn new(seed: u64) -> Result<Self, Broken> {
+        let mut dice = Dice::new(seed);
+        let knobs = Knobs::draw(&mut dice);
+        let clients = Clients::new(&knobs)?;
+        Ok(Self {
+            dice,
+            agenda: Agenda::new(BEGINS),
+            disk: Disk::default(),
+            node: None,
+            processes: 0,
+            by: CredentialId::new("system")?,
+            clients,
+            requests: Requests::default(),
+            warehouses: Warehouses::default(),
+            is_healed: false,
+            marks: Marks::default(),
+            trace: Trace::default(),
+            answers: 0,
+            knobs,
+        })
+    }
+
+    fn lives(&mut self) -> Result<(), Broken> {
+        self.starts()?;
+        for wish in self.clients.first(&self.knobs, &mut self.dice) {
+            self.make(wish)?;
+        }
+        self.note(Duration::from_s(5), Event::Wishes);
+        self.note(self.knobs.lasts, Event::Heals);
+        self.kill_later();
+        while let Some(event) = self.agenda.next() {
+            self.trace.event(self.agenda.now());
+            match event {
+                Event::Ends(tries) => match self.check() {
+                    // Something happens now and then also in the long run, as an order that waits looks around.
+                    Err(broken) if broken.promise == "I9" && tries > 0 => {
+                        self.note(LOOK_AGAIN_AFTER, Event::Ends(tries - 1));
+                    }
+                    checked => return checked,
+                },
+                other => self.happens(other)?,
+            }
+        }
+        Err(Broken::new("I9", "nothing happens any more"))
+    }
+
+    fn note(&mut self, after: Duration, what: Event) {
+        self.agenda.after(after, what, &mut self.dice);
+    }
+
+    fn happens(&mut self, event: Event) -> Result<(), Broken> {
+        match event {
+            Event::Inside(number, what) => {
+                let (node, mut around) = node_in!(self);
+                match node {
+                    Some(node) if node.number == number => node.happens(what, &mut around)?,
+                    Some(_) | None => {}
+                }
+            }
+            Event::Wishes => self.wishes()?,
+            Event::Asks(number) => self.asks(number),
+            Event::Arrives(number) => self.arrives(number),
+            Event::Answered(number, given, result) => self.answered(number, given, result)?,
+            Event::Delivered(delivery) => self.delivered(&delivery)?,
+            Event::Works(order, request) => self.works(order, request)?,
+            Event::Killed => self.killed()?,
+            Event::Starts => self.starts()?,
+            Event::Heals => {
+                self.is_healed = true;
+                self.knobs.heal();
+                self.note(HEALS_FOR, Event::Ends(LOOKS));
+            }
+            Event::Ends(_) => {}
+        }
+        Ok(())
+    }
+
+    fn wishes(&mut self) -> Result<(), Broken> {
+        if self.is_healed {
+            return Ok(());
+        }
+        let now = self.agenda.now();
+        let wish = self.clients.wish(&self.knobs, now, &mut self.dice)?;
+        if let Some(wish) = wish {
+            self.make(wish)?;
+        }
+        let gap = self.dice.gap_ms(self.knobs.asked_per_h);
+        self.note(Duration::from_ms(gap), Event::Wishes);
+        Ok(())
+    }
+
+    fn make(&mut self, wish: Wish) -> Result<(), Broken> {
+        let Wish { to, command, means } = wish;
+        let now = self.agenda.now();
+        let number = self.requests.make(to, command, means, now)?;
+        self.asks(number);
+        Ok(())
+    }
+
+    /// A request is made, until it is answered.
+    fn asks(&mut self, number: usize) {
+        if self
+            .requests
+            .get(number)
+            .is_none_or(|request| request.answered.is_some())
+        {
+            return;
+        }
+        let mut times = 1;
+        if self.dice.happens(self.knobs.doubled) {
+            self.marks.note("asked_twice");
+            times += 1;
+        }
+        for _ in 0..times {
+            let span = Duration::from_ms(self.dice.below(self.knobs.call_ms + 1));
+            match self.dice.happens(self.knobs.lost) {
+                true => self.marks.note("request_lost"),
+                false => self.note(span, Event::Arrives(number)),
+            }
+        }
+        self.note(AGAIN_AFTER, Event::Asks(number));
+    }
+
+    fn arrives(&mut self, number: usize) {
+        let Some(request) = self.requests.get(number) else {
+            return;
+        };
+        let message = Message {
+            command: request.command.clone(),
+            meta: request.meta(&self.by),
+            reply: ReplyTo::Caller(Caller::Client(number)),
+            class: class_of(&request.to),
+            life: None,
+        };
+        let to = request.to.clone();
+        let (node, mut around) = node_in!(self);
+        if let Some(node) = node {
+            node.send(to, message, &mut around);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        number: usize,
+        given: u64,
+        result: Result<Answer, Rejection>,
+    ) -> Result<(), Broken> {
+        if self.dice.happens(self.knobs.lost) {
+            self.marks.note("answer_lost");
+            return Ok(());
+        }
+        self.requests
+            .answered(number, given, result, &mut self.marks)
+    }
+
+    fn delivered(&mut self, delivery: &Delivery) -> Result<(), Broken> {
+        let (says, works) = self.warehouses.told(delivery, &mut self.dice);
+        if works {
+            self.works_later(delivery.order.clone(), delivery.request);
+        }
+        self.says(&delivery.order, says)
+    }
+
+    fn works_later(&mut self, order: OrderId, request: u32) {
+        let span = Duration::from_ms(self.dice.below(WORKS_WITHIN_MS));
+        self.note(span, Event::Works(order, request));
+    }
+
+    fn says(&mut self, order: &OrderId, says: Option<Says>) -> Result<(), Broken> {
+        let Some(Says { command, means }) = says else {
+            return Ok(());
+        };
+        self.make(Wish {
+            to: EntityId::Order(order.clone()),
+            command: Command::Order(command),
+            means,
+        })
+    }
+
+    fn works(&mut self, order: OrderId, request: u32) -> Result<(), Broken> {
+        let now = self.agenda.now();
+        let (says, again) =
+            self.warehouses
+                .works(&order, request, self.is_healed, now, &mut self.dice)?;
+        self.says(&order, says)?;
+        if again {
+            self.works_later(order, request);
+        }
+        Ok(())
+    }
+
+    fn kill_later(&mut self) {
+        if self.knobs.kills_per_h > 0.0 {
+            let gap = self.dice.gap_ms(self.knobs.kills_per_h);
+            self.note(Duration::from_ms(gap), Event::Killed);
+        }
+    }
+
+    fn killed(&mut self) -> Result<(), Broken> {
+        if self.is_healed {
+            return Ok(());
+        }
+        let (node, mut around) = node_in!(self);
+        if let Some(node) = node.take() {
+            node.dies(&mut around)?;
+        }
+        let span = Duration::from_ms(self.dice.below(5_000));
+        self.note(span, Event::Starts);
+        self.kill_later();
+        Ok(())
+    }
+
+    fn starts(&mut self) -> Result<(), Broken> {
+        if self.node.is_some() {
+            return Ok(());
+        }
+        self.processes += 1;
+        let (number, by) = (self.processes, self.by.clone());
+        let (node, mut around) = node_in!(self);
+        *node = Some(Node::start(number, by, &mut around)?);
+        Ok(())
+    }
+}
+
+fn class_of(to: &EntityId) -> Class {
+    match to {
+        EntityId::Order(_) => Class::ChannelOrder,
+        EntityId::Sku(_) => Class::AskFirst,
+        _ => Class::Location,
+    }
+}
+
+#[cfg(test)]
+mod tests;

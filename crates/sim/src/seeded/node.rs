@@ -1,0 +1,269 @@
+//! One node: the production engine and router, with a seeded agenda where the real one has threads.
+
+mod commits;
+mod effects;
+mod entities;
+
+use std::collections::BTreeMap;
+
+use crossdock_engine::{
+    Batch, Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel,
+};
+use crossdock_logic::router::CompiledRules;
+use crossdock_model::answer::StockView;
+use crossdock_model::v1::LocationFacts;
+use crossdock_model::{
+    Class, Command, CredentialId, Duration, EntityId, LocationId, Meta, SkuId, Timestamp,
+};
+
+use super::agenda::Agenda;
+use super::disk::Disk;
+use super::knobs::Knobs;
+use super::marks::Marks;
+use super::promised::Promised;
+use super::trace::Trace;
+use super::{Broken, Event};
+use crate::Dice;
+
+/// How often deadlines are looked at, and what becomes passive.
+const TICK: Duration = Duration::from_ms(500);
+/// Entities that are woken with one look.
+const DUE_MAX: usize = 256;
+
+pub(super) type Stock = BTreeMap<SkuId, StockView>;
+
+/// Who waits for an answer outside the entities.
+#[derive(Debug)]
+pub(super) enum Caller {
+    /// A client, for one of its requests.
+    Client(usize),
+    /// The router, for the stock of a SKU that it needs for a plan; with what it was told before.
+    Router(Box<Planning>, SkuId, Stock),
+}
+
+/// What happens in a node. It dies with its process.
+#[derive(Debug)]
+pub(super) enum Inside {
+    /// A message gets to an entity.
+    Arrives(EntityId, Box<Message<Caller>>),
+    /// An entity was read.
+    Loaded(EntityId),
+    /// An entity works on what waits for it.
+    Works(EntityId),
+    /// The next batch is taken.
+    Gathers,
+    /// A batch is on the disk; or the disk was full.
+    Flushed { full: bool },
+    /// A call of a location or channel has ended.
+    Called(Box<Call>, Result<(), String>),
+    /// Deadlines are looked at.
+    Ticks,
+    /// An entity crashes.
+    Crashes,
+}
+
+/// What a node has for what it does.
+pub(super) struct Surroundings<'a> {
+    pub agenda: &'a mut Agenda<Event>,
+    pub dice: &'a mut Dice,
+    pub disk: &'a mut Disk,
+    pub knobs: &'a Knobs,
+    pub marks: &'a mut Marks,
+    pub trace: &'a mut Trace,
+    /// Answers that were given to clients.
+    pub answers: &'a mut u64,
+}
+
+impl Surroundings<'_> {
+    fn now(&self) -> Timestamp {
+        self.agenda.now()
+    }
+
+    fn up_to(&mut self, ms: u64) -> Duration {
+        Duration::from_ms(self.dice.below(ms + 1))
+    }
+
+    fn after(&mut self, span: Duration, what: Event) {
+        self.agenda.after(span, what, self.dice);
+    }
+}
+
+struct Live {
+    queue: Queue<Message<Caller>>,
+    /// None while it is being read.
+    core: Option<Core<Caller>>,
+}
+
+/// A process.
+pub(super) struct Node {
+    /// Which process it is: what an earlier one began happens no more.
+    pub number: u32,
+    by: CredentialId,
+    committer: Committer<Caller, (), ()>,
+    flushing: Option<Batch<()>>,
+    is_gathering: bool,
+    live: BTreeMap<EntityId, Live>,
+    wheel: Wheel,
+    calls: Calls,
+    stock: BTreeMap<SkuId, StockView>,
+    pub locations: BTreeMap<LocationId, LocationFacts>,
+    rules: CompiledRules,
+    promised: Promised,
+    lives: u64,
+}
+
+impl Node {
+    /// Starts a process on a disk.
+    ///
+    /// # Errors
+    /// [`Broken`] when what is on the disk does not fold.
+    pub fn start(
+        number: u32,
+        by: CredentialId,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Self, Broken> {
+        let window = around.knobs.limits.dedup_window;
+        let shards = around.disk.fold(window)?;
+        let mut node = Self {
+            number,
+            by,
+            committer: Committer::new(shards, around.knobs.batch_steps, around.knobs.batch_bytes),
+            flushing: None,
+            is_gathering: false,
+            live: BTreeMap::new(),
+            wheel: Wheel::default(),
+            calls: Calls::default(),
+            stock: BTreeMap::new(),
+            locations: BTreeMap::new(),
+            rules: CompiledRules::default(),
+            promised: Promised::default(),
+            lives: 0,
+        };
+        let now = around.now();
+        for (entity, at) in around.disk.wakes() {
+            node.wheel.set(entity, Some(at.max(now)));
+        }
+        for location in around.disk.entities() {
+            if let EntityId::Location(_) = location {
+                node.tell(location, Command::Read, Class::Location, around);
+            }
+        }
+        node.later(TICK, Inside::Ticks, around);
+        Ok(node)
+    }
+
+    fn later(&self, span: Duration, what: Inside, around: &mut Surroundings<'_>) {
+        let number = self.number;
+        around.after(span, Event::Inside(number, what));
+    }
+
+    fn meta(&self, now: Timestamp) -> Meta {
+        Meta {
+            principal: self.by.clone(),
+            reason: None,
+            key: None,
+            body_hash: 0,
+            issued_at: now,
+            effective_at: None,
+            trace: None,
+        }
+    }
+
+    fn tell(&self, to: EntityId, command: Command, class: Class, around: &mut Surroundings<'_>) {
+        let message = self.message(command, class, around.now());
+        self.send(to, message, around);
+    }
+
+    fn message(&self, command: Command, class: Class, now: Timestamp) -> Message<Caller> {
+        Message {
+            command,
+            meta: self.meta(now),
+            reply: ReplyTo::Nobody,
+            class,
+            life: None,
+        }
+    }
+
+    /// A message goes to an entity. One that is lost is one that was shed.
+    pub fn send(&self, to: EntityId, message: Message<Caller>, around: &mut Surroundings<'_>) {
+        let is_request = matches!(message.reply, ReplyTo::Caller(Caller::Client(_)));
+        if !is_request && around.dice.happens(around.knobs.lost) {
+            around.marks.note("message_lost");
+            return;
+        }
+        let span = around.up_to(around.knobs.message_ms);
+        self.later(span, Inside::Arrives(to, Box::new(message)), around);
+    }
+
+    /// Something happens in it.
+    ///
+    /// # Errors
+    /// [`Broken`] when something is wrong that must not be.
+    pub fn happens(&mut self, what: Inside, around: &mut Surroundings<'_>) -> Result<(), Broken> {
+        match what {
+            Inside::Arrives(to, message) => self.arrives(to, *message, around),
+            Inside::Loaded(entity) => self.loaded(entity, around)?,
+            Inside::Works(entity) => self.works(&entity, around)?,
+            Inside::Gathers => self.gathers(around),
+            Inside::Flushed { full } => self.flushed(full, around)?,
+            Inside::Called(call, ended) => self.called(*call, ended, around),
+            Inside::Ticks => self.ticks(around)?,
+            Inside::Crashes => self.crashes(around),
+        }
+        Ok(())
+    }
+
+    fn ticks(&mut self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
+        for entity in self.wheel.due(around.now(), DUE_MAX) {
+            // It finds room, or the entity is at work and says anew when it is to be woken.
+            let wake = self.message(Command::Wake, Class::Location, around.now());
+            self.arrives(entity, wake, around);
+        }
+        let entities: Vec<EntityId> = self.live.keys().cloned().collect();
+        for entity in entities {
+            if around.dice.happens(around.knobs.checkpoints) {
+                self.checkpoint(&entity, around)?;
+            }
+            if around.dice.happens(around.knobs.passive) {
+                self.passivate(&entity, around)?;
+            }
+        }
+        let crashes = around.knobs.crashes_per_h * TICK.as_ms() as f64 / 3_600_000.0;
+        if around.dice.happens(crashes) {
+            self.later(Duration::default(), Inside::Crashes, around);
+        }
+        self.later(TICK, Inside::Ticks, around);
+        Ok(())
+    }
+
+    /// The process is killed. What was being flushed is on the disk or not.
+    ///
+    /// # Errors
+    /// [`Broken`] as in [`Disk::write`].
+    pub fn dies(self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
+        let Some(batch) = self.flushing else {
+            around.marks.note("killed");
+            return Ok(());
+        };
+        match around.dice.happens(0.5) {
+            true => {
+                around.marks.note("killed_before_it_was_flushed");
+                Ok(())
+            }
+            false => {
+                around.marks.note("killed_after_it_was_flushed");
+                around.disk.write(batch)
+            }
+        }
+    }
+
+    /// The live entities.
+    pub fn cores(&self) -> impl Iterator<Item = &Core<Caller>> {
+        self.live.values().filter_map(|live| live.core.as_ref())
+    }
+
+    /// Whether nothing is decided that is not on the disk.
+    pub fn is_flushed(&self) -> bool {
+        self.flushing.is_none() && !self.committer.has_work()
+    }
+}

@@ -1,0 +1,190 @@
+//! What entities decided, on its way to the disk and out.
+
+use std::collections::BTreeMap;
+
+use crossdock_engine::{Completed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer};
+use crossdock_logic::{Announcement, Spoken};
+use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
+
+use super::super::knobs::Plant;
+use super::super::{Broken, Event};
+use super::effects::nothing;
+use super::{Caller, Inside, Node, Surroundings};
+
+/// Time until a batch for which there was no room on the disk is tried again.
+const FULL_PAUSE: Duration = Duration::from_ms(500);
+
+impl Node {
+    pub(super) fn commit(&mut self, steps: Vec<Step<Caller>>, around: &mut Surroundings<'_>) {
+        for mut step in steps {
+            if around.knobs.plant == Some(Plant::AnswersBeforeFlush) {
+                for (reply, result) in step.release.answers.drain(..) {
+                    self.answers(&step.entity, reply, result, step.release.class, around);
+                }
+            }
+            if let StepKind::Record(body) = &step.kind {
+                around.trace.bytes(body);
+            }
+            // What is refused is of a life that has ended: its callers hear nothing, and ask again.
+            if self.committer.push(step).is_err() {
+                around.marks.note("step_of_an_ended_life");
+            }
+        }
+        self.gather(around);
+    }
+
+    pub(super) fn gather(&mut self, around: &mut Surroundings<'_>) {
+        if self.is_gathering || self.committer.is_busy() || !self.committer.has_work() {
+            return;
+        }
+        self.is_gathering = true;
+        let span = around.up_to(around.knobs.gather_ms);
+        self.later(span, Inside::Gathers, around);
+    }
+
+    pub(super) fn gathers(&mut self, around: &mut Surroundings<'_>) {
+        self.is_gathering = false;
+        let Some(batch) = self.committer.next_batch() else {
+            return;
+        };
+        if batch.shards.is_empty() {
+            let completed = self.committer.completed(|_| ShardOutcome::Durable);
+            self.release(completed, around);
+            return self.gather(around);
+        }
+        self.flushing = Some(batch);
+        let full = around.dice.happens(around.knobs.full_per_h / 3_600.0);
+        let span = match full {
+            true => FULL_PAUSE,
+            false => around.up_to(around.knobs.flush_ms),
+        };
+        self.later(span, Inside::Flushed { full }, around);
+    }
+
+    pub(super) fn flushed(
+        &mut self,
+        full: bool,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Broken> {
+        let Some(mut batch) = self.flushing.take() else {
+            return Ok(());
+        };
+        let completed = match full {
+            true => {
+                around.marks.note("disk_full");
+                let expected: BTreeMap<ShardId, u64> = batch
+                    .shards
+                    .iter()
+                    .map(|part| (part.shard, part.expected_seq))
+                    .collect();
+                let unwritten = |shard| match expected.get(&shard) {
+                    Some(next_seq) => ShardOutcome::Refused {
+                        next_seq: Some(*next_seq),
+                    },
+                    None => ShardOutcome::Durable,
+                };
+                self.committer.completed(unwritten)
+            }
+            false => {
+                let checkpoints = batch.shards.iter().any(|part| !part.checkpoints.is_empty());
+                around.marks.note_if(checkpoints, "snapshot_taken");
+                if around.knobs.plant == Some(Plant::LosesCheckpoints) {
+                    batch
+                        .shards
+                        .iter_mut()
+                        .for_each(|part| part.checkpoints.clear());
+                }
+                around.disk.write(batch)?;
+                self.committer.completed(|_| ShardOutcome::Durable)
+            }
+        };
+        self.release(completed, around);
+        self.gather(around);
+        Ok(())
+    }
+
+    pub(super) fn release(
+        &mut self,
+        completed: Completed<Caller, ()>,
+        around: &mut Surroundings<'_>,
+    ) {
+        for (entity, _) in completed.ended {
+            around.marks.note("life_lost");
+            self.begin_anew(entity, around);
+        }
+        for (from, release) in completed.released {
+            let Release {
+                class,
+                answers,
+                effects,
+                notices,
+                announcement,
+                position: _,
+            } = release;
+            if let Some(announcement) = announcement {
+                self.announce(announcement);
+            }
+            for (reply, result) in answers {
+                self.answers(&from, reply, result, class, around);
+            }
+            for outgoing in effects {
+                self.dispatch(outgoing, around);
+            }
+            for notice in notices {
+                self.tell(notice.to, notice.command, class, around);
+            }
+        }
+    }
+
+    pub(super) fn announce(&mut self, announcement: Announcement) {
+        match announcement {
+            Announcement::Stock(spoken) => {
+                let Spoken { view, said: _ } = *spoken;
+                let known = self.stock.get(&view.sku);
+                if known.is_none_or(|known| known.version <= view.version) {
+                    self.stock.insert(view.sku.clone(), view);
+                }
+            }
+            Announcement::Location(facts) => {
+                self.locations.insert(facts.location.clone(), *facts);
+            }
+        }
+    }
+
+    pub(super) fn answers(
+        &mut self,
+        from: &EntityId,
+        reply: ReplyTo<Caller>,
+        result: Result<Answer, Rejection>,
+        class: Class,
+        around: &mut Surroundings<'_>,
+    ) {
+        around.marks.answer(&result);
+        match reply {
+            ReplyTo::Nobody => {}
+            ReplyTo::Entity(asker) => {
+                let meta = self.meta(around.now());
+                let message = answer(&asker, from.clone(), result, class, meta);
+                self.send(asker.entity, message, around);
+            }
+            ReplyTo::Caller(Caller::Router(planning, sku, mut told)) => {
+                // A SKU that nobody knows has no stock anywhere: the plan says so.
+                let view = match result {
+                    Ok(Answer::Stock(view)) => *view,
+                    Ok(_) | Err(_) => nothing(&sku),
+                };
+                told.insert(sku, view);
+                self.plan(*planning, told, around);
+            }
+            ReplyTo::Caller(Caller::Client(request)) => {
+                *around.answers += 1;
+                let given = *around.answers;
+                let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
+                for _ in 0..times {
+                    let span = around.up_to(around.knobs.call_ms);
+                    around.after(span, Event::Answered(request, given, result.clone()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Effects of entities: to each other, to the router, to locations and channels.
+
+use crossdock_engine::{
+    Call, Destination, Message, Outgoing, Planning, ReplyTo, Work, answer, delivered, reported,
+    route,
+};
+use crossdock_logic::router;
+use crossdock_model::answer::StockView;
+use crossdock_model::command::{Delivery, PlanRequest, Said};
+use crossdock_model::v1::Tracking;
+use crossdock_model::{Answer, Class, Command, Duration, EntityId, SkuId};
+
+use super::super::Event;
+use super::{Caller, Inside, Node, Stock, Surroundings};
+
+/// Depth to which kits of kits are looked up.
+const KIT_DEPTH_MAX: usize = 3;
+
+impl Node {
+    pub(super) fn dispatch(&mut self, outgoing: Outgoing, around: &mut Surroundings<'_>) {
+        match route(outgoing, self.meta(around.now())) {
+            Destination::Entity { to, message } => self.send(to, message, around),
+            Destination::Router(planning) => self.plan(planning, Stock::new(), around),
+            Destination::Connector(call) => self.call(call, around),
+        }
+    }
+
+    pub(super) fn plan(&mut self, planning: Planning, told: Stock, around: &mut Surroundings<'_>) {
+        match self.known_stock(&planning.request, &told) {
+            Ok(stock) => {
+                let now = around.now();
+                let plan =
+                    router::route(&planning.request, &stock, &self.locations, &self.rules, now);
+                let asker = &planning.from;
+                let result = Ok(Answer::Plan(Box::new(plan)));
+                let from = asker.entity.clone();
+                let message = answer(asker, from, result, planning.class, self.meta(now));
+                self.send(asker.entity.clone(), message, around);
+            }
+            Err(sku) => {
+                let message = Message {
+                    command: Command::Read,
+                    meta: self.meta(around.now()),
+                    reply: ReplyTo::Caller(Caller::Router(Box::new(planning), sku.clone(), told)),
+                    class: Class::ChannelOrder,
+                    life: None,
+                };
+                self.send(EntityId::Sku(sku), message, around);
+            }
+        }
+    }
+
+    /// Everything a plan needs, or a SKU that is not known.
+    pub(super) fn known_stock(&self, request: &PlanRequest, told: &Stock) -> Result<Stock, SkuId> {
+        let mut stock = Stock::new();
+        let wanted = request.wanted.iter().chain(&request.parts);
+        let mut wanted: Vec<_> = wanted.map(|(_, sku, _)| (sku.clone(), 0)).collect();
+        while let Some((sku, depth)) = wanted.pop() {
+            if stock.contains_key(&sku) {
+                continue;
+            }
+            let Some(view) = self.stock.get(&sku).or_else(|| told.get(&sku)) else {
+                return Err(sku);
+            };
+            if let Some(components) = view.components()
+                && depth < KIT_DEPTH_MAX
+            {
+                wanted.extend(components.iter().map(|one| (one.sku.clone(), depth + 1)));
+            }
+            stock.insert(sku, view.clone());
+        }
+        Ok(stock)
+    }
+
+    pub(super) fn call(&mut self, call: Call, around: &mut Surroundings<'_>) {
+        if !self.calls.begin(&call) {
+            return;
+        }
+        // It may get there and its answer not back.
+        let gets_there = !around.dice.happens(around.knobs.lost);
+        let comes_back = gets_there && !around.dice.happens(around.knobs.lost);
+        let span = around.up_to(around.knobs.call_ms);
+        if let (Work::Deliver(delivery), true) = (&call.work, gets_there) {
+            let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
+            for _ in 0..times {
+                let delivery: Delivery = Delivery::clone(delivery);
+                around.after(span, Event::Delivered(Box::new(delivery)));
+            }
+        }
+        let ended = match comes_back {
+            true => Ok(()),
+            false => Err("no answer".to_owned()),
+        };
+        around.marks.note_if(!comes_back, "call_lost");
+        self.later(
+            Duration::from_ms(span.as_ms() + 1),
+            Inside::Called(Box::new(call), ended),
+            around,
+        );
+    }
+
+    pub(super) fn called(
+        &mut self,
+        call: Call,
+        ended: Result<(), String>,
+        around: &mut Surroundings<'_>,
+    ) {
+        self.calls
+            .end(&call.order, call.effect, &call.work.receiver());
+        let (command, class) = match &call.work {
+            Work::Deliver(delivery) => delivered(delivery.request, delivery.attempt, ended.err()),
+            Work::Report(report) => reported(report, Said::NotTold),
+        };
+        self.tell(call.order, command, class, around);
+    }
+}
+
+pub(super) fn nothing(sku: &SkuId) -> StockView {
+    StockView {
+        sku: sku.clone(),
+        version: 0,
+        title: String::new(),
+        tracking: Tracking::Tracked,
+        locations: Vec::new(),
+        waiting_units: 0,
+    }
+}

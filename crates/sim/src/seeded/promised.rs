@@ -1,0 +1,64 @@
+//! `I1`: nothing is promised of a SKU at a location that is not there, unless what is there was found to be less.
+
+use std::collections::BTreeMap;
+
+use crossdock_engine::Step;
+use crossdock_logic::Announcement;
+use crossdock_model::command::SkuCommand;
+use crossdock_model::{Command, LocationId, SkuId};
+
+use super::Broken;
+use super::node::Caller;
+
+/// What SKUs said last that is left of them; below zero, it is missing.
+#[derive(Debug, Default)]
+pub(super) struct Promised(BTreeMap<(SkuId, LocationId), i64>);
+
+/// Whether a command says that less is there than was thought. What was promised of it is missing then.
+pub(super) fn finds_less(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Sku(
+            SkuCommand::Count { .. }
+                | SkuCommand::Adjust { .. }
+                | SkuCommand::SoldAtTill { .. }
+                | SkuCommand::MarkUnavailable { .. }
+                | SkuCommand::TransferOut { .. }
+                | SkuCommand::Settle { .. }
+        )
+    )
+}
+
+impl Promised {
+    /// A SKU was read: it begins with what it was, whatever was decided since and lost.
+    pub fn read(&mut self, said: Option<Announcement>) {
+        if let Some(Announcement::Stock(said)) = said {
+            for at in said.view.locations {
+                let key = (said.view.sku.clone(), at.location);
+                self.0.insert(key, at.available);
+            }
+        }
+    }
+
+    /// A SKU has decided these steps.
+    pub fn check(
+        &mut self,
+        sku: &SkuId,
+        steps: &[Step<Caller>],
+        finds_less: bool,
+    ) -> Result<(), Broken> {
+        for step in steps {
+            let Some(Announcement::Stock(said)) = &step.release.announcement else {
+                continue;
+            };
+            for at in &said.view.locations {
+                let key = (sku.clone(), at.location.clone());
+                let before = self.0.insert(key, at.available).unwrap_or(0).min(0);
+                if at.available < before && !finds_less {
+                    return Err(Broken::new("I1", format!("{sku} after {before}: {at:?}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! What is asked from outside, each under a key of its own, again and again until it is answered; and what was answered.
+
+use std::collections::BTreeMap;
+
+use crossdock_model::{
+    Answer, Command, CommandKey, CredentialId, EntityId, Meta, Rejection, SkuId, Timestamp,
+};
+
+use super::Broken;
+use super::marks::Marks;
+
+/// What a request means to the stock of the world, once it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Means {
+    /// Nothing.
+    Nothing,
+    /// So many units more, or fewer, are there.
+    Moves(Vec<(SkuId, i64)>),
+    /// As many as its answer says.
+    Counts(SkuId),
+}
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub to: EntityId,
+    pub command: Command,
+    pub means: Means,
+    key: CommandKey,
+    issued_at: Timestamp,
+    /// What it was answered, and as the so many-th answer.
+    pub answered: Option<(u64, Result<Answer, Rejection>)>,
+}
+
+impl Request {
+    /// In whose name it is asked, and as which repeat.
+    pub fn meta(&self, by: &CredentialId) -> Meta {
+        Meta {
+            principal: by.clone(),
+            reason: None,
+            key: Some(self.key.clone()),
+            body_hash: 1,
+            issued_at: self.issued_at,
+            effective_at: None,
+            trace: None,
+        }
+    }
+}
+
+/// All requests, and the stock that follows from what was answered: the reference that the node is held to.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    all: Vec<Request>,
+    open: usize,
+    stock: BTreeMap<SkuId, i64>,
+}
+
+impl Requests {
+    /// Returns its number.
+    pub fn make(
+        &mut self,
+        to: EntityId,
+        command: Command,
+        means: Means,
+        now: Timestamp,
+    ) -> Result<usize, Broken> {
+        let number = self.all.len();
+        let key = CommandKey::new(format!("k-{number}"))?;
+        self.open += 1;
+        self.all.push(Request {
+            to,
+            command,
+            means,
+            key,
+            issued_at: now,
+            answered: None,
+        });
+        Ok(number)
+    }
+
+    pub fn get(&self, number: usize) -> Option<&Request> {
+        self.all.get(number)
+    }
+
+    /// How many were.
+    pub fn count_answered(&self) -> u64 {
+        (self.all.len() - self.open) as u64
+    }
+
+    /// One that was not answered yet.
+    pub fn first_open(&self) -> Option<&Request> {
+        self.all.iter().find(|request| request.answered.is_none())
+    }
+
+    /// Units of each SKU that there are by all that was answered.
+    pub fn stock(&self) -> &BTreeMap<SkuId, i64> {
+        &self.stock
+    }
+
+    /// A request is answered, with what was given as the so many-th answer. One that asks to try again answers nothing.
+    ///
+    /// # Errors
+    /// [`Broken`] `I4` when what was done is answered otherwise later.
+    pub fn answered(
+        &mut self,
+        number: usize,
+        given: u64,
+        result: Result<Answer, Rejection>,
+        marks: &mut Marks,
+    ) -> Result<(), Broken> {
+        let Some(request) = self.all.get_mut(number) else {
+            return Ok(());
+        };
+        if let Err(Rejection::Busy { .. } | Rejection::Contended { .. }) = result {
+            return Ok(());
+        }
+        if let Some((known_given, known)) = &request.answered {
+            marks.note("answered_again");
+            let (first, second) = match *known_given < given {
+                true => (known, &result),
+                false => (&result, known),
+            };
+            // What changed nothing is not remembered, and decided anew.
+            if request.means != Means::Nothing && !agree(first, second) {
+                let what = format!("{:?}: {first:?}, then {second:?}", request.command);
+                return Err(Broken::new("I4", what));
+            }
+            // What was refused at first may have been done later.
+            if known.is_ok() || result.is_err() {
+                return Ok(());
+            }
+        } else {
+            self.open -= 1;
+        }
+        if let Ok(answer) = &result {
+            match (&request.means, answer) {
+                (Means::Moves(moves), _) => {
+                    for (sku, units) in moves {
+                        *self.stock.entry(sku.clone()).or_default() += units;
+                    }
+                }
+                (Means::Counts(sku), Answer::Counted { on_hand_delta, .. }) => {
+                    *self.stock.entry(sku.clone()).or_default() += on_hand_delta;
+                }
+                (Means::Counts(_) | Means::Nothing, _) => {}
+            }
+        }
+        request.answered = Some((given, result));
+        Ok(())
+    }
+}
+
+/// Whether a later answer to the same request goes with an earlier one: what was done stays done. What an order is like may
+/// have changed since.
+fn agree(first: &Result<Answer, Rejection>, second: &Result<Answer, Rejection>) -> bool {
+    match (first, second) {
+        (Ok(Answer::Order(_)), Ok(Answer::Order(_))) | (Err(_), _) => true,
+        (Ok(first), Ok(second)) => first == second,
+        (Ok(_), Err(_)) => false,
+    }
+}
