@@ -9,8 +9,10 @@ pub const IDLE: Duration = Duration::from_s(120);
 pub const LIFE_MAX: Duration = Duration::from_minutes(10);
 /// Not longer, as a bucket whose numbers are looked at again is asked every second.
 pub const QUIET: Duration = Duration::from_ms(500);
-/// Of those so many with one look: they came to life together, and need not all be read anew at once.
+/// Of those so many at a time, as they came to life together; and how long it is the turn of these: one that changed is
+/// checkpointed first. Some may not be able to go, and keep the others from nothing.
 const RENEWED_MAX: usize = 8;
+const RENEWED_FOR: Duration = Duration::from_s(3);
 /// Records of a shard that are not covered by checkpoints before its oldest entities are asked for some.
 pub const UNCOVERED_RECORDS_MAX: u64 = 4096;
 /// Checkpoints asked for at a time.
@@ -35,16 +37,20 @@ pub fn who_goes<T>(mut live: Vec<Live<T>>, live_max: usize, now: Timestamp) -> V
     if over > 0 {
         live.sort_by_key(|live| live.used_at);
     }
-    let mut renewed = 0;
-    let goes = |(rank, live): (usize, Live<T>)| {
+    let (mut goes, mut old) = (Vec::new(), Vec::new());
+    for (rank, live) in live.into_iter().enumerate() {
         let unasked = now.since(live.used_at);
-        let goes = rank < over || unasked >= IDLE;
-        let is_old = now.since(live.born_at) >= LIFE_MAX && unasked >= QUIET;
-        let is_renewed = !goes && is_old && renewed < RENEWED_MAX;
-        renewed += usize::from(is_renewed);
-        (goes || is_renewed).then_some(live.one)
-    };
-    live.into_iter().enumerate().filter_map(goes).collect()
+        if rank < over || unasked >= IDLE {
+            goes.push(live.one);
+        } else if now.since(live.born_at) >= LIFE_MAX && unasked >= QUIET {
+            old.push(live.one);
+        }
+    }
+    let turns = old.len().div_ceil(RENEWED_MAX).max(1) as u64;
+    let turn = now.since(Timestamp::default()).as_ms() / RENEWED_FOR.as_ms() % turns;
+    let first = usize::try_from(turn).unwrap_or(0) * RENEWED_MAX;
+    goes.extend(old.into_iter().skip(first).take(RENEWED_MAX));
+    goes
 }
 
 #[cfg(test)]
@@ -84,7 +90,21 @@ mod tests {
             let went: String = who_goes(live(), live_max, now).into_iter().collect();
             assert_eq!(went, goes, "{live_max}");
         }
-        let old = ('a'..='z').map(|one| ago(600, true, one));
-        assert_eq!(who_goes(old.collect(), 100, now).len(), RENEWED_MAX);
+        let mut renewed = String::new();
+        for turn in 0..4 {
+            let now = now + Duration::from_ms(turn * RENEWED_FOR.as_ms());
+            let old = ('a'..='z').map(|one| Live {
+                used_at: now - QUIET,
+                born_at: now - LIFE_MAX,
+                one,
+            });
+            renewed.extend(who_goes(old.collect(), 100, now));
+        }
+        let mut all: Vec<char> = renewed.chars().collect();
+        all.sort_unstable();
+        assert!(
+            all.into_iter().eq('a'..='z'),
+            "each has its turn: {renewed}"
+        );
     }
 }
