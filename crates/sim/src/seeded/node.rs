@@ -103,6 +103,8 @@ pub(super) struct Node {
     flushing: Option<Batch<()>>,
     is_gathering: bool,
     live: BTreeMap<EntityId, Live>,
+    /// Entities that are read once what is being flushed is on the disk.
+    loading: Vec<EntityId>,
     wheel: Wheel,
     calls: Calls,
     stock: BTreeMap<SkuId, StockView>,
@@ -131,6 +133,7 @@ impl Node {
             flushing: None,
             is_gathering: false,
             live: BTreeMap::new(),
+            loading: Vec::new(),
             wheel: Wheel::default(),
             calls: Calls::default(),
             stock: BTreeMap::new(),

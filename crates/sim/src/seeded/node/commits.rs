@@ -108,6 +108,9 @@ impl Node {
         completed: Completed<Caller, ()>,
         around: &mut Surroundings<'_>,
     ) {
+        for entity in std::mem::take(&mut self.loading) {
+            self.later(Duration::default(), Inside::Loaded(entity), around);
+        }
         for (entity, _) in completed.ended {
             around.marks.note("life_lost");
             self.begin_anew(entity, around);

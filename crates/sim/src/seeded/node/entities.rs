@@ -43,7 +43,7 @@ impl Node {
     ) -> Result<(), Broken> {
         if self.committer.is_busy() {
             // What is in flight of it has to end first.
-            self.later(Duration::from_ms(1), Inside::Loaded(entity), around);
+            self.loading.push(entity);
             return Ok(());
         }
         let limits = around.knobs.limits;
