@@ -103,8 +103,9 @@ impl Node {
 
     /// A life has ended: the entity is read again, and what waits for it is kept.
     pub(super) fn begin_anew(&mut self, entity: EntityId, around: &mut Surroundings<'_>) {
-        if let Some(live) = self.live.get_mut(&entity) {
-            live.core = None;
+        // One that has no core is being read already.
+        let core = self.live.get_mut(&entity).map(|live| live.core.take());
+        if core.flatten().is_some() {
             self.load(entity, around);
         }
     }
