@@ -7,7 +7,7 @@ use crossdock_model::answer::{OrderSummary, StockView};
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{Answer, Command, EntityId, LocationId, Meta, OrderId, SkuId};
 
-use super::{Broken, World, clients};
+use super::{Broken, World, clients, meta};
 
 impl World {
     /// After it has healed.
@@ -26,6 +26,10 @@ impl World {
         let mut entities = BTreeMap::new();
         for entity in self.disk.entities() {
             let replayed = self.disk.replay(&entity, window)?.entity;
+            if node.stored(&self.disk, &entity, window)? != replayed {
+                let what = format!("{entity} is another one with its checkpoint than without");
+                return Err(Broken::new("I8", what));
+            }
             entities.insert(entity, replayed);
         }
         for core in node.cores() {
@@ -42,7 +46,7 @@ impl World {
                 return Err(Broken::new("I9", what));
             }
         }
-        let views = Views::of(&entities, &self.meta());
+        let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
         self.check_stock(&views)?;
         views.check_commitments()?;
         if self.knobs.wishes[clients::REROUTES] > 0 {
@@ -50,18 +54,6 @@ impl World {
             return Ok(());
         }
         views.check_waiting(&node.locations)
-    }
-
-    fn meta(&self) -> Meta {
-        Meta {
-            principal: self.by.clone(),
-            reason: None,
-            key: None,
-            body_hash: 0,
-            issued_at: self.agenda.now(),
-            effective_at: None,
-            trace: None,
-        }
     }
 
     /// Units are where requests and parcels say.

@@ -29,7 +29,7 @@ mod warehouses;
 use crossdock_engine::{Message, ReplyTo};
 use crossdock_model::command::Delivery;
 use crossdock_model::{
-    Answer, Class, Command, CredentialId, Duration, EntityId, IdError, OrderId, Rejection,
+    Answer, Class, Command, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection,
     Timestamp,
 };
 use thiserror::Error;
@@ -412,6 +412,19 @@ impl World {
         let (node, mut around) = node_in!(self);
         *node = Some(Node::start(number, by, &mut around)?);
         Ok(())
+    }
+}
+
+/// In whose name something is asked, under no key.
+fn meta(by: &CredentialId, now: Timestamp) -> Meta {
+    Meta {
+        principal: by.clone(),
+        reason: None,
+        key: None,
+        body_hash: 0,
+        issued_at: now,
+        effective_at: None,
+        trace: None,
     }
 }
 

@@ -7,8 +7,9 @@ mod entities;
 use std::collections::BTreeMap;
 
 use crossdock_engine::{
-    Batch, Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel,
+    Batch, Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel, own_class,
 };
+use crossdock_logic::Entity;
 use crossdock_logic::router::CompiledRules;
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::LocationFacts;
@@ -22,7 +23,7 @@ use super::knobs::Knobs;
 use super::marks::Marks;
 use super::promised::Promised;
 use super::trace::Trace;
-use super::{Broken, Event};
+use super::{Broken, Event, meta};
 use crate::Dice;
 
 /// How often deadlines are looked at, and what becomes passive.
@@ -161,15 +162,7 @@ impl Node {
     }
 
     fn meta(&self, now: Timestamp) -> Meta {
-        Meta {
-            principal: self.by.clone(),
-            reason: None,
-            key: None,
-            body_hash: 0,
-            issued_at: now,
-            effective_at: None,
-            trace: None,
-        }
+        meta(&self.by, now)
     }
 
     fn tell(&self, to: EntityId, command: Command, class: Class, around: &mut Surroundings<'_>) {
@@ -219,7 +212,8 @@ impl Node {
     fn ticks(&mut self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
         for entity in self.wheel.due(around.now(), DUE_MAX) {
             // It finds room, or the entity is at work and says anew when it is to be woken.
-            let wake = self.message(Command::Wake, Class::Location, around.now());
+            let class = own_class(entity.kind());
+            let wake = self.message(Command::Wake, class, around.now());
             self.arrives(entity, wake, around);
         }
         let entities: Vec<EntityId> = self.live.keys().cloned().collect();
@@ -263,6 +257,20 @@ impl Node {
     /// The live entities.
     pub fn cores(&self) -> impl Iterator<Item = &Core<Caller>> {
         self.live.values().filter_map(|live| live.core.as_ref())
+    }
+
+    /// An entity as it would be brought to life now.
+    ///
+    /// # Errors
+    /// [`Broken`] as in [`Disk::load`].
+    pub fn stored(
+        &self,
+        disk: &Disk,
+        entity: &EntityId,
+        window: Duration,
+    ) -> Result<Entity, Broken> {
+        let uncovered = self.committer.uncovered_after(entity);
+        Ok(disk.load(entity, uncovered, window)?.entity)
     }
 
     /// Whether nothing is decided that is not on the disk.

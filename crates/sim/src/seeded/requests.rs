@@ -36,13 +36,9 @@ impl Request {
     /// In whose name it is asked, and as which repeat.
     pub fn meta(&self, by: &CredentialId) -> Meta {
         Meta {
-            principal: by.clone(),
-            reason: None,
             key: Some(self.key.clone()),
             body_hash: 1,
-            issued_at: self.issued_at,
-            effective_at: None,
-            trace: None,
+            ..super::meta(by, self.issued_at)
         }
     }
 }
