@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crossdock_engine::Planning;
-use crossdock_logic::router::{CompiledRules, route};
+use crossdock_logic::router::{CompiledRules, no_stock, route, stock_for};
 use crossdock_model::answer::StockView;
 use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{LocationFacts, Tracking};
@@ -24,8 +24,6 @@ use crate::shared::Shared;
 const BOARD_SKUS_MAX: usize = 50_000;
 /// Plans under way at most. What is asked for beyond that is dropped; its order asks again.
 const PLANS_MAX: usize = 65_536;
-/// Depth to which kits of kits are looked up.
-const KIT_DEPTH_MAX: usize = 3;
 
 /// What has been announced.
 #[derive(Default)]
@@ -66,7 +64,7 @@ impl Board {
                 self.announce_stock(StockView {
                     version: u64::MAX,
                     tracking,
-                    ..nothing(sku)
+                    ..no_stock(sku)
                 });
             }
             EntityId::Location(location) => self.change_locations(|known| {
@@ -259,70 +257,30 @@ fn answer(Asked { shared, planning }: &Asked, stock: &Stock) {
 
 /// Everything the plan needs from the board, or `None` when something is not on it.
 fn announced(shared: &Shared, request: &PlanRequest) -> Option<Stock> {
-    let mut stock = Stock::new();
-    let mut wanted: Vec<(SkuId, usize)> = wanted_skus(request);
-    while let Some((sku, depth)) = wanted.pop() {
-        if stock.contains_key(&sku) {
-            continue;
-        }
-        let view = shared.board.stock(&sku)?;
-        wanted.extend(components(&view, depth));
-        stock.insert(sku, StockView::clone(&view));
-    }
-    Some(stock)
+    stock_for(request, |sku| on_board(shared, sku)).ok()
+}
+
+fn on_board(shared: &Shared, sku: &SkuId) -> Option<StockView> {
+    shared.board.stock(sku).map(|view| StockView::clone(&view))
 }
 
 async fn ask_for_stock(shared: &Arc<Shared>, request: &PlanRequest) -> Stock {
     let handle = Handle(Arc::clone(shared));
     let by = By::new(shared.system.clone()).of(Class::ChannelOrder);
-    let mut stock = Stock::new();
-    let mut wanted: Vec<(SkuId, usize)> = wanted_skus(request);
-    while let Some((sku, depth)) = wanted.pop() {
-        if stock.contains_key(&sku) {
-            continue;
-        }
-        let view = match shared.board.stock(&sku) {
-            Some(view) => StockView::clone(&view),
-            // Others' reads are shed before what is sold waits for a plan.
-            None => match handle
-                .ask(EntityId::Sku(sku.clone()), Command::Read, by.clone())
-                .await
-                .map(|r| r.answer)
-            {
-                Ok(Answer::Stock(view)) => *view,
-                // An unknown SKU has no stock anywhere: the plan says so.
-                Ok(_) | Err(_) => nothing(&sku),
-            },
+    let mut told = Stock::new();
+    loop {
+        let known = |sku: &SkuId| told.get(sku).cloned().or_else(|| on_board(shared, sku));
+        let sku = match stock_for(request, known) {
+            Ok(stock) => return stock,
+            Err(sku) => sku,
         };
-        wanted.extend(components(&view, depth));
-        stock.insert(sku, view);
-    }
-    stock
-}
-
-fn wanted_skus(request: &PlanRequest) -> Vec<(SkuId, usize)> {
-    let wanted = request.wanted.iter().chain(&request.parts);
-    wanted.map(|(_, sku, _)| (sku.clone(), 0)).collect()
-}
-
-fn components(view: &StockView, depth: usize) -> Vec<(SkuId, usize)> {
-    match view.components() {
-        Some(components) if depth < KIT_DEPTH_MAX => components
-            .iter()
-            .map(|c| (c.sku.clone(), depth + 1))
-            .collect(),
-        Some(_) | None => Vec::new(),
-    }
-}
-
-fn nothing(sku: &SkuId) -> StockView {
-    StockView {
-        sku: sku.clone(),
-        version: 0,
-        title: String::new(),
-        tracking: Tracking::Tracked,
-        locations: Vec::new(),
-        waiting_units: 0,
+        // Others' reads are shed before what is sold waits for a plan.
+        let read = handle.ask(EntityId::Sku(sku.clone()), Command::Read, by.clone());
+        let view = match read.await.map(|reply| reply.answer) {
+            Ok(Answer::Stock(view)) => *view,
+            Ok(_) | Err(_) => no_stock(&sku),
+        };
+        told.insert(sku, view);
     }
 }
 
@@ -340,11 +298,11 @@ mod tests {
                 .collect()
         };
         for number in [0, 1, 2, 0, 3] {
-            stocks.announce(nothing(&sku(number)), 4);
+            stocks.announce(no_stock(&sku(number)), 4);
         }
         assert_eq!(known(&stocks), [0, 2, 3]);
         for number in [4, 5] {
-            stocks.announce(nothing(&sku(number)), 4);
+            stocks.announce(no_stock(&sku(number)), 4);
         }
         assert_eq!(known(&stocks), [3, 4, 5]);
         stocks.remove(&sku(4));
@@ -362,7 +320,7 @@ mod tests {
                 version: 7,
                 title,
                 tracking: Tracking::Untracked,
-                ..nothing(&sku)
+                ..no_stock(&sku)
             };
             board.announce_stock(view);
         };

@@ -12,6 +12,7 @@ mod matching;
 mod needs;
 mod rank;
 mod split;
+mod wanted;
 
 #[cfg(test)]
 mod properties;
@@ -29,6 +30,7 @@ use crossdock_model::{LocationId, SkuId, Timestamp};
 pub use compile::{CompiledRules, RuleProblem, RuleTextError, SHIPMENTS_MAX, parse_rules};
 use needs::Needs;
 use split::Source;
+pub use wanted::{no_stock, stock_for};
 
 /// Decides where the wanted units come from, on stock as known. The same input gives the same plan.
 ///

@@ -9,7 +9,7 @@ use crossdock_model::{LineId, LocationId, SkuId};
 
 /// Depth to which kits of kits are taken apart. A kit below it counts as a SKU without stock, so that its
 /// units are named as unplaced and a kit that contains itself ends.
-const KIT_DEPTH_MAX: usize = 3;
+pub(super) const KIT_DEPTH_MAX: usize = 3;
 
 /// Wanted units of one component for one line.
 #[derive(Debug, Clone, PartialEq, Eq)]

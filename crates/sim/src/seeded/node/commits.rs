@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crossdock_engine::{Completed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer};
+use crossdock_logic::router::no_stock;
 use crossdock_logic::{Announcement, Spoken};
 use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
 
 use super::super::knobs::Plant;
 use super::super::{Broken, Event};
-use super::effects::nothing;
 use super::{Caller, Inside, Node, Surroundings};
 
 /// Time until a batch for which there was no room on the disk is tried again.
@@ -174,7 +174,7 @@ impl Node {
                 // A SKU that nobody knows has no stock anywhere: the plan says so.
                 let view = match result {
                     Ok(Answer::Stock(view)) => *view,
-                    Ok(_) | Err(_) => nothing(&sku),
+                    Ok(_) | Err(_) => no_stock(&sku),
                 };
                 told.insert(sku, view);
                 self.plan(*planning, told, around);

@@ -5,16 +5,11 @@ use crossdock_engine::{
     route,
 };
 use crossdock_logic::router;
-use crossdock_model::answer::StockView;
-use crossdock_model::command::{Delivery, PlanRequest, Said};
-use crossdock_model::v1::Tracking;
+use crossdock_model::command::{Delivery, Said};
 use crossdock_model::{Answer, Class, Command, Duration, EntityId, SkuId};
 
 use super::super::Event;
 use super::{Caller, Inside, Node, Stock, Surroundings};
-
-/// Depth to which kits of kits are looked up.
-const KIT_DEPTH_MAX: usize = 3;
 
 impl Node {
     pub(super) fn dispatch(&mut self, outgoing: Outgoing, around: &mut Surroundings<'_>) {
@@ -26,7 +21,8 @@ impl Node {
     }
 
     pub(super) fn plan(&mut self, planning: Planning, told: Stock, around: &mut Surroundings<'_>) {
-        match self.known_stock(&planning.request, &told) {
+        let known = |sku: &SkuId| self.stock.get(sku).or_else(|| told.get(sku)).cloned();
+        match router::stock_for(&planning.request, known) {
             Ok(stock) => {
                 let now = around.now();
                 let plan =
@@ -48,28 +44,6 @@ impl Node {
                 self.send(EntityId::Sku(sku), message, around);
             }
         }
-    }
-
-    /// Everything a plan needs, or a SKU that is not known.
-    pub(super) fn known_stock(&self, request: &PlanRequest, told: &Stock) -> Result<Stock, SkuId> {
-        let mut stock = Stock::new();
-        let wanted = request.wanted.iter().chain(&request.parts);
-        let mut wanted: Vec<_> = wanted.map(|(_, sku, _)| (sku.clone(), 0)).collect();
-        while let Some((sku, depth)) = wanted.pop() {
-            if stock.contains_key(&sku) {
-                continue;
-            }
-            let Some(view) = self.stock.get(&sku).or_else(|| told.get(&sku)) else {
-                return Err(sku);
-            };
-            if let Some(components) = view.components()
-                && depth < KIT_DEPTH_MAX
-            {
-                wanted.extend(components.iter().map(|one| (one.sku.clone(), depth + 1)));
-            }
-            stock.insert(sku, view.clone());
-        }
-        Ok(stock)
     }
 
     pub(super) fn call(&mut self, call: Call, around: &mut Surroundings<'_>) {
@@ -112,16 +86,5 @@ impl Node {
             Work::Report(report) => reported(report, Said::NotTold),
         };
         self.tell(call.order, command, class, around);
-    }
-}
-
-pub(super) fn nothing(sku: &SkuId) -> StockView {
-    StockView {
-        sku: sku.clone(),
-        version: 0,
-        title: String::new(),
-        tracking: Tracking::Tracked,
-        locations: Vec::new(),
-        waiting_units: 0,
     }
 }
