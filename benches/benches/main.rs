@@ -46,9 +46,7 @@ fn main() -> ExitCode {
     if wanted("http") {
         http::run(&mut report);
     }
-    if wanted("publish") {
-        publish::run(&mut report);
-    }
+    publish::run(&mut report, wanted);
     if wanted("listings") {
         publish::listings(&mut report);
     }
