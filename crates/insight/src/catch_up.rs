@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use crossdock_journal::{Journal, Position, Seq, StoredFrame};
 use crossdock_model::{Record, ShardId, Timestamp};
@@ -159,7 +160,7 @@ impl Insight {
     }
 
     /// Whether everything up to a read-your-writes token is folded: `shard:sequence`, or several with commas
-    /// between. Waiting for it is the caller's loop.
+    /// between. Waiting for it is the caller's loop; if it is not, [`Insight::is_awaited`] says so.
     ///
     /// # Errors
     /// [`InsightError::Cursor`] for a text that is no token.
@@ -171,10 +172,16 @@ impl Insight {
             let mut rows = statement.query([shard.number()])?;
             let seen: i64 = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
             if seen.unsigned_abs() < seq {
+                self.awaited.store(true, Ordering::Relaxed);
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Whether somebody has asked for what was not folded since this was asked last.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.swap(false, Ordering::Relaxed)
     }
 }
 

@@ -12,7 +12,7 @@ mod sentences;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossdock_journal::JournalError;
@@ -63,6 +63,8 @@ pub struct Insight {
     /// None for a database in memory: its only connection is the writer.
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
+    /// Somebody waits for what is not folded yet.
+    awaited: AtomicBool,
     trouble: Mutex<Option<String>>,
     /// Shards that stand still, each before a record that cannot be folded.
     stops: Mutex<BTreeMap<ShardId, Stop>>,
@@ -86,6 +88,7 @@ impl Insight {
             writer: Mutex::new(writer),
             readers: readers?,
             turn: AtomicUsize::new(0),
+            awaited: AtomicBool::new(false),
             trouble: Mutex::default(),
             stops: Mutex::default(),
         })
@@ -100,6 +103,7 @@ impl Insight {
             writer: Mutex::new(schema::open_in_memory()?),
             readers: Vec::new(),
             turn: AtomicUsize::new(0),
+            awaited: AtomicBool::new(false),
             trouble: Mutex::default(),
             stops: Mutex::default(),
         })

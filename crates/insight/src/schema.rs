@@ -17,6 +17,9 @@ use crate::InsightError;
 const FOLDED: i64 = 8;
 /// Version of the kept tables; another one means a new file.
 const KEPT: i64 = 2;
+/// Pages of the write-ahead log that are moved into the database at a time: 1 MiB. The disk is busy with it meanwhile, and
+/// commits of the journal wait for that.
+const WAL_PAGES_MOVED: u32 = 256;
 /// What `user_version` holds.
 const VERSION: i64 = KEPT * 1000 + FOLDED;
 
@@ -193,6 +196,7 @@ fn create(mut connection: Connection) -> Result<Connection, rusqlite::Error> {
 fn prepare(connection: Connection) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MOVED)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }

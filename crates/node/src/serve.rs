@@ -22,6 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::config::{Config, Synchronous};
 use crate::connector::Warehouses;
@@ -30,8 +31,11 @@ use crate::links::{Links, links};
 use crate::outgoing::Outgoing;
 use crate::{bootstrap, closed, counts, http, ingest, poll, publish, report, seed, telemetry};
 
-/// Pause of the read models when there is nothing to fold.
-const FOLD_PAUSE: Wait = Wait::from_millis(20);
+/// Pause of the read models when there is nothing to fold: what changes again and again meanwhile is written once, and a
+/// disk that is busy with figures is one that sales wait for. Who asks for what is not folded does not wait for its end.
+const FOLD_PAUSE: Wait = Wait::from_millis(250);
+/// How often it is looked whether somebody asked.
+const FOLD_LOOK: Wait = Wait::from_millis(20);
 /// Pause after the read models could not follow the journal.
 const FOLD_AGAIN: Wait = Wait::from_secs(1);
 /// How long events stay in the feed for those who read it.
@@ -342,7 +346,7 @@ async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
                     tracing::error!(record = %at, cause, "the read models of a shard stand still before this record");
                 }
                 if !progress.behind {
-                    tokio::time::sleep(FOLD_PAUSE).await;
+                    rest(&insight).await;
                 }
                 continue;
             }
@@ -354,6 +358,14 @@ async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
         insight.stand_still(&trouble);
         tracing::error!(trouble, "the read models stand still");
         tokio::time::sleep(FOLD_AGAIN).await;
+    }
+}
+
+/// Until it is time to fold again.
+async fn rest(insight: &Insight) {
+    let until = Instant::now() + FOLD_PAUSE;
+    while Instant::now() < until && !insight.is_awaited() {
+        tokio::time::sleep(FOLD_LOOK).await;
     }
 }
 

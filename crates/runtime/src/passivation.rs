@@ -12,17 +12,17 @@ use crate::shared::Shared;
 
 /// How often live entities are looked over.
 const SWEEP: Duration = Duration::from_s(1);
-/// How often it is looked whether there are too many: an import brings thousands to life each second, and each takes as
-/// long as two looks to become passive, a checkpoint first.
+/// How often the journal is looked after, in small steps as commits wait for each, and whether too many are live: an import
+/// brings thousands to life each second, and each takes as long as two looks to become passive, a checkpoint first.
 const LOOK: Duration = Duration::from_ms(100);
 
 /// Looks over live entities until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     while !shared.is_stopping() {
         sweep(&shared);
-        maintain(&shared).await;
         let again_at = shared.clock.now() + SWEEP;
         while shared.clock.now() < again_at {
+            maintain(&shared).await;
             shared.clock.sleep(LOOK).await;
             if shared.directory.len() > shared.live_max {
                 make_passive(&shared, shared.directory.all());

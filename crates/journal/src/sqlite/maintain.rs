@@ -12,8 +12,8 @@ use super::{SqliteJournal, schema};
 use crate::JournalError;
 use crate::types::{INBOX_RETENTION, day_of};
 
-/// The write-ahead log is moved into the database once it has this many bytes.
-const WAL_BYTES_MIN: u64 = 4 << 20;
+/// SQLite's, unless it is told otherwise.
+const PAGE_BYTES: u64 = 4096;
 /// Deliveries deleted in one transaction.
 const EXPIRE_ROWS: u32 = 500;
 const BUSY_MS: u64 = 10_000;
@@ -39,7 +39,7 @@ pub struct Maintained {
 }
 
 impl SqliteJournal {
-    /// Does a bounded piece of upkeep. Call it about once a second from a thread of its own.
+    /// Does a bounded piece of upkeep. Call it some times a second from a thread of its own.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails; [`JournalError::Unknown`] as for a commit.
@@ -124,9 +124,9 @@ impl SqliteJournal {
         fs::metadata(path).map_or(0, |file| file.len())
     }
 
-    /// Moves pages of the write-ahead log into the database. Readers and commits go on meanwhile; only a log
-    /// that has grown too large holds commits for the few pages that came during the first pass, so that the
-    /// next commit can start it over.
+    /// Moves pages of the write-ahead log into the database, once there are some. Readers and commits go on meanwhile,
+    /// which wait for the disk only; a log that has grown too large holds commits for the few pages that came during the
+    /// first pass, so that the next commit can start it over.
     pub(super) fn move_wal(&self) -> Result<bool, JournalError> {
         // Pages of what was erased must not linger in the write-ahead log.
         if self.erased.load(Ordering::SeqCst) {
@@ -134,11 +134,13 @@ impl SqliteJournal {
             self.checkpoint("PASSIVE")?;
             return self.truncate_wal(Duration::ZERO);
         }
-        if self.wal_bytes() < WAL_BYTES_MIN {
+        // The file's length says nothing of it: a log that starts over keeps its file.
+        let wal = self.checkpoint("NOOP")?;
+        if wal.pages.saturating_sub(wal.moved) * PAGE_BYTES < self.options.wal_bytes_moved {
             return Ok(false);
         }
-        self.checkpoint("PASSIVE")?;
-        if self.wal_bytes() > self.options.wal_bytes_max {
+        let wal = self.checkpoint("PASSIVE")?;
+        if wal.pages * PAGE_BYTES > self.options.wal_bytes_max {
             let _commits_wait = self.writer();
             self.checkpoint("PASSIVE")?;
         }
@@ -151,19 +153,41 @@ impl SqliteJournal {
         set(wait).map_err(|e| self.write_failed(e))?;
         let complete = self.checkpoint("TRUNCATE");
         set(Duration::from_millis(BUSY_MS)).map_err(|e| self.write_failed(e))?;
-        let complete = complete?;
+        let complete = complete?.is_complete;
         if complete {
             self.erased.store(false, Ordering::SeqCst);
         }
         Ok(complete)
     }
 
-    /// Returns whether it was complete: nobody still reads what the log held.
-    fn checkpoint(&self, mode: &str) -> Result<bool, JournalError> {
+    /// Moves pages of the write-ahead log as the mode says (<https://sqlite.org/pragma.html#pragma_wal_checkpoint>), or only
+    /// counts them.
+    fn checkpoint(&self, mode: &str) -> Result<Wal, JournalError> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let busy: rusqlite::Result<i64> = self.checkpointer().query_row(&sql, [], |row| row.get(0));
-        Ok(busy.map_err(|e| self.write_failed(e))? == 0)
+        let wal = self.checkpointer().query_row(&sql, [], |row| {
+            // Below zero: there is none.
+            let count = |at| {
+                row.get(at)
+                    .map(|count: i64| u64::try_from(count).unwrap_or(0))
+            };
+            Ok(Wal {
+                is_complete: row.get::<_, i64>(0)? == 0,
+                pages: count(1)?,
+                moved: count(2)?,
+            })
+        });
+        wal.map_err(|e| self.write_failed(e))
     }
+}
+
+/// The write-ahead log after a checkpoint of it.
+struct Wal {
+    /// Nobody still reads what it held.
+    is_complete: bool,
+    /// Pages in it since it was started over.
+    pages: u64,
+    /// Those of them that are in the database.
+    moved: u64,
 }
 
 fn expire_some(connection: &mut Connection, process: &str, day: i64) -> Result<u64, WriteError> {

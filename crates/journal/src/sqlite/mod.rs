@@ -97,7 +97,10 @@ pub struct SqliteOptions {
     pub cache_bytes_max: usize,
     /// Log bytes after which a block is closed; a block becomes one sealed segment.
     pub block_bytes_max: u64,
-    /// Size of the write-ahead log above which [`SqliteJournal::maintain`] holds commits for a moment, so that
+    /// What waits in the write-ahead log for being moved into the database when [`SqliteJournal::maintain`] does so, in
+    /// bytes: commits wait for the disk meanwhile, so that many small steps are better than few large ones.
+    pub wal_bytes_moved: u64,
+    /// Length of the write-ahead log above which [`SqliteJournal::maintain`] holds commits for a moment, so that
     /// the log can start over, in bytes.
     pub wal_bytes_max: u64,
     /// Sealed log deleted from the database in one call of [`SqliteJournal::maintain`], in commits.
@@ -119,7 +122,8 @@ impl SqliteOptions {
             index_entries_max: 1 << 18,
             cache_bytes_max: 16 << 20,
             block_bytes_max: 64 << 20,
-            wal_bytes_max: 64 << 20,
+            wal_bytes_moved: 1 << 20,
+            wal_bytes_max: 128 << 20,
             delete_commits_max: 256,
             page_count_max: None,
             on_flush: None,

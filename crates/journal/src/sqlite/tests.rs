@@ -154,6 +154,33 @@ fn upkeep_of_a_process_that_was_passed_over_is_refused() {
     assert_eq!(append(&*second, 3, &sku(1), &["three"]), 4);
 }
 
+/// Moving pages keeps the disk busy, and commits wait for it: it is done once there are some. A log that was long starts over
+/// in the same file, and is not taken for long again.
+#[test]
+fn the_write_ahead_log_is_moved_when_some_of_it_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        wal_bytes_moved: 256 << 10,
+        wal_bytes_max: 512 << 10,
+        ..options()
+    };
+    let journal = SqliteJournal::open(dir.path(), options, at(5)).unwrap();
+    let (mut moved, mut longest) = (0, 0);
+    for number in 0..200_u64 {
+        // Nothing that can be made shorter.
+        let words =
+            (0..1_300).map(|word| (number << 32 | word).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let text: String = words.map(|word| format!("{word:016x}")).collect();
+        append(&journal, 1, &sku(1), &[text.as_str()]);
+        let done = journal.maintain(at(6)).unwrap();
+        moved += u32::from(done.wal_moved);
+        longest = longest.max(done.wal_bytes);
+    }
+    // Each commit writes 20 KiB and some pages beside: 4 MB and more in all.
+    assert!((8..=50).contains(&moved), "{moved}");
+    assert!(longest < 1 << 20, "{longest}");
+}
+
 /// Personal data is encrypted; what is sold to whom is nobody else's business either.
 #[test]
 fn nobody_else_may_look_into_it() {
