@@ -61,7 +61,7 @@ const TROUBLES: [Trouble; 3] = [
         share_max: Some(0.2),
     },
     Trouble {
-        what: "flooded at more than this machine takes",
+        what: "overloaded",
         calm: BUSY,
         rough: OVERLOADED,
         fault: None,
