@@ -4,6 +4,7 @@
 //! as `now`, effects go out as values. Maps are ordered, so that the same history gives the same state on
 //! every machine. `crossdock-engine` makes these deciders durable.
 
+pub mod audit;
 pub mod bucket;
 pub mod catalogue;
 pub mod channel;
@@ -17,6 +18,7 @@ mod kept;
 pub mod location;
 pub mod order;
 pub mod oversell;
+pub mod planted;
 pub mod publish;
 mod recent;
 pub mod request;

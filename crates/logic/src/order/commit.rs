@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::effects::{reserves, told_sku};
 use super::state::{Placing, Step};
 use crate::decider::Decision;
+use crate::planted::Mistake;
 
 impl Draft<'_> {
     pub fn reserve_answered(
@@ -124,6 +125,7 @@ impl Draft<'_> {
         let outcome = match (committed, open) {
             (true, _) => Answer::Committed,
             (false, true) => Answer::Undecided,
+            (false, false) if Mistake::GivenUpAsCommitted.is_planted() => Answer::Committed,
             (false, false) => Answer::GivenUp,
         };
         if attempt > self.order.last_attempt {

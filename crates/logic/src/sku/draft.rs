@@ -12,6 +12,7 @@ use crossdock_model::{Answer, EntityId, HoldId, LocationId, OrderId, Rejection, 
 use super::state::{AskedBack, SkuState, Sums};
 use super::{DUE_PER_DECISION, LOCATIONS_MAX};
 use crate::decider::{Asked, Decision};
+use crate::planted::Mistake;
 
 pub(super) struct Draft<'a> {
     pub state: &'a SkuState,
@@ -215,13 +216,17 @@ impl<'a> Draft<'a> {
         sale: Sale,
         ahead: &dyn Fn(&LocationId) -> i64,
     ) -> Verdict {
-        if self.state.is_untracked() {
+        if self.state.is_untracked() || Mistake::CheckAfterWrite.is_planted() {
             return Verdict::Fits;
         }
+        let looked_at = match Mistake::PerLineCheck.is_planted() {
+            true => &takes[..1.min(takes.len())],
+            false => takes,
+        };
         let mut verdict = Verdict::Fits;
         let owed = self.owed_by_location(order, sale, Sums::free);
         let owed_at_last = self.owed_by_location(order, sale, Sums::firm);
-        for take in takes {
+        for take in looked_at {
             let sums = self.sums(&take.location);
             let own = order.map_or(0, |order| self.offered_to(order, &take.location));
             let kept = |owed: i64| match sale {

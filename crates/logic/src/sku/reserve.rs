@@ -8,6 +8,7 @@ use super::draft::{Draft, Verdict};
 use super::state::{Reservation, Status};
 use super::{ASK_AFTER, QUEUE_DEADLINE, QUEUE_MAX, RESERVATIONS_MAX, checked, same_takes};
 use crate::decider::Decision;
+use crate::planted::Mistake;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
 
@@ -259,7 +260,11 @@ impl Draft<'_> {
             self.commit(id, known);
         }
         self.close_queued_before(id);
-        let left = i64::from(shipped - part.shipped);
+        let before = match Mistake::ShippedTwice.is_planted() {
+            true => 0,
+            false => part.shipped,
+        };
+        let left = i64::from(shipped - before);
         if left > 0 && !self.state.is_untracked() {
             let reason = MoveReason::Shipped {
                 order: id.order.clone(),
@@ -275,6 +280,10 @@ impl Draft<'_> {
             };
             self.move_units(location, -lost, 0, None, reason);
         }
+        let released = match Mistake::GivenBackKept.is_planted() {
+            true => part.released,
+            false => released,
+        };
         self.events.push(SkuEvent::Settled {
             id: id.clone(),
             location: location.clone(),
@@ -299,6 +308,9 @@ impl Draft<'_> {
         let Status::Tentative { asks, .. } = known.status else {
             return;
         };
+        if Mistake::TentativeDropped.is_planted() {
+            return self.close(id);
+        }
         let pause = super::backoff(ASK_AFTER, asks.saturating_add(1), super::ASK_PAUSE_MAX);
         self.events.push(SkuEvent::OutcomeAsked {
             id: id.clone(),

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
-use crossdock_journal::sqlite::{master_key, restore, scan, verify};
+use crossdock_journal::sqlite::{VerifyReport, master_key, restore, scan, verify};
 use crossdock_journal::{JournalError, SqliteJournal, SqliteOptions, StoredFrame};
+use crossdock_logic::audit::Audit;
 use crossdock_model::{EntityId, Record, ShardId};
 use crossdock_runtime::{Clock, RealClock};
 use reqwest::Method;
@@ -201,7 +202,8 @@ fn document(stored: &StoredFrame) -> anyhow::Result<Value> {
 }
 
 fn check(out: Out, dir: &Path) -> Outcome {
-    let report = verify(dir).map_err(failure)?;
+    let mut report = verify(dir).map_err(failure)?;
+    let broken = audit(dir, &mut report).map_err(failure)?;
     let document = json!({
         "sound": report.is_sound(),
         "commits": report.commits,
@@ -225,7 +227,34 @@ fn check(out: Out, dir: &Path) -> Outcome {
     if report.is_sound() {
         return Ok(());
     }
-    let remedy = "restore a backup: crossdock journal restore --from BACKUP --to DIR";
+    let remedy = match broken == report.problem_count {
+        true => {
+            "this is a defect of crossdock: report it, with what `crossdock journal cat --entity` says of one"
+        }
+        false => "restore a backup: crossdock journal restore --from BACKUP --to DIR",
+    };
     let what = format!("{} has {} problems", dir.display(), report.problem_count);
     Err(Failure::failed(what).remedy(remedy).told())
+}
+
+/// Whether what is written keeps its promises; notes what does not, and returns how many SKUs that are.
+fn audit(dir: &Path, report: &mut VerifyReport) -> Result<u64, JournalError> {
+    let (mut audit, mut broken) = (Audit::default(), 0);
+    if !report.is_sound() {
+        // What is damaged keeps nothing.
+        return Ok(broken);
+    }
+    scan(dir, |stored| {
+        let entity = &stored.frame.entity;
+        let folded = match Record::decode(&stored.frame.body) {
+            Ok(record) => audit.fold(entity, &record).map_err(|e| e.to_string()),
+            Err(error) => Err(format!("{} of {entity}: {error}", stored.position)),
+        };
+        if let Err(what) = folded {
+            broken += 1;
+            report.problem(what);
+        }
+        true
+    })?;
+    Ok(broken)
 }

@@ -4,7 +4,8 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crossdock_sim::seeded::{self, Marks, Run};
+use crossdock_model::Duration;
+use crossdock_sim::seeded::{self, Cut, Fault, Marks, Run};
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure, Outcome};
@@ -13,12 +14,23 @@ use super::target::Target;
 
 /// Seeds that failed are named up to so many.
 const NAMED_MAX: usize = 20;
+/// Of so many it is looked what can be left out.
+const SHORTENED_MAX: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Run this seed alone
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
+    /// Without these, to make what fails shorter: losses, repeats, kills, crashes, full-disk, passivity, checkpoints, slowness
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    without: Vec<Fault>,
+    /// Without these kinds of requests, by number
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    unwished: Vec<usize>,
+    /// Let it heal after so many milliseconds, at most
+    #[arg(long, requires = "seed", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    lasts_ms: Option<u64>,
     /// Run so many seeds
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     seeds: u64,
@@ -36,6 +48,8 @@ struct Batch {
     virtual_ms: u64,
     marks: Marks,
     broken: Vec<Run>,
+    /// The first of them made shorter, with what was left out.
+    shortest: Vec<(Cut, Run)>,
 }
 
 impl Batch {
@@ -65,8 +79,13 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         Some(seed) => (seed, 1),
         None => (args.from, args.seeds),
     };
+    let cut = Cut {
+        without: args.without.into_iter().collect(),
+        unwished: args.unwished.into_iter().collect(),
+        lasts: args.lasts_ms.map(Duration::from_ms),
+    };
     let started = Instant::now();
-    let ran = tokio::task::spawn_blocking(move || run_seeds(from, count));
+    let ran = tokio::task::spawn_blocking(move || run_seeds(from, count, &cut));
     let batch = ran.await.map_err(anyhow::Error::from)?;
     let seconds = started.elapsed().as_secs_f64();
     tell(target.out(), &batch, seconds);
@@ -82,7 +101,7 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
 }
 
 /// Runs them on every core; which core runs which changes nothing.
-fn run_seeds(from: u64, count: u64) -> Batch {
+fn run_seeds(from: u64, count: u64, cut: &Cut) -> Batch {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicU64::new(0);
     let mut all = Batch::default();
@@ -94,7 +113,7 @@ fn run_seeds(from: u64, count: u64) -> Batch {
                 if number >= count {
                     return batch;
                 }
-                batch.add(seeded::run(from.wrapping_add(number)));
+                batch.add(seeded::run_cut(from.wrapping_add(number), cut));
             }
         };
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
@@ -106,15 +125,23 @@ fn run_seeds(from: u64, count: u64) -> Batch {
         }
     });
     all.broken.sort_by_key(|run| run.seed);
+    if *cut == Cut::default() {
+        let first = all.broken.iter().take(SHORTENED_MAX);
+        all.shortest = first.map(seeded::shorten).collect();
+    }
     all
 }
 
 fn tell(out: Out, batch: &Batch, seconds: f64) {
+    let mut shortest = batch.shortest.iter();
     let broken = batch.broken.iter().take(NAMED_MAX);
     let broken: Vec<Value> = broken
         .map(|run| {
             let why = run.broken.as_ref().map(ToString::to_string);
-            json!({ "seed": run.seed, "broken": why, "replay": replay(run) })
+            let shortest = shortest.next().map(|(cut, run)| {
+                json!({ "events": run.events, "replay": format!("{}{cut}", replay(run)) })
+            });
+            json!({ "seed": run.seed, "broken": why, "replay": replay(run), "shortest": shortest })
         })
         .collect();
     let marks: serde_json::Map<String, Value> = batch
@@ -139,6 +166,10 @@ fn tell(out: Out, batch: &Batch, seconds: f64) {
                 out.line(format_args!("seed {}: {broken}", run.seed));
                 out.line(format_args!("    {}", replay(run)));
             }
+        }
+        for (cut, run) in &batch.shortest {
+            let (seed, events) = (run.seed, run.events);
+            out.line(format_args!("seed {seed} in {events} events: {}{cut}", replay(run)));
         }
         let rows: Vec<Vec<String>> = batch
             .marks

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use crossdock_engine::{Batch, Folding, Recovered, Snapshot, fold, recover};
+use crossdock_logic::audit::Audit;
+use crossdock_model::v1::Record;
 use crossdock_model::{Duration, EntityId, ShardId, Timestamp};
 
 use super::Broken;
+use super::plant::Plant;
 
 #[derive(Debug, Default)]
 struct Log {
@@ -31,13 +34,14 @@ impl Log {
 pub(super) struct Disk {
     logs: BTreeMap<ShardId, Log>,
     states: BTreeMap<EntityId, Snapshot>,
+    audit: Audit,
 }
 
 impl Disk {
     /// Writes a batch as a whole.
     ///
     /// # Errors
-    /// [`Broken`] `I6` when a record would not be the next of its shard.
+    /// [`Broken`] `I6` when a record would not be the next of its shard; what the [`Audit`] of it finds.
     pub fn write(&mut self, batch: Batch<()>) -> Result<(), Broken> {
         for part in batch.shards {
             let log = self.logs.entry(part.shard).or_default();
@@ -46,10 +50,13 @@ impl Disk {
                 let what = format!("shard {}: {expected} expected, {next} is next", part.shard);
                 return Err(Broken::new("I6", what));
             }
-            log.frames.extend(part.records);
-            for (entity, snapshot) in part.checkpoints {
-                self.states.insert(entity, snapshot);
+            for (entity, body) in &part.records {
+                let record = Record::decode(body);
+                let record = record.map_err(|error| Broken::new("I8", error.to_string()))?;
+                self.audit.fold(entity, &record)?;
             }
+            log.frames.extend(part.records);
+            self.states.extend(part.checkpoints);
             if let Some(seq) = part.checkpoint_seq {
                 log.covered_seq = seq;
             }
@@ -57,16 +64,29 @@ impl Disk {
         Ok(())
     }
 
+    /// Writes the checkpoints of a batch alone, which no disk may.
+    pub fn checkpoint(&mut self, batch: &Batch<()>) {
+        let checkpoints = batch.shards.iter().flat_map(|part| &part.checkpoints);
+        self.states.extend(checkpoints.cloned());
+    }
+
     /// Folds what no checkpoint covers, as a node does that takes the shards over. Returns each shard with its next
     /// sequence and the one up to which it is covered.
     ///
     /// # Errors
     /// [`Broken`] `I8` when an entity does not fold.
-    pub fn fold(&mut self, window: Duration) -> Result<Vec<(ShardId, u64, u64)>, Broken> {
+    pub fn fold(
+        &mut self,
+        window: Duration,
+        plant: Option<Plant>,
+    ) -> Result<Vec<(ShardId, u64, u64)>, Broken> {
         let mut states = Vec::new();
         for log in self.logs.values_mut() {
             let mut folding = Folding::new(log.next_seq(), log.covered_seq);
             let mut records: BTreeMap<&EntityId, Vec<&[u8]>> = BTreeMap::new();
+            if plant == Some(Plant::ForgetsUncovered) {
+                log.covered_seq = log.next_seq() - 1;
+            }
             for (_, (entity, body)) in log.after(log.covered_seq) {
                 records.entry(entity).or_default().push(body);
             }

@@ -3,16 +3,12 @@
 use crossdock_engine::Limits;
 use crossdock_model::Duration;
 
+use super::plant::Plant;
+use super::shorten::{Cut, Fault};
 use crate::Dice;
 
-/// A mistake that tests make on purpose, to see that it is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plant {
-    /// Answers leave before what they tell of is on the disk.
-    AnswersBeforeFlush,
-    /// A checkpoint is taken for written that is not.
-    LosesCheckpoints,
-}
+/// For how long things happen at most, before it heals.
+pub(super) const LASTS_MAX: Duration = Duration::from_s(600);
 
 /// The settings of one run, drawn from its seed.
 #[derive(Debug, Clone)]
@@ -82,7 +78,7 @@ impl Knobs {
             skus: 1 + dice.below(6),
             locations: 1 + dice.below(4),
             units: one(dice, &[1, 3, 10, 50]),
-            lasts: second(one(dice, &[30, 120, 600])),
+            lasts: one(dice, &[second(30), second(120), LASTS_MAX]),
             asked_per_h: one(dice, &[600.0, 3_600.0, 14_400.0]),
             limits,
             batch_steps: one(dice, &[1, 3, 64, 4_096]),
@@ -103,6 +99,49 @@ impl Knobs {
         }
     }
 
+    /// Leaves out what is cut.
+    pub fn cut(&mut self, cut: &Cut) {
+        for fault in &cut.without {
+            match fault {
+                Fault::Losses => self.lost = 0.0,
+                Fault::Repeats => self.doubled = 0.0,
+                Fault::Kills => self.kills_per_h = 0.0,
+                Fault::Crashes => self.crashes_per_h = 0.0,
+                Fault::FullDisk => self.full_per_h = 0.0,
+                Fault::Passivity => self.passive = 0.0,
+                Fault::Checkpoints => self.checkpoints = 0.0,
+                Fault::Slowness => self.hurry(),
+            }
+        }
+        for kind in &cut.unwished {
+            if let Some(wish) = self.wishes.get_mut(*kind) {
+                *wish = 0;
+            }
+        }
+        if let Some(lasts) = cut.lasts {
+            self.lasts = self.lasts.min(lasts);
+        }
+    }
+
+    /// Much goes wrong, and flushes are slow, so that it does in the middle of something.
+    #[cfg(test)]
+    pub fn worsen(&mut self) {
+        self.lost = 0.1;
+        self.doubled = 0.3;
+        self.kills_per_h = 60.0;
+        self.crashes_per_h = 600.0;
+        self.full_per_h = 10.0;
+        self.flush_ms = 2_000;
+        self.wishes = [1; super::clients::KINDS];
+    }
+
+    /// Nothing takes long any more.
+    fn hurry(&mut self) {
+        self.flush_ms = self.flush_ms.min(10);
+        self.message_ms = self.message_ms.min(20);
+        self.call_ms = self.call_ms.min(50);
+    }
+
     /// It heals: nothing is lost, late or killed any more.
     pub fn heal(&mut self) {
         self.lost = 0.0;
@@ -110,8 +149,6 @@ impl Knobs {
         self.kills_per_h = 0.0;
         self.crashes_per_h = 0.0;
         self.full_per_h = 0.0;
-        self.flush_ms = self.flush_ms.min(10);
-        self.message_ms = self.message_ms.min(20);
-        self.call_ms = self.call_ms.min(50);
+        self.hurry();
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! What is promised, by name:
 //! - `I1`: nothing is promised of a SKU at a location that is not there, unless what is there was found to be less.
-//! - `I2`: an entity's history is legal.
+//! - `I2`: an entity's history is legal. Both are looked at when something is decided, and, apart from that, in what is
+//!   written ([`crossdock_logic::audit`]).
 //! - `I3`: what a SKU has committed is what orders have reserved, and nothing is half decided for ever.
 //! - `I4`: a repeat is answered as the request that it repeats.
 //! - `I6`: records of a shard follow each other without gaps.
@@ -21,12 +22,15 @@ mod disk;
 mod knobs;
 mod marks;
 mod node;
+mod plant;
 mod promised;
 mod requests;
+mod shorten;
 mod trace;
 mod warehouses;
 
-use crossdock_engine::{Message, ReplyTo};
+use crossdock_engine::{Batch, Message, ReplyTo};
+use crossdock_logic::audit::Unsound;
 use crossdock_model::command::Delivery;
 use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection,
@@ -40,7 +44,9 @@ use self::disk::Disk;
 use self::knobs::Knobs;
 pub use self::marks::Marks;
 use self::node::{Caller, Inside, Node, Surroundings};
+use self::plant::Plant;
 use self::requests::Requests;
+pub use self::shorten::{Cut, Fault, shorten};
 use self::trace::Trace;
 use self::warehouses::{Says, Warehouses};
 use crate::Dice;
@@ -73,6 +79,12 @@ impl Broken {
             promise,
             what: what.into(),
         }
+    }
+}
+
+impl From<Unsound> for Broken {
+    fn from(Unsound { promise, what }: Unsound) -> Self {
+        Self { promise, what }
     }
 }
 
@@ -117,6 +129,8 @@ enum Event {
     /// A location works on a request.
     Works(OrderId, u32),
     Killed,
+    /// What a process that is gone wrote reaches the disk.
+    WritesLate(Batch<()>),
     Starts,
     Heals,
     /// It has settled, or it is looked at so many times more.
@@ -126,10 +140,17 @@ enum Event {
 /// Does a run.
 #[must_use]
 pub fn run(seed: u64) -> Run {
+    run_cut(seed, &Cut::default())
+}
+
+/// Does a run without what is cut.
+#[must_use]
+pub fn run_cut(seed: u64, cut: &Cut) -> Run {
     let mut world = match World::new(seed) {
         Ok(world) => world,
         Err(broken) => return Run::failed(seed, broken),
     };
+    world.knobs.cut(cut);
     let broken = world.lives().err();
     Run {
         seed,
@@ -257,6 +278,7 @@ impl World {
             Event::Delivered(delivery) => self.delivered(&delivery)?,
             Event::Works(order, request) => self.works(order, request)?,
             Event::Killed => self.killed()?,
+            Event::WritesLate(batch) => self.disk.write(batch)?,
             Event::Starts => self.starts()?,
             Event::Heals => {
                 self.is_healed = true;
@@ -318,9 +340,13 @@ impl World {
         let Some(request) = self.requests.get(number) else {
             return;
         };
+        let mut meta = request.meta(&self.by);
+        if self.knobs.plant == Some(Plant::KnowsNoRepeats) {
+            meta.key = None;
+        }
         let message = Message {
             command: request.command.clone(),
-            meta: request.meta(&self.by),
+            meta,
             reply: ReplyTo::Caller(Caller::Client(number)),
             class: class_of(&request.to),
             life: None,

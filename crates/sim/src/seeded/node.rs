@@ -21,6 +21,7 @@ use super::agenda::Agenda;
 use super::disk::Disk;
 use super::knobs::Knobs;
 use super::marks::Marks;
+use super::plant::Plant;
 use super::promised::Promised;
 use super::trace::Trace;
 use super::{Broken, Event, meta};
@@ -28,6 +29,8 @@ use crate::Dice;
 
 /// How often deadlines are looked at, and what becomes passive.
 const TICK: Duration = Duration::from_ms(500);
+/// When what a dead process wrote reaches the disk, if by mistake it still may.
+const LATE: Duration = Duration::from_s(6);
 /// Entities that are woken with one look.
 const DUE_MAX: usize = 256;
 
@@ -113,6 +116,8 @@ pub(super) struct Node {
     rules: CompiledRules,
     promised: Promised,
     lives: u64,
+    /// Of the last checkpoints, for a mistake that is made on purpose.
+    bodies: BTreeMap<EntityId, Vec<u8>>,
 }
 
 impl Node {
@@ -126,7 +131,7 @@ impl Node {
         around: &mut Surroundings<'_>,
     ) -> Result<Self, Broken> {
         let window = around.knobs.limits.dedup_window;
-        let shards = around.disk.fold(window)?;
+        let shards = around.disk.fold(window, around.knobs.plant)?;
         let mut node = Self {
             number,
             by,
@@ -142,10 +147,13 @@ impl Node {
             rules: CompiledRules::default(),
             promised: Promised::default(),
             lives: 0,
+            bodies: BTreeMap::new(),
         };
         let now = around.now();
-        for (entity, at) in around.disk.wakes() {
-            node.wheel.set(entity, Some(at.max(now)));
+        if around.knobs.plant != Some(Plant::ForgetsWakes) {
+            for (entity, at) in around.disk.wakes() {
+                node.wheel.set(entity, Some(at.max(now)));
+            }
         }
         for location in around.disk.entities() {
             if let EntityId::Location(_) = location {
@@ -245,6 +253,13 @@ impl Node {
         match around.dice.happens(0.5) {
             true => {
                 around.marks.note("killed_before_it_was_flushed");
+                if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
+                    around.disk.checkpoint(&batch);
+                }
+                Ok(())
+            }
+            false if around.knobs.plant == Some(Plant::WritesAfterDeath) => {
+                around.after(LATE, Event::WritesLate(batch));
                 Ok(())
             }
             false => {

@@ -7,11 +7,14 @@ use super::super::movements::Movement;
 use super::super::state::{AskedBack, Due, Hold, Reservation, SkuState, Status};
 use super::{Applied, illegal, require};
 use crate::decider::IllegalHistory;
+use crate::planted::Mistake;
 
 impl SkuState {
     pub(super) fn held(&mut self, hold: &HoldId, takes: &[Take], expires_at: Timestamp) -> Applied {
         require(!self.holds.contains_key(hold), "held twice")?;
-        self.shift_all(takes, |sums, units| sums.held += units);
+        if !Mistake::HeldNotCounted.is_planted() {
+            self.shift_all(takes, |sums, units| sums.held += units);
+        }
         self.expiries.insert(expires_at, hold.clone(), takes);
         let granted = Hold {
             takes: takes.to_vec(),

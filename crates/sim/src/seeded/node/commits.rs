@@ -7,7 +7,7 @@ use crossdock_logic::router::no_stock;
 use crossdock_logic::{Announcement, Spoken};
 use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
 
-use super::super::knobs::Plant;
+use super::super::plant::Plant;
 use super::super::{Broken, Event};
 use super::{Caller, Inside, Node, Surroundings};
 
@@ -17,11 +17,7 @@ const FULL_PAUSE: Duration = Duration::from_ms(500);
 impl Node {
     pub(super) fn commit(&mut self, steps: Vec<Step<Caller>>, around: &mut Surroundings<'_>) {
         for mut step in steps {
-            if around.knobs.plant == Some(Plant::AnswersBeforeFlush) {
-                for (reply, result) in step.release.answers.drain(..) {
-                    self.answers(&step.entity, reply, result, step.release.class, around);
-                }
-            }
+            self.leaves_early(&mut step, around);
             if let StepKind::Record(body) = &step.kind {
                 around.trace.bytes(body);
             }
@@ -31,6 +27,22 @@ impl Node {
             }
         }
         self.gather(around);
+    }
+
+    /// What leaves by mistake before it is on the disk.
+    fn leaves_early(&mut self, step: &mut Step<Caller>, around: &mut Surroundings<'_>) {
+        let plant = around.knobs.plant;
+        let repeats = plant == Some(Plant::RepeatsBeforeFlush) && step.kind == StepKind::Barrier;
+        if repeats || plant == Some(Plant::AnswersBeforeFlush) {
+            for (reply, result) in step.release.answers.drain(..) {
+                self.answers(&step.entity, reply, result, step.release.class, around);
+            }
+        }
+        if plant == Some(Plant::EffectsBeforeFlush) {
+            for outgoing in step.release.effects.drain(..) {
+                self.dispatch(outgoing, around);
+            }
+        }
     }
 
     pub(super) fn gather(&mut self, around: &mut Surroundings<'_>) {
@@ -70,8 +82,14 @@ impl Node {
             return Ok(());
         };
         let completed = match full {
+            true if around.knobs.plant == Some(Plant::FullTakenForWritten) => {
+                self.committer.completed(|_| ShardOutcome::Durable)
+            }
             true => {
                 around.marks.note("disk_full");
+                if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
+                    around.disk.checkpoint(&batch);
+                }
                 let expected: BTreeMap<ShardId, u64> = batch
                     .shards
                     .iter()

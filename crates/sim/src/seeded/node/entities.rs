@@ -1,9 +1,12 @@
 //! Entities of a node: brought to life, at work, passive, crashed.
 
-use crossdock_engine::{AtOnce, Core, Message, Pushed, QUEUE_MAX, Queue, wake_again_at};
+use crossdock_engine::{
+    AtOnce, Core, Message, Pushed, QUEUE_MAX, Queue, Step, StepKind, wake_again_at,
+};
 use crossdock_model::{Command, Duration, EntityId};
 
 use super::super::Broken;
+use super::super::plant::Plant;
 use super::super::promised::finds_less;
 use super::{Caller, Inside, Live, Node, Surroundings};
 
@@ -41,7 +44,7 @@ impl Node {
         entity: EntityId,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Broken> {
-        if self.committer.is_busy() {
+        if self.committer.is_busy() && around.knobs.plant != Some(Plant::LoadsWhileFlushing) {
             // What is in flight of it has to end first.
             self.loading.push(entity);
             return Ok(());
@@ -90,7 +93,9 @@ impl Node {
         }
         let idle = woken && core.entity().version() == before;
         let wake_at = wake_again_at(core.wake_at(), now, idle);
-        self.wheel.set(entity, wake_at);
+        if around.knobs.plant != Some(Plant::NotesNoWakes) {
+            self.wheel.set(entity, wake_at);
+        }
         if taken.wake {
             self.later(Duration::default(), Inside::Works(entity.clone()), around);
         }
@@ -122,10 +127,26 @@ impl Node {
             .and_then(|live| live.core.as_mut());
         let Some(core) = core else { return Ok(true) };
         let step = core.checkpoint();
-        let step = step.map_err(|error| Broken::new("I8", error.to_string()))?;
+        let mut step = step.map_err(|error| Broken::new("I8", error.to_string()))?;
         let is_made = step.is_some();
+        if around.knobs.plant == Some(Plant::CheckpointOneShort)
+            && let Some(step) = &mut step
+        {
+            self.shorten(step);
+        }
         self.commit(step.into_iter().collect(), around);
         Ok(is_made)
+    }
+
+    /// The body of the checkpoint before takes the place of this one's.
+    fn shorten(&mut self, step: &mut Step<Caller>) {
+        let StepKind::Checkpoint(snapshot) = &mut step.kind else {
+            return;
+        };
+        let body = snapshot.body.clone();
+        if let Some(before) = self.bodies.insert(step.entity.clone(), body) {
+            snapshot.body = before;
+        }
     }
 
     pub(super) fn passivate(
@@ -134,6 +155,11 @@ impl Node {
         around: &mut Surroundings<'_>,
     ) -> Result<(), Broken> {
         let core = self.live.get(entity).and_then(|live| live.core.as_ref());
+        let unsettled = around.knobs.plant == Some(Plant::PassiveUnsettled);
+        if unsettled && core.is_some_and(Core::is_idle) {
+            self.live.remove(entity);
+            return Ok(());
+        }
         if !core.is_some_and(Core::is_idle) || self.checkpoint(entity, around)? {
             return Ok(());
         }
@@ -163,7 +189,12 @@ impl Node {
             return;
         };
         around.marks.note("entity_crashed");
-        let completed = self.committer.end_life(&entity, life);
+        let mut completed = self.committer.end_life(&entity, life);
+        if around.knobs.plant == Some(Plant::CrashReleases) {
+            let lost = std::mem::take(&mut completed.lost).into_iter();
+            let lost = lost.map(|release| (entity.clone(), release));
+            completed.released.extend(lost);
+        }
         self.release(completed, around);
     }
 }

@@ -1,0 +1,58 @@
+//! Mistakes of a node that tests make on purpose, to see that they are found. Those of deciders are in `logic`.
+
+/// A mistake of what carries the deciders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plant {
+    /// Answers leave before what they tell of is on the disk.
+    AnswersBeforeFlush,
+    /// Effects leave before what they follow from is on the disk.
+    EffectsBeforeFlush,
+    /// What repeats a request is answered at once, though what it repeats is still to be flushed.
+    RepeatsBeforeFlush,
+    /// A checkpoint is taken for written that is not.
+    LosesCheckpoints,
+    /// A checkpoint is of the state one record before the one that it covers.
+    CheckpointOneShort,
+    /// A checkpoint is on the disk before the records that it covers, which a crash then takes.
+    CheckpointBeforeLog,
+    /// What was not written, as the disk was full, is taken for written.
+    FullTakenForWritten,
+    /// What a process wrote when it died reaches the disk after the next one has begun.
+    WritesAfterDeath,
+    /// A process that starts does not fold what no checkpoint covers.
+    ForgetsUncovered,
+    /// A process that starts does not know who is to be woken.
+    ForgetsWakes,
+    /// Deadlines of live entities are not noted.
+    NotesNoWakes,
+    /// A request that is made again counts as another one.
+    KnowsNoRepeats,
+    /// An entity is read while something of it is being flushed.
+    LoadsWhileFlushing,
+    /// An entity becomes passive though something of it is still to be flushed.
+    PassiveUnsettled,
+    /// What a crashed life had decided leaves though it is lost.
+    CrashReleases,
+}
+
+impl Plant {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 15] = [
+        Self::AnswersBeforeFlush,
+        Self::EffectsBeforeFlush,
+        Self::RepeatsBeforeFlush,
+        Self::LosesCheckpoints,
+        Self::CheckpointOneShort,
+        Self::CheckpointBeforeLog,
+        Self::FullTakenForWritten,
+        Self::WritesAfterDeath,
+        Self::ForgetsUncovered,
+        Self::ForgetsWakes,
+        Self::NotesNoWakes,
+        Self::KnowsNoRepeats,
+        Self::LoadsWhileFlushing,
+        Self::PassiveUnsettled,
+        Self::CrashReleases,
+    ];
+}
