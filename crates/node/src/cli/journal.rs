@@ -237,7 +237,7 @@ fn check(out: Out, dir: &Path) -> Outcome {
     Err(Failure::failed(what).remedy(remedy).told())
 }
 
-/// Whether what is written keeps its promises; notes what does not, and returns how many SKUs that are.
+/// Whether what is written keeps its promises; notes what does not, and returns how often.
 fn audit(dir: &Path, report: &mut VerifyReport) -> Result<u64, JournalError> {
     let (mut audit, mut broken) = (Audit::default(), 0);
     if !report.is_sound() {

@@ -26,8 +26,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "seed", value_delimiter = ',')]
     without: Vec<Fault>,
     /// Without these kinds of requests, by number
-    #[arg(long, requires = "seed", value_delimiter = ',')]
-    unwished: Vec<usize>,
+    #[arg(long, requires = "seed", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(..seeded::KINDS as u64))]
+    unwished: Vec<u64>,
     /// Let it heal after so many milliseconds, at most
     #[arg(long, requires = "seed", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     lasts_ms: Option<u64>,

@@ -15,8 +15,8 @@ use super::knobs::Knobs;
 use super::requests::Means;
 use crate::Dice;
 
-/// Kinds of wishes.
-pub(super) const KINDS: usize = 20;
+/// Kinds of requests that clients make, numbered from 0.
+pub const KINDS: usize = 20;
 
 /// The kind by which orders are kept from locations.
 pub(super) const REROUTES: usize = 8;

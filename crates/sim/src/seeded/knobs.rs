@@ -114,7 +114,8 @@ impl Knobs {
             }
         }
         for kind in &cut.unwished {
-            if let Some(wish) = self.wishes.get_mut(*kind) {
+            let at = usize::try_from(*kind).ok();
+            if let Some(wish) = at.and_then(|at| self.wishes.get_mut(at)) {
                 *wish = 0;
             }
         }

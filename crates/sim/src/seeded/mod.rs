@@ -39,6 +39,7 @@ use crossdock_model::{
 use thiserror::Error;
 
 use self::agenda::Agenda;
+pub use self::clients::KINDS;
 use self::clients::{Clients, Wish};
 use self::disk::Disk;
 use self::knobs::Knobs;

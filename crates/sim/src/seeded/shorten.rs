@@ -82,7 +82,7 @@ pub struct Cut {
     /// What does not go wrong.
     pub without: BTreeSet<Fault>,
     /// Kinds of requests that are not made, by number.
-    pub unwished: BTreeSet<usize>,
+    pub unwished: BTreeSet<u64>,
     /// How long things happen before it heals, at most.
     pub lasts: Option<Duration>,
 }
@@ -124,7 +124,7 @@ pub fn shorten(failed: &Run) -> (Cut, Run) {
         cut.without.insert(fault);
         attempt(cut, &mut shortest);
     }
-    for kind in 0..KINDS {
+    for kind in 0..KINDS as u64 {
         let mut cut = shortest.0.clone();
         cut.unwished.insert(kind);
         attempt(cut, &mut shortest);
