@@ -1,8 +1,7 @@
 //! Answers to what an order asked. One to an effect that is not outstanding any more changes nothing.
 
-use crossdock_model::answer::StockView;
 use crossdock_model::command::{LocationCommand, SkuCommand};
-use crossdock_model::v1::{Allocation, OrderEvent, Tracking};
+use crossdock_model::v1::{Allocation, OrderEvent};
 use crossdock_model::{
     Answer, Command, Effect, EffectNumber, EntityId, LocationId, Rejection, SkuId,
 };
@@ -12,6 +11,7 @@ use super::effects::{reads_stock, reserves};
 use super::state::Piece;
 use crate::decider::Decision;
 use crate::location::acknowledge_by;
+use crate::router::no_stock;
 
 type Given<'a> = &'a Result<Answer, Rejection>;
 
@@ -142,17 +142,5 @@ impl Draft<'_> {
         if !lines.is_empty() {
             self.emit(OrderEvent::Released { attempt, lines });
         }
-    }
-}
-
-/// The stock of a SKU that does not exist.
-pub(super) fn no_stock(sku: &SkuId) -> StockView {
-    StockView {
-        sku: sku.clone(),
-        version: 0,
-        title: String::new(),
-        tracking: Tracking::Tracked,
-        locations: Vec::new(),
-        waiting_units: 0,
     }
 }

@@ -4,12 +4,12 @@ use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{AttemptEnd, OrderEvent, Take};
 use crossdock_model::{Answer, LocationId, Rejection, SkuId};
 
-use super::answers::no_stock;
 use super::draft::Draft;
 use super::effects::{reserves, told_sku};
 use super::state::{Placing, Step};
 use crate::decider::Decision;
 use crate::planted::Mistake;
+use crate::router::no_stock;
 
 impl Draft<'_> {
     pub fn reserve_answered(
