@@ -85,10 +85,11 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
         lasts: args.lasts_ms.map(Duration::from_ms),
     };
     let started = Instant::now();
-    let ran = tokio::task::spawn_blocking(move || run_seeds(from, count, &cut));
+    let left_out = cut.clone();
+    let ran = tokio::task::spawn_blocking(move || run_seeds(from, count, &left_out));
     let batch = ran.await.map_err(anyhow::Error::from)?;
     let seconds = started.elapsed().as_secs_f64();
-    tell(target.out(), &batch, seconds);
+    tell(target.out(), &batch, &cut, seconds);
     match batch.broken.is_empty() {
         true => Ok(()),
         false => {
@@ -132,16 +133,16 @@ fn run_seeds(from: u64, count: u64, cut: &Cut) -> Batch {
     all
 }
 
-fn tell(out: Out, batch: &Batch, seconds: f64) {
+fn tell(out: Out, batch: &Batch, cut: &Cut, seconds: f64) {
     let mut shortest = batch.shortest.iter();
     let broken = batch.broken.iter().take(NAMED_MAX);
     let broken: Vec<Value> = broken
         .map(|run| {
             let why = run.broken.as_ref().map(ToString::to_string);
             let shortest = shortest.next().map(|(cut, run)| {
-                json!({ "events": run.events, "replay": format!("{}{cut}", replay(run)) })
+                json!({ "events": run.events, "replay": replay(run, cut) })
             });
-            json!({ "seed": run.seed, "broken": why, "replay": replay(run), "shortest": shortest })
+            json!({ "seed": run.seed, "broken": why, "replay": replay(run, cut), "shortest": shortest })
         })
         .collect();
     let marks: serde_json::Map<String, Value> = batch
@@ -164,12 +165,12 @@ fn tell(out: Out, batch: &Batch, seconds: f64) {
         for run in batch.broken.iter().take(NAMED_MAX) {
             if let Some(broken) = &run.broken {
                 out.line(format_args!("seed {}: {broken}", run.seed));
-                out.line(format_args!("    {}", replay(run)));
+                out.line(format_args!("    {}", replay(run, cut)));
             }
         }
         for (cut, run) in &batch.shortest {
             let (seed, events) = (run.seed, run.events);
-            out.line(format_args!("seed {seed} in {events} events: {}{cut}", replay(run)));
+            out.line(format_args!("seed {seed} in {events} events: {}", replay(run, cut)));
         }
         let rows: Vec<Vec<String>> = batch
             .marks
@@ -187,6 +188,6 @@ fn tell(out: Out, batch: &Batch, seconds: f64) {
 }
 
 /// What does that run again.
-fn replay(run: &Run) -> String {
-    format!("crossdock sim --seed {}", run.seed)
+fn replay(run: &Run, cut: &Cut) -> String {
+    format!("crossdock sim --seed {}{cut}", run.seed)
 }
