@@ -83,7 +83,7 @@ impl BucketState {
         let is_news = place.is_none_or(|place| match asked_at {
             Some(_) => !(seen == Seen::AsKnown && rests(place)),
             // Of what it does not have any statement says that it has it again: one that comes late costs a read.
-            None => place.is_missing() || place.tells(level),
+            None => place.is_missing() || place.tells(level, self.writes()),
         });
         if !is_news {
             return Ok(Decision::unchanged(Answer::Seen(seen)));

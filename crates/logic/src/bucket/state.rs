@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_model::command::EffectNumber;
 use crossdock_model::v1::{
-    ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold, Uncounted,
+    ListingMode, ListingTarget, Publishing, SellingRate, ShownLevel, Sold, Uncounted, Writes,
 };
 use crossdock_model::{Answer, Duration, ListingId, SkuId, SourceId, Timestamp};
 use litemap::LiteMap;
@@ -138,8 +138,12 @@ impl Place {
         self.odd.missing_at.is_some()
     }
 
-    /// Whether a statement says anything that is not known.
-    pub fn tells(&self, level: &ShownLevel) -> bool {
+    /// Whether a statement says anything that is not known, nor will be once the call under way has ended.
+    pub fn tells(&self, level: &ShownLevel, writes: Writes) -> bool {
+        let echo = level.units.filter(|_| self.is_tracked());
+        if echo.is_some_and(|units| self.slot.is_echo(units, writes)) {
+            return false;
+        }
         let known = self.stated_at();
         let other = self.slot.shown().map(|shown| shown.units) != level.units;
         known < Some(level.at) || (known == Some(level.at) && other)

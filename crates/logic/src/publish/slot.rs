@@ -154,6 +154,15 @@ impl Slot {
         self.open.flight
     }
 
+    /// Whether a statement of so many units is the call under way coming back. Its answer says as much: if it was not carried out,
+    /// the channel shows something else than it was compared with, and is asked.
+    #[must_use]
+    pub fn is_echo(&self, units: i64, writes: Writes) -> bool {
+        let flight = self.open.flight.filter(|_| self.open.aside.is_none());
+        writes == Writes::CompareAndSet
+            && flight.is_some_and(|flight| i64::from(flight.units) == units)
+    }
+
     /// Since when another number should be shown.
     #[must_use]
     pub fn wrong_since(&self) -> Option<Timestamp> {

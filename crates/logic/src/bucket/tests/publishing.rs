@@ -355,6 +355,34 @@ fn a_number_is_read_lowered_and_raised() {
     assert_eq!(shop.offered(), Some((Urgency::Raise, 20)));
 }
 
+/// Shops tell of every number that is set there. What a call says, and nothing else was said meanwhile, its answer says.
+#[test]
+fn a_call_that_comes_back_is_not_written_down() {
+    let mut shop = Shop::active(Writes::CompareAndSet);
+    shop.reads(10);
+    shop.say("A", 2, 7, &[]);
+    assert_eq!(shop.begin(), set(1, 7, Some(10)));
+    shop.shows(7);
+    assert_eq!(shop.0.events, []);
+    shop.confirm(1);
+    assert_eq!((shop.view().shown, shop.offered()), (Some(7), None));
+
+    shop.say("A", 3, 6, &[]);
+    assert_eq!(shop.begin(), set(2, 6, Some(7)));
+    for units in [5, 6] {
+        shop.shows(units);
+        assert_ne!(shop.0.events, [], "nobody knows which is the newer");
+    }
+    shop.confirm(2);
+
+    // It was no call of ours: somebody bought one.
+    shop.say("A", 4, 5, &[]);
+    assert_eq!(shop.begin(), set(3, 5, Some(6)));
+    shop.shows(5);
+    shop.end(3, CallOutcome::Stale);
+    assert_eq!(shop.begin(), [NumberCallKind::Read]);
+}
+
 #[test]
 fn a_sale_of_the_channel_itself_costs_no_call() {
     let mut shop = Shop::active(Writes::CompareAndSet);
