@@ -19,6 +19,7 @@ mod outgoing;
 mod poll;
 pub mod publish;
 mod rates;
+mod read_models;
 mod reading;
 mod report;
 mod seed;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use crossdock_api::{ApiState, Outbound};
 use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
-use crossdock_insight::{Insight, Stop};
+use crossdock_insight::Insight;
 use crossdock_journal::sqlite::{
     OnFlush, SqliteJournal, SqliteOptions, make_private_dir, master_key,
 };
@@ -22,26 +22,15 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::config::{Config, Synchronous};
 use crate::connector::Warehouses;
 use crate::first_key::ADMIN_KEY_FILE;
 use crate::links::{Links, links};
 use crate::outgoing::Outgoing;
+use crate::read_models::ReadModels;
 use crate::{bootstrap, closed, counts, http, ingest, poll, publish, report, seed, telemetry};
 
-/// Pause of the read models when there is nothing to fold: what changes again and again meanwhile is written once, and a
-/// disk that is busy with figures is one that sales wait for. Who asks for what is not folded does not wait for its end.
-const FOLD_PAUSE: Wait = Wait::from_millis(250);
-/// How often it is looked whether somebody asked.
-const FOLD_LOOK: Wait = Wait::from_millis(20);
-/// Pause after the read models could not follow the journal.
-const FOLD_AGAIN: Wait = Wait::from_secs(1);
-/// How long events stay in the feed for those who read it.
-const FEED_KEPT: Duration = Duration::from_days(30);
-/// Pause between two looks for old events.
-const PRUNE_PAUSE: Wait = Wait::from_secs(600);
 /// Time for requests in flight to end when the server stops.
 const DRAIN: Wait = Wait::from_secs(5);
 
@@ -72,6 +61,7 @@ pub struct Server {
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    read_models: ReadModels,
 }
 
 impl Server {
@@ -123,10 +113,10 @@ impl Server {
         let first_key = bootstrap::prepare(&handle, &config).await?;
         let spans = options.telemetry.spans();
         ingest::start(&handle, &ways, &links, spans.as_ref());
-        let mut tasks = keep_up(&insight, &journal, &handle);
-        tasks.push(tokio::spawn(
+        let read_models = ReadModels::follow(&insight, &journal, &handle)?;
+        let mut tasks = vec![tokio::spawn(
             outgoing(&handle, &insight, &sender, &secrets).run(),
-        ));
+        )];
         tasks.extend(callers.start(&links, &handle, &clock)?);
         let on = (&insight, &clock);
         tasks.extend(counts::start(&config, &handle, &sender, &secrets, on)?);
@@ -147,8 +137,7 @@ impl Server {
             page: options.page,
         };
         let state = http::state(&config, on);
-        let (stop, stopped) = oneshot::channel();
-        let ended = serve(listener, state, stopped);
+        let (stop, ended) = serve(listener, state);
         sow(&config, &handle, addr).await?;
         Ok(Self {
             addr,
@@ -160,6 +149,7 @@ impl Server {
             stop,
             ended,
             tasks,
+            read_models,
         })
     }
 
@@ -171,6 +161,7 @@ impl Server {
         for task in self.tasks {
             task.abort();
         }
+        self.read_models.end().await;
     }
 }
 
@@ -223,11 +214,14 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listening on {address} (is another server running?)"))
 }
 
-fn serve(listener: TcpListener, state: ApiState, stopped: oneshot::Receiver<()>) -> JoinHandle<()> {
-    tokio::spawn(async move {
+/// Serves until it is told to stop, or nobody can tell it any more.
+fn serve(listener: TcpListener, state: ApiState) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let ended = tokio::spawn(async move {
         let stop = async { drop(stopped.await) };
         crossdock_api::serve(listener, state, stop).await;
-    })
+    });
+    (stop, ended)
 }
 
 /// The journal, and a clock that is not behind it.
@@ -302,70 +296,6 @@ fn outgoing(
         insight: Arc::clone(insight),
         sender: sender.clone(),
         secrets: Arc::clone(secrets),
-    }
-}
-
-/// Keeps the read models up to date and small until the tasks are ended.
-fn keep_up(
-    insight: &Arc<Insight>,
-    journal: &Arc<SqliteJournal>,
-    handle: &Handle,
-) -> Vec<JoinHandle<()>> {
-    let log = Arc::clone(journal) as Arc<dyn Journal>;
-    let folding = fold(Arc::clone(insight), log);
-    let pruning = prune(Arc::clone(insight), handle.clone());
-    vec![tokio::spawn(folding), tokio::spawn(pruning)]
-}
-
-/// Deletes old events of the feed until the task is ended.
-async fn prune(insight: Arc<Insight>, handle: Handle) {
-    loop {
-        let insight = Arc::clone(&insight);
-        let before = (handle.now() - FEED_KEPT).as_ms();
-        let pruned = tokio::task::spawn_blocking(move || insight.prune_feed(before)).await;
-        match pruned {
-            Ok(Ok(true)) => tokio::task::yield_now().await,
-            Ok(Ok(false)) => tokio::time::sleep(PRUNE_PAUSE).await,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "old events cannot be deleted; tried again");
-                tokio::time::sleep(PRUNE_PAUSE).await;
-            }
-            Err(_) => return,
-        }
-    }
-}
-
-/// Keeps the read models up to date until the task is ended.
-async fn fold(insight: Arc<Insight>, journal: Arc<dyn Journal>) {
-    loop {
-        let (writer, log) = (Arc::clone(&insight), Arc::clone(&journal));
-        let folded = tokio::task::spawn_blocking(move || writer.catch_up(&*log)).await;
-        let trouble = match folded {
-            Ok(Ok(progress)) => {
-                for Stop { at, cause } in progress.stopped {
-                    tracing::error!(record = %at, cause, "the read models of a shard stand still before this record");
-                }
-                if !progress.behind {
-                    rest(&insight).await;
-                }
-                continue;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(error) if error.is_cancelled() => return,
-            // What was begun is taken back, and the same record comes again: /readyz says no until it is taken.
-            Err(_) => "folding the journal panicked".to_owned(),
-        };
-        insight.stand_still(&trouble);
-        tracing::error!(trouble, "the read models stand still");
-        tokio::time::sleep(FOLD_AGAIN).await;
-    }
-}
-
-/// Until it is time to fold again.
-async fn rest(insight: &Insight) {
-    let until = Instant::now() + FOLD_PAUSE;
-    while Instant::now() < until && !insight.is_awaited() {
-        tokio::time::sleep(FOLD_LOOK).await;
     }
 }
 
