@@ -70,7 +70,8 @@ impl Reports for Unreported {
 #[derive(Clone, Copy, Debug)]
 pub struct Company {
     /// What nobody outside waits for, at most. An order's first record releases nothing: what it asked of SKUs has
-    /// left already, and their records share its flush. So do its buyer's data and a delivery's mark.
+    /// left already, and their records share its flush. So do its buyer's data. A delivery's mark goes with whatever is
+    /// written next: a flush of its own would keep the disk from what somebody waits for.
     pub linger: Wait,
     /// How long the committer looks whether more is coming, each time it looks.
     pub gather: Wait,
@@ -79,7 +80,7 @@ pub struct Company {
 impl Default for Company {
     fn default() -> Self {
         Self {
-            linger: Wait::from_millis(2),
+            linger: Wait::from_millis(20),
             gather: Wait::from_micros(100),
         }
     }
