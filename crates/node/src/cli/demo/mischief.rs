@@ -80,6 +80,8 @@ pub(super) async fn make(
     let all = kinds.len() as u64 * TIMES + 1;
     let share = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX) / all);
     let pause = share.map_or(PAUSE_MAX, |ms| Duration::from_ms(ms).min(PAUSE_MAX));
+    // The catalogue's feed comes soon after the first shopper, and may be the only one.
+    account.surely(amazon::Fault::LostAnswer, "createFeed");
     for kind in kinds.iter().cycle() {
         tokio::select! {
             () = clock.sleep(pause) => {}

@@ -41,6 +41,8 @@ const READ_EVERY: Wait = Wait::from_secs(180);
 const LAG_MAX: Wait = Wait::from_secs(1_800);
 /// Pause between two lines that say what is still under way.
 const STILL: Wait = Wait::from_secs(10);
+/// So few orders and numbers that are not right yet are named.
+const FEW: usize = 3;
 /// Looks after which what orders still wait for is delivered, again and again.
 const LOOKS_PER_DELIVERY: u64 = 8;
 
@@ -213,6 +215,10 @@ async fn settle(
                 waited.as_secs(),
                 open.join(", ")
             ));
+            let wrong = found.wrong();
+            for wrong in wrong.iter().filter(|_| wrong.len() <= FEW) {
+                out.say(format_args!("        {wrong}"));
+            }
         }
         if look % LOOKS_PER_DELIVERY == 0 {
             deliver_what_is_waited_for(scene, history, look).await;
