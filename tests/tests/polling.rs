@@ -292,6 +292,50 @@ async fn a_market_that_tells_nothing_is_read_before_a_number_rises() {
     assert!(market.seen().denied > 0, "the token was not good any more");
 }
 
+/// Somebody buys and does not pay: the market puts it back on sale, on top of what was written meanwhile. The order is heard
+/// of when it is cancelled already.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_market_puts_back_on_sale_is_taken_off() {
+    let options = amazon::Options {
+        list_lag: Duration::from_ms(0),
+        payment_takes: Duration::from_s(4),
+        payments_fail: 1.0,
+        ..amazon::Options::default()
+    };
+    let seat = Seat::open(options, 30).await;
+    let market = &seat.market;
+    let mug = Listing::of_seller("Mug", 900, 0);
+    market.with(|account, _| account.list("MUG", mug));
+    let mut setup = Setup::new();
+    setup.config_text = Some(seat.config(&setup, "", "list_lag_s = 1\n"));
+    let server = setup.start().await;
+    stock(&server, None, &[("TEE", 30), ("MUG", 1)]).await;
+    for sku in ["TEE", "MUG"] {
+        let listing = format!("/v1/channels/market/listings/{sku}");
+        server.done("PUT", &listing, json!({ "sku": sku })).await;
+    }
+    publish(&setup, "market");
+    let shown = || market.with(|account, now| account.shown("TEE", now).unwrap());
+    until("room is left for unseen sales", async || shown() < 30).await;
+    let before = shown();
+    let order = market.with(|account, now| account.buy("TEE", 1, now).unwrap());
+    let lost = json!({ "location": "reno", "delta": -2, "reason": "damaged" });
+    server.done("POST", "/v1/stock/TEE/adjustments", lost).await;
+    until("less is shown", async || shown() < before - 1).await;
+    let written = shown();
+    until("one is put back", async || shown() > written).await;
+    // Its number can rise once orders are read.
+    receive(&server, "MUG", "reno", 20).await;
+    settled(&server, &format!("market:{order}"), &["cancelled"]).await;
+    until("as much is shown as should be", async || {
+        let numbers = server.get("/v1/channels/market/numbers").await;
+        let mut items = numbers["items"].as_array().unwrap().iter();
+        let tee = items.find(|item| item["listing"] == "TEE").unwrap();
+        tee["wrong_since"].is_null() && tee["should"] == shown()
+    })
+    .await;
+}
+
 /// It is mapped like all else: the preview names it, and publishing would change the other one only.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_preview_names_what_amazon_fulfils() {

@@ -52,6 +52,7 @@ impl Folding<'_> {
             | BucketEvent::EndedInBulk(_)
             | BucketEvent::FellBehind { .. }
             | BucketEvent::LostInBulk { .. }
+            | BucketEvent::PutBack { .. }
             | BucketEvent::Ended { .. } => {}
             BucketEvent::Unmapped { listing } => {
                 let sql = "DELETE FROM listings WHERE channel = ?1 AND listing = ?2";

@@ -101,6 +101,11 @@ impl BucketState {
             BucketEvent::EndedInBulk(ended) => self.apply_ended_in_bulk(ended, at),
             BucketEvent::FellBehind { by } => self.behind = *by,
             BucketEvent::LostInBulk { begun_before } => self.apply_lost_in_bulk(*begun_before, at),
+            BucketEvent::PutBack { listing, units } => {
+                let known = self.listings.get_mut(listing).into_iter();
+                let places = known.flat_map(|known| known.places.iter_mut());
+                places.for_each(|(_, place)| place.slot.put_back(*units, at));
+            }
             BucketEvent::ExceptionOpened(opened) => {
                 self.exceptions.apply_opened(opened);
                 self.tell_of(&opened.key, Some(opened));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossdock_model::answer::Seen;
-use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel};
+use crossdock_model::v1::{BucketEvent, ListingMode, ListingTarget, ShownLevel, Writes};
 use crossdock_model::{Answer, ListingId, Rejection, Timestamp};
 
 use super::state::{BucketState, Place};
@@ -98,6 +98,20 @@ impl BucketState {
             answer: Answer::Seen(seen),
             notices: Vec::new(),
         })
+    }
+
+    /// Where a channel compares, it states what it put back, and what is sent is refused until we know. Where writes replace
+    /// the number, nothing else would tell.
+    pub(super) fn put_back(&self, listing: &ListingId, units: u32) -> Decision<BucketEvent> {
+        let places = self.listings.get(listing).map(|known| &known.places);
+        let mut places = places.into_iter().flatten();
+        let is_shown = places.any(|(_, place)| place.slot.shown().is_some());
+        let event = BucketEvent::PutBack {
+            listing: listing.clone(),
+            units,
+        };
+        let is_news = is_shown && units > 0 && self.writes() == Writes::Absolute;
+        Decision::done(is_news.then_some(event).into_iter().collect())
     }
 
     pub(super) fn set_mode(&self, listing: &ListingId, mode: ListingMode) -> Decided {

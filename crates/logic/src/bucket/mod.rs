@@ -105,6 +105,7 @@ impl Decider for BucketState {
             BucketCommand::LoseInBulk { begun_before } => Ok(self.lose_in_bulk(*begun_before)),
             BucketCommand::FallBehind { by } => Ok(self.fall_behind(*by)),
             BucketCommand::MapNew { listing, target } => self.map_new(listing, target),
+            BucketCommand::PutBack { listing, units } => Ok(self.put_back(listing, *units)),
             BucketCommand::ResolveException { key, how } => self.resolve(key, how),
             BucketCommand::NoteException { key, text } => {
                 let noted = self.exceptions.note(key, text)?;

@@ -22,6 +22,7 @@ pub(super) fn touched(state: &BucketState, event: &BucketEvent) -> BTreeSet<List
         | BucketEvent::Begun { listing, .. }
         | BucketEvent::Ended { listing, .. }
         | BucketEvent::Missed { listing, .. }
+        | BucketEvent::PutBack { listing, .. }
         | BucketEvent::BegunInBulk(BegunInBulk { listing, .. })
         | BucketEvent::EndedInBulk(EndedInBulk { listing, .. })
         | BucketEvent::DoubtEnded { listing, .. } => [listing.clone()].into(),

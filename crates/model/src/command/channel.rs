@@ -149,4 +149,9 @@ pub enum BucketCommand {
         listing: ListingId,
         target: ListingTarget,
     },
+    /// The channel cancelled so much of an order, and may have put it back on sale after it was told a number.
+    PutBack {
+        listing: ListingId,
+        units: u32,
+    },
 }

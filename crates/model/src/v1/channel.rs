@@ -174,6 +174,11 @@ pub enum BucketEvent {
     LostInBulk {
         begun_before: Timestamp,
     },
+    /// The channel may show so many more than it was told to: it put back what it had sold.
+    PutBack {
+        listing: ListingId,
+        units: u32,
+    },
 }
 
 /// A number that is handed over among many.

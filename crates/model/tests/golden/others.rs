@@ -131,6 +131,7 @@ samples!(bucket_events, BucketEvent {
         BucketEvent::FellBehind { by: None },
     ],
     LostInBulk => [BucketEvent::LostInBulk { begun_before: at(9) }],
+    PutBack => [BucketEvent::PutBack { listing: listing(), units: 2 }],
 });
 
 pub fn shown_level() -> ShownLevel {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crossdock_api::{name_address, personal};
 use crossdock_channels::{ChannelOrder, Inbound, MapError, Shipping, amazon, shopify};
 use crossdock_journal::InboxRow;
-use crossdock_model::command::{ChannelCommand, OrderCommand};
+use crossdock_logic::bucket::bucket_of;
+use crossdock_model::command::{BucketCommand, ChannelCommand, OrderCommand};
 use crossdock_model::v1::{ChannelSettings, OrderChange, OrderFacts, Origin};
 use crossdock_model::{
-    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, LineId, OrderId,
-    Rejection, SourceId, Timestamp,
+    Answer, ChannelId, Class, Command, CredentialId, EntityId, ExternalId, LineId, ListingId,
+    OrderId, Rejection, SourceId, Timestamp,
 };
 use crossdock_runtime::{AskError, By, Door, Handle, Personal, Reply};
 
@@ -165,7 +166,7 @@ impl Worker {
             }
             lines => lines?,
         };
-        let updated_at = order.updated_at;
+        let (updated_at, put_back) = (order.updated_at, put_back(&order));
         let buyer = order.buyer.as_ref();
         let mut buyer = buyer.map(|one| personal(&self.handle, &entity, one, updated_at));
         let destination = name_address(order.ship_to, &mut buyer);
@@ -217,6 +218,7 @@ impl Worker {
                     .map(|asked| cancel_asked(asked, updated_at)),
             );
         self.tell_facts(source, &id, facts).await?;
+        self.tell_put_back(source, put_back).await?;
         let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);
         if is_new || origin == Origin::Adopted {
             // What came before the order, or before the ids of its lines were known, is taken now.
@@ -241,6 +243,23 @@ impl Worker {
             }
         }
         first
+    }
+
+    /// What the channel cancelled it may have put back on sale, whether we knew that it was sold or not.
+    async fn tell_put_back(
+        &self,
+        source: &Source,
+        put_back: Vec<(ListingId, u32)>,
+    ) -> Result<(), Stuck> {
+        for (listing, units) in put_back {
+            let bucket = EntityId::Bucket(source.channel.clone(), bucket_of(&listing));
+            let put_back = Command::Bucket(BucketCommand::PutBack { listing, units });
+            match self.handle.ask(bucket, put_back, source.by.clone()).await {
+                Ok(_) | Err(AskError::Rejected(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the order knows a statement that is newer than one of that time.
@@ -300,6 +319,19 @@ impl Worker {
             },
         }))
     }
+}
+
+/// Units of listings that were sold and are not any more, of those that we send.
+fn put_back(order: &ChannelOrder) -> Vec<(ListingId, u32)> {
+    let lines = order.lines.iter().filter(|line| line.ships);
+    let put_back = lines.filter_map(|line| {
+        let units = match order.cancelled {
+            Some(_) => line.ordered_units,
+            None => line.cancelled_units,
+        };
+        Some((line.listing.clone()?, units)).filter(|(_, units)| *units > 0)
+    });
+    put_back.collect()
 }
 
 fn order_id(channel: &ChannelId, external: &ExternalId) -> OrderId {

@@ -8,6 +8,7 @@ mod lag;
 mod leaving;
 mod missing;
 mod pausing;
+mod put_back;
 mod sums;
 mod theirs;
 mod trouble;

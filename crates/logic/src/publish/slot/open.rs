@@ -1,6 +1,6 @@
 //! Calls that may yet change what is shown. Of nearly all numbers there is none.
 
-use crossdock_model::Timestamp;
+use crossdock_model::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Slot, Statement};
@@ -86,6 +86,25 @@ impl Slot {
         if self.open.doubt.is_none() {
             self.open.verify_at = None;
         }
+    }
+
+    /// So many units that the channel had sold are on sale again, after what was sent last or before. It is as with a lost call
+    /// that has ended: what is sent from now on overwrites it.
+    pub fn put_back(&mut self, units: u32, at: Timestamp) {
+        let Some(shown) = self.shown else {
+            return;
+        };
+        let (before, flight) = (self.open.doubt.take(), self.open.flight);
+        // What is under way may have come first, also where it began within the same millisecond.
+        let after = flight.map_or(at, |flight| at.max(flight.begun_at + Duration::from_ms(1)));
+        let known = before.map_or(shown.units, |doubt| doubt.units.max(shown.units));
+        self.open.doubt = Some(Doubt {
+            units: known + i64::from(units),
+            until: before.map_or(after, |doubt| doubt.until.max(after)),
+            is_due: before.is_none_or(|doubt| doubt.is_due),
+            absorbed: before.map_or(0, |doubt| doubt.absorbed),
+            is_overwritten: false,
+        });
     }
 
     /// Whether a call may change at `now`, or later, what is shown.
