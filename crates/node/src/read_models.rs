@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 /// By so much they give way (`nice(2)`): they get a quarter of a core that others keep busy, and who begins to wait for a core
 /// has it at once.
+#[cfg(target_os = "linux")]
 const NICE: i32 = 5;
 /// What is under way when they end, at most.
 const END_MAX: Wait = Wait::from_secs(5);
@@ -41,11 +42,6 @@ impl ReadModels {
         journal: &Arc<impl Journal + 'static>,
         handle: &Handle,
     ) -> anyhow::Result<Self> {
-        let give_way = || {
-            if let Err(error) = rustix::process::nice(NICE) {
-                tracing::debug!(%error, "the read models give way to nobody");
-            }
-        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("read-models")
@@ -64,6 +60,14 @@ impl ReadModels {
         let runtime = self.0.take();
         let ending = move || runtime.map(|runtime| runtime.shutdown_timeout(END_MAX));
         let _ = tokio::task::spawn_blocking(ending).await;
+    }
+}
+
+/// The thread that calls it gives way, where that is a thread's own: elsewhere it would be the whole process.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the read models give way to nobody");
     }
 }
 

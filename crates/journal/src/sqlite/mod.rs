@@ -203,6 +203,10 @@ impl SqliteJournal {
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
+        let mut readers = self.readers.iter();
+        if let Some(free) = readers.find_map(|reader| reader.try_lock().ok()) {
+            return free;
+        }
         let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
         let reader = &self.readers[turn % self.readers.len()];
         reader.lock().unwrap_or_else(PoisonError::into_inner)
