@@ -101,11 +101,7 @@ impl BucketState {
             BucketEvent::EndedInBulk(ended) => self.apply_ended_in_bulk(ended, at),
             BucketEvent::FellBehind { by } => self.behind = *by,
             BucketEvent::LostInBulk { begun_before } => self.apply_lost_in_bulk(*begun_before, at),
-            BucketEvent::PutBack { listing, units } => {
-                let known = self.listings.get_mut(listing).into_iter();
-                let places = known.flat_map(|known| known.places.iter_mut());
-                places.for_each(|(_, place)| place.slot.put_back(*units, at));
-            }
+            BucketEvent::PutBack { listing, units } => self.apply_put_back(listing, *units, at),
             BucketEvent::ExceptionOpened(opened) => {
                 self.exceptions.apply_opened(opened);
                 self.tell_of(&opened.key, Some(opened));
@@ -343,6 +339,17 @@ impl BucketState {
                 if let Some(proof) = proof {
                     place.slot.give_up_explaining(proof);
                 }
+            }
+        }
+    }
+
+    fn apply_put_back(&mut self, listing: &ListingId, units: u32, at: Timestamp) {
+        let targets = self.targets(listing);
+        let known = self.listings.get_mut(listing).into_iter();
+        for (id, place) in known.flat_map(|known| known.places.iter_mut()) {
+            let target = targets.get(id).filter(|_| place.can_be_set());
+            if let Some(target) = target {
+                place.slot.put_back(units, target.unstated(), at);
             }
         }
     }

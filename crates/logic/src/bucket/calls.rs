@@ -238,7 +238,7 @@ pub(super) fn act(
     now: Timestamp,
 ) -> Act {
     match publishing.sends_to(id) {
-        _ if place.is_missing() || !place.is_tracked() => Act::Nothing,
+        _ if !place.can_be_set() => Act::Nothing,
         false => place.slot.look(now),
         true => place.slot.act(&target.want(), now),
     }

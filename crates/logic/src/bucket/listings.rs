@@ -105,7 +105,7 @@ impl BucketState {
     pub(super) fn put_back(&self, listing: &ListingId, units: u32) -> Decision<BucketEvent> {
         let places = self.listings.get(listing).map(|known| &known.places);
         let mut places = places.into_iter().flatten();
-        let is_shown = places.any(|(_, place)| place.slot.shown().is_some());
+        let is_shown = places.any(|(_, place)| place.slot.shown().is_some() && place.can_be_set());
         let event = BucketEvent::PutBack {
             listing: listing.clone(),
             units,

@@ -138,6 +138,11 @@ impl Place {
         self.odd.missing_at.is_some()
     }
 
+    /// Whether the channel has it there and counts it, so that a number is sent of it.
+    pub fn can_be_set(&self) -> bool {
+        self.is_tracked() && !self.is_missing()
+    }
+
     /// Whether a statement says anything that is not known, nor will be once the call under way has ended.
     pub fn tells(&self, level: &ShownLevel, writes: Writes) -> bool {
         let echo = level.units.filter(|_| self.is_tracked());

@@ -154,13 +154,14 @@ impl Slot {
         self.open.flight
     }
 
-    /// Whether a statement of so many units is the call under way coming back. Its answer says as much: if it was not carried out,
-    /// the channel shows something else than it was compared with, and is asked.
+    /// Whether a statement of so many units is the call under way coming back, which lowers the number: its answer says as much.
+    /// If it was somebody else, and the call is not carried out, less is shown than we believe until that is refused or stated.
     #[must_use]
     pub fn is_echo(&self, units: i64, writes: Writes) -> bool {
         let flight = self.open.flight.filter(|_| self.open.aside.is_none());
-        writes == Writes::CompareAndSet
-            && flight.is_some_and(|flight| i64::from(flight.units) == units)
+        let is_sent = flight.is_some_and(|flight| i64::from(flight.units) == units);
+        let is_lower = self.shown.is_some_and(|shown| units < shown.units);
+        writes == Writes::CompareAndSet && is_sent && is_lower
     }
 
     /// Since when another number should be shown.
@@ -336,6 +337,7 @@ impl Slot {
             is_due: false,
             absorbed: flight.absorbed,
             is_overwritten: false,
+            put_back: before.map_or(0, |doubt| doubt.put_back),
         });
         self.open.verify_at = Some(until + STATED_WITHIN);
         self.open.aside = None;

@@ -159,6 +159,7 @@ impl Worker {
         origin: Option<Origin>,
     ) -> Result<Option<Reply>, Stuck> {
         let entity = EntityId::Order(id.clone());
+        self.tell_put_back(source, &entity, &order).await?;
         let lines = match self.map_lines(source, &id, &order).await {
             // A newer statement is known, and says all that this one does: it needs no mapping any more.
             Err(Stuck::Parked(_)) if self.is_outdated(&entity, order.updated_at).await? => {
@@ -166,7 +167,7 @@ impl Worker {
             }
             lines => lines?,
         };
-        let (updated_at, put_back) = (order.updated_at, put_back(&order));
+        let updated_at = order.updated_at;
         let buyer = order.buyer.as_ref();
         let mut buyer = buyer.map(|one| personal(&self.handle, &entity, one, updated_at));
         let destination = name_address(order.ship_to, &mut buyer);
@@ -218,7 +219,6 @@ impl Worker {
                     .map(|asked| cancel_asked(asked, updated_at)),
             );
         self.tell_facts(source, &id, facts).await?;
-        self.tell_put_back(source, put_back).await?;
         let is_new = matches!(&told.answer, Answer::Order(summary) if summary.version == 1);
         if is_new || origin == Origin::Adopted {
             // What came before the order, or before the ids of its lines were known, is taken now.
@@ -245,12 +245,18 @@ impl Worker {
         first
     }
 
-    /// What the channel cancelled it may have put back on sale, whether we knew that it was sold or not.
+    /// What the channel cancelled it may have put back on sale, whether we knew that it was sold or not, and whatever else stands in
+    /// the way of its order.
     async fn tell_put_back(
         &self,
         source: &Source,
-        put_back: Vec<(ListingId, u32)>,
+        entity: &EntityId,
+        order: &ChannelOrder,
     ) -> Result<(), Stuck> {
+        let put_back = put_back(order);
+        if put_back.is_empty() || self.known_as_of(entity).await? >= Some(order.updated_at) {
+            return Ok(());
+        }
         for (listing, units) in put_back {
             let bucket = EntityId::Bucket(source.channel.clone(), bucket_of(&listing));
             let put_back = Command::Bucket(BucketCommand::PutBack { listing, units });
@@ -322,7 +328,7 @@ impl Worker {
 }
 
 /// Units of listings that were sold and are not any more, of those that we send.
-fn put_back(order: &ChannelOrder) -> Vec<(ListingId, u32)> {
+pub(super) fn put_back(order: &ChannelOrder) -> Vec<(ListingId, u32)> {
     let lines = order.lines.iter().filter(|line| line.ships);
     let put_back = lines.filter_map(|line| {
         let units = match order.cancelled {

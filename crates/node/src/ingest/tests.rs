@@ -2,6 +2,7 @@ mod levels;
 
 use std::sync::Arc;
 
+use crossdock_channels::{Inbound, amazon};
 use crossdock_journal::{
     Batch, Checkpoint, InboxId, InboxInsert, InboxState, Journal, MemoryJournal, OwnerId,
     ShardWrite,
@@ -234,4 +235,35 @@ async fn an_order_that_amazon_ships_is_known_and_open() {
     market.says(&order).await;
     assert_eq!(status().await, (OrderStatus::Shipped, vec![]));
     market.node.stop().await;
+}
+
+/// (its state, who sends it, units that were cancelled by item, units that may be on sale again).
+#[test]
+fn what_was_cancelled_may_be_on_sale_again() {
+    let executed = |left: u32| {
+        json!({
+            "cancellation": { "cancellationExecution": { "cancelledBy": "BUYER" } },
+            "fulfillment": { "quantityFulfilled": 0, "quantityUnfulfilled": left },
+        })
+    };
+    for (state, by, more, units) in [
+        ("UNSHIPPED", "MERCHANT", json!({}), 0),
+        ("CANCELLED", "MERCHANT", json!({}), 2),
+        ("UNSHIPPED", "MERCHANT", executed(1), 1),
+        ("CANCELLED", "AMAZON", json!({}), 0),
+    ] {
+        let mut order = market_order("08:30:00", by, Value::Null);
+        order["fulfillment"]["fulfillmentStatus"] = json!(state);
+        for (name, value) in more.as_object().unwrap() {
+            order["orderItems"][0][name] = value.clone();
+        }
+        let read = amazon::map("order", order.to_string().as_bytes()).unwrap();
+        let Inbound::Order(order) = read else {
+            panic!("{read:?}");
+        };
+        let mug = ListingId::new("MUG").unwrap();
+        let expected = (units > 0).then_some((mug, units));
+        let expected: Vec<_> = expected.into_iter().collect();
+        assert_eq!(take::put_back(&order), expected, "{state} {by}");
+    }
 }

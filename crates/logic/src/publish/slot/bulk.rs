@@ -67,6 +67,7 @@ impl Slot {
             is_due: until <= now,
             is_overwritten: false,
             absorbed: before.map_or(0, |doubt| doubt.absorbed),
+            put_back: before.map_or(0, |doubt| doubt.put_back),
         });
     }
 

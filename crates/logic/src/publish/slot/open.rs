@@ -1,5 +1,6 @@
 //! Calls that may yet change what is shown. Of nearly all numbers there is none.
 
+use crossdock_model::v1::Sold;
 use crossdock_model::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,8 @@ pub struct Doubt {
     pub(super) absorbed: i64,
     /// What is believed to be shown was sent and confirmed since it was lost.
     pub(super) is_overwritten: bool,
+    /// So many of the units were put back by the channel: what overwrites them is less by as much, as no order was read for it.
+    pub(super) put_back: u32,
 }
 
 /// A number that was handed over, and not yet said to be set.
@@ -88,22 +91,25 @@ impl Slot {
         }
     }
 
-    /// So many units that the channel had sold are on sale again, after what was sent last or before. It is as with a lost call
-    /// that has ended: what is sent from now on overwrites it.
-    pub fn put_back(&mut self, units: u32, at: Timestamp) {
-        let Some(shown) = self.shown else {
+    /// So many units that the channel had sold are on sale again, on top of whatever was sent before or is under way. It is as with
+    /// a lost call that has ended: what is sent from now on overwrites it. `sold`: as [`Slot::most`].
+    pub fn put_back(&mut self, units: u32, sold: Option<&[Sold]>, at: Timestamp) {
+        let Some(most) = self.most(sold) else {
             return;
         };
-        let (before, flight) = (self.open.doubt.take(), self.open.flight);
+        let (before, flight) = (self.open.doubt, self.open.flight);
         // What is under way may have come first, also where it began within the same millisecond.
         let after = flight.map_or(at, |flight| at.max(flight.begun_at + Duration::from_ms(1)));
-        let known = before.map_or(shown.units, |doubt| doubt.units.max(shown.units));
+        let most = flight.map_or(most, |flight| most.max(flight.units.into()));
         self.open.doubt = Some(Doubt {
-            units: known + i64::from(units),
+            units: most + i64::from(units),
             until: before.map_or(after, |doubt| doubt.until.max(after)),
-            is_due: before.is_none_or(|doubt| doubt.is_due),
+            is_due: before.map_or(after <= at, |doubt| doubt.is_due && after <= at),
             absorbed: before.map_or(0, |doubt| doubt.absorbed),
             is_overwritten: false,
+            put_back: before
+                .map_or(0, |doubt| doubt.put_back)
+                .saturating_add(units),
         });
     }
 

@@ -20,9 +20,10 @@ impl Slot {
             // It may be none that a number is to be sent of.
             return Act::Read;
         };
-        if self.is_in_doubt(now) {
+        if let Some(doubt) = self.open.doubt.filter(|_| self.is_in_doubt(now)) {
             // What comes too late must be overwritten; not by more than may be shown already.
-            return set(u32::try_from(most.max(0)).unwrap_or(u32::MAX).min(sent));
+            let known = (most - i64::from(doubt.put_back)).max(0);
+            return set(u32::try_from(known).unwrap_or(u32::MAX).min(sent));
         }
         // Sent and taken since a call was lost: sent again once that has surely ended, not over and over until then.
         let is_sent = self.open.doubt.is_some_and(|doubt| doubt.is_overwritten)

@@ -26,7 +26,7 @@ impl Shop {
     }
 
     /// Calls of numbers handed over, of so many at most.
-    fn begin_in_bulk(&mut self) -> Vec<NumberCallKind> {
+    pub(super) fn begin_in_bulk(&mut self) -> Vec<NumberCallKind> {
         let begin = BucketCommand::BeginInBulk {
             numbers_max: 5,
             until: self.0.now + OPEN_FOR,

@@ -69,3 +69,84 @@ fn a_channel_that_compares_says_so_itself() {
     market.puts_back(1);
     assert_eq!(market.0.events, [], "nobody knows what it shows");
 }
+
+/// (what is shown, what is sent or handed over, how) when three are put back: it may have come first.
+#[test]
+fn what_is_put_back_on_top_of_a_raise_is_lowered() {
+    for in_bulk in [false, true] {
+        let mut shop = Shop::active(Writes::Absolute);
+        shop.reads(0);
+        let up_to = shop.0.now;
+        shop.tell(BucketCommand::Prove { up_to });
+        shop.say("A", 3, 40, &[]);
+        let calls = match in_bulk {
+            true => shop.begin_in_bulk(),
+            false => shop.begin(),
+        };
+        let [NumberCallKind::Set { call, units, .. }] = calls[..] else {
+            panic!("{calls:?}");
+        };
+        shop.0.pass(Duration::from_ms(1));
+        shop.puts_back(3);
+        shop.confirm(call);
+        let urgency = shop.offered().map(|(urgency, _)| urgency);
+        assert_eq!(urgency, Some(Urgency::Lower), "{in_bulk}");
+        let [
+            NumberCallKind::Set {
+                call, units: again, ..
+            },
+        ] = shop.begin()[..]
+        else {
+            panic!("{:?}", shop.offers());
+        };
+        assert_eq!(again, units);
+        shop.confirm(call);
+        assert!(shop.view().wrong_since.is_none(), "{in_bulk}");
+    }
+}
+
+/// Nothing is raised for it before orders are read, however often it is told.
+#[test]
+fn what_is_put_back_proves_nothing() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.reads(0);
+    let units = shop.stated();
+    shop.0.pass(Duration::from_minutes(1));
+    shop.say("A", 4, 60, &[]);
+    assert!(shop.unproven().is_some());
+    for _ in 0..3 {
+        shop.puts_back(4);
+        let [
+            NumberCallKind::Set {
+                call, units: again, ..
+            },
+        ] = shop.begin()[..]
+        else {
+            panic!("{:?}", shop.offers());
+        };
+        assert_eq!(i64::from(again), units);
+        shop.confirm(call);
+        assert!(shop.unproven().is_some());
+    }
+}
+
+/// Nothing is sent of what the channel sends itself, or does not have: nothing is in doubt there.
+#[test]
+fn what_no_number_is_sent_of_is_not_in_doubt() {
+    let mut shop = Shop::active(Writes::Absolute);
+    shop.reads(0);
+    shop.stated();
+    let level = ShownLevel {
+        place: place(),
+        units: None,
+        at: shop.0.now,
+    };
+    let show = BucketCommand::Show {
+        listing: listing("1"),
+        level,
+        asked_at: Some(shop.0.now),
+    };
+    assert!(shop.0.ask(Command::Bucket(show)).is_ok());
+    shop.puts_back(1);
+    assert_eq!(shop.0.events, []);
+}
