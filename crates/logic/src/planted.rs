@@ -18,11 +18,13 @@ pub enum Mistake {
     GivenUpAsCommitted,
     /// Units that an order gives back after it was committed stay taken.
     GivenBackKept,
+    /// Who holds units gets all but the last one.
+    LastNotHeld,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CheckAfterWrite,
         Self::PerLineCheck,
         Self::TentativeDropped,
@@ -30,6 +32,7 @@ impl Mistake {
         Self::HeldNotCounted,
         Self::GivenUpAsCommitted,
         Self::GivenBackKept,
+        Self::LastNotHeld,
     ];
 
     /// Whether this thread's deciders make it.

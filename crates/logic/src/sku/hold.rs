@@ -10,6 +10,7 @@ use super::draft::{Draft, Verdict, misrouted};
 use super::state::Sums;
 use super::{HOLDS_MAX, checked, checked_units, same_takes};
 use crate::decider::Decision;
+use crate::planted::Mistake;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
 
@@ -140,9 +141,11 @@ impl Draft<'_> {
             firm += (sums.firm() - kept(&owed_at_last)).max(0);
             rooms.push((sums.free() - kept(&owed) - sums.queued, location.clone()));
         }
-        match spread(rooms, units) {
+        let wanted = units + u32::from(Mistake::LastNotHeld.is_planted());
+        let (spread, firm_for) = (spread(rooms, wanted), i64::from(wanted));
+        match spread {
             Some(takes) => Ok(takes),
-            None if firm >= i64::from(units) => Err(self.contended()),
+            None if firm >= firm_for => Err(self.contended()),
             None => Err(self.short()),
         }
     }

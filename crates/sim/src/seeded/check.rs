@@ -53,7 +53,7 @@ impl World {
             // Orders may be kept from where their stock is.
             return Ok(());
         }
-        views.check_waiting(&node.locations)
+        views.check_waiting(&node.locations, |order| self.clients.has_kit(order))
     }
 
     /// Units are where requests and parcels say.
@@ -126,26 +126,36 @@ impl Views {
         }
     }
 
-    /// No order waits for stock that is there.
-    fn check_waiting(&self, locations: &BTreeMap<LocationId, LocationFacts>) -> Result<(), Broken> {
+    /// No order waits for stock that is there. What makes a kit leaves one location together.
+    fn check_waiting(
+        &self,
+        locations: &BTreeMap<LocationId, LocationFacts>,
+        has_kit: impl Fn(&OrderId) -> bool,
+    ) -> Result<(), Broken> {
         for order in self.orders.values() {
-            let has = |(sku, units): &(SkuId, u32)| {
-                let view = self.stock.get(sku);
-                let at = view.into_iter().flat_map(|view| &view.locations);
-                let mut at = at;
-                at.any(|at| {
-                    let is_open = locations
-                        .get(&at.location)
-                        .is_some_and(|facts| facts.enabled);
-                    // One that refused it is not asked again.
-                    let was_asked = order
-                        .requests
-                        .iter()
-                        .any(|(_, asked, _)| *asked == at.location);
-                    is_open && !was_asked && at.available >= i64::from(*units)
-                })
+            let is_open = |location: &LocationId| {
+                let facts = locations.get(location);
+                // One that refused it is not asked again.
+                let mut asked = order.requests.iter();
+                let was_asked = asked.any(|(_, asked, _)| asked == location);
+                facts.is_some_and(|facts| facts.enabled) && !was_asked
             };
-            if !order.backordered.is_empty() && order.backordered.iter().all(has) {
+            let has = |location: &LocationId, (sku, units): &(SkuId, u32)| {
+                let view = self.stock.get(sku);
+                let mut at = view.into_iter().flat_map(|view| &view.locations);
+                at.any(|at| at.location == *location && at.available >= i64::from(*units))
+            };
+            let mut open = locations.keys().filter(|location| is_open(location));
+            let wanted = &order.backordered;
+            let is_there = match has_kit(&order.order) {
+                true => open.any(|location| wanted.iter().all(|one| has(location, one))),
+                false => {
+                    let open: Vec<_> = open.collect();
+                    let somewhere = |one| open.iter().any(|location| has(location, one));
+                    wanted.iter().all(somewhere)
+                }
+            };
+            if !wanted.is_empty() && is_there {
                 let what = format!("{order:?} waits for what is there");
                 return Err(Broken::new("I10", what));
             }

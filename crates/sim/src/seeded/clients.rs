@@ -85,6 +85,12 @@ impl Clients {
         wishes
     }
 
+    /// Whether a line of an order is made of several SKUs.
+    pub fn has_kit(&self, order: &OrderId) -> bool {
+        let mut placed = self.placed.iter().filter(|placed| placed.id == *order);
+        placed.any(|placed| placed.facts.lines.iter().any(|line| line.parts.len() > 1))
+    }
+
     fn sku(&self, dice: &mut Dice) -> SkuId {
         pick(&self.skus, dice).clone()
     }
@@ -143,10 +149,7 @@ impl Clients {
                 title: String::new(),
                 ordered_units: 1 + u32::try_from(dice.below(3)).unwrap_or(0),
                 cancelled_units: 0,
-                parts: vec![Part {
-                    sku: self.sku(dice),
-                    units_per_line_unit: 1,
-                }],
+                parts: self.parts(dice),
                 unit_price: None,
                 ships: true,
             });
@@ -184,6 +187,26 @@ impl Clients {
             is_cart: matches!(origin, Origin::Hold { .. }),
         });
         Ok(state(id, facts, origin))
+    }
+
+    /// A SKU, or a kit of two, or a pack.
+    fn parts(&self, dice: &mut Dice) -> Vec<Part> {
+        let first = self.sku(dice);
+        let of = |sku: SkuId, units_per_line_unit: u32| Part {
+            sku,
+            units_per_line_unit,
+        };
+        match dice.below(6) {
+            0 => {
+                let second = self.sku(dice);
+                // A kit names each of its parts once.
+                let is_kit = second != first;
+                let second = is_kit.then(|| of(second, 2));
+                [of(first, 1)].into_iter().chain(second).collect()
+            }
+            1 => vec![of(first, 2)],
+            _ => vec![of(first, 1)],
+        }
     }
 
     fn of_an_order(

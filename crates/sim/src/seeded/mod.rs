@@ -14,6 +14,7 @@
 //! - `I8`: what is on the disk makes what is in memory, with checkpoints and without.
 //! - `I9`: once it has healed, everything is answered and settled.
 //! - `I10`: no order waits for stock that is there.
+//! - `I11`: nobody is refused units that are there and that nobody else waits for.
 
 mod agenda;
 mod check;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crossdock_model::command::SkuCommand;
 use crossdock_model::{
     Answer, Command, CommandKey, CredentialId, EntityId, Meta, Rejection, SkuId, Timestamp,
 };
@@ -28,6 +29,8 @@ pub(super) struct Request {
     pub means: Means,
     key: CommandKey,
     issued_at: Timestamp,
+    /// It was refused, and asked once more: another copy of it may have been under way, which may be done.
+    was_refused: bool,
     /// What it was answered, and as the so many-th answer.
     pub answered: Option<(u64, Result<Answer, Rejection>)>,
 }
@@ -69,6 +72,7 @@ impl Requests {
             means,
             key,
             issued_at: now,
+            was_refused: false,
             answered: None,
         });
         Ok(number)
@@ -96,7 +100,7 @@ impl Requests {
     /// A request is answered, with what was given as the so many-th answer. One that asks to try again answers nothing.
     ///
     /// # Errors
-    /// [`Broken`] `I4` when what was done is answered otherwise later.
+    /// [`Broken`] `I4` when what was done is answered otherwise later, `I11` when it is refused for no reason.
     pub fn answered(
         &mut self,
         number: usize,
@@ -110,6 +114,7 @@ impl Requests {
         if let Err(Rejection::Busy { .. } | Rejection::Contended { .. }) = result {
             return Ok(());
         }
+        refused_in_vain(&request.command, &result)?;
         if let Some((known_given, known)) = &request.answered {
             marks.note("answered_again");
             let (first, second) = match *known_given < given {
@@ -125,6 +130,9 @@ impl Requests {
             if known.is_ok() || result.is_err() {
                 return Ok(());
             }
+        } else if result.is_err() && request.means != Means::Nothing && !request.was_refused {
+            request.was_refused = true;
+            return Ok(());
         } else {
             self.open -= 1;
         }
@@ -143,6 +151,23 @@ impl Requests {
         }
         request.answered = Some((given, result));
         Ok(())
+    }
+}
+
+/// `I11`: whoever asks for units is refused only if they are not there, or others wait for them.
+fn refused_in_vain(command: &Command, result: &Result<Answer, Rejection>) -> Result<(), Broken> {
+    let (Command::Sku(SkuCommand::Hold { units, .. }), Err(Rejection::Short { sku, stock })) =
+        (command, result)
+    else {
+        return Ok(());
+    };
+    let left = stock.ats().saturating_sub(stock.waiting_units.into());
+    match left >= u64::from(*units) {
+        true => Err(Broken::new(
+            "I11",
+            format!("{units} of {sku} are not held: {stock:?}"),
+        )),
+        false => Ok(()),
     }
 }
 
