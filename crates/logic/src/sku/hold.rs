@@ -141,11 +141,10 @@ impl Draft<'_> {
             firm += (sums.firm() - kept(&owed_at_last)).max(0);
             rooms.push((sums.free() - kept(&owed) - sums.queued, location.clone()));
         }
-        let wanted = units + u32::from(Mistake::LastNotHeld.is_planted());
-        let (spread, firm_for) = (spread(rooms, wanted), i64::from(wanted));
-        match spread {
+        let units = units + u32::from(Mistake::LastNotHeld.is_planted());
+        match spread(rooms, units) {
             Some(takes) => Ok(takes),
-            None if firm >= firm_for => Err(self.contended()),
+            None if firm >= i64::from(units) => Err(self.contended()),
             None => Err(self.short()),
         }
     }

@@ -7,6 +7,14 @@ impl Shop {
         let listing = listing("1");
         self.tell(BucketCommand::PutBack { listing, units });
     }
+
+    /// Begins the call that is due; its number, and the units that it sets.
+    fn sends(&mut self) -> (u64, u32) {
+        let [NumberCallKind::Set { call, units, .. }] = self.begin()[..] else {
+            panic!("{:?}", self.offers());
+        };
+        (call, units)
+    }
 }
 
 /// A sale that was never heard of is cancelled, after a number was written: one more is shown than that.
@@ -23,22 +31,13 @@ fn what_is_put_back_after_a_write_is_overwritten() {
     assert!(wrong(&mut shop));
     let (urgency, _) = shop.offered().unwrap();
     assert_eq!(urgency, Urgency::Lower, "more is shown than may be sold");
-    let [
-        NumberCallKind::Set {
-            call, units: again, ..
-        },
-    ] = shop.begin()[..]
-    else {
-        panic!("{:?}", shop.offers());
-    };
+    let (call, again) = shop.sends();
     assert_eq!(i64::from(again), units);
     // One more is put back while the call is under way: nobody knows which was first.
     shop.puts_back(1);
     shop.confirm(call);
     assert!(wrong(&mut shop));
-    let [NumberCallKind::Set { call, .. }] = shop.begin()[..] else {
-        panic!("{:?}", shop.offers());
-    };
+    let (call, _) = shop.sends();
     shop.confirm(call);
     assert!(!wrong(&mut shop));
     assert_eq!(shop.offered(), None);
@@ -91,14 +90,7 @@ fn what_is_put_back_on_top_of_a_raise_is_lowered() {
         shop.confirm(call);
         let urgency = shop.offered().map(|(urgency, _)| urgency);
         assert_eq!(urgency, Some(Urgency::Lower), "{in_bulk}");
-        let [
-            NumberCallKind::Set {
-                call, units: again, ..
-            },
-        ] = shop.begin()[..]
-        else {
-            panic!("{:?}", shop.offers());
-        };
+        let (call, again) = shop.sends();
         assert_eq!(again, units);
         shop.confirm(call);
         assert!(shop.view().wrong_since.is_none(), "{in_bulk}");
@@ -116,14 +108,7 @@ fn what_is_put_back_proves_nothing() {
     assert!(shop.unproven().is_some());
     for _ in 0..3 {
         shop.puts_back(4);
-        let [
-            NumberCallKind::Set {
-                call, units: again, ..
-            },
-        ] = shop.begin()[..]
-        else {
-            panic!("{:?}", shop.offers());
-        };
+        let (call, again) = shop.sends();
         assert_eq!(i64::from(again), units);
         shop.confirm(call);
         assert!(shop.unproven().is_some());
