@@ -366,6 +366,7 @@ impl World {
         given: u64,
         result: Result<Answer, Rejection>,
     ) -> Result<(), Broken> {
+        self.requests.given(number, &result);
         if self.dice.happens(self.knobs.lost) {
             self.marks.note("answer_lost");
             return Ok(());

@@ -1,10 +1,12 @@
-//! `I1`: nothing is promised of a SKU at a location that is not there, unless what is there was found to be less.
+//! What a SKU must not do with what is promised: `I1`, nothing is promised of it at a location that is not there, unless what
+//! is there was found to be less; and a part of `I3`.
 
 use std::collections::BTreeMap;
 
-use crossdock_engine::Step;
+use crossdock_engine::{Step, StepKind};
 use crossdock_logic::Announcement;
 use crossdock_model::command::SkuCommand;
+use crossdock_model::v1::{Event, Record, SkuEvent};
 use crossdock_model::{Command, LocationId, SkuId};
 
 use super::Broken;
@@ -27,6 +29,22 @@ pub(super) fn finds_less(command: &Command) -> bool {
                 | SkuCommand::Settle { .. }
         )
     )
+}
+
+/// `I3`: a SKU that was only woken, and asked by nobody, gives nothing back that an order has reserved: what became of it the
+/// order alone knows.
+pub(super) fn gives_nothing_back(sku: &SkuId, steps: &[Step<Caller>]) -> Result<(), Broken> {
+    for step in steps {
+        let StepKind::Record(body) = &step.kind else {
+            continue;
+        };
+        let record = Record::decode(body).map_err(|error| Broken::new("I8", error.to_string()))?;
+        let is_given_back = |event: &&Event| matches!(event, Event::Sku(SkuEvent::Released { .. }));
+        if let Some(event) = record.events.iter().find(is_given_back) {
+            return Err(Broken::new("I3", format!("{sku} asked nobody: {event:?}")));
+        }
+    }
+    Ok(())
 }
 
 impl Promised {

@@ -31,6 +31,7 @@ pub(super) struct Request {
     issued_at: Timestamp,
     /// It was refused, and asked once more: another copy of it may have been under way, which may be done.
     was_refused: bool,
+    is_done: bool,
     /// What it was answered, and as the so many-th answer.
     pub answered: Option<(u64, Result<Answer, Rejection>)>,
 }
@@ -73,6 +74,7 @@ impl Requests {
             key,
             issued_at: now,
             was_refused: false,
+            is_done: false,
             answered: None,
         });
         Ok(number)
@@ -95,6 +97,28 @@ impl Requests {
     /// Units of each SKU that there are by all that was answered.
     pub fn stock(&self) -> &BTreeMap<SkuId, i64> {
         &self.stock
+    }
+
+    /// An answer was given, whether it gets to the client or not: what it says is done is done, also of a request that was
+    /// refused before.
+    pub fn given(&mut self, number: usize, result: &Result<Answer, Rejection>) {
+        let (Some(request), Ok(answer)) = (self.all.get_mut(number), result) else {
+            return;
+        };
+        if std::mem::replace(&mut request.is_done, true) {
+            return;
+        }
+        match (&request.means, answer) {
+            (Means::Moves(moves), _) => {
+                for (sku, units) in moves {
+                    *self.stock.entry(sku.clone()).or_default() += units;
+                }
+            }
+            (Means::Counts(sku), Answer::Counted { on_hand_delta, .. }) => {
+                *self.stock.entry(sku.clone()).or_default() += on_hand_delta;
+            }
+            (Means::Counts(_) | Means::Nothing, _) => {}
+        }
     }
 
     /// A request is answered, with what was given as the so many-th answer. One that asks to try again answers nothing.
@@ -135,19 +159,6 @@ impl Requests {
             return Ok(());
         } else {
             self.open -= 1;
-        }
-        if let Ok(answer) = &result {
-            match (&request.means, answer) {
-                (Means::Moves(moves), _) => {
-                    for (sku, units) in moves {
-                        *self.stock.entry(sku.clone()).or_default() += units;
-                    }
-                }
-                (Means::Counts(sku), Answer::Counted { on_hand_delta, .. }) => {
-                    *self.stock.entry(sku.clone()).or_default() += on_hand_delta;
-                }
-                (Means::Counts(_) | Means::Nothing, _) => {}
-            }
         }
         request.answered = Some((given, result));
         Ok(())

@@ -7,7 +7,7 @@ use crossdock_model::{Command, Duration, EntityId};
 
 use super::super::Broken;
 use super::super::plant::Plant;
-use super::super::promised::finds_less;
+use super::super::promised::{finds_less, gives_nothing_back};
 use super::{Caller, Inside, Live, Node, Surroundings};
 
 impl Node {
@@ -82,6 +82,7 @@ impl Node {
         };
         let taken = live.queue.take(now);
         let woken = taken.batch.iter().any(|one| one.command == Command::Wake);
+        let is_alone = taken.batch.iter().all(|one| one.command == Command::Wake);
         let finds_less = taken.batch.iter().any(|one| finds_less(&one.command));
         let before = core.entity().version();
         let (mut steps, mut at_once) = (Vec::new(), AtOnce::default());
@@ -90,6 +91,9 @@ impl Node {
         around.trace.entity(entity, core.entity().version());
         if let EntityId::Sku(sku) = entity {
             self.promised.check(sku, &steps, finds_less)?;
+            if is_alone {
+                gives_nothing_back(sku, &steps)?;
+            }
         }
         let idle = woken && core.entity().version() == before;
         let wake_at = wake_again_at(core.wake_at(), now, idle);
