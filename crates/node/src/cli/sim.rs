@@ -14,6 +14,8 @@ use super::target::Target;
 
 /// Seeds that failed are named up to so many.
 const NAMED_MAX: usize = 20;
+/// So many seeds meet everything that a run can meet.
+const MEETS_ALL: u64 = 500;
 /// Of so many it is looked what can be left out.
 const SHORTENED_MAX: usize = 3;
 
@@ -64,6 +66,23 @@ impl Batch {
         }
     }
 
+    /// What it should have met and did not: then it proves little.
+    fn missing(&self) -> Vec<&'static str> {
+        match self.runs >= MEETS_ALL {
+            true => self.marks.missing().collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// What is wrong with it.
+    fn failure(&self) -> Option<String> {
+        let (failed, missing) = (self.broken.len(), self.missing());
+        if failed > 0 {
+            return Some(format!("{failed} of {} seeds failed", self.runs));
+        }
+        (!missing.is_empty()).then(|| format!("never met: {}", missing.join(", ")))
+    }
+
     fn join(&mut self, other: Self) {
         self.runs += other.runs;
         self.events += other.events;
@@ -90,10 +109,9 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     let batch = ran.await.map_err(anyhow::Error::from)?;
     let seconds = started.elapsed().as_secs_f64();
     tell(target.out(), &batch, &cut, seconds);
-    match batch.broken.is_empty() {
-        true => Ok(()),
-        false => {
-            let what = format!("{} of {} seeds failed", batch.broken.len(), batch.runs);
+    match batch.failure() {
+        None => Ok(()),
+        Some(what) => {
             let mut failure = Failure::new(Exit::Failed, what);
             failure.is_told = true;
             Err(failure)
@@ -159,6 +177,7 @@ fn tell(out: Out, batch: &Batch, cut: &Cut, seconds: f64) {
         "virtual_hours": hours,
         "seconds": seconds,
         "marks": marks,
+        "never_met": batch.missing(),
         "broken": broken,
     });
     out.show(&document, |out, _| {
@@ -178,6 +197,10 @@ fn tell(out: Out, batch: &Batch, cut: &Cut, seconds: f64) {
             .map(|(mark, count)| vec![mark.to_owned(), count.to_string()])
             .collect();
         out.table(&["SEEN", "TIMES"], &rows);
+        let missing = batch.missing();
+        if !missing.is_empty() {
+            out.line(format_args!("never met: {}", missing.join(", ")));
+        }
         let (runs, events, failed) = (batch.runs, batch.events, batch.broken.len());
         let (per_s, speed) = (events as f64 / seconds, hours * 3_600.0 / seconds);
         out.line(format_args!(

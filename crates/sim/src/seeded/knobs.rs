@@ -10,6 +10,9 @@ use crate::Dice;
 /// For how long things happen at most, before it heals.
 pub(super) const LASTS_MAX: Duration = Duration::from_s(600);
 
+/// Steps of a batch from which on a flush carries whatever is asked.
+const BATCHES_MUCH: usize = 64;
+
 /// The settings of one run, drawn from its seed.
 #[derive(Debug, Clone)]
 pub(super) struct Knobs {
@@ -74,7 +77,7 @@ impl Knobs {
             // Few kinds at a time, so that they meet each other often, and others in other runs.
             *wish = one(dice, &[0, 0, 1, 1, 4]);
         }
-        Self {
+        let mut knobs = Self {
             skus: 1 + dice.below(6),
             locations: 1 + dice.below(4),
             units: one(dice, &[1, 3, 10, 50]),
@@ -96,7 +99,12 @@ impl Knobs {
             checkpoints: one(dice, &[0.0, 0.1, 1.0]),
             wishes,
             plant: None,
+        };
+        if knobs.batch_steps < BATCHES_MUCH {
+            // A disk that takes a step at a time carries no more, and whoever is not answered asks again.
+            knobs.asked_per_h = knobs.asked_per_h.min(3_600.0);
         }
+        knobs
     }
 
     /// Leaves out what is cut.

@@ -4,6 +4,32 @@ use std::collections::BTreeMap;
 
 use crossdock_model::{Answer, Rejection};
 
+/// What many runs must have met to prove anything.
+const EXPECTED: &[&str] = &[
+    "answer_lost",
+    "answered_again",
+    "asked_twice",
+    "call_lost",
+    "contended",
+    "disk_full",
+    "entity_crashed",
+    "hold_expired",
+    "killed",
+    "killed_after_it_was_flushed",
+    "killed_before_it_was_flushed",
+    "life_lost",
+    "loaded",
+    "message_lost",
+    "passive",
+    "queued",
+    "request_lost",
+    "short",
+    "snapshot_taken",
+    "stock_moved",
+    "superseded",
+    "waits",
+];
+
 /// How often each of these happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks(BTreeMap<&'static str, u64>);
@@ -44,9 +70,9 @@ impl Marks {
         self.0.iter().map(|(mark, count)| (*mark, *count))
     }
 
-    /// How often it happened.
-    #[must_use]
-    pub fn count(&self, mark: &str) -> u64 {
-        self.0.get(mark).copied().unwrap_or(0)
+    /// What these runs should have met and did not.
+    pub fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let expected = EXPECTED.iter().copied();
+        expected.filter(|mark| !self.0.contains_key(mark))
     }
 }
