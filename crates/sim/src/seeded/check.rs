@@ -1,11 +1,14 @@
 //! What holds once everything has settled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crossdock_logic::Entity;
+use crossdock_logic::entity::DEDUP_WINDOW;
+use crossdock_logic::{Entity, Outcome};
 use crossdock_model::answer::{OrderSummary, StockView};
 use crossdock_model::v1::LocationFacts;
-use crossdock_model::{Answer, Command, EntityId, LocationId, Meta, OrderId, SkuId};
+use crossdock_model::{
+    Answer, ChannelId, Command, EntityId, ListingId, LocationId, Meta, OrderId, SkuId, Timestamp,
+};
 
 use super::{Broken, World, clients, meta};
 
@@ -49,11 +52,51 @@ impl World {
         let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
         self.check_stock(&views)?;
         views.check_commitments()?;
+        self.check_shown()?;
         if self.knobs.wishes[clients::REROUTES] > 0 {
             // Orders may be kept from where their stock is.
             return Ok(());
         }
         views.check_waiting(&node.locations, |order| self.clients.has_kit(order))
+    }
+
+    /// Channels show what there is.
+    fn check_shown(&self) -> Result<(), Broken> {
+        match self.wrong()?.pop_first() {
+            Some(wrong) => Err(Broken::new("I12", format!("{wrong:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What channels show that is not there, and the other way round.
+    pub(super) fn wrong(&self) -> Result<BTreeSet<Wrong>, Broken> {
+        let Some(node) = &self.node else {
+            return Ok(BTreeSet::new());
+        };
+        let (window, meta) = (
+            self.knobs.limits.dedup_window,
+            meta(&self.by, self.agenda.now()),
+        );
+        let mut wrong = BTreeSet::new();
+        for (channel, listing, shown) in self.shops.shown() {
+            let entity = EntityId::Sku(SkuId::new(listing.as_str())?);
+            let stored = node.stored(&self.disk, &entity, window)?;
+            let there = match read(&stored, &meta) {
+                Some(Answer::Stock(view)) => view.ats(),
+                _ => 0,
+            };
+            // What was sold beyond the last unit may stay below none.
+            if i64::try_from(there).ok() != Some(shown.max(0)) {
+                wrong.insert(Wrong {
+                    channel: channel.clone(),
+                    listing: listing.clone(),
+                    shown,
+                    there,
+                    version: stored.version(),
+                });
+            }
+        }
+        Ok(wrong)
     }
 
     /// Units are where requests and parcels say.
@@ -73,6 +116,34 @@ impl World {
     }
 }
 
+/// Whether an order that a channel stated then has its units taken off the stock, or waits for some.
+pub(super) fn is_placed(order: &Entity, updated_at: Timestamp, meta: &Meta) -> bool {
+    match read(order, meta) {
+        Some(Answer::Order(order)) => order.placed && order.updated_at >= updated_at,
+        _ => false,
+    }
+}
+
+/// What it answers to who reads it.
+fn read(entity: &Entity, meta: &Meta) -> Option<Answer> {
+    let read = entity.decide(&Command::Read, meta, meta.issued_at, DEDUP_WINDOW);
+    match read {
+        Ok(Outcome::Unchanged { answer, .. }) => Some(answer),
+        Ok(Outcome::Changed { .. }) | Err(_) => None,
+    }
+}
+
+/// A number that a channel shows, and is not there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wrong {
+    channel: ChannelId,
+    listing: ListingId,
+    shown: i64,
+    there: u64,
+    /// Of the SKU.
+    version: u64,
+}
+
 struct Views {
     stock: BTreeMap<SkuId, StockView>,
     orders: BTreeMap<OrderId, OrderSummary>,
@@ -85,9 +156,7 @@ impl Views {
             orders: BTreeMap::new(),
         };
         for entity in entities.values() {
-            let window = crossdock_logic::entity::DEDUP_WINDOW;
-            let read = entity.decide(&Command::Read, meta, meta.issued_at, window);
-            let Ok(crossdock_logic::Outcome::Unchanged { answer, .. }) = read else {
+            let Some(answer) = read(entity, meta) else {
                 continue;
             };
             match answer {

@@ -34,11 +34,32 @@ struct Placed {
     is_cart: bool,
 }
 
+impl Placed {
+    /// It is stated again: a cart is ordered, a shop sells a unit less.
+    fn state_again(&mut self, is_market: bool, now: Timestamp) -> Wish {
+        if self.is_cart {
+            let facts = OrderFacts {
+                updated_at: now,
+                ..self.facts.clone()
+            };
+            return state(self.id.clone(), facts, Origin::Api);
+        }
+        self.facts.updated_at = now;
+        let line = self.facts.lines.first_mut();
+        if let Some(line) = line.filter(|_| !is_market) {
+            line.cancelled_units = (line.cancelled_units + 1).min(line.ordered_units);
+        }
+        state(self.id.clone(), self.facts.clone(), Origin::Channel)
+    }
+}
+
 /// The clients, and what they remember.
 pub(super) struct Clients {
     pub skus: Vec<SkuId>,
     pub locations: Vec<LocationId>,
-    channel: ChannelId,
+    /// Those that sell what they show, and one that asks first.
+    pub channels: [ChannelId; 2],
+    asks: ChannelId,
     placed: Vec<Placed>,
     holds: Vec<(SkuId, HoldId)>,
     transfers: Vec<(SkuId, TransferId, u32)>,
@@ -52,7 +73,8 @@ impl Clients {
         Ok(Self {
             skus: skus.collect::<Result<_, _>>()?,
             locations: locations.collect::<Result<_, _>>()?,
-            channel: ChannelId::checked("shop")?,
+            channels: [ChannelId::checked("shop")?, ChannelId::checked("market")?],
+            asks: ChannelId::checked("api")?,
             placed: Vec::new(),
             holds: Vec::new(),
             transfers: Vec::new(),
@@ -119,29 +141,30 @@ impl Clients {
             left -= weight(kind);
             kind += 1;
         }
-        match kind {
-            0 => self
-                .place(Sale::AlreadySold, Origin::Channel, now, dice)
-                .map(Some),
-            1 => self.place(Sale::Asks, Origin::Api, now, dice).map(Some),
+        let (sale, origin) = match kind {
+            0 => (Sale::AlreadySold, Origin::Channel),
+            1 => (Sale::Asks, Origin::Api),
             2 => {
                 let expires_at = now + Duration::from_s(1 + dice.below(600));
-                let origin = Origin::Hold { expires_at };
-                self.place(Sale::Asks, origin, now, dice).map(Some)
+                (Sale::Asks, Origin::Hold { expires_at })
             }
-            3..=10 => self.of_an_order(kind, now, dice),
-            _ => self.of_stock(kind, now, dice),
-        }
+            3..=10 => return self.of_an_order(kind, now, dice),
+            _ => return self.of_stock(kind, now, dice),
+        };
+        self.place(sale, origin, knobs.publishes, now, dice)
+            .map(Some)
     }
 
     fn place(
         &mut self,
         sale: Sale,
         origin: Origin,
+        publishes: bool,
         now: Timestamp,
         dice: &mut Dice,
     ) -> Result<Wish, Broken> {
         let number = self.number();
+        let publishes = publishes && origin == Origin::Channel;
         let mut lines = Vec::new();
         for line in 0..1 + dice.below(3) {
             lines.push(LineFacts {
@@ -149,7 +172,14 @@ impl Clients {
                 title: String::new(),
                 ordered_units: 1 + u32::try_from(dice.below(3)).unwrap_or(0),
                 cancelled_units: 0,
-                parts: self.parts(dice),
+                parts: match publishes {
+                    // What channels show of is what they sell.
+                    true => vec![Part {
+                        sku: self.sku(dice),
+                        units_per_line_unit: 1,
+                    }],
+                    false => self.parts(dice),
+                },
                 unit_price: None,
                 ships: true,
             });
@@ -178,7 +208,10 @@ impl Clients {
             test: false,
         };
         let id = OrderId {
-            channel: self.channel.clone(),
+            channel: match origin {
+                Origin::Channel => pick(&self.channels, dice).clone(),
+                _ => self.asks.clone(),
+            },
             external: ExternalId::new(number.to_string())?,
         };
         self.placed.push(Placed {
@@ -228,21 +261,9 @@ impl Clients {
             units: 1,
         };
         let command = match kind {
-            3 if placed.is_cart => {
-                let facts = OrderFacts {
-                    updated_at: now,
-                    ..placed.facts.clone()
-                };
-                return Ok(Some(state(placed.id.clone(), facts, Origin::Api)));
-            }
             3 => {
-                // The channel says it again, with a unit less.
-                placed.facts.updated_at = now;
-                if let Some(line) = placed.facts.lines.first_mut() {
-                    line.cancelled_units = (line.cancelled_units + 1).min(line.ordered_units);
-                }
-                let facts = placed.facts.clone();
-                return Ok(Some(state(placed.id.clone(), facts, Origin::Channel)));
+                let is_market = placed.id.channel == self.channels[1];
+                return Ok(Some(placed.state_again(is_market, now)));
             }
             4 => OrderCommand::Cancel {
                 reason: "changed mind".to_owned(),

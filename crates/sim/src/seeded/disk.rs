@@ -1,7 +1,7 @@
 //! The disk of a simulated node: what was flushed. A batch is on it as a whole or not at all, as a transaction of the
 //! production journal is; a crash while it is being flushed may leave either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_engine::{Batch, Folding, Recovered, Snapshot, fold, recover};
 use crossdock_logic::audit::Audit;
@@ -34,6 +34,8 @@ impl Log {
 pub(super) struct Disk {
     logs: BTreeMap<ShardId, Log>,
     states: BTreeMap<EntityId, Snapshot>,
+    /// Whose checkpoints tell what not everybody who listens has heard.
+    untold: BTreeSet<EntityId>,
     audit: Audit,
 }
 
@@ -70,6 +72,21 @@ impl Disk {
         self.states.extend(checkpoints.cloned());
     }
 
+    /// Notes with their checkpoints who has said what was not heard.
+    pub fn mark_untold(&mut self, untold: Vec<(EntityId, bool)>) {
+        for (entity, is_untold) in untold {
+            match is_untold {
+                true => self.untold.insert(entity),
+                false => self.untold.remove(&entity),
+            };
+        }
+    }
+
+    /// Who has said what was not heard.
+    pub fn untold(&self) -> impl Iterator<Item = &EntityId> {
+        self.untold.iter()
+    }
+
     /// Folds what no checkpoint covers, as a node does that takes the shards over. Returns each shard with its next
     /// sequence and the one up to which it is covered.
     ///
@@ -100,6 +117,9 @@ impl Disk {
             }
             log.covered_seq = folding.read_to(log.next_seq() - 1);
         }
+        let speaking = states.iter().filter(|(_, snapshot)| snapshot.speaks);
+        self.untold
+            .extend(speaking.map(|(entity, _)| entity.clone()));
         self.states.extend(states);
         let shards = ShardId::all().map(|shard| {
             let log = self.logs.get(&shard);
@@ -146,7 +166,7 @@ impl Disk {
     /// Entities that something was ever recorded of.
     pub fn entities(&self) -> Vec<EntityId> {
         let frames = self.logs.values().flat_map(|log| &log.frames);
-        let all: std::collections::BTreeSet<_> = frames.map(|(entity, _)| entity).collect();
+        let all: BTreeSet<_> = frames.map(|(entity, _)| entity).collect();
         all.into_iter().cloned().collect()
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Knobs {
     pub checkpoints: f64,
     /// How often each kind of request is made.
     pub wishes: [u64; super::clients::KINDS],
+    /// Whether numbers are published to channels.
+    pub publishes: bool,
     pub plant: Option<Plant>,
 }
 
@@ -98,6 +100,7 @@ impl Knobs {
             passive: one(dice, &[0.0, 0.1, 1.0]),
             checkpoints: one(dice, &[0.0, 0.1, 1.0]),
             wishes,
+            publishes: dice.happens(0.5),
             plant: None,
         };
         if knobs.batch_steps < BATCHES_MUCH {
@@ -142,6 +145,20 @@ impl Knobs {
         self.full_per_h = 10.0;
         self.flush_ms = 2_000;
         self.wishes = [1; super::clients::KINDS];
+    }
+
+    /// Little is asked, of entities that stay where they are, and much of what is said to channels is lost: nothing else tells
+    /// it again soon.
+    #[cfg(test)]
+    pub fn calm(&mut self) {
+        self.asked_per_h = 200.0;
+        self.lasts = LASTS_MAX;
+        self.units = 50;
+        self.lost = 0.3;
+        self.kills_per_h = 60.0;
+        self.passive = 0.0;
+        self.checkpoints = 1.0;
+        self.publishes = true;
     }
 
     /// Nothing takes long any more.

@@ -15,6 +15,7 @@
 //! - `I9`: once it has healed, everything is answered and settled.
 //! - `I10`: no order waits for stock that is there.
 //! - `I11`: nobody is refused units that are there and that nobody else waits for.
+//! - `I12`: every channel shows what there is, but for minutes, and once it has settled.
 
 mod agenda;
 mod check;
@@ -26,13 +27,16 @@ mod node;
 mod plant;
 mod promised;
 mod requests;
+mod shops;
 mod shorten;
 mod trace;
 mod warehouses;
 
+use std::collections::BTreeSet;
+
 use crossdock_engine::{Batch, Message, ReplyTo};
 use crossdock_logic::audit::Unsound;
-use crossdock_model::command::Delivery;
+use crossdock_model::command::{BucketCommand, Delivery};
 use crossdock_model::{
     Answer, Class, Command, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection,
     Timestamp,
@@ -45,9 +49,10 @@ use self::clients::{Clients, Wish};
 use self::disk::Disk;
 use self::knobs::Knobs;
 pub use self::marks::Marks;
-use self::node::{Caller, Inside, Node, Surroundings};
+use self::node::{Caller, ChannelCall, Inside, Node, Surroundings};
 use self::plant::Plant;
-use self::requests::Requests;
+use self::requests::{Means, Requests};
+use self::shops::Shops;
 pub use self::shorten::{Cut, Fault, shorten};
 use self::trace::Trace;
 use self::warehouses::{Says, Warehouses};
@@ -59,6 +64,11 @@ const BEGINS: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 const AGAIN_AFTER: Duration = Duration::from_s(20);
 /// Time in which everything settles once it has healed: an order that waits looks around every hour.
 const HEALS_FOR: Duration = Duration::from_minutes(130);
+/// How often the orders of channels are read, and what these show.
+const PROVES_EVERY: Duration = Duration::from_s(30);
+const LOOKS_EVERY: Duration = Duration::from_minutes(60);
+/// No channel shows the wrong number for so long if nothing changes, once it has healed.
+const WRONG_MAX: Duration = Duration::from_minutes(12);
 /// Looks by which it has settled, and the time between them.
 const LOOKS: u32 = 20;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_s(7);
@@ -130,6 +140,14 @@ enum Event {
     Delivered(Box<Delivery>),
     /// A location works on a request.
     Works(OrderId, u32),
+    /// A call about a number gets to its channel, and its answer back to that process.
+    NumberCalled(Box<ChannelCall>, Option<u32>),
+    /// Orders of channels are read.
+    Proves,
+    /// It is looked what channels show.
+    Looks,
+    /// What channels show is compared with what there is.
+    Compares,
     Killed,
     /// What a process that is gone wrote reaches the disk.
     WritesLate(Batch<()>),
@@ -190,6 +208,9 @@ struct World {
     clients: Clients,
     requests: Requests,
     warehouses: Warehouses,
+    shops: Shops,
+    /// Numbers that were wrong when they were compared last.
+    wrong: BTreeSet<check::Wrong>,
     is_healed: bool,
     marks: Marks,
     trace: Trace,
@@ -218,6 +239,10 @@ impl World {
         let mut dice = Dice::new(seed);
         let knobs = Knobs::draw(&mut dice);
         let clients = Clients::new(&knobs)?;
+        let shops = match knobs.publishes {
+            true => Shops::new(&clients.channels, &clients.skus)?,
+            false => Shops::default(),
+        };
         Ok(Self {
             dice,
             agenda: Agenda::new(BEGINS),
@@ -228,6 +253,8 @@ impl World {
             clients,
             requests: Requests::default(),
             warehouses: Warehouses::default(),
+            shops,
+            wrong: BTreeSet::new(),
             is_healed: false,
             marks: Marks::default(),
             trace: Trace::default(),
@@ -241,6 +268,13 @@ impl World {
         for wish in self.clients.first(&self.knobs, &mut self.dice) {
             self.make(wish)?;
         }
+        for wish in self.shops.first(&self.clients.locations)? {
+            self.make(wish)?;
+        }
+        if self.knobs.publishes {
+            self.note(PROVES_EVERY, Event::Proves);
+            self.note(LOOKS_EVERY, Event::Looks);
+        }
         self.note(Duration::from_s(5), Event::Wishes);
         self.note(self.knobs.lasts, Event::Heals);
         self.kill_later();
@@ -249,7 +283,7 @@ impl World {
             match event {
                 Event::Ends(tries) => match self.check() {
                     // Something happens now and then also in the long run, as an order that waits looks around.
-                    Err(broken) if broken.promise == "I9" && tries > 0 => {
+                    Err(broken) if matches!(broken.promise, "I9" | "I12") && tries > 0 => {
                         self.note(LOOK_AGAIN_AFTER, Event::Ends(tries - 1));
                     }
                     checked => return checked,
@@ -279,12 +313,17 @@ impl World {
             Event::Answered(number, given, result) => self.answered(number, given, result)?,
             Event::Delivered(delivery) => self.delivered(&delivery)?,
             Event::Works(order, request) => self.works(order, request)?,
+            Event::NumberCalled(call, back_to) => self.number_called(*call, back_to)?,
+            Event::Proves => self.proves()?,
+            Event::Looks => self.looks()?,
+            Event::Compares => self.compares()?,
             Event::Killed => self.killed()?,
             Event::WritesLate(batch) => self.disk.write(batch)?,
             Event::Starts => self.starts()?,
             Event::Heals => {
                 self.is_healed = true;
                 self.knobs.heal();
+                self.note(WRONG_MAX, Event::Compares);
                 self.note(HEALS_FOR, Event::Ends(LOOKS));
             }
             Event::Ends(_) => {}
@@ -299,7 +338,11 @@ impl World {
         let now = self.agenda.now();
         let wish = self.clients.wish(&self.knobs, now, &mut self.dice)?;
         if let Some(wish) = wish {
+            let said = self.shops.hear(&wish, now, &mut self.dice)?;
             self.make(wish)?;
+            for wish in said {
+                self.make(wish)?;
+            }
         }
         let gap = self.dice.gap_ms(self.knobs.asked_per_h);
         self.note(Duration::from_ms(gap), Event::Wishes);
@@ -411,6 +454,63 @@ impl World {
         Ok(())
     }
 
+    fn number_called(&mut self, call: ChannelCall, back_to: Option<u32>) -> Result<(), Broken> {
+        let now = self.agenda.now();
+        let (said, states) = self.shops.called(&call.channel, &call.call, now);
+        if let Some(process) = back_to {
+            let what = Inside::Said(Box::new(call), Some(said));
+            self.note(Duration::from_ms(1), Event::Inside(process, what));
+        }
+        states.map_or(Ok(()), |states| self.make(states))
+    }
+
+    /// Orders of channels are read: buckets that wait for it are told up to when all are taken off the stock.
+    fn proves(&mut self) -> Result<(), Broken> {
+        self.note(PROVES_EVERY, Event::Proves);
+        let Some(node) = &self.node else {
+            return Ok(());
+        };
+        let (by, now) = (meta(&self.by, self.agenda.now()), self.agenda.now());
+        for (order, updated_at) in self.shops.open() {
+            let entity = EntityId::Order(order.clone());
+            let stored = node.stored(&self.disk, &entity, self.knobs.limits.dedup_window)?;
+            if check::is_placed(&stored, updated_at, &by) {
+                self.shops.placed(&order);
+            }
+        }
+        let proven = self.shops.proven(now);
+        let waits: Vec<_> = node.waits().cloned().collect();
+        for (channel, bucket) in waits {
+            let Some(up_to) = proven.get(&channel).copied() else {
+                continue;
+            };
+            self.make(Wish {
+                to: EntityId::Bucket(channel, bucket),
+                command: Command::Bucket(BucketCommand::Prove { up_to }),
+                means: Means::Nothing,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn looks(&mut self) -> Result<(), Broken> {
+        self.note(LOOKS_EVERY, Event::Looks);
+        for wish in self.shops.looks(self.agenda.now()) {
+            self.make(wish)?;
+        }
+        Ok(())
+    }
+
+    fn compares(&mut self) -> Result<(), Broken> {
+        self.note(WRONG_MAX, Event::Compares);
+        let wrong = self.wrong()?;
+        if let Some(known) = wrong.intersection(&self.wrong).next() {
+            return Err(Broken::new("I12", format!("for too long: {known:?}")));
+        }
+        self.wrong = wrong;
+        Ok(())
+    }
+
     fn kill_later(&mut self) {
         if self.knobs.kills_per_h > 0.0 {
             let gap = self.dice.gap_ms(self.knobs.kills_per_h);
@@ -461,6 +561,7 @@ fn class_of(to: &EntityId) -> Class {
     match to {
         EntityId::Order(_) => Class::ChannelOrder,
         EntityId::Sku(_) => Class::AskFirst,
+        EntityId::Bucket(..) => Class::Announcement,
         _ => Class::Location,
     }
 }

@@ -3,6 +3,7 @@
 mod commits;
 mod effects;
 mod entities;
+mod publish;
 
 use std::collections::BTreeMap;
 
@@ -23,9 +24,13 @@ use super::knobs::Knobs;
 use super::marks::Marks;
 use super::plant::Plant;
 use super::promised::Promised;
+use super::shops::Said;
 use super::trace::Trace;
 use super::{Broken, Event, meta};
 use crate::Dice;
+
+pub(super) use self::publish::ChannelCall;
+use self::publish::Publishing;
 
 /// How often deadlines are looked at, and what becomes passive.
 const TICK: Duration = Duration::from_ms(500);
@@ -43,6 +48,8 @@ pub(super) enum Caller {
     Client(usize),
     /// The router, for the stock of a SKU that it needs for a plan; with what it was told before.
     Router(Box<Planning>, SkuId, Stock),
+    /// What publishes, for what it asked a bucket.
+    Publishing(u64),
 }
 
 /// What happens in a node. It dies with its process.
@@ -60,6 +67,10 @@ pub(super) enum Inside {
     Flushed { full: bool },
     /// A call of a location or channel has ended.
     Called(Box<Call>, Result<(), String>),
+    /// A channel has answered a call about a number, or did not.
+    Said(Box<ChannelCall>, Option<Said>),
+    /// What publishes has no answer of a bucket.
+    Unanswered(u64),
     /// Deadlines are looked at.
     Ticks,
     /// An entity crashes.
@@ -112,6 +123,7 @@ pub(super) struct Node {
     wheel: Wheel,
     calls: Calls,
     stock: BTreeMap<SkuId, StockView>,
+    publishing: Publishing,
     pub locations: BTreeMap<LocationId, LocationFacts>,
     rules: CompiledRules,
     promised: Promised,
@@ -143,6 +155,7 @@ impl Node {
             wheel: Wheel::default(),
             calls: Calls::default(),
             stock: BTreeMap::new(),
+            publishing: Publishing::default(),
             locations: BTreeMap::new(),
             rules: CompiledRules::default(),
             promised: Promised::default(),
@@ -155,6 +168,12 @@ impl Node {
                 node.wheel.set(entity, Some(at.max(now)));
             }
         }
+        if around.knobs.plant != Some(Plant::ForgetsUntold) {
+            for sku in around.disk.untold() {
+                node.wheel.set(sku, Some(now));
+            }
+        }
+        node.lose_calls(around);
         for location in around.disk.entities() {
             if let EntityId::Location(_) = location {
                 node.tell(location, Command::Read, Class::Location, around);
@@ -211,6 +230,8 @@ impl Node {
             Inside::Gathers => self.gathers(around),
             Inside::Flushed { full } => self.flushed(full, around)?,
             Inside::Called(call, ended) => self.called(*call, ended, around),
+            Inside::Said(call, said) => self.said(*call, said, around),
+            Inside::Unanswered(number) => self.told(number, None, around),
             Inside::Ticks => self.ticks(around)?,
             Inside::Crashes => self.crashes(around),
         }
@@ -224,6 +245,7 @@ impl Node {
             let wake = self.message(Command::Wake, class, around.now());
             self.arrives(entity, wake, around);
         }
+        self.publishes(around);
         let entities: Vec<EntityId> = self.live.keys().cloned().collect();
         for entity in entities {
             if around.dice.happens(around.knobs.checkpoints) {
@@ -245,8 +267,8 @@ impl Node {
     ///
     /// # Errors
     /// [`Broken`] as in [`Disk::write`].
-    pub fn dies(self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
-        let Some(batch) = self.flushing else {
+    pub fn dies(mut self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
+        let Some(batch) = self.flushing.take() else {
             around.marks.note("killed");
             return Ok(());
         };
@@ -264,7 +286,7 @@ impl Node {
             }
             false => {
                 around.marks.note("killed_after_it_was_flushed");
-                around.disk.write(batch)
+                self.write(batch, around)
             }
         }
     }

@@ -33,12 +33,18 @@ pub(super) enum Plant {
     PassiveUnsettled,
     /// What a crashed life had decided leaves though it is lost.
     CrashReleases,
+    /// What a bucket did not take over is not said again.
+    StatementsForgotten,
+    /// A process that starts does not know who was not heard.
+    ForgetsUntold,
+    /// A call to a channel that nobody knows the outcome of is taken for done.
+    UnknownIsConfirmed,
 }
 
 impl Plant {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::AnswersBeforeFlush,
         Self::EffectsBeforeFlush,
         Self::RepeatsBeforeFlush,
@@ -54,5 +60,8 @@ impl Plant {
         Self::LoadsWhileFlushing,
         Self::PassiveUnsettled,
         Self::CrashReleases,
+        Self::StatementsForgotten,
+        Self::ForgetsUntold,
+        Self::UnknownIsConfirmed,
     ];
 }

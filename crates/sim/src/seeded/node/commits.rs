@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_engine::{Completed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer};
+use crossdock_engine::{Batch, Completed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer};
 use crossdock_logic::router::no_stock;
 use crossdock_logic::{Announcement, Spoken};
 use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
@@ -112,12 +112,32 @@ impl Node {
                         .iter_mut()
                         .for_each(|part| part.checkpoints.clear());
                 }
-                around.disk.write(batch)?;
+                self.write(batch, around)?;
                 self.committer.completed(|_| ShardOutcome::Durable)
             }
         };
         self.release(completed, around);
         self.gather(around);
+        Ok(())
+    }
+
+    /// A batch gets to the disk, and of whom not everybody who listens has heard.
+    pub(super) fn write(
+        &self,
+        batch: Batch<()>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Broken> {
+        let checkpoints = batch.shards.iter().flat_map(|part| &part.checkpoints);
+        let untold = checkpoints.map(|(entity, snapshot)| {
+            let is_told = match entity {
+                EntityId::Sku(sku) => self.publishing.is_told(sku, snapshot.version),
+                _ => true,
+            };
+            (entity.clone(), snapshot.speaks && !is_told)
+        });
+        let untold: Vec<_> = untold.collect();
+        around.disk.write(batch)?;
+        around.disk.mark_untold(untold);
         Ok(())
     }
 
@@ -143,7 +163,7 @@ impl Node {
                 position: _,
             } = release;
             if let Some(announcement) = announcement {
-                self.announce(announcement);
+                self.announce(announcement, around);
             }
             for (reply, result) in answers {
                 self.answers(&from, reply, result, class, around);
@@ -157,14 +177,15 @@ impl Node {
         }
     }
 
-    pub(super) fn announce(&mut self, announcement: Announcement) {
+    fn announce(&mut self, announcement: Announcement, around: &mut Surroundings<'_>) {
         match announcement {
             Announcement::Stock(spoken) => {
-                let Spoken { view, said: _ } = *spoken;
+                let Spoken { view, said } = *spoken;
                 let known = self.stock.get(&view.sku);
                 if known.is_none_or(|known| known.version <= view.version) {
                     self.stock.insert(view.sku.clone(), view);
                 }
+                self.speaks(said, around);
             }
             Announcement::Location(facts) => {
                 self.locations.insert(facts.location.clone(), *facts);
@@ -197,6 +218,7 @@ impl Node {
                 told.insert(sku, view);
                 self.plan(*planning, told, around);
             }
+            ReplyTo::Caller(Caller::Publishing(number)) => self.told(number, Some(result), around),
             ReplyTo::Caller(Caller::Client(request)) => {
                 *around.answers += 1;
                 let given = *around.answers;

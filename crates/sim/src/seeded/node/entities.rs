@@ -107,6 +107,9 @@ impl Node {
         for outgoing in at_once.effects {
             self.dispatch(outgoing, around);
         }
+        if let Some(offers) = at_once.offers {
+            self.offered(offers, around);
+        }
         Ok(())
     }
 
