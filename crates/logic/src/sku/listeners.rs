@@ -295,13 +295,6 @@ impl SkuState {
                 let (has, waits) = self.claimed(order);
                 Some((order, (has.saturating_add(waits), has), *promised_at))
             }
-            SkuEvent::Released { id } => {
-                let units = self.units_of(&id.order);
-                if let Some(sales) = self.listeners.sales(&id.order.channel) {
-                    sales.placed_anew(&id.order, units);
-                }
-                None
-            }
             _ => None,
         };
         if let Some((order, units, promised_at)) = claim {
@@ -330,10 +323,17 @@ impl SkuState {
         let attempt = had.attempt.as_ref();
         let is_over = attempt.is_some_and(|id| !self.reservations.contains_key(id));
         let sent = if is_over { had.shipped } else { 0 };
-        let has = self.units_of(&had.order).saturating_add(sent);
-        if let Some(sales) = self.listeners.sales(&had.order.channel)
-            && has < had.units
-        {
+        let units = self.units_of(&had.order);
+        if units.saturating_add(sent) >= had.units {
+            return;
+        }
+        let own = attempt.and_then(|id| self.reservations.get(id));
+        let own = own.iter().flat_map(|own| &own.parts);
+        let own: u32 = own.map(|part| part.units - part.released).sum();
+        if let Some(sales) = self.listeners.sales(&had.order.channel) {
+            if attempt.is_some() && units > own {
+                sales.placed_anew(&had.order, units);
+            }
             sales.given_back(&had.order, had.units, sent);
         }
     }

@@ -110,9 +110,10 @@ impl Sales {
         }
     }
 
-    /// An order has given an attempt back and holds so many units by others: what it took anew before that is sold once.
+    /// An order has given units of an attempt back, and has so many in all, some of them by others: what it took anew before
+    /// that is sold once.
     pub fn placed_anew(&mut self, order: &OrderId, units: u32) {
-        if let Some(sale) = self.of(order).filter(|_| units > 0) {
+        if let Some(sale) = self.of(order) {
             let all = units.saturating_add(sale.sent);
             let twice = sale.sold.units.saturating_sub(all);
             sale.sold.units -= twice;

@@ -32,7 +32,7 @@ fn all_units_of_an_order_are_sold_once() {
     let part = |name, number, units| reserve(name, number, &[("a", units)], AlreadySold, false);
     let steps = [
         (SkuCommand::Subscribe { bucket }, 0),
-        (receive("a", 15), 0),
+        (receive("a", 20), 0),
         (part("whole", 1, 2), 2),
         // Placed anew after it was released.
         (release("whole", 1), 2),
@@ -59,6 +59,15 @@ fn all_units_of_an_order_are_sold_once() {
         (release("half", 2), 10),
         // Another channel's sales are not the shop's.
         (part("web/other", 1, 1), 10),
+        // Its location cannot send it: it is taken at another one before the first is told that nothing was sent.
+        (part("refused", 1, 2), 12),
+        (confirm("refused", 1), 12),
+        (part("refused", 2, 2), 14),
+        (settle("refused", "a", 0, 2), 12),
+        // Of two one is cancelled: both were sold.
+        (part("cancelled", 1, 2), 14),
+        (confirm("cancelled", 1), 14),
+        (settle("cancelled", "a", 0, 1), 14),
     ];
     let mut bench = Bench::new();
     for (number, (command, units)) in steps.into_iter().enumerate() {
