@@ -20,11 +20,21 @@ pub enum Mistake {
     GivenBackKept,
     /// Who holds units gets all but the last one.
     LastNotHeld,
+    /// What ran out is held until a timer says so.
+    ExpiryByTimerOnly,
+    /// A hold that ran out can still be confirmed.
+    ExpiredHoldRevived,
+    /// A hold is granted though its release came before it.
+    ReleaseOvertakesHold,
+    /// What has arrived counts again each time that it is said.
+    ArrivedTwice,
+    /// What comes free is offered to nobody who waits.
+    WaitersPassedOver,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::CheckAfterWrite,
         Self::PerLineCheck,
         Self::TentativeDropped,
@@ -33,6 +43,11 @@ impl Mistake {
         Self::GivenUpAsCommitted,
         Self::GivenBackKept,
         Self::LastNotHeld,
+        Self::ExpiryByTimerOnly,
+        Self::ExpiredHoldRevived,
+        Self::ReleaseOvertakesHold,
+        Self::ArrivedTwice,
+        Self::WaitersPassedOver,
     ];
 
     /// Whether this thread's deciders make it.

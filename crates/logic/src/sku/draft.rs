@@ -115,6 +115,9 @@ impl<'a> Draft<'a> {
             stirred: Stirred::default(),
             own_hold: None,
         };
+        if Mistake::ExpiryByTimerOnly.is_planted() {
+            return draft;
+        }
         let due = state.expiries.until(now).take(DUE_PER_DECISION);
         draft.expired.extend(due.cloned());
         let (summed, left) = state.expiries.sums_until(now);

@@ -152,7 +152,8 @@ impl Draft<'_> {
     /// An order names a hold: while it lives its units are the order's own.
     pub fn name_hold(mut self, hold: &HoldId) -> Self {
         let known = self.state.holds.get(hold);
-        let live = known.filter(|known| known.expires_at > self.now);
+        let is_live = |at| at > self.now || Mistake::ExpiredHoldRevived.is_planted();
+        let live = known.filter(|known| is_live(known.expires_at));
         self.own_hold = live.map(|known| (hold.clone(), known.takes.as_slice()));
         self
     }
@@ -186,7 +187,8 @@ impl Draft<'_> {
             return Decision::unchanged(closed.answer().unwrap_or(Answer::Done));
         }
         let known = self.state.holds.get(hold);
-        if known.is_some_and(|known| known.expires_at <= self.now) {
+        let is_forgotten = known.is_none() && Mistake::ReleaseOvertakesHold.is_planted();
+        if is_forgotten || known.is_some_and(|known| known.expires_at <= self.now) {
             return Decision::unchanged(Answer::Done);
         }
         let hold = hold.clone();

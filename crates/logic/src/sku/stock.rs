@@ -10,6 +10,7 @@ use super::draft::{Draft, misrouted};
 use super::state::Place;
 use super::{COUNT_AGE_MAX, COUNT_AMBIGUITY, DRIFT, EXPECTED_MAX, UNITS_MAX, checked_units};
 use crate::decider::Decision;
+use crate::planted::Mistake;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
 
@@ -351,7 +352,11 @@ impl Draft<'_> {
         if arrived > known.sent {
             return too_many(known.sent);
         }
-        let units = arrived.saturating_sub(known.sent - known.in_transit);
+        let known_to_be_there = match Mistake::ArrivedTwice.is_planted() {
+            true => 0,
+            false => known.sent - known.in_transit,
+        };
+        let units = arrived.saturating_sub(known_to_be_there);
         let lost = if close { known.in_transit - units } else { 0 };
         if units == 0 && lost == 0 {
             return Ok(Decision::unchanged(Answer::Done));

@@ -12,6 +12,7 @@ use super::hold::spread;
 use super::lines::Rank;
 use super::{LOCATIONS_MAX, OFFER_FOR, OFFERS_MAX, WAITING_MAX, checked_units};
 use crate::decider::Decision;
+use crate::planted::Mistake;
 
 impl<'a> Draft<'a> {
     /// Registers a waiting order. One that has not seen the present stock, which would serve it, is told to
@@ -233,6 +234,9 @@ impl<'a> Draft<'a> {
     /// Offers what came free to the line: oldest promise first among those with the fewest passed offers, and
     /// past those whose need does not fit, so that nobody sleeps while its stock is there.
     pub fn serve_line(&mut self) {
+        if Mistake::WaitersPassedOver.is_planted() {
+            return;
+        }
         let stirred = &self.stirred;
         if stirred.freed || stirred.offer_ended || !stirred.resumed.is_empty() {
             self.serve_groups();

@@ -10,6 +10,7 @@ use crossdock_model::{
     Answer, ChannelId, Command, EntityId, ListingId, LocationId, Meta, OrderId, SkuId, Timestamp,
 };
 
+use super::node::Node;
 use super::{Broken, World, clients, meta};
 
 impl World {
@@ -53,11 +54,45 @@ impl World {
         self.check_stock(&views)?;
         views.check_commitments()?;
         self.check_shown()?;
+        match self.sleeping(&views, node).first() {
+            Some(order) => {
+                let what = format!("{order:?} waits for what is there");
+                Err(Broken::new("I10", what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Orders that wait for stock that is there.
+    fn sleeping<'a>(&self, views: &'a Views, node: &Node) -> Vec<&'a OrderSummary> {
         if self.knobs.wishes[clients::REROUTES] > 0 {
             // Orders may be kept from where their stock is.
-            return Ok(());
+            return Vec::new();
         }
-        views.check_waiting(&node.locations, |order| self.clients.has_kit(order))
+        let has_kit = |order: &OrderId| self.clients.has_kit(order);
+        views.sleeping(&node.locations, has_kit).collect()
+    }
+
+    /// What is not as it should be, but may only be late.
+    pub(super) fn late(&self) -> Result<BTreeSet<Late>, Broken> {
+        let Some(node) = &self.node else {
+            return Ok(BTreeSet::new());
+        };
+        let mut entities = BTreeMap::new();
+        for entity in self.disk.entities() {
+            if let EntityId::Order(_) | EntityId::Sku(_) = entity {
+                let stored = node.stored(&self.disk, &entity, self.knobs.limits.dedup_window)?;
+                entities.insert(entity, stored);
+            }
+        }
+        let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
+        // An order looks once an hour whether a location has opened.
+        let opened_at = self.requests.opened_at();
+        let sleeping = self.sleeping(&views, node).into_iter();
+        let sleeping = sleeping.filter(|order| order.updated_at > opened_at);
+        let sleeping = sleeping.map(|order| Late::Sleeping(order.order.clone(), order.version));
+        let wrong = self.wrong()?.into_iter().map(Late::Wrong);
+        Ok(sleeping.chain(wrong).collect())
     }
 
     /// Channels show what there is.
@@ -69,7 +104,7 @@ impl World {
     }
 
     /// What channels show that is not there, and the other way round.
-    pub(super) fn wrong(&self) -> Result<BTreeSet<Wrong>, Broken> {
+    fn wrong(&self) -> Result<BTreeSet<Wrong>, Broken> {
         let Some(node) = &self.node else {
             return Ok(BTreeSet::new());
         };
@@ -130,6 +165,25 @@ fn read(entity: &Entity, meta: &Meta) -> Option<Answer> {
     match read {
         Ok(Outcome::Unchanged { answer, .. }) => Some(answer),
         Ok(Outcome::Changed { .. }) | Err(_) => None,
+    }
+}
+
+/// What may be so for minutes, but not for long.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Late {
+    /// `I10`: an order of that version waits for stock that is there.
+    Sleeping(OrderId, u64),
+    /// `I12`.
+    Wrong(Wrong),
+}
+
+impl Late {
+    /// Which promise it is about.
+    pub fn promise(&self) -> &'static str {
+        match self {
+            Self::Sleeping(..) => "I10",
+            Self::Wrong(_) => "I12",
+        }
     }
 }
 
@@ -195,13 +249,13 @@ impl Views {
         }
     }
 
-    /// No order waits for stock that is there. What makes a kit leaves one location together.
-    fn check_waiting(
+    /// Orders that wait for stock that is there. What makes a kit leaves one location together.
+    fn sleeping(
         &self,
         locations: &BTreeMap<LocationId, LocationFacts>,
         has_kit: impl Fn(&OrderId) -> bool,
-    ) -> Result<(), Broken> {
-        for order in self.orders.values() {
+    ) -> impl Iterator<Item = &OrderSummary> {
+        self.orders.values().filter(move |order| {
             let is_open = |location: &LocationId| {
                 let facts = locations.get(location);
                 // One that refused it is not asked again.
@@ -224,11 +278,7 @@ impl Views {
                     wanted.iter().all(somewhere)
                 }
             };
-            if !wanted.is_empty() && is_there {
-                let what = format!("{order:?} waits for what is there");
-                return Err(Broken::new("I10", what));
-            }
-        }
-        Ok(())
+            !wanted.is_empty() && is_there
+        })
     }
 }

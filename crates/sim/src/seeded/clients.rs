@@ -6,8 +6,8 @@ use crossdock_model::v1::{
     Part, Payment, RefundLine, Restock, Sale,
 };
 use crossdock_model::{
-    ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LineId, LocationId, OrderId,
-    RefundId, SkuId, SourceId, Timestamp, TransferId,
+    ChannelId, Command, CommandKey, Duration, EntityId, ExternalId, HoldId, LineId, LocationId,
+    OrderId, RefundId, SkuId, SourceId, Timestamp, TransferId,
 };
 
 use super::Broken;
@@ -16,7 +16,7 @@ use super::requests::Means;
 use crate::Dice;
 
 /// Kinds of requests that clients make, numbered from 0.
-pub const KINDS: usize = 20;
+pub const KINDS: usize = 21;
 
 /// The kind by which orders are kept from locations.
 pub(super) const REROUTES: usize = 8;
@@ -26,6 +26,15 @@ pub(super) struct Wish {
     pub to: EntityId,
     pub command: Command,
     pub means: Means,
+}
+
+/// Units on their way between locations.
+struct Transfer {
+    sku: SkuId,
+    id: TransferId,
+    sent: u32,
+    /// Some have arrived, so that it will not be closed short.
+    has_come: bool,
 }
 
 struct Placed {
@@ -61,8 +70,8 @@ pub(super) struct Clients {
     pub channels: [ChannelId; 2],
     asks: ChannelId,
     placed: Vec<Placed>,
-    holds: Vec<(SkuId, HoldId)>,
-    transfers: Vec<(SkuId, TransferId, u32)>,
+    holds: Vec<(SkuId, HoldId, u32)>,
+    transfers: Vec<Transfer>,
     numbers: u64,
 }
 
@@ -149,6 +158,7 @@ impl Clients {
                 (Sale::Asks, Origin::Hold { expires_at })
             }
             3..=10 => return self.of_an_order(kind, now, dice),
+            20 => return self.confirm(now, dice),
             _ => return self.of_stock(kind, now, dice),
         };
         self.place(sale, origin, knobs.publishes, now, dice)
@@ -166,47 +176,20 @@ impl Clients {
         let number = self.number();
         let publishes = publishes && origin == Origin::Channel;
         let mut lines = Vec::new();
-        for line in 0..1 + dice.below(3) {
-            lines.push(LineFacts {
-                line: LineId::new(line.to_string())?,
-                title: String::new(),
-                ordered_units: 1 + u32::try_from(dice.below(3)).unwrap_or(0),
-                cancelled_units: 0,
-                parts: match publishes {
-                    // What channels show of is what they sell.
-                    true => vec![Part {
-                        sku: self.sku(dice),
-                        units_per_line_unit: 1,
-                    }],
-                    false => self.parts(dice),
-                },
-                unit_price: None,
-                ships: true,
-            });
+        for number in 0..1 + dice.below(3) {
+            let units = 1 + u32::try_from(dice.below(3)).unwrap_or(0);
+            let parts = match publishes {
+                // What channels show of is what they sell.
+                true => vec![single(self.sku(dice))],
+                false => self.parts(dice),
+            };
+            lines.push(line(number, units, parts)?);
         }
         let payment = match dice.below(10) {
             0 => Payment::Pending,
             _ => Payment::Ready,
         };
-        let facts = OrderFacts {
-            name: format!("#{number}"),
-            placed_at: now,
-            updated_at: now,
-            sale,
-            lines,
-            destination: Some(Destination {
-                country: "US".to_owned(),
-                ..Destination::default()
-            }),
-            service_level: None,
-            ship_by: None,
-            deliver_by: None,
-            payment,
-            cancelled: None,
-            total: None,
-            tags: Vec::new(),
-            test: false,
-        };
+        let facts = order_facts(number, lines, sale, payment, now);
         let id = OrderId {
             channel: match origin {
                 Origin::Channel => pick(&self.channels, dice).clone(),
@@ -370,34 +353,95 @@ impl Clients {
         units: u32,
         dice: &mut Dice,
     ) -> Result<Wish, Broken> {
-        let (sku, command) = match self.transfers.pop() {
-            Some((sku, transfer, sent)) if dice.happens(0.5) => {
-                let command = SkuCommand::TransferIn {
-                    transfer,
-                    arrived_units: sent,
-                    close: false,
-                };
-                (sku, command)
+        if let Some(transfer) = self.transfers.pop() {
+            if dice.happens(0.5) {
+                return Ok(self.arrives(transfer, dice));
             }
-            known => {
-                self.transfers.extend(known);
-                let transfer = TransferId::new(self.number().to_string())?;
-                self.transfers.push((sku.clone(), transfer.clone(), units));
-                let to = self.location(dice);
-                let command = SkuCommand::TransferOut {
-                    transfer,
-                    from,
-                    to,
-                    units,
-                };
-                (sku, command)
-            }
+            self.transfers.push(transfer);
+        }
+        let id = TransferId::new(self.number().to_string())?;
+        self.transfers.push(Transfer {
+            sku: sku.clone(),
+            id: id.clone(),
+            sent: units,
+            has_come: false,
+        });
+        let to = self.location(dice);
+        let command = SkuCommand::TransferOut {
+            transfer: id,
+            from,
+            to,
+            units,
         };
         Ok(Wish {
             to: EntityId::Sku(sku),
             command: Command::Sku(command),
             means: Means::Nothing,
         })
+    }
+
+    /// Some of it has arrived in all, of which some may be said to have come before; or no more will come.
+    fn arrives(&mut self, mut transfer: Transfer, dice: &mut Dice) -> Wish {
+        let sent = transfer.sent;
+        let arrived = u32::try_from(dice.below(u64::from(sent) + 1)).unwrap_or(sent);
+        let close = !transfer.has_come && dice.happens(0.3);
+        let (to, id) = (EntityId::Sku(transfer.sku.clone()), transfer.id.clone());
+        let means = match close {
+            true => Means::Moves(vec![(
+                transfer.sku.clone(),
+                i64::from(arrived) - i64::from(sent),
+            )]),
+            false => Means::Nothing,
+        };
+        if !close {
+            transfer.has_come = true;
+            self.transfers.push(transfer);
+        }
+        let command = SkuCommand::TransferIn {
+            transfer: id,
+            arrived_units: arrived,
+            close,
+        };
+        Wish {
+            to,
+            command: Command::Sku(command),
+            means,
+        }
+    }
+
+    /// Somebody orders what is held for them.
+    fn confirm(&mut self, now: Timestamp, dice: &mut Dice) -> Result<Option<Wish>, Broken> {
+        let Some((sku, hold, units)) = self.holds.pop() else {
+            return Ok(None);
+        };
+        if dice.happens(0.3) {
+            // Somebody else will try it too.
+            self.holds.push((sku.clone(), hold.clone(), units));
+        }
+        let number = self.number();
+        let id = OrderId {
+            channel: self.asks.clone(),
+            external: ExternalId::new(number.to_string())?,
+        };
+        let lines = vec![line(0, units, vec![single(sku)])?];
+        let facts = order_facts(number, lines, Sale::Asks, Payment::Ready, now);
+        let place = OrderCommand::Place {
+            facts: Box::new(facts.clone()),
+            origin: Origin::Api,
+            hold: Some(hold),
+            claim: CommandKey::new(format!("c-{number}"))?,
+        };
+        let wish = Wish {
+            to: EntityId::Order(id.clone()),
+            command: Command::Order(place),
+            means: Means::Nothing,
+        };
+        self.placed.push(Placed {
+            id,
+            facts,
+            is_cart: false,
+        });
+        Ok(Some(wish))
     }
 
     fn hold(
@@ -408,11 +452,11 @@ impl Clients {
         dice: &mut Dice,
     ) -> Result<Wish, Broken> {
         let (sku, command) = match self.holds.pop() {
-            Some((sku, hold)) if dice.happens(0.5) => (sku, SkuCommand::ReleaseHold { hold }),
+            Some((sku, hold, _)) if dice.happens(0.5) => (sku, SkuCommand::ReleaseHold { hold }),
             known => {
                 self.holds.extend(known);
                 let hold = HoldId::new(self.number().to_string())?;
-                self.holds.push((sku.clone(), hold.clone()));
+                self.holds.push((sku.clone(), hold.clone(), units));
                 let command = SkuCommand::Hold {
                     hold,
                     units,
@@ -435,6 +479,53 @@ impl Clients {
 fn pick<'a, T>(of: &'a [T], dice: &mut Dice) -> &'a T {
     let at = dice.below(of.len() as u64);
     &of[usize::try_from(at).unwrap_or(0)]
+}
+
+fn single(sku: SkuId) -> Part {
+    Part {
+        sku,
+        units_per_line_unit: 1,
+    }
+}
+
+fn line(number: u64, ordered_units: u32, parts: Vec<Part>) -> Result<LineFacts, Broken> {
+    Ok(LineFacts {
+        line: LineId::new(number.to_string())?,
+        title: String::new(),
+        ordered_units,
+        cancelled_units: 0,
+        parts,
+        unit_price: None,
+        ships: true,
+    })
+}
+
+fn order_facts(
+    number: u64,
+    lines: Vec<LineFacts>,
+    sale: Sale,
+    payment: Payment,
+    now: Timestamp,
+) -> OrderFacts {
+    OrderFacts {
+        name: format!("#{number}"),
+        placed_at: now,
+        updated_at: now,
+        sale,
+        lines,
+        destination: Some(Destination {
+            country: "US".to_owned(),
+            ..Destination::default()
+        }),
+        service_level: None,
+        ship_by: None,
+        deliver_by: None,
+        payment,
+        cancelled: None,
+        total: None,
+        tags: Vec::new(),
+        test: false,
+    }
 }
 
 fn state(id: OrderId, facts: OrderFacts, origin: Origin) -> Wish {

@@ -13,14 +13,16 @@
 //! - `I7`: units are where requests and parcels say: no more and no fewer.
 //! - `I8`: what is on the disk makes what is in memory, with checkpoints and without.
 //! - `I9`: once it has healed, everything is answered and settled.
-//! - `I10`: no order waits for stock that is there.
+//! - `I10`: no order waits for stock that is there, but for minutes.
 //! - `I11`: nobody is refused units that are there and that nobody else waits for.
 //! - `I12`: every channel shows what there is, but for minutes, and once it has settled.
+//! - `I13`: no more is held than was asked to be, for no longer, and nothing that was released.
 
 mod agenda;
 mod check;
 mod clients;
 mod disk;
+mod held;
 mod knobs;
 mod marks;
 mod node;
@@ -67,8 +69,9 @@ const HEALS_FOR: Duration = Duration::from_minutes(130);
 /// How often the orders of channels are read, and what these show.
 const PROVES_EVERY: Duration = Duration::from_s(30);
 const LOOKS_EVERY: Duration = Duration::from_minutes(60);
-/// No channel shows the wrong number for so long if nothing changes, once it has healed.
-const WRONG_MAX: Duration = Duration::from_minutes(12);
+/// No channel shows the wrong number for so long if nothing changes, and no order waits for stock that is there, once it has
+/// healed: an order that let an offer pass is offered the same a quarter of an hour later at the latest.
+const LATE_MAX: Duration = Duration::from_minutes(16);
 /// Looks by which it has settled, and the time between them.
 const LOOKS: u32 = 20;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_s(7);
@@ -146,7 +149,7 @@ enum Event {
     Proves,
     /// It is looked what channels show.
     Looks,
-    /// What channels show is compared with what there is.
+    /// What channels show and orders wait for is compared with what there is.
     Compares,
     Killed,
     /// What a process that is gone wrote reaches the disk.
@@ -209,8 +212,8 @@ struct World {
     requests: Requests,
     warehouses: Warehouses,
     shops: Shops,
-    /// Numbers that were wrong when they were compared last.
-    wrong: BTreeSet<check::Wrong>,
+    /// What was late when it was looked at last.
+    late: BTreeSet<check::Late>,
     is_healed: bool,
     marks: Marks,
     trace: Trace,
@@ -229,6 +232,7 @@ macro_rules! node_in {
             marks: &mut world.marks,
             trace: &mut world.trace,
             answers: &mut world.answers,
+            requests: &world.requests,
         };
         (&mut world.node, around)
     }};
@@ -254,7 +258,7 @@ impl World {
             requests: Requests::default(),
             warehouses: Warehouses::default(),
             shops,
-            wrong: BTreeSet::new(),
+            late: BTreeSet::new(),
             is_healed: false,
             marks: Marks::default(),
             trace: Trace::default(),
@@ -323,7 +327,7 @@ impl World {
             Event::Heals => {
                 self.is_healed = true;
                 self.knobs.heal();
-                self.note(WRONG_MAX, Event::Compares);
+                self.note(LATE_MAX, Event::Compares);
                 self.note(HEALS_FOR, Event::Ends(LOOKS));
             }
             Event::Ends(_) => {}
@@ -409,7 +413,7 @@ impl World {
         given: u64,
         result: Result<Answer, Rejection>,
     ) -> Result<(), Broken> {
-        self.requests.given(number, &result);
+        self.requests.given(number, &result, self.agenda.now());
         if self.dice.happens(self.knobs.lost) {
             self.marks.note("answer_lost");
             return Ok(());
@@ -502,12 +506,13 @@ impl World {
     }
 
     fn compares(&mut self) -> Result<(), Broken> {
-        self.note(WRONG_MAX, Event::Compares);
-        let wrong = self.wrong()?;
-        if let Some(known) = wrong.intersection(&self.wrong).next() {
-            return Err(Broken::new("I12", format!("for too long: {known:?}")));
+        self.note(LATE_MAX, Event::Compares);
+        let late = self.late()?;
+        if let Some(known) = late.intersection(&self.late).next() {
+            let what = format!("for too long: {known:?}");
+            return Err(Broken::new(known.promise(), what));
         }
-        self.wrong = wrong;
+        self.late = late;
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use super::knobs::Knobs;
 use super::marks::Marks;
 use super::plant::Plant;
 use super::promised::Promised;
+use super::requests::Requests;
 use super::shops::Said;
 use super::trace::Trace;
 use super::{Broken, Event, meta};
@@ -87,6 +88,8 @@ pub(super) struct Surroundings<'a> {
     pub trace: &'a mut Trace,
     /// Answers that were given to clients.
     pub answers: &'a mut u64,
+    /// What clients have asked.
+    pub requests: &'a Requests,
 }
 
 impl Surroundings<'_> {

@@ -1,5 +1,5 @@
 //! What a SKU must not do with what is promised: `I1`, nothing is promised of it at a location that is not there, unless what
-//! is there was found to be less; and a part of `I3`.
+//! is there was found to be less; a part of `I3`, and `I13`.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +42,22 @@ pub(super) fn gives_nothing_back(sku: &SkuId, steps: &[Step<Caller>]) -> Result<
         let is_given_back = |event: &&Event| matches!(event, Event::Sku(SkuEvent::Released { .. }));
         if let Some(event) = record.events.iter().find(is_given_back) {
             return Err(Broken::new("I3", format!("{sku} asked nobody: {event:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// `I13`: no more is held than may be.
+pub(super) fn holds_no_more(sku: &SkuId, steps: &[Step<Caller>], most: u64) -> Result<(), Broken> {
+    for step in steps {
+        let Some(Announcement::Stock(said)) = &step.release.announcement else {
+            continue;
+        };
+        let held = said.view.locations.iter().map(|at| u64::from(at.held));
+        let held: u64 = held.sum();
+        if held > most {
+            let what = format!("{sku}: {held} units are held, {most} may be");
+            return Err(Broken::new("I13", what));
         }
     }
     Ok(())

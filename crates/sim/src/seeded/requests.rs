@@ -8,6 +8,7 @@ use crossdock_model::{
 };
 
 use super::Broken;
+use super::held::Held;
 use super::marks::Marks;
 
 /// What a request means to the stock of the world, once it is done.
@@ -53,6 +54,8 @@ pub(super) struct Requests {
     all: Vec<Request>,
     open: usize,
     stock: BTreeMap<SkuId, i64>,
+    held: Held,
+    opened_at: Timestamp,
 }
 
 impl Requests {
@@ -64,6 +67,7 @@ impl Requests {
         means: Means,
         now: Timestamp,
     ) -> Result<usize, Broken> {
+        self.held.asked(&to, &command);
         let number = self.all.len();
         let key = CommandKey::new(format!("k-{number}"))?;
         self.open += 1;
@@ -94,6 +98,16 @@ impl Requests {
         self.all.iter().find(|request| request.answered.is_none())
     }
 
+    /// When something was last done with a location.
+    pub fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+
+    /// Units of a SKU that may be held now.
+    pub fn held_at_most(&self, sku: &SkuId, now: Timestamp) -> u64 {
+        self.held.at_most(sku, now)
+    }
+
     /// Units of each SKU that there are by all that was answered.
     pub fn stock(&self) -> &BTreeMap<SkuId, i64> {
         &self.stock
@@ -101,12 +115,16 @@ impl Requests {
 
     /// An answer was given, whether it gets to the client or not: what it says is done is done, also of a request that was
     /// refused before.
-    pub fn given(&mut self, number: usize, result: &Result<Answer, Rejection>) {
+    pub fn given(&mut self, number: usize, result: &Result<Answer, Rejection>, now: Timestamp) {
         let (Some(request), Ok(answer)) = (self.all.get_mut(number), result) else {
             return;
         };
         if std::mem::replace(&mut request.is_done, true) {
             return;
+        }
+        self.held.done(&request.to, &request.command);
+        if let Command::Location(_) = &request.command {
+            self.opened_at = now;
         }
         match (&request.means, answer) {
             (Means::Moves(moves), _) => {

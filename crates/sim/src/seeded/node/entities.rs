@@ -7,7 +7,7 @@ use crossdock_model::{Command, Duration, EntityId};
 
 use super::super::Broken;
 use super::super::plant::Plant;
-use super::super::promised::{finds_less, gives_nothing_back};
+use super::super::promised::{finds_less, gives_nothing_back, holds_no_more};
 use super::{Caller, Inside, Live, Node, Surroundings};
 
 impl Node {
@@ -91,6 +91,7 @@ impl Node {
         around.trace.entity(entity, core.entity().version());
         if let EntityId::Sku(sku) = entity {
             self.promised.check(sku, &steps, finds_less)?;
+            holds_no_more(sku, &steps, around.requests.held_at_most(sku, now))?;
             if is_alone {
                 gives_nothing_back(sku, &steps)?;
             }
