@@ -1,11 +1,11 @@
-//! 200 buyers, 50 units: exactly 50 are sold, in every mode, by every path.
+//! 200 buyers, 50 units: exactly 50 are sold, in every mode, by every path on which it can be.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test target")]
 
 mod support;
 
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::{Setup, binary, stock};
 
 const MODES: [&str; 6] = [
@@ -45,6 +45,70 @@ fn by_webhooks() {
     }
 }
 
+#[test]
+fn holds_against_orders() {
+    for path in ["engine", "order", "webhook"] {
+        sells_exactly_all("holds-against-orders", path);
+    }
+}
+
+/// What is cancelled is sold to others, and what is shipped is not.
+#[test]
+fn cancel_against_ship() {
+    for path in ["engine", "order", "webhook"] {
+        sells_exactly_all("cancel-against-ship", path);
+    }
+}
+
+/// What expires is sold to others, and what is confirmed is not.
+#[test]
+fn expiry_against_confirm() {
+    for path in ["engine", "hold"] {
+        sells_exactly_all("expiry-against-confirm", path);
+    }
+}
+
+#[test]
+fn duplicates() {
+    for path in ["engine", "hold", "order", "webhook"] {
+        sells_exactly_all("duplicates", path);
+    }
+}
+
+/// Buyers come one after the other, whether or not those before them were answered, and each one's wait is its own.
+#[test]
+fn at_a_rate() {
+    let arguments = ["--mode", "one", "--path", "order", "--rate", "400"];
+    let verdict = raced("at a rate", &arguments);
+    let ms = |figure: &str| verdict[figure].as_u64().unwrap();
+    let ascending = ["p50", "p90", "p99", "p999", "max"].map(|p| ms(&format!("latency_ms_{p}")));
+    assert!(ascending.is_sorted(), "{verdict}");
+    // The last one presses half a second after the first: from the start, half of them would wait a quarter of a second.
+    assert!(ms("generator_late_ms_p99") <= ms("generator_late_ms_max"));
+    assert!(
+        ms("latency_ms_p50") < 250 + ms("generator_late_ms_max"),
+        "{verdict}"
+    );
+}
+
+/// What cannot be raced says what can.
+#[test]
+fn impossible_races_are_refused() {
+    let refused = [
+        ("holds-against-orders", "hold", "--path order"),
+        ("cancel-against-ship", "hold", "--path order"),
+        ("expiry-against-confirm", "order", "--path hold"),
+        ("expiry-against-confirm", "webhook", "--path hold"),
+    ];
+    for (mode, path, remedy) in refused {
+        let arguments = ["race", "--mode", mode, "--path", path];
+        let ran = Command::new(binary()).args(arguments).output().unwrap();
+        let error = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{mode} by {path}: {error}");
+        assert!(error.contains(remedy), "{error}");
+    }
+}
+
 /// A race on a server that runs already goes through its channel and leaves its books.
 #[tokio::test]
 async fn on_a_running_server() {
@@ -62,34 +126,33 @@ async fn on_a_running_server() {
 }
 
 fn sells_exactly_all(mode: &str, path: &str) {
-    let arguments = [
-        "race", "--buyers", "200", "--units", "50", "--json", "--mode", mode, "--path", path,
-    ];
-    let ran = Command::new(binary()).args(arguments).output().unwrap();
-    let said = String::from_utf8(ran.stdout).unwrap();
-    let error = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.success(), "{mode} by {path}: {said}{error}");
-    judge(
+    raced(
         &format!("{mode} by {path}"),
-        said.lines().last().unwrap_or_default(),
-        50,
-        150,
+        &["--mode", mode, "--path", path],
     );
 }
 
-fn judge(race: &str, line: &str, sold: u64, refused: u64) {
+/// The verdict on 200 buyers of 50 units.
+fn raced(race: &str, arguments: &[&str]) -> Value {
+    let usual = ["race", "--buyers", "200", "--units", "50", "--json"];
+    let mut command = Command::new(binary());
+    let ran = command.args(usual).args(arguments).output().unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let error = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{race}: {said}{error}");
+    judge(race, said.lines().last().unwrap_or_default(), 50, 150)
+}
+
+/// Whoever has cancelled neither has the goods nor was refused.
+fn judge(race: &str, line: &str, sold: u64, others: u64) -> Value {
     let verdict: Value = serde_json::from_str(line).unwrap();
-    let figures = [
-        "sold",
-        "refused",
-        "oversold",
-        "doubled",
-        "needlessly_refused",
-    ];
-    let said = figures.map(|figure| verdict[figure].clone());
+    let units = |figure: &str| verdict[figure].as_u64().unwrap();
+    let refused = units("refused") + units("cancelled");
+    let wrong = ["oversold", "doubled", "needlessly_refused"].map(units);
     assert_eq!(
-        said,
-        [json!(sold), json!(refused), json!(0), json!(0), json!(0)],
+        (units("sold"), refused, wrong),
+        (sold, others, [0; 3]),
         "{race}: {line}"
     );
+    verdict
 }

@@ -1,40 +1,44 @@
 //! The race through the entities in this process, without HTTP.
 
+use std::sync::Arc;
+use std::time::Duration as Wait;
+
 use crossdock_model::command::{LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
     Component, Destination, Kit, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
     Payment, Sale, Tracking,
 };
 use crossdock_model::{
-    Answer, ChannelId, Command, CommandKey, CredentialId, EntityId, ExternalId, HoldId, IdError,
-    LineId, LocationId, OrderId, Rejection, SkuId, Timestamp,
+    Answer, ChannelId, Command, CommandKey, CredentialId, Duration, EntityId, ExternalId, HoldId,
+    IdError, LineId, LocationId, OrderId, Rejection, ShipmentId, SkuId, Timestamp,
 };
 use crossdock_runtime::{AskError, By, Handle, body_hash};
 
 use super::super::exit::{Failure, Outcome};
 use super::Mode;
-use super::host::{self, Host};
-use super::run::{self, Door, Pressed};
+use super::host::Host;
+use super::run::{Crowd, Pressed};
 use super::scene::Scene;
+use super::shop::{self, REQUEST, Said, Shop, Step};
 use super::verdict::{Books, Ended, Promised, Tally};
 
 /// How long a buyer's hold lasts.
-const HOLD: crossdock_model::Duration = crossdock_model::Duration::from_minutes(30);
+const HOLD: Wait = Wait::from_secs(1800);
 /// Wait before a press that got no answer is repeated, in milliseconds.
 const AGAIN_MS: u64 = 20;
+/// Who asks.
+const CHANNEL: &str = "race";
 
 /// Races and reads the books.
-pub(super) async fn race(host: &Host, scene: &Scene, buyers: u32) -> Outcome<(Tally, Books)> {
+pub(super) async fn race(host: &Host, scene: &Scene, crowd: Crowd) -> Outcome<(Tally, Books)> {
     let handle = host.handle()?;
     set(handle, scene).await?;
-    let door = Entities {
+    let entities = Arc::new(Entities {
         handle: handle.clone(),
         scene: scene.clone(),
         start: handle.now(),
-    };
-    let tally = run::race(door, buyers, buyers as usize).await?;
-    let books = host::settled(|| books(handle, scene)).await?;
-    Ok((tally, books))
+    });
+    shop::race(&entities, scene, crowd, crowd.buyers as usize).await
 }
 
 struct Entities {
@@ -43,51 +47,134 @@ struct Entities {
     start: Timestamp,
 }
 
-impl Door for Entities {
-    async fn press(&self, buyer: u32) -> Pressed {
-        let (to, command) = match self.command(buyer) {
-            Ok(wanted) => wanted,
-            Err(error) => return unsettled(error),
-        };
-        let name = self.scene.name(buyer);
-        let key =
-            CommandKey::new(&name).and_then(|key| Ok(by()?.keyed(key, body_hash(name.as_bytes()))));
-        let by = match key {
-            Ok(by) => by,
-            Err(error) => return unsettled(error),
-        };
-        match self.handle.ask(to, command, by).await {
-            Ok(reply) => answered(&name, &reply.answer),
-            Err(error) => refused(error),
+impl Shop for Entities {
+    /// A hold where one SKU decides, an order where several do or an order is needed.
+    async fn buy(&self, buyer: u32) -> Pressed {
+        match self.scene.mode {
+            Mode::One | Mode::Locations | Mode::ExpiryAgainstConfirm | Mode::Duplicates => {
+                self.hold(buyer, HOLD).await
+            }
+            Mode::HoldsAgainstOrders if self.scene.holds_against(buyer) => {
+                self.hold(buyer, HOLD).await
+            }
+            Mode::TwoLines
+            | Mode::Crossed
+            | Mode::SameSku
+            | Mode::Kit
+            | Mode::HoldsAgainstOrders
+            | Mode::CancelAgainstShip => self.press(buyer, self.order(buyer)).await,
         }
+    }
+
+    async fn hold(&self, buyer: u32, life: Wait) -> Pressed {
+        let life = Duration::from_ms(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
+        let wanted = || {
+            let hold = SkuCommand::Hold {
+                hold: HoldId::new(self.scene.name(buyer))?,
+                units: 1,
+                takes: Vec::new(),
+                among: None,
+                expires_at: self.handle.now() + life,
+            };
+            let sku = SkuId::new(&self.scene.basket(buyer)[0].0)?;
+            Ok((EntityId::Sku(sku), Command::Sku(hold)))
+        };
+        self.press(buyer, wanted()).await
+    }
+
+    async fn confirm(&self, buyer: u32, hold: &str) -> Pressed {
+        let wanted = || {
+            let place = OrderCommand::Place {
+                facts: Box::new(facts(&self.scene, buyer, self.start)?),
+                origin: Origin::Api,
+                hold: Some(HoldId::new(hold)?),
+                claim: CommandKey::new(self.scene.name(buyer))?,
+            };
+            Ok((EntityId::Order(self.id(buyer)?), Command::Order(place)))
+        };
+        self.press(buyer, wanted()).await
+    }
+
+    async fn tell(&self, buyer: u32, step: Step) -> Said {
+        let name = format!("{}-{step:?}", self.scene.name(buyer));
+        let asked = || Ok((self.id(buyer)?, self.step(&name, step)?, keyed(&name)?));
+        let (order, command, by) = match asked() {
+            Ok(asked) => asked,
+            Err::<_, IdError>(error) => return Said::Odd(error.to_string()),
+        };
+        let told = self.handle.ask(EntityId::Order(order), command, by).await;
+        match told.map_err(refused) {
+            Ok(_) => Said::Done,
+            Err(Refused::TooLate) => Said::TooLate,
+            Err(Refused::Pressed(Pressed::Again(ms))) => Said::Again(ms),
+            Err(Refused::Pressed(other)) => Said::Odd(format!("{other:?}")),
+        }
+    }
+
+    async fn status(&self, buyer: u32) -> Outcome<String> {
+        let order = EntityId::Order(self.id(buyer).map_err(anyhow::Error::from)?);
+        let read = self.handle.read(order).await;
+        match read.map_err(anyhow::Error::from)?.answer {
+            Answer::Order(summary) => Ok(summary.status.to_string()),
+            other => Err(Failure::failed(format!("odd answer {other:?}"))),
+        }
+    }
+
+    async fn books(&self) -> Outcome<Books> {
+        books(&self.handle, &self.scene).await
     }
 }
 
 impl Entities {
-    /// A hold where one SKU decides, an order where several do.
-    fn command(&self, buyer: u32) -> Result<(EntityId, Command), IdError> {
-        let scene = &self.scene;
-        if matches!(scene.mode, Mode::One | Mode::Locations) {
-            let hold = SkuCommand::Hold {
-                hold: HoldId::new(scene.name(buyer))?,
-                units: 1,
-                takes: Vec::new(),
-                among: None,
-                expires_at: self.start + HOLD,
-            };
-            let sku = SkuId::new(&scene.basket(buyer)[0].0)?;
-            return Ok((EntityId::Sku(sku), Command::Sku(hold)));
-        }
-        let order = OrderId {
-            channel: ChannelId::new("race")?,
-            external: ExternalId::new(scene.name(buyer))?,
+    async fn press(&self, buyer: u32, wanted: Result<(EntityId, Command), IdError>) -> Pressed {
+        let name = self.scene.name(buyer);
+        let asked = wanted.and_then(|(to, command)| Ok((to, command, keyed(&name)?)));
+        let (to, command, by) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return unsettled(error),
         };
+        match self.handle.ask(to, command, by).await.map_err(refused) {
+            Ok(reply) => answered(&name, &reply.answer),
+            Err(Refused::Pressed(pressed)) => pressed,
+            Err(Refused::TooLate) => unsettled("not possible, or not there"),
+        }
+    }
+
+    fn order(&self, buyer: u32) -> Result<(EntityId, Command), IdError> {
         let state = OrderCommand::State {
-            facts: Box::new(facts(scene, buyer, self.start)?),
+            facts: Box::new(facts(&self.scene, buyer, self.start)?),
             origin: Origin::Api,
             settle: true,
         };
-        Ok((EntityId::Order(order), Command::Order(state)))
+        Ok((EntityId::Order(self.id(buyer)?), Command::Order(state)))
+    }
+
+    fn id(&self, buyer: u32) -> Result<OrderId, IdError> {
+        Ok(OrderId {
+            channel: ChannelId::new(CHANNEL)?,
+            external: ExternalId::new(self.scene.name(buyer))?,
+        })
+    }
+
+    fn step(&self, name: &str, step: Step) -> Result<Command, IdError> {
+        Ok(Command::Order(match step {
+            Step::Cancel => OrderCommand::Cancel {
+                reason: "the race".to_owned(),
+                lines: None,
+            },
+            Step::Stop => OrderCommand::AnswerCancel {
+                request: REQUEST,
+                ask: None,
+                accepted: true,
+            },
+            Step::Ship => OrderCommand::Ship {
+                request: REQUEST,
+                shipment: ShipmentId::new(name)?,
+                lines: Vec::new(),
+                tracking: None,
+                shipped_at: self.start,
+            },
+        }))
     }
 }
 
@@ -116,20 +203,37 @@ fn answered(name: &str, answer: &Answer) -> Pressed {
     }
 }
 
-fn refused(error: AskError) -> Pressed {
-    match error {
-        AskError::Rejected(Rejection::Short { .. }) => Pressed::Settled(Ended::Refused),
+/// Why an entity did not do what it was asked.
+enum Refused {
+    /// As a buyer reads it.
+    Pressed(Pressed),
+    /// The order is too far on, or its request is over.
+    TooLate,
+}
+
+fn refused(error: AskError) -> Refused {
+    Refused::Pressed(match error {
+        AskError::Rejected(Rejection::WrongState { .. } | Rejection::NotFound(_)) => {
+            return Refused::TooLate;
+        }
+        AskError::Rejected(Rejection::Short { .. } | Rejection::HoldExpired { .. }) => {
+            Pressed::Settled(Ended::Refused)
+        }
         AskError::Rejected(Rejection::Busy { retry_after_ms, .. })
         | AskError::Overloaded { retry_after_ms } => Pressed::Again(retry_after_ms),
         AskError::Rejected(Rejection::Contended { .. }) | AskError::Unknown => {
             Pressed::Again(AGAIN_MS)
         }
         other => unsettled(other),
-    }
+    })
 }
 
 fn by() -> Result<By, IdError> {
-    Ok(By::new(CredentialId::new("race")?))
+    Ok(By::new(CredentialId::new(CHANNEL)?))
+}
+
+fn keyed(name: &str) -> Result<By, IdError> {
+    Ok(by()?.keyed(CommandKey::new(name)?, body_hash(name.as_bytes())))
 }
 
 fn facts(scene: &Scene, buyer: u32, at: Timestamp) -> Result<OrderFacts, IdError> {
@@ -267,19 +371,30 @@ mod tests {
 
     #[test]
     fn busy_is_not_refused() {
+        let said = |error| match refused(error) {
+            Refused::Pressed(pressed) => pressed,
+            Refused::TooLate => panic!("another state"),
+        };
         let sku = SkuId::new("A").unwrap();
         let busy = AskError::Rejected(Rejection::Busy {
             sku: sku.clone(),
             retry_after_ms: 7,
         });
-        assert!(matches!(refused(busy), Pressed::Again(7)));
+        assert!(matches!(said(busy), Pressed::Again(7)));
         assert!(matches!(
-            refused(AskError::Rejected(Rejection::Contended { sku })),
+            said(AskError::Rejected(Rejection::Contended { sku })),
             Pressed::Again(_)
         ));
-        assert!(matches!(refused(AskError::Unknown), Pressed::Again(_)));
+        assert!(matches!(said(AskError::Unknown), Pressed::Again(_)));
+        let expired = Rejection::HoldExpired {
+            at: Timestamp::default(),
+        };
         assert!(matches!(
-            refused(AskError::ShuttingDown),
+            said(AskError::Rejected(expired)),
+            Pressed::Settled(Ended::Refused)
+        ));
+        assert!(matches!(
+            said(AskError::ShuttingDown),
             Pressed::Settled(Ended::Unsettled(_))
         ));
     }

@@ -136,14 +136,15 @@ impl Host {
     }
 }
 
-/// Reads the books until nothing in them is tentative any more.
+/// Reads the books until they have settled, or for long enough.
 pub(super) async fn settled<F: Future<Output = Outcome<Books>>>(
     read: impl Fn() -> F,
+    is_settled: impl Fn(&Books) -> bool,
 ) -> Outcome<Books> {
     let start = Instant::now();
     loop {
         let books = read().await?;
-        if books.values().all(|book| book.tentative == 0) || start.elapsed() > SETTLE {
+        if is_settled(&books) || start.elapsed() > SETTLE {
             return Ok(books);
         }
         tokio::time::sleep(LOOK).await;

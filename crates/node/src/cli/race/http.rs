@@ -1,106 +1,169 @@
 //! The race over HTTP: holds, orders and webhooks.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossdock_runtime::{Clock, RealClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::super::client::{Call, Client, Received, random_key};
-use super::super::delivery::{Delivery, Order};
 use super::super::exit::{Failure, Outcome};
 use super::Path;
-use super::host::{self, Host};
-use super::run::{self, Door, Pressed};
+use super::host::Host;
+use super::run::{Crowd, Pressed};
 use super::scene::Scene;
+use super::shop::{self, REQUEST, Said, Shop, Step};
 use super::verdict::{Books, Ended, Promised, Tally};
+use super::webhook::{self, Webhooks};
 
 /// Connections at once. Buyers beyond them stand in line, and their wait counts.
-const CONNECTIONS_MAX: usize = 256;
-/// How long a buyer's hold lasts, in seconds.
-const HOLD_S: u64 = 1800;
+pub(super) const CONNECTIONS_MAX: usize = 256;
+/// How long a buyer's hold lasts.
+const HOLD: Duration = Duration::from_secs(1800);
 /// Wait before a press that got no answer is repeated, in milliseconds.
 const AGAIN_MS: u64 = 100;
 /// How long no answer may come to anybody until the race is given up.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long orders may take to settle after the last webhook was taken.
-const SETTLE: Duration = Duration::from_secs(300);
-/// Wait between two looks at orders that are not settled.
-const LOOK: Duration = Duration::from_millis(100);
-/// Looks at settled orders until they stand still.
-const LOOKS_MAX: u32 = 50;
+/// The channel of orders that come by the API.
+const CHANNEL: &str = "api";
 
 /// Races and reads the books.
 pub(super) async fn race(
     host: &Host,
     scene: &Scene,
     path: Path,
-    buyers: u32,
+    crowd: Crowd,
 ) -> Outcome<(Tally, Books)> {
-    let client = host.client();
-    set(client, scene).await?;
-    let door = Http {
-        client: client.clone(),
+    set(host.client(), scene).await?;
+    let http = Arc::new(Http {
+        client: host.client().clone(),
         scene: scene.clone(),
         path,
         silent_since: Mutex::new(None),
-        deliveries: match path {
-            Path::Webhook => deliveries(host, scene, buyers)?,
-            Path::Engine | Path::Hold | Path::Order => Vec::new(),
+        webhooks: match path {
+            Path::Webhook => Some(Webhooks::signed(host, scene, crowd.buyers)?),
+            Path::Engine | Path::Hold | Path::Order => None,
         },
-    };
-    let mut tally = run::race(door, buyers, CONNECTIONS_MAX).await?;
-    if path != Path::Webhook {
-        let books = host::settled(|| books(client, scene)).await?;
-        return Ok((tally, books));
+    });
+    let (tally, books) = shop::race(&http, scene, crowd, CONNECTIONS_MAX).await?;
+    match http.webhooks {
+        Some(_) => webhook::settle(&*http, scene, tally, books).await,
+        None => Ok((tally, books)),
     }
-    let orders: Vec<String> = tally.ids().into_iter().map(str::to_owned).collect();
-    let mut settled = settle(client, host.channel(), &orders).await?;
-    let mut books_now = host::settled(|| books(client, scene)).await?;
-    // A unit that came free goes to a backordered order: both are read again until the orders stand still.
-    for _ in 0..LOOKS_MAX {
-        let again = settle(client, host.channel(), &orders).await?;
-        if again == settled {
-            break;
-        }
-        settled = again;
-        books_now = host::settled(|| books(client, scene)).await?;
-    }
-    tally.settle(|order| settled.remove(order));
-    Ok((tally, books_now))
 }
 
-struct Http {
+/// The door over HTTP.
+pub(super) struct Http {
     client: Client,
     scene: Scene,
     path: Path,
     /// Since when nobody has got an answer, and somebody none.
     silent_since: Mutex<Option<Instant>>,
-    /// Signed before the start, one a buyer.
-    deliveries: Vec<(Delivery, Call)>,
+    webhooks: Option<Webhooks>,
 }
 
-impl Door for Http {
-    async fn press(&self, buyer: u32) -> Pressed {
-        let sent = match self.deliveries.get(buyer as usize) {
-            Some((delivery, call)) => {
-                let received = self.client.send(call).await;
-                received.map(|received| taken(delivery, &received))
-            }
-            None => {
-                let received = self.client.send(&self.call(buyer)).await;
-                received.map(|received| answered(&received))
-            }
+impl Shop for Http {
+    async fn buy(&self, buyer: u32) -> Pressed {
+        if self.path == Path::Hold || self.scene.holds_against(buyer) {
+            return self.hold(buyer, HOLD).await;
+        }
+        if let Some(webhooks) = &self.webhooks {
+            let created = webhooks.created(&self.client, buyer).await;
+            let order = webhooks.order(buyer).to_owned();
+            return self.heard(created.map(|received| taken(order, &received)));
+        }
+        let order = json!({
+            "channel": CHANNEL,
+            "external_id": self.scene.name(buyer),
+            "lines": self.lines(buyer),
+            "destination": { "country": "US" },
+        });
+        self.press(buyer, &["v1", "orders"], &order).await
+    }
+
+    async fn hold(&self, buyer: u32, life: Duration) -> Pressed {
+        let hold = json!({ "lines": self.lines(buyer), "expires_in_s": life.as_secs() });
+        self.press(buyer, &["v1", "holds"], &hold).await
+    }
+
+    async fn confirm(&self, buyer: u32, hold: &str) -> Pressed {
+        let order = json!({
+            "channel": CHANNEL,
+            "external_id": self.scene.name(buyer),
+            "destination": { "country": "US" },
+        });
+        let path = ["v1", "holds", hold, "confirm"];
+        let call = self.client.call(Method::POST, &path).json(&order);
+        let key = format!("{}-confirm", self.scene.name(buyer));
+        let sent = self.client.send(&call.key(&key)).await;
+        self.heard(sent.map(|received| answered(&received)))
+    }
+
+    async fn tell(&self, buyer: u32, step: Step) -> Said {
+        let sent = match (step, &self.webhooks) {
+            (Step::Cancel, Some(webhooks)) => webhooks.cancelled(&self.client, buyer).await,
+            _ => self.client.send(&self.step(buyer, step)).await,
         };
-        self.heard(sent)
+        match self.heard(sent.map(|received| said(&received))) {
+            Pressed::Settled(Ended::Sold(_)) => Said::Done,
+            Pressed::Settled(Ended::Refused) => Said::TooLate,
+            Pressed::Again(ms) => Said::Again(ms),
+            Pressed::Settled(other) => Said::Odd(format!("{other:?}")),
+        }
+    }
+
+    async fn status(&self, buyer: u32) -> Outcome<String> {
+        let call = self
+            .client
+            .call(Method::GET, &["v1", "orders", &self.order(buyer)]);
+        let received = self.client.send(&call).await?;
+        // None yet, of an order whose webhook is still to be worked on.
+        let status = received.body["status"].as_str();
+        Ok(status.unwrap_or_default().to_owned())
+    }
+
+    async fn books(&self) -> Outcome<Books> {
+        books(&self.client, &self.scene).await
     }
 }
 
 impl Http {
+    async fn press(&self, buyer: u32, path: &[&str], body: &Value) -> Pressed {
+        let call = self.client.call(Method::POST, path).json(body);
+        let sent = self.client.send(&call.key(&self.scene.name(buyer))).await;
+        self.heard(sent.map(|received| answered(&received)))
+    }
+
+    fn lines(&self, buyer: u32) -> Vec<Value> {
+        let lines = self.scene.basket(buyer).into_iter().zip(1_u32..);
+        lines
+            .map(|((sku, units), line)| json!({ "line": line.to_string(), "sku": sku, "units": units }))
+            .collect()
+    }
+
+    fn order(&self, buyer: u32) -> String {
+        match &self.webhooks {
+            Some(webhooks) => webhooks.id(buyer),
+            None => format!("{CHANNEL}:{}", self.scene.name(buyer)),
+        }
+    }
+
+    fn step(&self, buyer: u32, step: Step) -> Call {
+        let (order, request) = (self.order(buyer), REQUEST.to_string());
+        let of_request = |verb| vec!["v1", "orders", &*order, "requests", &*request, verb];
+        let (path, body) = match step {
+            Step::Cancel => (
+                vec!["v1", "orders", &*order, "cancel"],
+                json!({ "reason": "the race" }),
+            ),
+            Step::Stop => (of_request("cancel-answer"), json!({ "accepted": true })),
+            Step::Ship => (of_request("ship"), json!({})),
+        };
+        let key = format!("{}-{step:?}", self.scene.name(buyer));
+        self.client.call(Method::POST, &path).json(&body).key(&key)
+    }
+
     /// No answer: whether it was done is unknown, and the same key finds out, unless the server is gone for good.
     fn heard(&self, sent: Outcome<Pressed>) -> Pressed {
         let silent_since = self.silent_since.lock();
@@ -115,33 +178,6 @@ impl Http {
             }
             Err(_) => Pressed::Again(AGAIN_MS),
         }
-    }
-
-    fn call(&self, buyer: u32) -> Call {
-        let name = self.scene.name(buyer);
-        let lines = self.scene.basket(buyer).into_iter().zip(1..);
-        let lines: Vec<Value> = lines
-            .map(|((sku, units), line)| {
-                let line: u32 = line;
-                json!({ "line": line.to_string(), "sku": sku, "units": units })
-            })
-            .collect();
-        let (door, body) = match self.path {
-            Path::Hold => ("holds", json!({ "lines": lines, "expires_in_s": HOLD_S })),
-            Path::Engine | Path::Order | Path::Webhook => (
-                "orders",
-                json!({
-                    "channel": "api",
-                    "external_id": name,
-                    "lines": lines,
-                    "destination": { "country": "US" },
-                }),
-            ),
-        };
-        self.client
-            .call(Method::POST, &["v1", door])
-            .json(&body)
-            .key(&name)
     }
 }
 
@@ -158,17 +194,26 @@ fn answered(received: &Received) -> Pressed {
         return ended(id, body["status"].as_str().unwrap_or("held"), true);
     }
     match received.code() {
-        Some("short") => Pressed::Settled(Ended::Refused),
+        Some("short" | "hold_expired") => Pressed::Settled(Ended::Refused),
         _ => not_done(received),
     }
 }
 
 /// Whether a webhook was taken.
-fn taken(delivery: &Delivery, received: &Received) -> Pressed {
+fn taken(order: String, received: &Received) -> Pressed {
     if received.status.is_success() {
-        return Pressed::Settled(Ended::Sold(delivery.order.clone()));
+        return Pressed::Settled(Ended::Sold(order));
     }
     not_done(received)
+}
+
+/// Whether what was told of an order could be recorded, as one that is sold, or was refused.
+fn said(received: &Received) -> Pressed {
+    match received.code() {
+        _ if received.status.is_success() => Pressed::Settled(Ended::Sold(String::new())),
+        Some("wrong_state" | "not_found") => Pressed::Settled(Ended::Refused),
+        _ => not_done(received),
+    }
 }
 
 fn not_done(received: &Received) -> Pressed {
@@ -191,7 +236,7 @@ fn unsettled(why: String) -> Pressed {
 }
 
 /// What an order's status means to its buyer. A hold's `held` is a sale, an order's is not settled.
-fn ended(id: &str, status: &str, hold: bool) -> Pressed {
+pub(super) fn ended(id: &str, status: &str, hold: bool) -> Pressed {
     match status {
         "reserved" | "requested" | "acknowledged" | "partly_shipped" | "shipped" => {
             Pressed::Settled(Ended::Sold(id.to_owned()))
@@ -200,81 +245,6 @@ fn ended(id: &str, status: &str, hold: bool) -> Pressed {
         "backordered" | "cancelled" | "closed" => Pressed::Settled(Ended::Refused),
         _ => Pressed::Again(AGAIN_MS),
     }
-}
-
-/// Signs every buyer's order before the start: signing is the shop's work, not the server's.
-fn deliveries(host: &Host, scene: &Scene, buyers: u32) -> Outcome<Vec<(Delivery, Call)>> {
-    let secret = host.secret()?;
-    let mut all = Vec::with_capacity(buyers as usize);
-    let at_ms = u64::try_from(RealClock::default().now().as_ms()).unwrap_or_default();
-    // Shopify's ids are numbers: the run's mark keeps those of two runs apart.
-    let base = u64::from_str_radix(&scene.mark, 16).unwrap_or_default() << 24;
-    for buyer in 0..buyers {
-        let number = base + u64::from(buyer) + 1;
-        let order = Order {
-            number,
-            lines: scene.basket(buyer),
-            at_ms,
-        };
-        let delivery = Delivery::of_template("orders/create", &order)?;
-        let call = delivery.call(host.client(), host.channel(), secret);
-        all.push((delivery, call));
-    }
-    Ok(all)
-}
-
-/// Waits until every order is reserved or backordered.
-async fn settle(
-    client: &Client,
-    channel: &str,
-    orders: &[String],
-) -> Outcome<BTreeMap<String, Ended>> {
-    let (start, mut open) = (Instant::now(), orders.to_vec());
-    let mut settled = BTreeMap::new();
-    loop {
-        let mut still = Vec::new();
-        for some in open.chunks(CONNECTIONS_MAX) {
-            for (order, pressed) in look(client, channel, some).await? {
-                match pressed {
-                    Pressed::Settled(ended) => drop(settled.insert(order, ended)),
-                    Pressed::Again(_) => still.push(order),
-                }
-            }
-        }
-        open = still;
-        if open.is_empty() || start.elapsed() > SETTLE {
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    let why = || Ended::Unsettled(format!("not settled after {} s", SETTLE.as_secs()));
-    settled.extend(open.into_iter().map(|order| (order, why())));
-    Ok(settled)
-}
-
-/// Looks at some orders at once.
-async fn look(
-    client: &Client,
-    channel: &str,
-    orders: &[String],
-) -> Outcome<Vec<(String, Pressed)>> {
-    let mut tasks = JoinSet::new();
-    for order in orders {
-        let id = format!("{channel}:{order}");
-        let call = client.call(Method::GET, &["v1", "orders", &id]);
-        let (client, order) = (client.clone(), order.clone());
-        tasks.spawn(async move {
-            let received = client.send(&call).await?;
-            let status = received.body["status"].as_str().unwrap_or_default();
-            let pressed = ended(&order, status, false);
-            Ok::<_, Failure>((order, pressed))
-        });
-    }
-    let mut seen = Vec::with_capacity(orders.len());
-    while let Some(joined) = tasks.join_next().await {
-        seen.push(joined.map_err(|error| Failure::failed(error.to_string()))??);
-    }
-    Ok(seen)
 }
 
 /// Brings locations, SKUs and stock about, as anybody would.
@@ -348,6 +318,10 @@ mod tests {
         assert!(matches!(sold, Pressed::Settled(Ended::Sold(id)) if id == "api:1"));
         let refused = answered(&received(409, json!({"code": "short"})));
         assert!(matches!(refused, Pressed::Settled(Ended::Refused)));
+        let expired = answered(&received(409, json!({"code": "hold_expired"})));
+        assert!(matches!(expired, Pressed::Settled(Ended::Refused)));
+        let too_late = said(&received(409, json!({"code": "wrong_state"})));
+        assert!(matches!(too_late, Pressed::Settled(Ended::Refused)));
         for busy in [
             received(503, json!({})),
             received(409, json!({"code": "contended"})),
@@ -366,7 +340,7 @@ mod tests {
             scene: Scene::new(Mode::One, 1, "mark"),
             path: Path::Order,
             silent_since: Mutex::new(None),
-            deliveries: Vec::new(),
+            webhooks: None,
         };
         let gone = || Err(Failure::failed("nothing listens there"));
         let long_ago = || *door.silent_since.lock().unwrap() = Some(Instant::now() - SILENCE);

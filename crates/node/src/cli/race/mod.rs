@@ -7,7 +7,9 @@ mod host;
 mod http;
 mod run;
 mod scene;
+mod shop;
 mod verdict;
+mod webhook;
 
 use clap::ValueEnum;
 
@@ -16,13 +18,14 @@ use super::exit::{Failure, Outcome};
 use super::out::Out;
 use super::target::Target;
 use host::Host;
+use run::Crowd;
 use scene::Scene;
 use verdict::Verdict;
 
 /// Arguments of `race`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Buyers, all of whom press at once
+    /// Buyers, all of whom press at once unless --rate says otherwise
     #[arg(long, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     buyers: u32,
     /// How many buyers the stock is enough for
@@ -34,6 +37,9 @@ pub(crate) struct Args {
     /// The door they press
     #[arg(long, value_enum, default_value = "engine")]
     path: Path,
+    /// Buyers a second who press, whether or not those before them were answered; latency counts from when each was to press
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
     /// With --url and --path webhook: the channel, whose secret the configuration names
     #[arg(long, default_value = "shop")]
     channel: String,
@@ -54,6 +60,21 @@ pub(crate) enum Mode {
     Kit,
     /// One unit of a SKU whose stock lies at three locations
     Locations,
+    /// One unit of one SKU, which half of the buyers hold and half of them order
+    HoldsAgainstOrders,
+    /// As many as there are units have ordered one; each is shipped while it is cancelled, and the others want what comes back
+    CancelAgainstShip,
+    /// As many as there are units hold one; each is confirmed as it expires, and the others want what comes back
+    ExpiryAgainstConfirm,
+    /// One unit of one SKU, and each buyer presses three times at once under one key
+    Duplicates,
+}
+
+impl Mode {
+    /// Whether units come back while others want them.
+    fn gives_back(self) -> bool {
+        matches!(self, Self::CancelAgainstShip | Self::ExpiryAgainstConfirm)
+    }
 }
 
 /// The door the buyers press.
@@ -71,12 +92,17 @@ pub(crate) enum Path {
 
 /// Runs it.
 pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    is_possible(&args)?;
     let scene = Scene::new(args.mode, args.units, &random_key()?[..8]);
     let (host, out) = (Host::find(target, &args).await?, target.out());
+    let crowd = Crowd {
+        buyers: args.buyers,
+        rate: args.rate,
+    };
     let raced = match args.path {
-        Path::Engine => engine::race(&host, &scene, args.buyers).await,
+        Path::Engine => engine::race(&host, &scene, crowd).await,
         Path::Hold | Path::Order | Path::Webhook => {
-            http::race(&host, &scene, args.path, args.buyers).await
+            http::race(&host, &scene, args.path, crowd).await
         }
     };
     host.stop().await;
@@ -88,12 +114,38 @@ pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
     finish(out, &args, &verdict, tally.unsettled())
 }
 
+/// Refuses what makes no sense, with what would.
+fn is_possible(args: &Args) -> Outcome {
+    let (what, remedy) = match (args.mode, args.path) {
+        (Mode::HoldsAgainstOrders, Path::Hold) => (
+            "holds-against-orders places holds and orders: one path names the door of the orders",
+            "take --path order, webhook or engine",
+        ),
+        (Mode::CancelAgainstShip, Path::Hold) => (
+            "cancel-against-ship needs orders: a hold is not shipped",
+            "take --path order, webhook or engine",
+        ),
+        (Mode::ExpiryAgainstConfirm, Path::Order | Path::Webhook) => (
+            "expiry-against-confirm needs holds: an order does not expire",
+            "take --path hold or engine",
+        ),
+        (Mode::ExpiryAgainstConfirm, _) if args.rate.is_some() => (
+            "expiry-against-confirm presses when the holds expire",
+            "leave --rate out",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(what).remedy(remedy))
+}
+
 fn finish(out: Out, args: &Args, verdict: &Verdict, unsettled: u32) -> Outcome {
     if out.is_json() {
         out.line(serde_json::to_string(verdict).map_err(anyhow::Error::from)?);
     } else {
         let (buyers, units) = (args.buyers, args.units);
-        out.line(format_args!("{buyers} buyers, stock for {units}"));
+        let rate = args.rate.map(|rate| format!(", {rate} a second"));
+        let rate = rate.unwrap_or_default();
+        out.line(format_args!("{buyers} buyers{rate}, stock for {units}"));
         verdict.lines().iter().for_each(|line| out.line(line));
     }
     if unsettled > 0 {

@@ -36,7 +36,12 @@ impl Scene {
         let locations: Vec<String> = (1..=spread).map(|n| format!("race-{mark}-{n}")).collect();
         let sku = |letter: &str| format!("RACE-{mark}-{letter}");
         let counted: Vec<(String, u32)> = match mode {
-            Mode::One | Mode::Locations => vec![(sku("A"), 1)],
+            Mode::One
+            | Mode::Locations
+            | Mode::HoldsAgainstOrders
+            | Mode::CancelAgainstShip
+            | Mode::ExpiryAgainstConfirm
+            | Mode::Duplicates => vec![(sku("A"), 1)],
             Mode::TwoLines | Mode::Crossed => vec![(sku("A"), 1), (sku("B"), 1)],
             Mode::SameSku => vec![(sku("A"), 2)],
             Mode::Kit => vec![(sku("A"), 1), (sku("B"), KIT_SECOND)],
@@ -74,9 +79,16 @@ impl Scene {
     /// SKUs whose stock is counted, and the units of each that one buyer takes.
     pub(super) fn counted(&self) -> BTreeMap<&String, u32> {
         let each = |index: usize| match self.mode {
-            Mode::One | Mode::TwoLines | Mode::Crossed | Mode::Locations => 1,
             Mode::SameSku => 2,
             Mode::Kit => [1, KIT_SECOND][index.min(1)],
+            Mode::One
+            | Mode::TwoLines
+            | Mode::Crossed
+            | Mode::Locations
+            | Mode::HoldsAgainstOrders
+            | Mode::CancelAgainstShip
+            | Mode::ExpiryAgainstConfirm
+            | Mode::Duplicates => 1,
         };
         let skus: std::collections::BTreeSet<&String> =
             self.stock.iter().map(|(sku, ..)| sku).collect();
@@ -92,6 +104,19 @@ impl Scene {
         of_sku.map(|(.., units)| u64::from(*units)).sum()
     }
 
+    /// How many of the buyers have theirs before the race, in a mode in which units come back: all that there is.
+    pub(super) fn owners(&self, buyers: u32) -> u32 {
+        match self.mode.gives_back() {
+            true => self.units.min(buyers),
+            false => 0,
+        }
+    }
+
+    /// Whether a buyer places a hold where others place orders.
+    pub(super) fn holds_against(&self, buyer: u32) -> bool {
+        self.mode == Mode::HoldsAgainstOrders && buyer.is_multiple_of(2)
+    }
+
     /// What a buyer's hold or order is called.
     pub(super) fn name(&self, buyer: u32) -> String {
         format!("race-{}-{buyer}", self.mark)
@@ -100,21 +125,14 @@ impl Scene {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::ValueEnum;
 
-    const MODES: [Mode; 6] = [
-        Mode::One,
-        Mode::TwoLines,
-        Mode::Crossed,
-        Mode::SameSku,
-        Mode::Kit,
-        Mode::Locations,
-    ];
+    use super::*;
 
     #[test]
     fn the_stock_is_enough_for_exactly_the_units() {
-        for mode in MODES {
-            let scene = Scene::new(mode, 50, "x");
+        for mode in Mode::value_variants() {
+            let scene = Scene::new(*mode, 50, "x");
             for (sku, each) in scene.counted() {
                 assert_eq!(scene.stock_of(sku), 50 * u64::from(each), "{mode:?} {sku}");
             }
@@ -136,5 +154,13 @@ mod tests {
         assert_eq!(basket(Mode::SameSku, 0), ["A", "A"]);
         assert_eq!(basket(Mode::Kit, 1), ["KIT"]);
         assert_eq!(Scene::new(Mode::Locations, 50, "x").locations.len(), 3);
+    }
+
+    #[test]
+    fn owners_have_all_that_there_is() {
+        let owners = |mode, buyers| Scene::new(mode, 50, "x").owners(buyers);
+        assert_eq!(owners(Mode::CancelAgainstShip, 200), 50);
+        assert_eq!(owners(Mode::ExpiryAgainstConfirm, 20), 20);
+        assert_eq!(owners(Mode::Duplicates, 200), 0);
     }
 }

@@ -17,40 +17,68 @@ pub(super) enum Ended {
     Sold(String),
     /// Was told that there are none.
     Refused,
+    /// Has given the goods back.
+    Cancelled,
+    /// Was told two things of which only one can be.
+    Torn(String),
     /// Was told nothing that settles it.
     Unsettled(String),
+}
+
+/// How it ended for one buyer, and when.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// How it ended.
+    pub ended: Ended,
+    /// From the moment when the buyer was to press.
+    pub latency: Duration,
+    /// How much later than that this process let it press.
+    pub late: Duration,
 }
 
 /// What all buyers were told.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    ended: Vec<(Ended, Duration)>,
+    told: BTreeMap<u32, Told>,
 }
 
 impl Tally {
-    /// Enters a buyer: how it ended, and how long after the start.
-    pub(super) fn enter(&mut self, ended: Ended, after: Duration) {
-        self.ended.push((ended, after));
+    /// Enters a buyer.
+    pub(super) fn enter(&mut self, buyer: u32, told: Told) {
+        self.told.insert(buyer, told);
     }
 
-    /// Replaces what a buyer was told by what became of its order, in the order of entry.
-    pub(super) fn settle(&mut self, mut settle: impl FnMut(&str) -> Option<Ended>) {
-        for (ended, _) in &mut self.ended {
-            if let Ended::Sold(id) = ended
-                && let Some(settled) = settle(id)
-            {
-                *ended = settled;
+    /// Replaces what buyers were told by what came of it since. When they were told first is what counts.
+    pub(super) fn settle(&mut self, mut settle: impl FnMut(u32, &Ended) -> Option<Ended>) {
+        for (buyer, told) in &mut self.told {
+            if let Some(settled) = settle(*buyer, &told.ended) {
+                told.ended = settled;
             }
         }
     }
 
-    /// Ids of what was sold, as told; a repeated one is there twice.
-    pub(super) fn ids(&self) -> Vec<&str> {
-        let ids = self.ended.iter().filter_map(|(ended, _)| match ended {
-            Ended::Sold(id) => Some(id.as_str()),
-            Ended::Refused | Ended::Unsettled(_) => None,
-        });
-        ids.collect()
+    /// How it ended for a buyer.
+    pub(super) fn ended(&self, buyer: u32) -> Option<&Ended> {
+        self.told.get(&buyer).map(|told| &told.ended)
+    }
+
+    /// The buyers that were told that there are none.
+    pub(super) fn refused(&self) -> Vec<u32> {
+        let all = self.told.iter();
+        let refused = all.filter(|(_, told)| told.ended == Ended::Refused);
+        refused.map(|(buyer, _)| *buyer).collect()
+    }
+
+    /// What was sold, as told: buyer and id.
+    pub(super) fn sold(&self) -> Vec<(u32, String)> {
+        let sold = self
+            .told
+            .iter()
+            .filter_map(|(buyer, told)| match &told.ended {
+                Ended::Sold(id) => Some((*buyer, id.clone())),
+                Ended::Refused | Ended::Cancelled | Ended::Torn(_) | Ended::Unsettled(_) => None,
+            });
+        sold.collect()
     }
 
     /// Buyers that were told nothing that settles it.
@@ -58,11 +86,11 @@ impl Tally {
         self.count(|ended| matches!(ended, Ended::Unsettled(_)))
     }
 
-    /// Why, each reason once.
+    /// What is odd about what buyers were told, each once.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut reasons: BTreeMap<&String, u32> = BTreeMap::new();
-        for (ended, _) in &self.ended {
-            if let Ended::Unsettled(why) = ended {
+        for told in self.told.values() {
+            if let Ended::Unsettled(why) | Ended::Torn(why) = &told.ended {
                 *reasons.entry(why).or_default() += 1;
             }
         }
@@ -73,15 +101,25 @@ impl Tally {
     }
 
     fn count(&self, is: impl Fn(&Ended) -> bool) -> u32 {
-        let count = self.ended.iter().filter(|(ended, _)| is(ended)).count();
+        let count = self.told.values().filter(|told| is(&told.ended)).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    fn latency_ms_p99(&self) -> u64 {
-        let mut all: Vec<Duration> = self.ended.iter().map(|(_, after)| *after).collect();
+    fn percentiles(&self, of: impl Fn(&Told) -> Duration) -> Percentiles {
+        let mut all: Vec<Duration> = self.told.values().map(of).collect();
         all.sort_unstable();
-        let index = (all.len() * 99).div_ceil(100).saturating_sub(1);
-        let found = all.get(index).copied().unwrap_or_default();
+        Percentiles(all)
+    }
+}
+
+/// Times in ascending order.
+struct Percentiles(Vec<Duration>);
+
+impl Percentiles {
+    /// In milliseconds, what so many of a thousand do not exceed.
+    fn ms(&self, permille: usize) -> u64 {
+        let index = (self.0.len() * permille).div_ceil(1000).saturating_sub(1);
+        let found = self.0.get(index).copied().unwrap_or_default();
         u64::try_from(found.as_millis()).unwrap_or(u64::MAX)
     }
 }
@@ -97,8 +135,25 @@ pub(super) struct Promised {
     pub tentative: u64,
 }
 
+impl Promised {
+    /// Units that are somebody's: those that left, and those that are kept. Fewer than none if more came back than left.
+    fn of(self, stock: u64) -> i64 {
+        signed(stock) - self.on_hand + signed(self.taken + self.tentative)
+    }
+}
+
 /// The books after the race, by SKU.
 pub(super) type Books = BTreeMap<String, Promised>;
+
+/// Whether nothing is under way any more, and nothing is kept for those who gave it back.
+pub(super) fn is_settled(scene: &Scene, tally: &Tally, books: &Books) -> bool {
+    let sold = tally.sold().len() as u64;
+    scene.counted().into_iter().all(|(sku, each)| {
+        let book = books.get(sku).copied().unwrap_or_default();
+        let told = signed(sold * u64::from(each));
+        book.tentative == 0 && (!scene.mode.gives_back() || book.of(scene.stock_of(sku)) <= told)
+    })
+}
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,42 +163,56 @@ pub(super) struct Verdict {
     oversold: u32,
     doubled: u32,
     needlessly_refused: u32,
+    cancelled: u32,
+    latency_ms_p50: u64,
+    latency_ms_p90: u64,
     latency_ms_p99: u64,
+    latency_ms_p999: u64,
+    latency_ms_max: u64,
+    generator_late_ms_p99: u64,
+    generator_late_ms_max: u64,
 }
 
 impl Verdict {
     /// Holds what buyers were told against the books. All figures are in buyers, not in units.
     pub(super) fn of(scene: &Scene, tally: &Tally, books: &Books) -> Self {
-        let ids = tally.ids();
+        let ids = tally.sold();
         let sold = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let refused = tally.count(|ended| *ended == Ended::Refused);
-        let unsettled = u64::from(tally.unsettled());
-        let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+        let torn = tally.count(|ended| matches!(ended, Ended::Torn(_)));
+        let odd = u64::from(tally.unsettled()) + u64::from(torn);
+        let distinct: BTreeSet<&String> = ids.iter().map(|(_, id)| id).collect();
         let repeated = (ids.len() - distinct.len()) as u64;
         let (mut oversold, mut counted_twice) = (u64::from(sold.saturating_sub(scene.units)), 0);
         let mut left = u64::MAX;
         for (sku, each) in scene.counted() {
             let each = u64::from(each);
-            let (stock, book) = (
-                scene.stock_of(sku),
-                books.get(sku).copied().unwrap_or_default(),
-            );
-            let promised = book.taken + book.tentative;
-            oversold = oversold.max(promised.saturating_sub(stock).div_ceil(each));
+            let stock = scene.stock_of(sku);
+            let promised = books.get(sku).copied().unwrap_or_default().of(stock);
+            let beyond = |more: i64, less: u64| over(more, signed(less)).div_ceil(each);
+            oversold = oversold.max(beyond(promised, stock));
             // Sold, and not in the books: promised to a buyer without a unit behind it.
-            let missing = (u64::from(sold) * each).saturating_sub(promised);
+            let missing = over(signed(u64::from(sold) * each), promised);
             oversold = oversold.max(missing.div_ceil(each));
-            let explained = (u64::from(sold) + unsettled) * each;
-            counted_twice = counted_twice.max(promised.saturating_sub(explained).div_ceil(each));
-            left = left.min(stock.saturating_sub(promised) / each);
+            counted_twice = counted_twice.max(beyond(promised, (u64::from(sold) + odd) * each));
+            left = left.min(over(signed(stock), promised) / each);
         }
+        let latency = tally.percentiles(|told| told.latency);
+        let late = tally.percentiles(|told| told.late);
         Self {
             sold,
             refused,
             oversold: narrow(oversold),
-            doubled: narrow(repeated.max(counted_twice)),
+            doubled: narrow(repeated.max(counted_twice) + u64::from(torn)),
             needlessly_refused: narrow(left).min(refused),
-            latency_ms_p99: tally.latency_ms_p99(),
+            cancelled: tally.count(|ended| *ended == Ended::Cancelled),
+            latency_ms_p50: latency.ms(500),
+            latency_ms_p90: latency.ms(900),
+            latency_ms_p99: latency.ms(990),
+            latency_ms_p999: latency.ms(999),
+            latency_ms_max: latency.ms(1000),
+            generator_late_ms_p99: late.ms(990),
+            generator_late_ms_max: late.ms(1000),
         }
     }
 
@@ -152,18 +221,42 @@ impl Verdict {
         self.oversold == 0 && self.doubled == 0 && self.needlessly_refused == 0
     }
 
-    /// The verdict for people, one figure a line.
-    pub(super) fn lines(&self) -> [String; 6] {
-        let row = |name: &str, value: u64| format!("{name:<20}{value}");
-        [
-            row("sold", self.sold.into()),
-            row("refused", self.refused.into()),
-            row("oversold", self.oversold.into()),
-            row("doubled", self.doubled.into()),
-            row("needlessly refused", self.needlessly_refused.into()),
-            row("latency p99, ms", self.latency_ms_p99),
-        ]
+    /// The longest that a buyer waited, in milliseconds.
+    #[cfg(test)]
+    pub(super) fn latency_ms_max(&self) -> u64 {
+        self.latency_ms_max
     }
+
+    /// The verdict for people, one figure a line.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let figures = [
+            ("sold", u64::from(self.sold)),
+            ("refused", self.refused.into()),
+            ("cancelled", self.cancelled.into()),
+            ("oversold", self.oversold.into()),
+            ("doubled", self.doubled.into()),
+            ("needlessly refused", self.needlessly_refused.into()),
+            ("latency p50, ms", self.latency_ms_p50),
+            ("latency p90, ms", self.latency_ms_p90),
+            ("latency p99, ms", self.latency_ms_p99),
+            ("latency p99.9, ms", self.latency_ms_p999),
+            ("latency max, ms", self.latency_ms_max),
+            ("pressed late p99, ms", self.generator_late_ms_p99),
+            ("pressed late max, ms", self.generator_late_ms_max),
+        ];
+        let rows = figures.iter();
+        rows.map(|(name, value)| format!("{name:<22}{value}"))
+            .collect()
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// By how much the first is more than the second.
+fn over(more: i64, less: i64) -> u64 {
+    u64::try_from(more.saturating_sub(less)).unwrap_or_default()
 }
 
 fn narrow(number: u64) -> u32 {
@@ -175,15 +268,23 @@ mod tests {
     use super::super::Mode;
     use super::*;
 
-    fn verdict(sold: &[&str], refused: usize, taken: u64) -> Verdict {
+    fn told(ended: Ended) -> Told {
+        Told {
+            ended,
+            latency: Duration::from_millis(5),
+            late: Duration::ZERO,
+        }
+    }
+
+    /// The verdict on what buyers were told of two units, so many of which the books keep and have.
+    fn verdict(ended: &[Ended], taken: u64, on_hand: i64) -> Verdict {
         let scene = Scene::new(Mode::One, 2, "x");
         let mut tally = Tally::default();
-        let sold = sold.iter().map(|id| Ended::Sold((*id).to_owned()));
-        for ended in sold.chain(std::iter::repeat_n(Ended::Refused, refused)) {
-            tally.enter(ended, Duration::from_millis(5));
+        for (buyer, ended) in (0..).zip(ended) {
+            tally.enter(buyer, told(ended.clone()));
         }
         let promised = Promised {
-            on_hand: 2,
+            on_hand,
             taken,
             tentative: 0,
         };
@@ -191,6 +292,11 @@ mod tests {
         Verdict::of(&scene, &tally, &books)
     }
 
+    fn sold(id: &str) -> Ended {
+        Ended::Sold(id.to_owned())
+    }
+
+    /// Sold, refused, oversold, doubled, needlessly refused; and it is right only if there is none of the last three.
     fn figures(verdict: Verdict) -> [u32; 5] {
         let Verdict {
             sold,
@@ -200,30 +306,100 @@ mod tests {
             needlessly_refused,
             ..
         } = verdict;
+        let wrong = oversold + doubled + needlessly_refused;
+        assert_eq!(verdict.is_right(), wrong == 0, "{verdict:?}");
         [sold, refused, oversold, doubled, needlessly_refused]
     }
 
     #[test]
     fn books_decide() {
-        assert_eq!(figures(verdict(&["a", "b"], 3, 2)), [2, 3, 0, 0, 0]);
+        use Ended::Refused;
+        let (a, b) = (sold("a"), sold("b"));
+        let ended = [a.clone(), b.clone(), Refused, Refused, Refused];
+        assert_eq!(figures(verdict(&ended, 2, 2)), [2, 3, 0, 0, 0]);
         // More sold than there is.
-        assert_eq!(figures(verdict(&["a", "b", "c"], 0, 3)), [3, 0, 1, 0, 0]);
+        let ended = [a.clone(), b.clone(), sold("c")];
+        assert_eq!(figures(verdict(&ended, 3, 2)), [3, 0, 1, 0, 0]);
         // Sold with nothing in the books.
-        assert_eq!(figures(verdict(&["a", "b"], 0, 1)), [2, 0, 1, 0, 0]);
+        let ended = [a.clone(), b.clone()];
+        assert_eq!(figures(verdict(&ended, 1, 2)), [2, 0, 1, 0, 0]);
         // One order given to two buyers.
-        assert_eq!(figures(verdict(&["a", "a"], 0, 2)), [2, 0, 0, 1, 0]);
+        let ended = [a.clone(), a.clone()];
+        assert_eq!(figures(verdict(&ended, 2, 2)), [2, 0, 0, 1, 0]);
         // One sale taken twice.
-        assert_eq!(figures(verdict(&["a"], 1, 2)), [1, 1, 0, 1, 0]);
+        let ended = [a.clone(), Refused];
+        assert_eq!(figures(verdict(&ended, 2, 2)), [1, 1, 0, 1, 0]);
         // A buyer sent away from a full shelf.
-        assert_eq!(figures(verdict(&["a"], 3, 1)), [1, 3, 0, 0, 1]);
+        let ended = [a, Refused, Refused, Refused];
+        assert_eq!(figures(verdict(&ended, 1, 2)), [1, 3, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_left_and_what_came_back_count() {
+        use Ended::{Cancelled, Refused};
+        let (a, b) = (sold("a"), sold("b"));
+        // One unit left, one was given back and sold anew.
+        let ended = [a.clone(), Cancelled, b.clone(), Refused];
+        assert_eq!(figures(verdict(&ended, 1, 1)), [2, 1, 0, 0, 0]);
+        // Nobody wants the unit that came back.
+        let ended = [a.clone(), Cancelled];
+        assert_eq!(figures(verdict(&ended, 0, 1)), [1, 0, 0, 0, 0]);
+        // Shipped and given back all the same.
+        let both = Ended::Torn("both".to_owned());
+        let ended = [a.clone(), both, b.clone()];
+        assert_eq!(figures(verdict(&ended, 2, 1)), [2, 0, 1, 1, 0]);
+        // One parcel taken off stock twice.
+        let ended = [a.clone(), Cancelled];
+        assert_eq!(figures(verdict(&ended, 0, 0)), [1, 0, 0, 1, 0]);
+        // A unit given back twice.
+        let ended = [Cancelled, Refused];
+        assert_eq!(figures(verdict(&ended, 0, 3)), [0, 1, 1, 0, 1]);
+        let ended = [a, Cancelled];
+        assert_eq!(figures(verdict(&ended, 0, 2)), [1, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn copies_that_were_told_different_things_are_doubled() {
+        let torn = Ended::Torn("sold and refused".to_owned());
+        let ended = [torn.clone(), sold("b")];
+        assert_eq!(figures(verdict(&ended, 2, 2)), [1, 0, 0, 1, 0]);
+        let ended = [torn, sold("b"), Ended::Refused];
+        assert_eq!(figures(verdict(&ended, 1, 2)), [1, 1, 0, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_kept_for_those_who_gave_it_back_is_not_settled() {
+        let book = |taken, tentative| {
+            let promised = Promised {
+                on_hand: 2,
+                taken,
+                tentative,
+            };
+            Books::from([("RACE-x-A".to_owned(), promised)])
+        };
+        let mut tally = Tally::default();
+        tally.enter(0, told(sold("a")));
+        tally.enter(1, told(Ended::Cancelled));
+        let is_settled = |mode, books| is_settled(&Scene::new(mode, 2, "x"), &tally, &books);
+        assert!(is_settled(Mode::CancelAgainstShip, book(1, 0)));
+        assert!(!is_settled(Mode::CancelAgainstShip, book(2, 0)));
+        assert!(!is_settled(Mode::One, book(1, 1)));
+        assert!(is_settled(Mode::One, book(2, 0)));
     }
 
     #[test]
     fn the_slowest_percent_counts() {
         let mut tally = Tally::default();
-        for ms in 1..=100 {
-            tally.enter(Ended::Refused, Duration::from_millis(ms));
+        for ms in 1..=1000 {
+            let told = Told {
+                latency: Duration::from_millis(ms.into()),
+                ..told(Ended::Refused)
+            };
+            tally.enter(ms, told);
         }
-        assert_eq!(tally.latency_ms_p99(), 99);
+        let latency = tally.percentiles(|told| told.latency);
+        let found = [500, 900, 990, 999, 1000].map(|permille| latency.ms(permille));
+        assert_eq!(found, [500, 900, 990, 999, 1000]);
+        assert_eq!(Percentiles(Vec::new()).ms(990), 0);
     }
 }
