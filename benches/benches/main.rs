@@ -10,10 +10,12 @@
     reason = "a bench target"
 )]
 
+mod database;
 mod http;
 mod journal;
 mod postgres;
 mod publish;
+mod race;
 mod report;
 mod reserve;
 mod server;
@@ -50,10 +52,18 @@ fn main() -> ExitCode {
     if wanted("listings") {
         publish::listings(&mut report);
     }
+    let races = wanted("race").then(race::run);
     if json {
-        println!("{}", report.json())
+        let mut document = report.json();
+        if let Some(races) = &races {
+            document["races"] = races.json();
+        }
+        println!("{document}")
     } else {
-        print!("{}", report.table())
+        print!("{}", report.table());
+        if let Some(races) = &races {
+            print!("\n{}", races.markdown());
+        }
     }
     let missed = report.missed();
     if missed.is_empty() {

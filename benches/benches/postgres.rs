@@ -1,13 +1,12 @@
 //! The usual codings on Postgres, on the same cores in the same run: one conditional statement, and a row lock.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
+use crate::database::Server;
 use crate::report::{Report, median};
 
 const CLIENTS: usize = 64;
@@ -47,7 +46,7 @@ pub fn run(report: &mut Report) -> Peer {
         .build()
         .unwrap();
     let measure = |skus: i32, coding: Coding| {
-        median(|| runtime.block_on(reservations(&server.socket, skus, coding)))
+        median(|| runtime.block_on(reservations(&server.url(), skus, coding)))
     };
     let (hot, hot_lock) = (measure(1, Coding::Conditional), measure(1, Coding::RowLock));
     let (spread, spread_lock) = (
@@ -75,9 +74,8 @@ pub fn run(report: &mut Report) -> Peer {
     }
 }
 
-async fn reservations(socket: &Path, skus: i32, coding: Coding) -> f64 {
-    let url = format!("host={} user=bench dbname=postgres", socket.display());
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+async fn reservations(url: &str, skus: i32, coding: Coding) -> f64 {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     let watched = tokio::spawn(connection);
     client.batch_execute(SCHEMA).await.unwrap();
     let done = Arc::new(AtomicU64::new(0));
@@ -85,7 +83,7 @@ async fn reservations(socket: &Path, skus: i32, coding: Coding) -> f64 {
     let started = Instant::now();
     let mut tasks = Vec::new();
     for number in 0..CLIENTS {
-        let (url, done) = (url.clone(), Arc::clone(&done));
+        let (url, done) = (url.to_owned(), Arc::clone(&done));
         tasks.push(tokio::spawn(async move {
             let (mut client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
             tokio::spawn(connection);
@@ -128,101 +126,4 @@ async fn reserve(client: &mut tokio_postgres::Client, sku: i32, coding: Coding) 
             work.commit().await.unwrap();
         }
     }
-}
-
-/// A Postgres of this run's own, in a temporary folder, reached by its socket only.
-struct Server {
-    dir: tempfile::TempDir,
-    bin: PathBuf,
-    socket: PathBuf,
-}
-
-impl Server {
-    fn start() -> Option<Self> {
-        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-            .ok()?
-            .flatten()
-            .map(|e| e.path())
-            .collect();
-        versions.sort();
-        let bin = versions.pop()?.join("bin");
-        if !bin.join("initdb").exists() {
-            return None;
-        }
-        let dir = tempfile::Builder::new().prefix("pg").tempdir().ok()?;
-        let server = Self {
-            socket: dir.path().to_owned(),
-            bin,
-            dir,
-        };
-        server.own();
-        let data = server.data();
-        let options = format!(
-            "-c listen_addresses= -c unix_socket_directories={} -c max_connections=100 -c shared_buffers=256MB",
-            server.socket.display()
-        );
-        let log = server.socket.join("log");
-        server.tool("initdb", &["-D", &data, "-U", "bench", "--auth=trust"])?;
-        server.tool(
-            "pg_ctl",
-            &[
-                "-D",
-                &data,
-                "-l",
-                log.to_str()?,
-                "-w",
-                "-o",
-                &options,
-                "start",
-            ],
-        )?;
-        Some(server)
-    }
-
-    fn data(&self) -> String {
-        self.dir.path().join("data").display().to_string()
-    }
-
-    /// Postgres does not run as root: give the folder to its own user then.
-    fn own(&self) {
-        if is_root() {
-            let _ = Command::new("chown")
-                .arg("postgres")
-                .arg(self.dir.path())
-                .status();
-        }
-    }
-
-    fn tool(&self, name: &str, words: &[&str]) -> Option<()> {
-        let program = self.bin.join(name);
-        let mut command = match is_root() {
-            true => {
-                let mut as_postgres = Command::new("runuser");
-                as_postgres.args(["-u", "postgres", "--"]).arg(program);
-                as_postgres
-            }
-            false => Command::new(program),
-        };
-        command
-            .args(words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-            .current_dir("/")
-            .status()
-            .ok()?
-            .success()
-            .then_some(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.tool("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
-    }
-}
-
-fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|line| line.starts_with("Uid:\t0\t"))
 }

@@ -66,6 +66,9 @@ impl Report {
     }
 
     pub fn table(&self) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
         let mut table = String::from("| row | value | against | ratio |\n|---|---|---|---|\n");
         for row in &self.rows {
             let (peer, ratio) = match &row.peer {
