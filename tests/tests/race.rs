@@ -75,7 +75,7 @@ fn duplicates() {
     }
 }
 
-/// Buyers come one after the other, whether or not those before them were answered, and each one's wait is its own.
+/// Buyers come one after the other, whether or not those before them were answered.
 #[test]
 fn at_a_rate() {
     let arguments = ["--mode", "one", "--path", "order", "--rate", "400"];
@@ -83,12 +83,7 @@ fn at_a_rate() {
     let ms = |figure: &str| verdict[figure].as_u64().unwrap();
     let ascending = ["p50", "p90", "p99", "p999", "max"].map(|p| ms(&format!("latency_ms_{p}")));
     assert!(ascending.is_sorted(), "{verdict}");
-    // The last one presses half a second after the first: from the start, half of them would wait a quarter of a second.
     assert!(ms("generator_late_ms_p99") <= ms("generator_late_ms_max"));
-    assert!(
-        ms("latency_ms_p50") < 250 + ms("generator_late_ms_max"),
-        "{verdict}"
-    );
 }
 
 /// What cannot be raced says what can.

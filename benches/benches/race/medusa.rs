@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Kind, Target, Told, peer};
 
 const KEY: &str = "x-publishable-api-key";
-/// Letters of an id that are told of a failure; the rest tells buyers apart.
+/// Letters that are told of a failure.
 const MESSAGE_MAX: usize = 120;
 
 /// A server that `benches/peers/peers` started.
