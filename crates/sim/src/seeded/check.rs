@@ -15,7 +15,7 @@ use super::{Broken, World, clients, meta};
 
 impl World {
     /// After it has healed.
-    pub(super) fn check(&self) -> Result<(), Broken> {
+    pub(super) fn check(&mut self) -> Result<(), Broken> {
         if let Some(request) = self.requests.first_open() {
             let what = format!("{}: {:?} is not answered", request.to, request.command);
             return Err(Broken::new("I9", what));
@@ -52,6 +52,9 @@ impl World {
         }
         let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
         self.check_stock(&views)?;
+        if self.knobs.is_plain {
+            return self.requests.check_histories(&mut self.marks);
+        }
         views.check_commitments()?;
         self.check_shown()?;
         match self.sleeping(&views, node).first() {

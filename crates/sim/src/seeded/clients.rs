@@ -18,6 +18,9 @@ use crate::Dice;
 /// Kinds of requests that clients make, numbered from 0.
 pub const KINDS: usize = 21;
 
+/// For how long something is held where holds are to be released.
+const PLAIN_HOLD: Duration = Duration::from_minutes(720);
+
 /// The kind by which orders are kept from locations.
 pub(super) const REROUTES: usize = 8;
 
@@ -142,6 +145,9 @@ impl Clients {
         now: Timestamp,
         dice: &mut Dice,
     ) -> Result<Option<Wish>, Broken> {
+        if knobs.is_plain {
+            return self.plain(now, dice).map(Some);
+        }
         // Something is always sold.
         let weight = |kind: usize| knobs.wishes[kind] + u64::from(kind < 2);
         let mut left = dice.below((0..KINDS).map(weight).sum());
@@ -163,6 +169,34 @@ impl Clients {
         };
         self.place(sale, origin, knobs.publishes, now, dice)
             .map(Some)
+    }
+
+    /// A wish of those that there is a model of. What is held is held until it is released.
+    fn plain(&mut self, now: Timestamp, dice: &mut Dice) -> Result<Wish, Broken> {
+        let (sku, location) = (self.sku(dice), self.location(dice));
+        let units = 1 + u32::try_from(dice.below(3)).unwrap_or(0);
+        let of = |command, means| Wish {
+            to: EntityId::Sku(sku.clone()),
+            command,
+            means,
+        };
+        Ok(match dice.below(8) {
+            0 => receive(&sku, &location, units),
+            1 => {
+                let delta = -i64::from(units);
+                let adjust = SkuCommand::Adjust {
+                    location,
+                    delta,
+                    reason: "broken".to_owned(),
+                };
+                of(
+                    Command::Sku(adjust),
+                    Means::Moves(vec![(sku.clone(), delta)]),
+                )
+            }
+            2 | 3 => of(Command::Read, Means::Nothing),
+            _ => self.hold(sku, units, now + PLAIN_HOLD, dice)?,
+        })
     }
 
     fn place(
@@ -336,7 +370,10 @@ impl Clients {
             15 => (SkuCommand::SetSafety { location, units }, Means::Nothing),
             16 => return Ok(Some(condition(&sku, location, units, dice))),
             17 => return self.transfer(sku, location, units, dice).map(Some),
-            18 => return self.hold(sku, units, now, dice).map(Some),
+            18 => {
+                let expires_at = now + Duration::from_s(1 + dice.below(600));
+                return self.hold(sku, units, expires_at, dice).map(Some);
+            }
             _ => return Ok(Some(define(&location, dice.happens(0.7)))),
         };
         Ok(Some(Wish {
@@ -448,7 +485,7 @@ impl Clients {
         &mut self,
         sku: SkuId,
         units: u32,
-        now: Timestamp,
+        expires_at: Timestamp,
         dice: &mut Dice,
     ) -> Result<Wish, Broken> {
         let (sku, command) = match self.holds.pop() {
@@ -462,7 +499,7 @@ impl Clients {
                     units,
                     takes: Vec::new(),
                     among: None,
-                    expires_at: now + Duration::from_s(1 + dice.below(600)),
+                    expires_at,
                 };
                 (sku, command)
             }

@@ -50,6 +50,8 @@ pub(super) struct Knobs {
     pub wishes: [u64; super::clients::KINDS],
     /// Whether numbers are published to channels.
     pub publishes: bool,
+    /// Clients ask for nothing but what [`super::linear`] has a model of.
+    pub is_plain: bool,
     pub plant: Option<Plant>,
 }
 
@@ -101,8 +103,13 @@ impl Knobs {
             checkpoints: one(dice, &[0.0, 0.1, 1.0]),
             wishes,
             publishes: dice.happens(0.5),
+            is_plain: dice.happens(0.1),
             plant: None,
         };
+        if knobs.is_plain {
+            knobs.locations = 1;
+            knobs.publishes = false;
+        }
         if knobs.batch_steps < BATCHES_MUCH {
             // A disk that takes a step at a time carries no more, and whoever is not answered asks again.
             knobs.asked_per_h = knobs.asked_per_h.min(3_600.0);

@@ -13,6 +13,7 @@ const EXPECTED: &[&str] = &[
     "contended",
     "disk_full",
     "entity_crashed",
+    "history_explained",
     "hold_expired",
     "killed",
     "killed_after_it_was_flushed",

@@ -17,6 +17,7 @@
 //! - `I11`: nobody is refused units that are there and that nobody else waits for.
 //! - `I12`: every channel shows what there is, but for minutes, and once it has settled.
 //! - `I13`: no more is held than was asked to be, for no longer, and nothing that was released.
+//! - `I14`: clients are answered as if they came one after the other.
 
 mod agenda;
 mod check;
@@ -24,6 +25,7 @@ mod clients;
 mod disk;
 mod held;
 mod knobs;
+mod linear;
 mod marks;
 mod node;
 mod plant;
@@ -355,8 +357,8 @@ impl World {
 
     fn make(&mut self, wish: Wish) -> Result<(), Broken> {
         let Wish { to, command, means } = wish;
-        let now = self.agenda.now();
-        let number = self.requests.make(to, command, means, now)?;
+        let when = (self.agenda.now(), self.trace.events());
+        let number = self.requests.make(to, command, means, when)?;
         self.asks(number);
         Ok(())
     }
@@ -379,7 +381,10 @@ impl World {
             let span = Duration::from_ms(self.dice.below(self.knobs.call_ms + 1));
             match self.dice.happens(self.knobs.lost) {
                 true => self.marks.note("request_lost"),
-                false => self.note(span, Event::Arrives(number)),
+                false => {
+                    self.requests.sends(number);
+                    self.note(span, Event::Arrives(number));
+                }
             }
         }
         self.note(AGAIN_AFTER, Event::Asks(number));
@@ -418,6 +423,7 @@ impl World {
             self.marks.note("answer_lost");
             return Ok(());
         }
+        let given = (given, self.trace.events());
         self.requests
             .answered(number, given, result, &mut self.marks)
     }

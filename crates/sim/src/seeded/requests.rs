@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crossdock_model::answer::StockView;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, EntityId, Meta, Rejection, SkuId, Timestamp,
+    Answer, Command, CommandKey, CredentialId, EntityId, HoldId, Meta, Rejection, SkuId, Timestamp,
 };
 
 use super::Broken;
 use super::held::Held;
+use super::linear::{Asked, Call, Told, is_linearizable};
 use super::marks::Marks;
 
 /// What a request means to the stock of the world, once it is done.
@@ -33,6 +35,11 @@ pub(super) struct Request {
     /// It was refused, and asked once more: another copy of it may have been under way, which may be done.
     was_refused: bool,
     is_done: bool,
+    /// What had happened when it was made, and when it was answered.
+    made_after: u64,
+    answered_after: Option<u64>,
+    /// How often it was sent.
+    pub sent: u32,
     /// What it was answered, and as the so many-th answer.
     pub answered: Option<(u64, Result<Answer, Rejection>)>,
 }
@@ -65,7 +72,7 @@ impl Requests {
         to: EntityId,
         command: Command,
         means: Means,
-        now: Timestamp,
+        (now, happened): (Timestamp, u64),
     ) -> Result<usize, Broken> {
         self.held.asked(&to, &command);
         let number = self.all.len();
@@ -79,9 +86,48 @@ impl Requests {
             issued_at: now,
             was_refused: false,
             is_done: false,
+            made_after: happened,
+            answered_after: None,
+            sent: 0,
             answered: None,
         });
         Ok(number)
+    }
+
+    /// It is sent once more.
+    pub fn sends(&mut self, number: usize) {
+        if let Some(request) = self.all.get_mut(number) {
+            request.sent += 1;
+        }
+    }
+
+    /// `I14`, of every SKU, where clients ask for nothing but what the model of one knows.
+    ///
+    /// # Errors
+    /// [`Broken`] when what they were answered could not have been.
+    pub fn check_histories(&self, marks: &mut Marks) -> Result<(), Broken> {
+        let mut calls: BTreeMap<&SkuId, Vec<Call>> = BTreeMap::new();
+        for (number, request) in (0..).zip(&self.all) {
+            if let EntityId::Sku(sku) = &request.to {
+                calls
+                    .entry(sku)
+                    .or_default()
+                    .extend(calls_of(number, request));
+            }
+        }
+        for (sku, calls) in calls {
+            let explained = is_linearizable(&calls);
+            marks.note_if(explained == Some(true), "history_explained");
+            marks.note_if(explained.is_none(), "history_too_long");
+            if explained == Some(false) {
+                let what = format!(
+                    "{sku}: no order of {} calls explains their answers",
+                    calls.len()
+                );
+                return Err(Broken::new("I14", what));
+            }
+        }
+        Ok(())
     }
 
     pub fn get(&self, number: usize) -> Option<&Request> {
@@ -146,7 +192,7 @@ impl Requests {
     pub fn answered(
         &mut self,
         number: usize,
-        given: u64,
+        (given, happened): (u64, u64),
         result: Result<Answer, Rejection>,
         marks: &mut Marks,
     ) -> Result<(), Broken> {
@@ -178,8 +224,59 @@ impl Requests {
         } else {
             self.open -= 1;
         }
+        request.answered_after.get_or_insert(happened);
         request.answered = Some((given, result));
         Ok(())
+    }
+}
+
+/// What a request, and its answer, means to the model of a SKU. One that was refused and sent more than once may be done all
+/// the same, later.
+fn calls_of(number: u64, request: &Request) -> Vec<Call> {
+    let Command::Sku(command) = &request.command else {
+        let is_read = request.command == Command::Read;
+        return is_read
+            .then(|| call(Asked::Look, request))
+            .into_iter()
+            .collect();
+    };
+    let hold_number = |hold: &HoldId| hold.as_str().parse().unwrap_or(number);
+    let asked = match command {
+        SkuCommand::Receive { units, .. } => Asked::Moves(i64::from(*units)),
+        SkuCommand::Adjust { delta, .. } => Asked::Moves(*delta),
+        SkuCommand::Hold { hold, units, .. } => Asked::Hold(hold_number(hold), i64::from(*units)),
+        SkuCommand::ReleaseHold { hold } => Asked::Release(hold_number(hold)),
+        _ => return Vec::new(),
+    };
+    let known = call(asked, request);
+    let may_be_done = matches!(known.told, Told::Left(_)) && request.sent > 1;
+    let later = Call {
+        told: Told::Nothing,
+        to: u64::MAX,
+        ..known
+    };
+    [known]
+        .into_iter()
+        .chain(may_be_done.then_some(later))
+        .collect()
+}
+
+fn call(asked: Asked, request: &Request) -> Call {
+    let left = |stock: &StockView| Told::Left(i64::try_from(stock.ats()).unwrap_or(i64::MAX));
+    let told = match request.answered.as_ref().map(|(_, result)| result) {
+        Some(Ok(Answer::Stock(view))) => left(view),
+        Some(Err(Rejection::Short { stock, .. })) => left(stock),
+        Some(Ok(_)) => Told::Done,
+        Some(Err(_)) | None => Told::Nothing,
+    };
+    Call {
+        asked,
+        told,
+        from: request.made_after,
+        to: match told {
+            Told::Nothing => u64::MAX,
+            _ => request.answered_after.unwrap_or(u64::MAX),
+        },
     }
 }
 
