@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::listener::Listener;
-use support::{Door, Server, Setup, disk, shop, stock};
+use support::{Door, Server, Setup, disk, orders, shop, stock, units};
 use tokio::task::JoinHandle;
 
 const KILLS: usize = 50;
@@ -247,7 +247,8 @@ impl Purchase {
     async fn go_on(mut self, at: &Door, world: &World) -> bool {
         loop {
             let (path, key, body) = self.call();
-            match at.try_post(&path, &key, &body).await {
+            let answer = at.try_post(&path, &key, &body).await;
+            match answer.map(|(status, _)| status) {
                 Some(200..300) => match self.acknowledged(world) {
                     Some(stage) => self.stage = stage,
                     None => return true,
@@ -316,23 +317,6 @@ impl Purchase {
     }
 }
 
-/// Orders by id with their state, as listed.
-async fn orders(server: &Server) -> BTreeMap<String, String> {
-    let mut orders = BTreeMap::new();
-    let mut path = "/v1/orders?limit=200".to_owned();
-    loop {
-        let page = server.get(&path).await;
-        for row in page["items"].as_array().unwrap() {
-            let text = |field: &str| row[field].as_str().unwrap().to_owned();
-            orders.insert(text("order"), text("status"));
-        }
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            return orders;
-        };
-        path = format!("/v1/orders?limit=200&cursor={cursor}");
-    }
-}
-
 fn missing(acknowledged: &BTreeSet<String>, known: &BTreeMap<String, String>) -> Vec<String> {
     let lost = acknowledged
         .iter()
@@ -361,7 +345,7 @@ async fn judge(server: Server, warehouse: &Listener, world: &World) -> Vec<Strin
         world.bought.lock().unwrap().clone(),
     );
     let known = loop {
-        let known = orders(server).await;
+        let known = orders(server).await.into_iter().collect::<BTreeMap<_, _>>();
         let all = known
             .iter()
             .all(|(order, status)| is_settled(order, status));
@@ -423,7 +407,7 @@ async fn judge_stock(
             ("tentative", 0),
         ];
         for (field, expected) in expected {
-            let found = sum(&stock, field);
+            let found = units(&stock, field);
             if found != expected {
                 losses.push(format!("{sku}: {found} {field}, not {expected}"));
             }
@@ -451,12 +435,4 @@ fn judge_requests(warehouse: &Listener, known: &BTreeMap<String, String>) -> Vec
     let strays = calls.into_keys();
     losses.extend(strays.map(|order| format!("order {order} was requested and is not known")));
     losses
-}
-
-fn sum(stock: &Value, field: &str) -> i64 {
-    let locations = stock["locations"].as_array().cloned().unwrap_or_default();
-    locations
-        .iter()
-        .filter_map(|location| location[field].as_i64())
-        .sum()
 }

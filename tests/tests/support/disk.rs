@@ -1,4 +1,4 @@
-//! A disk that forgets what was not synced: the shim of `tests/shim`, compiled when first needed.
+//! A disk that forgets what was not synced, and a clock that steps: the shim of `tests/shim`, compiled when first needed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,9 +31,18 @@ impl Shim {
         shim
     }
 
-    /// `ok`, `sync-eio` or `full`.
+    /// What the head of the shim lists. Put in place at once: an empty file would be read as `ok` for a moment.
     pub fn behave(&self, how: &str) {
-        std::fs::write(&self.control, how).unwrap();
+        let next = self.control.with_extension("next");
+        std::fs::write(&next, how).unwrap();
+        std::fs::rename(next, &self.control).unwrap();
+    }
+
+    /// How often that fault has happened.
+    pub fn seen(&self, fault: &str) -> usize {
+        let seen = std::fs::read_to_string(self.control.with_extension("seen"));
+        let seen = seen.unwrap_or_default();
+        seen.lines().filter(|line| *line == fault).count()
     }
 
     pub fn preload(&self, command: &mut Command, data: &Path) {

@@ -1,7 +1,9 @@
 //! The real binary in a folder of its own, a shop that signs, and a warehouse that remembers.
 #![allow(dead_code, missing_docs, reason = "shared by several test targets")]
 
+pub mod customers;
 pub mod disk;
+pub mod ledger;
 pub mod listener;
 pub mod seat;
 pub mod shop;
@@ -273,21 +275,14 @@ impl Door {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        let bytes = answer.bytes().await.unwrap();
-        (
-            status,
-            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        )
+        answer_to(request).await.unwrap()
     }
 
-    /// A call under a key of the caller's; the status, or none when the connection broke.
-    pub async fn try_post(&self, path: &str, key: &str, body: &Value) -> Option<u16> {
+    /// A call under a key of the caller's; its answer, or none when the connection broke.
+    pub async fn try_post(&self, path: &str, key: &str, body: &Value) -> Option<(u16, Value)> {
         let request = self.http.post(format!("{}{path}", self.url));
         let request = request.bearer_auth(&self.key).json(body);
-        let answer = request.header("idempotency-key", key).send().await;
-        answer.ok().map(|answer| answer.status().as_u16())
+        answer_to(request.header("idempotency-key", key)).await
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -304,6 +299,15 @@ impl Door {
         );
         answer
     }
+}
+
+/// Status and body, or none when the connection broke.
+async fn answer_to(request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
+    let answer = request.send().await.ok()?;
+    let status = answer.status().as_u16();
+    let bytes = answer.bytes().await.ok()?;
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Some((status, body))
 }
 
 impl Drop for Server {
@@ -359,6 +363,32 @@ pub async fn settled(server: &Door, order: &str, states: &[&str]) -> Value {
     })
     .await;
     server.get(&path).await
+}
+
+/// Orders by id with their state, as listed: of each page, in the order of the list.
+pub async fn orders(server: &Door) -> Vec<(String, String)> {
+    let mut orders = Vec::new();
+    let mut path = "/v1/orders?limit=200".to_owned();
+    loop {
+        let page = server.get(&path).await;
+        for row in page["items"].as_array().unwrap() {
+            let text = |field: &str| row[field].as_str().unwrap().to_owned();
+            orders.push((text("order"), text("status")));
+        }
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            return orders;
+        };
+        path = format!("/v1/orders?limit=200&cursor={cursor}");
+    }
+}
+
+/// Units of a stock answer in this state, at all its locations.
+pub fn units(stock: &Value, state: &str) -> i64 {
+    let locations = stock["locations"].as_array().cloned().unwrap_or_default();
+    locations
+        .iter()
+        .filter_map(|location| location[state].as_i64())
+        .sum()
 }
 
 /// A figure of `/metrics`.

@@ -48,9 +48,20 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
 
 /// Delivers a signed webhook; the status, or none when the connection broke.
 pub async fn deliver(server: &Door, topic: &str, event: &str, body: &Value) -> Option<u16> {
+    let answer = try_deliver(server, topic, event, body).await;
+    answer.map(|(status, _)| status)
+}
+
+/// The same; the whole answer.
+pub async fn try_deliver(
+    server: &Door,
+    topic: &str,
+    event: &str,
+    body: &Value,
+) -> Option<(u16, Value)> {
     let bytes = serde_json::to_vec(body).unwrap();
     let signature = sign(super::SECRET, &bytes);
-    send(server, topic, event, bytes, &signature).await
+    try_send(server, topic, event, bytes, &signature).await
 }
 
 pub async fn send(
@@ -60,7 +71,18 @@ pub async fn send(
     body: Vec<u8>,
     signature: &str,
 ) -> Option<u16> {
-    let answer = server
+    let answer = try_send(server, topic, event, body, signature).await;
+    answer.map(|(status, _)| status)
+}
+
+async fn try_send(
+    server: &Door,
+    topic: &str,
+    event: &str,
+    body: Vec<u8>,
+    signature: &str,
+) -> Option<(u16, Value)> {
+    let request = server
         .http
         .post(format!("{}/webhooks/shop", server.url))
         .header("X-Shopify-Topic", topic)
@@ -68,8 +90,6 @@ pub async fn send(
         .header("X-Shopify-Shop-Domain", "example.myshopify.com")
         .header("X-Shopify-Hmac-SHA256", signature)
         .header("Content-Type", "application/json")
-        .body(body)
-        .send()
-        .await;
-    answer.ok().map(|answer| answer.status().as_u16())
+        .body(body);
+    super::answer_to(request).await
 }
