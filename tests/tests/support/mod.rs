@@ -3,6 +3,7 @@
 
 pub mod customers;
 pub mod disk;
+pub mod image;
 pub mod ledger;
 pub mod listener;
 pub mod seat;
