@@ -371,7 +371,9 @@ impl Clients {
             16 => return Ok(Some(condition(&sku, location, units, dice))),
             17 => return self.transfer(sku, location, units, dice).map(Some),
             18 => {
-                let expires_at = now + Duration::from_s(1 + dice.below(600));
+                // Some run out while they are asked for.
+                let most = if dice.happens(0.5) { 5_000 } else { 600_000 };
+                let expires_at = now + Duration::from_ms(1 + dice.below(most));
                 return self.hold(sku, units, expires_at, dice).map(Some);
             }
             _ => return Ok(Some(define(&location, dice.happens(0.7)))),

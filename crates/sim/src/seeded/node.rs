@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use crossdock_engine::{
     Batch, Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel, own_class,
 };
-use crossdock_logic::Entity;
 use crossdock_logic::router::CompiledRules;
+use crossdock_logic::{Announcement, Entity};
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{
@@ -177,9 +177,12 @@ impl Node {
             }
         }
         node.lose_calls(around);
-        for location in around.disk.entities() {
-            if let EntityId::Location(_) = location {
-                node.tell(location, Command::Read, Class::Location, around);
+        for entity in around.disk.entities() {
+            if let EntityId::Location(_) = entity {
+                let location = node.stored(around.disk, &entity, window)?;
+                if let Some(Announcement::Location(facts)) = location.announcement(now) {
+                    node.locations.insert(facts.location.clone(), *facts);
+                }
             }
         }
         node.later(TICK, Inside::Ticks, around);
