@@ -30,6 +30,7 @@ mod marks;
 mod node;
 mod plant;
 mod promised;
+mod published;
 mod requests;
 mod shops;
 mod shorten;
@@ -40,10 +41,9 @@ use std::collections::BTreeSet;
 
 use crossdock_engine::{Batch, Message, ReplyTo};
 use crossdock_logic::audit::Unsound;
-use crossdock_model::command::{BucketCommand, Delivery};
+use crossdock_model::command::Delivery;
 use crossdock_model::{
-    Answer, Class, Command, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection,
-    Timestamp,
+    Answer, Class, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection, Timestamp,
 };
 use thiserror::Error;
 
@@ -55,11 +55,12 @@ use self::knobs::Knobs;
 pub use self::marks::Marks;
 use self::node::{Caller, ChannelCall, Inside, Node, Surroundings};
 use self::plant::Plant;
-use self::requests::{Means, Requests};
+use self::published::{LATE_MAX, LOOKS_EVERY, PROVES_EVERY};
+use self::requests::Requests;
 use self::shops::Shops;
 pub use self::shorten::{Cut, Fault, shorten};
 use self::trace::Trace;
-use self::warehouses::{Says, Warehouses};
+use self::warehouses::Warehouses;
 use crate::Dice;
 
 /// When a run begins.
@@ -68,17 +69,9 @@ const BEGINS: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 const AGAIN_AFTER: Duration = Duration::from_s(20);
 /// Time in which everything settles once it has healed: an order that waits looks around every hour.
 const HEALS_FOR: Duration = Duration::from_minutes(130);
-/// How often the orders of channels are read, and what these show.
-const PROVES_EVERY: Duration = Duration::from_s(30);
-const LOOKS_EVERY: Duration = Duration::from_minutes(60);
-/// No channel shows the wrong number for so long if nothing changes, and no order waits for stock that is there, once it has
-/// healed: an order that let an offer pass is offered the same a quarter of an hour later at the latest.
-const LATE_MAX: Duration = Duration::from_minutes(16);
 /// Looks by which it has settled, and the time between them.
 const LOOKS: u32 = 20;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_s(7);
-/// A location works on a request within that time.
-const WORKS_WITHIN_MS: u64 = 60_000;
 
 /// Something is wrong that must not be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -426,100 +419,6 @@ impl World {
         let given = (given, self.trace.events());
         self.requests
             .answered(number, given, result, &mut self.marks)
-    }
-
-    fn delivered(&mut self, delivery: &Delivery) -> Result<(), Broken> {
-        let (says, works) = self.warehouses.told(delivery, &mut self.dice);
-        if works {
-            self.works_later(delivery.order.clone(), delivery.request);
-        }
-        self.says(&delivery.order, says)
-    }
-
-    fn works_later(&mut self, order: OrderId, request: u32) {
-        let span = Duration::from_ms(self.dice.below(WORKS_WITHIN_MS));
-        self.note(span, Event::Works(order, request));
-    }
-
-    fn says(&mut self, order: &OrderId, says: Option<Says>) -> Result<(), Broken> {
-        let Some(Says { command, means }) = says else {
-            return Ok(());
-        };
-        self.make(Wish {
-            to: EntityId::Order(order.clone()),
-            command: Command::Order(command),
-            means,
-        })
-    }
-
-    fn works(&mut self, order: OrderId, request: u32) -> Result<(), Broken> {
-        let now = self.agenda.now();
-        let (says, again) =
-            self.warehouses
-                .works(&order, request, self.is_healed, now, &mut self.dice)?;
-        self.says(&order, says)?;
-        if again {
-            self.works_later(order, request);
-        }
-        Ok(())
-    }
-
-    fn number_called(&mut self, call: ChannelCall, back_to: Option<u32>) -> Result<(), Broken> {
-        let now = self.agenda.now();
-        let (said, states) = self.shops.called(&call.channel, &call.call, now);
-        if let Some(process) = back_to {
-            let what = Inside::Said(Box::new(call), Some(said));
-            self.note(Duration::from_ms(1), Event::Inside(process, what));
-        }
-        states.map_or(Ok(()), |states| self.make(states))
-    }
-
-    /// Orders of channels are read: buckets that wait for it are told up to when all are taken off the stock.
-    fn proves(&mut self) -> Result<(), Broken> {
-        self.note(PROVES_EVERY, Event::Proves);
-        let Some(node) = &self.node else {
-            return Ok(());
-        };
-        let (by, now) = (meta(&self.by, self.agenda.now()), self.agenda.now());
-        for (order, updated_at) in self.shops.open() {
-            let entity = EntityId::Order(order.clone());
-            let stored = node.stored(&self.disk, &entity, self.knobs.limits.dedup_window)?;
-            if check::is_placed(&stored, updated_at, &by) {
-                self.shops.placed(&order);
-            }
-        }
-        let proven = self.shops.proven(now);
-        let waits: Vec<_> = node.waits().cloned().collect();
-        for (channel, bucket) in waits {
-            let Some(up_to) = proven.get(&channel).copied() else {
-                continue;
-            };
-            self.make(Wish {
-                to: EntityId::Bucket(channel, bucket),
-                command: Command::Bucket(BucketCommand::Prove { up_to }),
-                means: Means::Nothing,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn looks(&mut self) -> Result<(), Broken> {
-        self.note(LOOKS_EVERY, Event::Looks);
-        for wish in self.shops.looks(self.agenda.now()) {
-            self.make(wish)?;
-        }
-        Ok(())
-    }
-
-    fn compares(&mut self) -> Result<(), Broken> {
-        self.note(LATE_MAX, Event::Compares);
-        let late = self.late()?;
-        if let Some(known) = late.intersection(&self.late).next() {
-            let what = format!("for too long: {known:?}");
-            return Err(Broken::new(known.promise(), what));
-        }
-        self.late = late;
-        Ok(())
     }
 
     fn kill_later(&mut self) {

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use crossdock_model::command::{Delivery, DeliveryKind, OrderCommand};
 use crossdock_model::v1::{RejectReason, RequestLine};
-use crossdock_model::{OrderId, ShipmentId, SkuId, Timestamp};
+use crossdock_model::{Command, Duration, EntityId, OrderId, ShipmentId, SkuId, Timestamp};
 
-use super::Broken;
+use super::clients::Wish;
 use super::requests::Means;
+use super::{Broken, Event, World};
 use crate::Dice;
+
+/// A location works on a request within that time.
+const WORKS_WITHIN_MS: u64 = 60_000;
 
 /// A request at its location.
 #[derive(Debug)]
@@ -96,6 +100,44 @@ impl Warehouses {
             _ => ship(job, usize::MAX, order, request, now)?,
         };
         Ok((Some(Says { command, means }), !job.is_over))
+    }
+}
+
+impl World {
+    pub(super) fn delivered(&mut self, delivery: &Delivery) -> Result<(), Broken> {
+        let (says, works) = self.warehouses.told(delivery, &mut self.dice);
+        if works {
+            self.works_later(delivery.order.clone(), delivery.request);
+        }
+        self.says(&delivery.order, says)
+    }
+
+    fn works_later(&mut self, order: OrderId, request: u32) {
+        let span = Duration::from_ms(self.dice.below(WORKS_WITHIN_MS));
+        self.note(span, Event::Works(order, request));
+    }
+
+    fn says(&mut self, order: &OrderId, says: Option<Says>) -> Result<(), Broken> {
+        let Some(Says { command, means }) = says else {
+            return Ok(());
+        };
+        self.make(Wish {
+            to: EntityId::Order(order.clone()),
+            command: Command::Order(command),
+            means,
+        })
+    }
+
+    pub(super) fn works(&mut self, order: OrderId, request: u32) -> Result<(), Broken> {
+        let now = self.agenda.now();
+        let (says, again) =
+            self.warehouses
+                .works(&order, request, self.is_healed, now, &mut self.dice)?;
+        self.says(&order, says)?;
+        if again {
+            self.works_later(order, request);
+        }
+        Ok(())
     }
 }
 
