@@ -133,6 +133,8 @@ pub(super) struct Node {
     lives: u64,
     /// Of the last checkpoints, for a mistake that is made on purpose.
     bodies: BTreeMap<EntityId, Vec<u8>>,
+    /// What clients that read were to be told last, for another one.
+    read: Stock,
 }
 
 impl Node {
@@ -164,6 +166,7 @@ impl Node {
             promised: Promised::default(),
             lives: 0,
             bodies: BTreeMap::new(),
+            read: Stock::new(),
         };
         let now = around.now();
         if around.knobs.plant != Some(Plant::ForgetsWakes) {

@@ -39,12 +39,14 @@ pub(super) enum Plant {
     ForgetsUntold,
     /// A call to a channel that nobody knows the outcome of is taken for done.
     UnknownIsConfirmed,
+    /// Whoever reads a SKU is told what the one before was told of it.
+    StaleReads,
 }
 
 impl Plant {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AnswersBeforeFlush,
         Self::EffectsBeforeFlush,
         Self::RepeatsBeforeFlush,
@@ -63,5 +65,6 @@ impl Plant {
         Self::StatementsForgotten,
         Self::ForgetsUntold,
         Self::UnknownIsConfirmed,
+        Self::StaleReads,
     ];
 }

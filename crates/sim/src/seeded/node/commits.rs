@@ -220,6 +220,13 @@ impl Node {
             }
             ReplyTo::Caller(Caller::Publishing(number)) => self.told(number, Some(result), around),
             ReplyTo::Caller(Caller::Client(request)) => {
+                let result = match result {
+                    Ok(Answer::Stock(view)) if around.knobs.plant == Some(Plant::StaleReads) => {
+                        let before = self.read.insert(view.sku.clone(), (*view).clone());
+                        Ok(Answer::Stock(before.map_or(view, Box::new)))
+                    }
+                    result => result,
+                };
                 *around.answers += 1;
                 let given = *around.answers;
                 let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
