@@ -1,7 +1,5 @@
-//! `cargo bench -p crossdock-benches [-- --json] [-- FILTER]`: figures with their peer or limit in the same run.
-//!
-//! Every row is the median of several runs on this machine; what counts is the ratio. The machine's own limit
-//! and the peers run in the same process or on the same cores. A figure above its limit fails the run.
+//! `cargo bench -p crossdock-benches [-- --json] [-- FILTER…]`: as `crossdock bench`, with a server that is built before.
+//! A figure that is not what it has to be fails the run.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -10,65 +8,44 @@
     reason = "a bench target"
 )]
 
-mod database;
-mod http;
-mod journal;
-mod postgres;
-mod publish;
-mod race;
-mod report;
-mod reserve;
-mod server;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
-use std::process::ExitCode;
+use crossdock_benches::Options;
 
-use report::Report;
+/// That of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| word != "--bench")
-        .collect();
-    let json = words.iter().any(|word| word == "--json");
-    let wanted = |name: &str| {
-        let mut filters = words
-            .iter()
-            .filter(|word| !word.starts_with("--"))
-            .peekable();
-        filters.peek().is_none() || filters.any(|filter| name.contains(filter.as_str()))
-    };
-    let mut report = Report::default();
-    if wanted("journal") {
-        journal::run(&mut report);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let filters = words.iter().filter(|word| !word.starts_with("--"));
+    let measured = crossdock_benches::run(&Options {
+        filters: filters.cloned().collect(),
+        binary,
+    });
+    match words.iter().any(|word| word == "--json") {
+        true => println!("{}", measured.json()),
+        false => print!("{}", measured.markdown()),
     }
-    if wanted("reserve") {
-        let peer = postgres::run(&mut report);
-        reserve::run(&mut report, &peer);
-    }
-    if wanted("http") {
-        http::run(&mut report);
-    }
-    publish::run(&mut report, wanted);
-    if wanted("listings") {
-        publish::listings(&mut report);
-    }
-    let races = wanted("race").then(race::run);
-    if json {
-        let mut document = report.json();
-        if let Some(races) = &races {
-            document["races"] = races.json();
-        }
-        println!("{document}")
-    } else {
-        print!("{}", report.table());
-        if let Some(races) = &races {
-            print!("\n{}", races.markdown());
-        }
-    }
-    let missed = report.missed();
+    let missed = measured.report.missed();
     if missed.is_empty() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("above the limit: {}", missed.join("; "));
+    eprintln!("missed: {}", missed.join("; "));
     ExitCode::FAILURE
+}
+
+/// The server as users run it.
+fn binary() -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    let package = ["--package", "crossdock-node", "--bin", "crossdock"];
+    build.args(["build", "--release", "--quiet"]).args(package);
+    assert!(
+        build.status().unwrap().success(),
+        "the binary does not build"
+    );
+    let here = std::env::current_exe().unwrap();
+    let release = here.ancestors().find(|dir| dir.ends_with("release"));
+    release.unwrap().join("crossdock")
 }

@@ -3,6 +3,8 @@
 //! stdout carries data and stderr talk; with `--json`, stdout is one JSON document. Exit codes: 0 done, 1 failed,
 //! 2 the command line makes no sense, 3 the configuration has mistakes, 4 not found, 5 the server is unreachable.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod catalogue;
 mod channel;
 mod check;
@@ -99,6 +101,9 @@ enum Command {
     /// Run the engine through whatever can go wrong, by seeds: each does the same on every machine
     #[cfg(feature = "sim")]
     Sim(sim::Args),
+    /// Measure this machine: each figure with its peer or limit in the same run
+    #[cfg(feature = "bench")]
+    Bench(bench::Args),
     /// Print shell completions
     Completions(completions::Args),
 }
@@ -146,6 +151,8 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Erase(args) => erase::run(target, args).await,
         Command::Journal(args) => journal::run(target, args).await,
         Command::Race(args) => race::run(target, args).await,
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench::run(target, args).await,
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(target, args).await,
         #[cfg(feature = "sim")]

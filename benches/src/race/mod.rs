@@ -7,11 +7,12 @@ mod codings;
 mod crossdock;
 mod medusa;
 mod peer;
-mod redis_server;
-mod shop;
+pub(crate) mod redis_server;
+pub(crate) mod shop;
 mod vendure;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,7 @@ impl Kind {
 
 /// What a buyer is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
+pub(crate) enum Told {
     Sold,
     SoldOut,
     /// To come back after so many milliseconds.
@@ -155,6 +156,7 @@ impl Outcome {
 }
 
 /// One line of the table.
+#[derive(Debug)]
 struct Row {
     target: String,
     kind: Kind,
@@ -175,20 +177,21 @@ impl Row {
 }
 
 /// The figures of all targets that are there.
+#[derive(Debug)]
 pub struct Table(Vec<Row>);
 
 /// Races against all of them, one after the other.
-pub fn run() -> Table {
+pub fn run(binary: &Path) -> Table {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(all())
+    runtime.block_on(all(binary))
 }
 
-async fn all() -> Table {
+async fn all(binary: &Path) -> Table {
     let mut rows = Vec::new();
-    rows.extend(against(crossdock::Crossdock::start().await).await);
+    rows.extend(against(crossdock::Crossdock::start(binary).await).await);
     for coding in Coding::ALL {
         match codings::Postgres::start(coding).await {
             Some(store) => rows.extend(against(shop::Shop::open(store).await).await),

@@ -1,6 +1,7 @@
 //! The real binary in a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A running server with an API channel, and whatever else was configured.
 pub struct Server {
     pub url: String,
+    pub addr: SocketAddr,
     pub key: String,
     pub http: Client,
     child: Child,
@@ -44,6 +46,7 @@ impl Server {
         let child = serve.stdout(Stdio::null()).spawn().unwrap();
         let mut server = Self {
             url: format!("http://127.0.0.1:{port}"),
+            addr: ([127, 0, 0, 1], port).into(),
             key: String::new(),
             http: Client::new(),
             child,
@@ -135,27 +138,4 @@ impl Server {
         }
         started.elapsed()
     }
-}
-
-/// The server as users run it.
-pub fn binary() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build.args([
-        "build",
-        "--release",
-        "--quiet",
-        "--package",
-        "crossdock-node",
-        "--bin",
-        "crossdock",
-    ]);
-    assert!(
-        build.status().unwrap().success(),
-        "the binary does not build"
-    );
-    let here = std::env::current_exe().unwrap();
-    here.ancestors()
-        .find(|dir| dir.ends_with("release"))
-        .unwrap()
-        .join("crossdock")
 }

@@ -1,43 +1,79 @@
-//! The journal against a bare file: append + fdatasync of the same bytes at the same batch size.
+//! The journal against a preallocated file (append + fdatasync of the same bytes) and a bare insert of them into SQLite, at the
+//! same number of events a commit. All of them take turns.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::time::{Duration, Instant};
 
 use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
 use crossdock_journal::{Batch, Frame, Journal, MasterKey, OwnerId, ShardState, ShardWrite};
 use crossdock_model::{EntityId, SHARD_COUNT, ShardId, Timestamp};
+use rusqlite::Connection;
 
-use crate::report::{Report, median};
+use crate::report::{RUNS, Report, Row, middle};
 
 const EVENT_BYTES: usize = 150;
+/// Of the preallocated file.
+const FILE_BYTES: usize = 64 << 20;
 const RUN: Duration = Duration::from_millis(1500);
 
-pub fn run(report: &mut Report) {
+/// A commit of so many events is to be so much of a bare file's, or of a bare database's.
+const SHARE: f64 = 0.6;
+
+pub(crate) fn run(report: &mut Report) {
     for size in [1, 16, 256, 2048] {
-        let file = median(|| file(size));
-        let journal = median(|| journal(size));
-        report.add(
-            &format!("journal append, batch {size}"),
-            journal,
-            "events/s",
-            Some(("append + fdatasync", file)),
-        );
+        let (mut files, mut databases, mut journals) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            journals.push(journal(size));
+            files.push(file(size));
+            databases.push(database(size));
+        }
+        let name = format!("journal, {size} events a commit");
+        let row = || Row::new(&name, middle(journals.clone()), "events/s");
+        let of_file = row().against("append + fdatasync", Some(middle(files)));
+        let of_database = row().against("bare SQLite insert", Some(middle(databases)));
+        report.add(match size {
+            1 | 16 => of_file.ratio_at_least(SHARE),
+            _ => of_file,
+        });
+        report.add(match size {
+            256.. => of_database.ratio_at_least(SHARE),
+            _ => of_database,
+        });
     }
 }
 
 fn file(size: usize) -> f64 {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("log");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .unwrap();
+    let mut file = File::create(dir.path().join("log")).unwrap();
+    file.write_all(&vec![0; FILE_BYTES]).unwrap();
+    file.sync_all().unwrap();
+    file.rewind().unwrap();
     let batch = vec![7_u8; EVENT_BYTES * size];
+    let mut written = 0;
     rate(size, || {
+        if written + batch.len() > FILE_BYTES {
+            (written, _) = (0, file.rewind().unwrap());
+        }
         file.write_all(&batch).unwrap();
         file.sync_data().unwrap();
+        written += batch.len();
+    })
+}
+
+/// The same bytes as one row a commit.
+fn database(size: usize) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = Connection::open(dir.path().join("log.sqlite")).unwrap();
+    let set = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        CREATE TABLE log (id INTEGER PRIMARY KEY, frames BLOB NOT NULL);";
+    connection.execute_batch(set).unwrap();
+    let mut insert = connection
+        .prepare("INSERT INTO log (frames) VALUES (?1)")
+        .unwrap();
+    let frames = vec![7_u8; EVENT_BYTES * size];
+    rate(size, || {
+        insert.execute([&frames]).unwrap();
     })
 }
 
@@ -52,6 +88,7 @@ fn journal(size: usize) -> f64 {
     let mut next = 0;
     rate(size, || {
         let mut writes: Vec<ShardWrite> = Vec::new();
+        let mut places = [None; SHARD_COUNT as usize];
         for event in 0..size {
             let shard = (next + event) % usize::from(SHARD_COUNT);
             let state = &mut states[shard];
@@ -59,9 +96,13 @@ fn journal(size: usize) -> f64 {
                 entity: entities[shard].clone(),
                 body: vec![7; EVENT_BYTES],
             };
-            match writes.iter_mut().find(|write| write.shard == state.shard) {
-                Some(write) => write.frames.push(frame),
+            match places[shard] {
+                Some(place) => {
+                    let write: &mut ShardWrite = &mut writes[place];
+                    write.frames.push(frame);
+                }
                 None => {
+                    places[shard] = Some(writes.len());
                     let mut write =
                         ShardWrite::new(state.shard, state.epoch, owner, state.next_seq);
                     write.frames.push(frame);

@@ -1,10 +1,12 @@
 //! Crossdock's own server, as users run it, by its API.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::shop::{Buying, Cart};
 use super::{Target, Told};
-use crate::server::{Server, binary};
+use crate::server::Server;
 
 /// The server and its door.
 pub struct Crossdock {
@@ -13,8 +15,8 @@ pub struct Crossdock {
 }
 
 impl Crossdock {
-    pub async fn start() -> Self {
-        let server = Server::start(&binary(), |_| String::new()).await;
+    pub async fn start(binary: &Path) -> Self {
+        let server = Server::start(binary, |_| String::new()).await;
         let place = json!({ "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US" });
         server.write("PUT", "/v1/locations/reno", &place).await;
         let door = Buying::at(format!("{}/v1/orders", server.url), &server.key);

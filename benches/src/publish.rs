@@ -2,6 +2,7 @@
 //! does to the others; and what 200,000 listings cost.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration as Wait;
 
@@ -15,8 +16,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::report::Report;
-use crate::server::{Server, binary};
+use crate::report::{Report, Row, middle};
+use crate::server::Server;
 
 const TOKEN: &str = "token-of-the-bench";
 const SECRET: &str = "secret-of-the-bench";
@@ -78,6 +79,7 @@ const LOOK_PAUSE: Wait = Wait::from_secs(2);
 /// Time for what is under way when a window ends.
 const REST: Wait = Wait::from_secs(3);
 const LISTINGS: u64 = 200_000;
+const MEMORY_MB_MAX: f64 = 500.0;
 /// What the numbers of a channel that was silent need until they are right again, and what a flood left until it is worked
 /// off, at most.
 const RECOVERY: Wait = Wait::from_secs(180);
@@ -98,7 +100,7 @@ const UNLIMITED: Rate = Rate {
 };
 
 /// `publish lag`, and `publish` with what is wrong: those of them that are wanted.
-pub fn run(report: &mut Report, wanted: impl Fn(&str) -> bool) {
+pub fn run(report: &mut Report, binary: fn() -> PathBuf, wanted: impl Fn(&str) -> bool) {
     let lag = wanted("publish lag");
     let mut troubles = TROUBLES.iter().collect::<Vec<_>>();
     troubles.retain(|trouble| wanted(&format!("publish {}", trouble.what)));
@@ -110,13 +112,13 @@ pub fn run(report: &mut Report, wanted: impl Fn(&str) -> bool) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let world = World::start(SHOPS, SKUS, Sold::ByVariant).await;
+        let world = World::start(&binary(), SHOPS, SKUS, Sold::ByVariant).await;
         world.until_calm().await;
         if lag {
             let lags = world.window(BUSY).await;
             for (shop, lag) in lags.iter().enumerate() {
                 let name = format!("lag p99 from asking for a sale to the call on shop {shop}");
-                report.limited(&name, lag.p99_ms, "ms", 100.0);
+                report.add(Row::new(name, lag.p99_ms, "ms").at_most(100.0));
             }
         }
         for trouble in troubles {
@@ -167,7 +169,7 @@ struct Lag {
 
 impl World {
     /// Shops that show what there is of each SKU.
-    async fn start(count: usize, skus: u64, sold_by: Sold) -> Self {
+    async fn start(binary: &Path, count: usize, skus: u64, sold_by: Sold) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
         let (mut shops, mut products, mut config) = (Vec::new(), Vec::new(), String::new());
         for number in 0..count {
@@ -201,7 +203,7 @@ impl World {
             std::fs::write(dir.join("secret"), SECRET).unwrap();
             config
         };
-        let server = Server::start(&binary(), configure).await;
+        let server = Server::start(binary, configure).await;
         server.stock(skus, UNITS).await;
         let world = Self {
             server,
@@ -415,58 +417,40 @@ impl World {
             ms(&rough).join(" ")
         );
         let changes = rough.iter().zip(&calm).map(|(rough, calm)| rough - calm);
-        let change = median(changes.collect());
-        let (calm, rough) = (median(calm), median(rough));
+        let change = middle(changes.collect());
+        let (calm, rough) = (middle(calm), middle(rough));
         let what = trouble.what;
         let name = format!("change of the others' lag p99 while one channel is {what}");
-        match trouble.share_max {
-            Some(share) => {
-                let limit = (calm * share).max(CHANGE_MS_MAX);
-                report.limited(&name, change, "ms", limit);
-            }
-            None => report.add(&name, change, "ms", None),
-        }
+        let row = Row::new(name, change, "ms");
+        report.add(match trouble.share_max {
+            Some(share) => row.at_most((calm * share).max(CHANGE_MS_MAX)),
+            None => row,
+        });
         let name = format!("lag p99 of the others while one channel is {what}");
-        report.add(&name, rough, "ms", Some(("while all is calm, ms", calm)));
+        report.add(Row::new(name, rough, "ms").against("while all is calm", Some(calm)));
     }
 }
 
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
-}
-
 /// What two channels with 200,000 listings each cost.
-pub fn listings(report: &mut Report) {
+pub fn listings(report: &mut Report, binary: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut world = World::start(2, LISTINGS, Sold::ByItem).await;
+        let mut world = World::start(binary, 2, LISTINGS, Sold::ByItem).await;
         let megabytes = |server: &Server| server.resident_bytes() as f64 / 1e6;
-        report.add(
-            "memory right after 2 x 200,000 listings were imported and published",
-            megabytes(&world.server),
-            "MB",
-            None,
-        );
+        let row = |name: &str, server: &Server| Row::new(name, megabytes(server), "MB");
+        let name = "memory right after 2 x 200,000 listings were imported and published";
+        report.add(row(name, &world.server));
         world.until_settled().await;
-        report.limited(
-            "memory once 2 x 200,000 listings are published",
-            megabytes(&world.server),
-            "MB",
-            500.0,
-        );
-        let took = world.server.restart(&binary()).await;
+        let name = "memory once 2 x 200,000 listings are published";
+        report.add(row(name, &world.server).at_most(MEMORY_MB_MAX));
+        let took = world.server.restart(binary).await;
         let started = took.as_secs_f64() * 1_000.0;
-        report.add("start with 2 x 200,000 listings", started, "ms", None);
+        report.add(Row::new("start with 2 x 200,000 listings", started, "ms"));
         world.until_right(RECOVERY).await;
-        report.limited(
-            "memory after a start with 2 x 200,000 listings, all looked at",
-            megabytes(&world.server),
-            "MB",
-            500.0,
-        );
+        let name = "memory after a start with 2 x 200,000 listings, all looked at";
+        report.add(row(name, &world.server).at_most(MEMORY_MB_MAX));
     });
 }

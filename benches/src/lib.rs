@@ -1,0 +1,115 @@
+//! Figures of this machine, each with its peer or its limit in the same run: what counts is the ratio.
+//!
+//! A row is the median of several runs. Peers run in the same process or on the same cores, and take turns with what is compared with
+//! them. *Durable* means flushed before the answer.
+#![allow(
+    missing_docs,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "it measures, as a test does: what goes wrong ends the run, and says where"
+)]
+
+mod database;
+mod draw;
+mod holds;
+mod journal;
+mod load;
+mod orders;
+mod postgres;
+mod publish;
+mod race;
+mod report;
+mod reserve;
+mod server;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+pub use report::Report;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the server is, as users run it; built first where it must be.
+    pub binary: fn() -> PathBuf,
+    /// Names of what is wanted, or parts of them; none: all of it.
+    pub filters: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        let mut filters = self.filters.iter();
+        self.filters.is_empty() || filters.any(|filter| name.contains(filter.as_str()))
+    }
+}
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// The rows.
+    pub report: Report,
+    races: Option<race::Table>,
+}
+
+/// What there is to measure, as filters name it.
+pub const NAMES: [&str; 13] = [
+    "journal",
+    "reserve hot 64",
+    "reserve hot 512",
+    "reserve uniform",
+    "reserve zipf",
+    "holds",
+    "orders",
+    "publish lag",
+    "publish silent",
+    "publish flooded",
+    "publish overloaded",
+    "listings",
+    "race",
+];
+
+/// Measures what is wanted: each takes minutes.
+#[must_use]
+pub fn run(options: &Options) -> Measured {
+    let mut measured = Measured::default();
+    let report = &mut measured.report;
+    if options.wants("journal") {
+        journal::run(report);
+    }
+    reserve::run(report, |name| options.wants(name));
+    if options.wants("holds") {
+        holds::run(report, &(options.binary)());
+    }
+    if options.wants("orders") {
+        orders::run(report, &(options.binary)());
+    }
+    publish::run(report, options.binary, |name| options.wants(name));
+    if options.wants("listings") {
+        publish::listings(report, &(options.binary)());
+    }
+    if options.wants("race") {
+        measured.races = Some(race::run(&(options.binary)()));
+    }
+    measured
+}
+
+impl Measured {
+    /// One document.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut document = self.report.json();
+        if let Some(races) = &self.races {
+            document["races"] = races.json();
+        }
+        document
+    }
+
+    /// Tables as the README has them.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let races = self.races.as_ref();
+        let races = races.map(|races| format!("\n{}", races.markdown()));
+        format!("{}{}", self.report.markdown(), races.unwrap_or_default())
+    }
+}

@@ -1,0 +1,130 @@
+//! Orders end to end on the real binary: a signed webhook, stored, reserved, routed and requested, all of it durable.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossdock_channels::Secret;
+use crossdock_channels::shopify::{TemplateLine, TemplateOptions, headers, sign, template};
+
+use crate::draw::{Draw, Spread};
+use crate::load::{self, Make, Request};
+use crate::report::{RUNS, Report, Row, middle};
+use crate::server::Server;
+
+const CLIENTS: usize = 64;
+const SKUS: usize = 5_000;
+const ORDERS: u64 = 10_000;
+/// Lines of ten orders: 1.6 each.
+const LINES: [usize; 10] = [1, 1, 1, 1, 1, 2, 2, 2, 2, 3];
+/// Ids of orders made from templates start here.
+const FIRST_ORDER: u64 = 820_000_000_000_000_000;
+const PAUSE: Duration = Duration::from_millis(5);
+const ENDLESS: Duration = Duration::from_secs(600);
+const SECRET: &str = "secret-of-the-bench";
+/// How far read models may be behind.
+const BEHIND_S_MAX: f64 = 5.0;
+
+/// Measures them.
+pub(crate) fn run(report: &mut Report, binary: &Path) {
+    let runtime = crate::reserve::runtime();
+    let (mut rates, mut behind) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let (rate, s) = runtime.block_on(async { Shop::start(binary).await.sell().await });
+        rates.push(rate);
+        behind.push(s);
+    }
+    let name = "orders, from the signed webhook to the fulfilment request, 5,000 SKUs, Zipf 0.99";
+    report.add(Row::new(name, middle(rates), "orders/s").at_least(5_000.0));
+    let name = "read models behind when the last of these orders is requested";
+    report.add(Row::new(name, middle(behind), "s").at_most(BEHIND_S_MAX));
+}
+
+/// A server with a shop whose webhooks are signed.
+pub(crate) struct Shop {
+    pub(crate) server: Server,
+}
+
+impl Shop {
+    pub(crate) async fn start(binary: &Path) -> Self {
+        let server = Server::start(binary, |dir| {
+            std::fs::write(dir.join("secret"), SECRET).unwrap();
+            "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{ file = \"secret\" }]\n"
+                .to_owned()
+        });
+        let server = server.await;
+        server.stock(SKUS as u64, 1_000_000).await;
+        Self { server }
+    }
+
+    /// Orders a second until the last is requested, and how many seconds read models are behind then.
+    async fn sell(&self) -> (f64, f64) {
+        let hooks: Vec<Request> = webhooks(0, ORDERS);
+        let make: Make = Arc::new(move |number| hooks[number as usize].clone());
+        let start = Instant::now();
+        let sold = load::closed(self.server.addr, CLIENTS, ENDLESS, ORDERS, make).await;
+        let stored = sold.all_done().lasted;
+        self.until_requested(ORDERS).await;
+        let lasted = start.elapsed();
+        eprintln!("{ORDERS} stored in {stored:?}, requested in {lasted:?}");
+        while !self
+            .has("/metrics", "\ncrossdock_insight_lag_records 0\n")
+            .await
+        {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let behind = start.elapsed() - lasted;
+        (ORDERS as f64 / lasted.as_secs_f64(), behind.as_secs_f64())
+    }
+
+    /// Waits until nothing waits to be worked on and the last of so many orders are requested.
+    pub(crate) async fn until_requested(&self, orders: u64) {
+        while !self
+            .has("/metrics", "\ncrossdock_deliveries_open 0\n")
+            .await
+        {
+            tokio::time::sleep(PAUSE).await;
+        }
+        for number in orders.saturating_sub(CLIENTS as u64)..orders {
+            let path = format!("/v1/orders/shop:{}", FIRST_ORDER + number);
+            while !self.has(&path, "\"status\":\"requested\"").await {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn has(&self, path: &str, what: &str) -> bool {
+        self.server.text(path).await.contains(what)
+    }
+}
+
+/// Signed webhooks of so many orders.
+pub(crate) fn webhooks(from: u64, count: u64) -> Vec<Request> {
+    let mut draw = Draw::new(&Spread::zipf(SKUS, 0.99), 1);
+    let secret = Secret::new(SECRET);
+    (from..from + count)
+        .map(|number| webhook(number, &mut draw, &secret))
+        .collect()
+}
+
+fn webhook(number: u64, draw: &mut Draw, secret: &Secret) -> Request {
+    let line = |_| TemplateLine {
+        sku: format!("S-{}", draw.sku()),
+        units: 1,
+    };
+    let lines = (0..LINES[number as usize % LINES.len()]).map(line);
+    let options = TemplateOptions {
+        number,
+        lines: lines.collect(),
+        updated_at: "2026-11-20T10:00:00Z".to_owned(),
+    };
+    let body = template("orders/create", &options).unwrap();
+    let (event, signature) = (format!("event-{number}"), sign(secret, &body));
+    let shop = "example.myshopify.com";
+    let head = headers("orders/create", &event, &event, shop, &signature);
+    let head: Vec<(&str, &str)> = head
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    load::post("/webhooks/shop", &head, &body)
+}
