@@ -359,6 +359,12 @@ impl<T, X, D> Committer<T, X, D> {
         self.shards.contains_key(&shard)
     }
 
+    /// How many shards are ours to write.
+    #[must_use]
+    pub fn owned(&self) -> usize {
+        self.shards.len()
+    }
+
     /// Drops all that waits or is at the journal, because nobody will write it or hear of it any more.
     pub fn abandon(&mut self) {
         self.in_flight = None;
@@ -419,13 +425,15 @@ fn empty_part<X>(shard: ShardId, expected_seq: u64) -> ShardBatch<X> {
     }
 }
 
-fn add_step<T, X>(shard: &mut Shard, part: &mut ShardBatch<X>, step: &Step<T>) {
-    match &step.kind {
+/// Moves what a step writes into the batch. What is in flight is known by its kind, no longer by its bytes.
+fn add_step<T, X>(shard: &mut Shard, part: &mut ShardBatch<X>, step: &mut Step<T>) {
+    match &mut step.kind {
         StepKind::Record(body) => {
             let records = shard.uncovered.entry(step.entity.clone()).or_default();
             records.push_back((step.version, shard.next_seq));
             shard.next_seq += 1;
-            part.records.push((step.entity.clone(), body.clone()));
+            part.records
+                .push((step.entity.clone(), std::mem::take(body)));
         }
         StepKind::Checkpoint(snapshot) => {
             part.checkpoints

@@ -61,6 +61,12 @@ pub fn answer_to_poison(command: &Command, to: &EntityId) -> Option<Rejection> {
 pub struct Quarantine(BTreeMap<EntityId, Known>);
 
 impl Quarantine {
+    /// Whether nothing was ever put aside, or all of it was taken back.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Puts a command aside, by its hash, or the whole entity.
     pub fn put_aside(&mut self, entity: &EntityId, command_hash: Option<u64>, cause: &str) {
         let known = self.0.entry(entity.clone()).or_default();

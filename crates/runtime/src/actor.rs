@@ -9,15 +9,16 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ask::{Answered, Caller};
+use crate::busy::Deciding;
 use crate::directory::{Mailbox, Queued};
 use crate::heat::is_reserve;
 use crate::shared::Shared;
 
 /// What ractor carries: that there is something to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Poke {
     /// The queue has messages.
-    Work,
+    Work(Deciding),
     /// Write a checkpoint; if it is durable already and nobody needs the entity, become passive.
     Passivate,
     /// Write a checkpoint and stay.
@@ -73,7 +74,7 @@ impl Actor for EntityActor {
         living: &mut Living,
     ) -> Result<(), ActorProcessingErr> {
         match poke {
-            Poke::Work => living.work(),
+            Poke::Work(_deciding) => living.work(),
             Poke::Checkpoint => living.checkpoint().map(drop),
             Poke::Passivate => living.passivate(&myself),
             Poke::Lost { life } if life >= living.core.life() => Err(LOST.into()),
@@ -90,7 +91,7 @@ impl Living {
         let taken = self.mailbox.queue().take(self.shared.clock.now());
         self.handle(taken.batch, taken.watched)?;
         if taken.wake {
-            self.mailbox.cast(Poke::Work);
+            self.shared.directory.wake(&self.mailbox);
         }
         Ok(())
     }

@@ -65,6 +65,9 @@ const SLEW_MS_PER_S_MAX: i64 = 5;
 /// A step of the wall clock larger than this is alarmed, in milliseconds.
 const STEP_ALARM_MS: i64 = 500;
 
+/// How long the anchor holds, in milliseconds.
+const ANCHORED_MS: i64 = 1_000;
+
 #[derive(Debug)]
 struct Anchor {
     now_ms: i64,
@@ -77,6 +80,10 @@ struct Anchor {
 #[derive(Debug)]
 pub struct RealClock {
     anchor: Mutex<Anchor>,
+    /// How far time is ahead of the boot clock, by the anchor: every command asks for the time, on every core.
+    ahead_of_boot_ms: AtomicI64,
+    /// When that is to be corrected, by the boot clock.
+    correct_at_ms: AtomicI64,
     last_ms: AtomicI64,
 }
 
@@ -100,22 +107,40 @@ impl RealClock {
         anchor.alarm(wall_ms - now_ms);
         Self {
             last_ms: AtomicI64::new(now_ms),
+            ahead_of_boot_ms: AtomicI64::new(now_ms - anchor.boot_ms),
+            correct_at_ms: AtomicI64::new(anchor.boot_ms + ANCHORED_MS),
             anchor: Mutex::new(anchor),
         }
+    }
+
+    /// Moves the anchor towards the wall clock, if nobody else has done so meanwhile.
+    fn correct(&self, boot_ms: i64) {
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = boot_ms - anchor.boot_ms;
+        if passed < ANCHORED_MS {
+            return;
+        }
+        let mut now = anchor.now_ms + passed;
+        now += anchor.slew(wall_ms() - now, passed);
+        (anchor.now_ms, anchor.boot_ms) = (now, boot_ms);
+        self.ahead_of_boot_ms
+            .store(now - boot_ms, Ordering::Relaxed);
+        self.correct_at_ms
+            .store(boot_ms + ANCHORED_MS, Ordering::Relaxed);
     }
 }
 
 impl Clock for RealClock {
     fn now(&self) -> Timestamp {
-        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         let boot = boot_ms();
-        let passed = (boot - anchor.boot_ms).max(0);
-        let mut now = anchor.now_ms + passed;
-        if passed >= 1000 {
-            now += anchor.slew(wall_ms() - now, passed);
-            (anchor.now_ms, anchor.boot_ms) = (now, boot);
+        if boot >= self.correct_at_ms.load(Ordering::Relaxed) {
+            self.correct(boot);
         }
-        Timestamp::from_ms(self.last_ms.fetch_max(now, Ordering::Relaxed).max(now))
+        let now = boot + self.ahead_of_boot_ms.load(Ordering::Relaxed);
+        match self.last_ms.load(Ordering::Relaxed) {
+            last if last >= now => Timestamp::from_ms(last),
+            _ => Timestamp::from_ms(self.last_ms.fetch_max(now, Ordering::Relaxed).max(now)),
+        }
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {

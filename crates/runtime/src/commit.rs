@@ -1,24 +1,24 @@
 //! The committer's thread: one transaction and one flush for whatever waits.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration as Wait, Instant};
 
-use crossdock_engine::{Batch, Committer, Completed, Release, ReplyTo, ShardOutcome, Step};
+use crossdock_engine::{Batch, Committer, Completed, ShardOutcome, Step};
 use crossdock_journal::{
     CommitOutcome, InboxInsert, InboxMark, Inserted, JournalError, OwnerId, Refusal, VaultWrite,
 };
-use crossdock_logic::{Announcement, Spoken};
-use crossdock_model::{Duration, ShardId, Timestamp};
-use tokio::sync::{oneshot, watch};
+use crossdock_model::{Duration, SHARD_COUNT, ShardId, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::ask::{Answered, Caller};
+use crate::ask::Caller;
 use crate::batch::to_journal;
+use crate::busy::Busy;
 use crate::inbox::Storing;
+use crate::leaving::{self, Leaving};
 use crate::node::Company;
 use crate::shared::Shared;
 use crate::takeover::Taken;
-use crate::telling;
 
 /// Steps of one commit at most.
 const BATCH_STEPS_MAX: usize = 4096;
@@ -35,8 +35,8 @@ const TROUBLE_LASTS: Duration = Duration::from_s(1);
 /// How long the node says it is not ready, for the same reason: whoever shares out work looks every few seconds.
 const UNREADY_LASTS: Duration = Duration::from_s(30);
 
-/// How often it looks, while more comes.
-const GATHERINGS_MAX: u32 = 4;
+/// Batches that may wait to be let out.
+const LEAVING_MAX: usize = 4;
 /// From so many steps on, a flush is worth its while.
 const GATHER_BELOW_STEPS: usize = 32;
 
@@ -49,7 +49,7 @@ pub(crate) enum OtherWrite {
 /// Told what became of a delivery, or why it is not stored.
 pub(crate) type Stored = oneshot::Sender<Result<Inserted, String>>;
 
-type Finished = Completed<Caller, oneshot::Sender<()>>;
+pub(crate) type Finished = Completed<Caller, oneshot::Sender<()>>;
 
 type Core = Committer<Caller, OtherWrite, oneshot::Sender<()>>;
 
@@ -70,6 +70,10 @@ impl Work {
         self.core.has_work() || !self.inbox.is_empty()
     }
 
+    fn is_troubled(&self) -> bool {
+        self.ended || self.trouble.is_some() || self.core.owned() < usize::from(SHARD_COUNT)
+    }
+
     fn trouble(&self, lasts: Duration, now: Timestamp) -> Option<String> {
         let (what, since) = self.trouble.as_ref()?;
         (self.ended || now.since(*since) < lasts).then(|| what.clone())
@@ -84,13 +88,18 @@ pub(crate) struct CommitQueue {
     finished: watch::Sender<u64>,
     /// Steps that wait, as of the last change: what each command is measured against, without the lock.
     steps: AtomicUsize,
+    /// Whether something cannot be written: the last write failed, nothing is written any more, or a shard is not ours.
+    is_troubled: AtomicBool,
+    /// Batches of which not everything has left.
+    leaving: AtomicUsize,
+    busy: Arc<Busy>,
     epochs: Vec<u64>,
     owner: OwnerId,
     company: Company,
 }
 
 impl CommitQueue {
-    pub fn new(taken: &Taken, owner: OwnerId, company: Company) -> Self {
+    pub fn new(taken: &Taken, owner: OwnerId, company: Company, busy: &Arc<Busy>) -> Self {
         let states = &taken.states;
         let shards = states
             .iter()
@@ -112,10 +121,13 @@ impl CommitQueue {
             trouble: None,
         };
         Self {
+            is_troubled: AtomicBool::new(work.is_troubled()),
             work: Mutex::new(work),
             filled: Condvar::new(),
             finished: watch::Sender::new(0),
             steps: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
+            busy: Arc::clone(busy),
             epochs,
             owner,
             company,
@@ -186,7 +198,8 @@ impl CommitQueue {
     /// Whether nothing waits and nothing is at the journal.
     pub fn is_quiet(&self) -> bool {
         let work = self.lock();
-        !work.is_waiting() && !work.core.is_busy()
+        let leaving = self.leaving.load(Ordering::Acquire) > 0;
+        !work.is_waiting() && !work.core.is_busy() && !leaving
     }
 
     /// Why the node is not ready, if so.
@@ -196,10 +209,19 @@ impl CommitQueue {
 
     /// Why nothing can be written to that shard now, if so.
     pub fn trouble_of(&self, shard: ShardId, now: Timestamp) -> Option<String> {
+        // Most often there is none: every command looks, and the lock is the committer's.
+        if !self.is_troubled.load(Ordering::Acquire) {
+            return None;
+        }
         let work = self.lock();
         let lost = || format!("shard {shard} is written by another process");
         let lost = (!work.core.owns(shard)).then(lost);
         work.trouble(TROUBLE_LASTS, now).or(lost)
+    }
+
+    /// All of a batch has left.
+    pub fn count_left(&self) {
+        self.leaving.fetch_sub(1, Ordering::Release);
     }
 
     pub fn owns(&self, shard: ShardId) -> bool {
@@ -260,22 +282,15 @@ impl CommitQueue {
         Some(self.gather(waited.unwrap_or_else(PoisonError::into_inner).0))
     }
 
-    /// Waits a moment for what is being decided right now, as long as more comes: steps of one order at several
-    /// SKUs are microseconds apart, a flush is milliseconds.
-    fn gather<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
-        for _ in 0..GATHERINGS_MAX {
-            let before = work.core.waiting();
-            if before >= GATHER_BELOW_STEPS || work.stopping {
-                return work;
-            }
-            drop(work);
-            std::thread::sleep(self.company.gather);
-            work = self.lock();
-            if work.core.waiting() == before {
-                return work;
-            }
+    /// Waits a moment for what is being decided right now: steps of one order at several SKUs are microseconds apart, a
+    /// flush takes longer. Where much waits already, or nobody decides, it goes at once.
+    fn gather<'a>(&'a self, work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
+        if work.core.waiting() >= GATHER_BELOW_STEPS || work.stopping {
+            return work;
         }
-        work
+        drop(work);
+        self.busy.wait(self.company.gather);
+        self.lock()
     }
 
     /// Nothing is written any more: whoever waits is told *unknown* rather than left waiting.
@@ -284,6 +299,7 @@ impl CommitQueue {
         work.ended = true;
         work.core.abandon();
         work.inbox = Storing::default();
+        self.is_troubled.store(true, Ordering::Release);
         self.count_finished();
         drop(work);
     }
@@ -303,6 +319,10 @@ impl CommitQueue {
 /// The thread's loop. Returns when told to stop and everything is written, or after a failed flush.
 pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
     let queue = &shared.commits;
+    let (exit, batches) = mpsc::channel(LEAVING_MAX);
+    shared
+        .tokio
+        .spawn(leaving::let_out(Arc::clone(shared), batches));
     loop {
         let Some(mut work) = queue.next_work() else {
             return Ok(());
@@ -315,7 +335,7 @@ pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
         work.urgent = work.is_waiting();
         queue.steps.store(work.core.waiting(), Ordering::Relaxed);
         drop(work);
-        commit(shared, batch, inserts, stored)?;
+        commit(shared, batch, inserts, stored, &exit)?;
     }
 }
 
@@ -324,6 +344,7 @@ fn commit(
     batch: Batch<OtherWrite>,
     inserts: Vec<InboxInsert>,
     stored: Vec<Stored>,
+    exit: &mpsc::Sender<Leaving>,
 ) -> Result<(), JournalError> {
     let queue = &shared.commits;
     let expected: Vec<(ShardId, u64)> = batch
@@ -345,6 +366,8 @@ fn commit(
         false => shared.journal.commit(&batch),
     };
     let wrote = !batch.shards.is_empty() || !batch.inbox.is_empty();
+    // Before the batch is finished: it is quiet only once all of it has left.
+    queue.leaving.fetch_add(1, Ordering::Relaxed);
     let finished = finish(shared, &written, &expected, wrote);
     let Some(completed) = finished else {
         return written.map(drop);
@@ -361,20 +384,19 @@ fn commit(
         shared.metrics.records.inc_by(completed.records as u64);
     }
     let full = written.is_err();
-    match written {
+    let stored = match written {
         Ok(outcome) => {
-            for (stored, found) in stored.into_iter().zip(outcome.inbox) {
-                let _ = stored.send(Ok(found));
-            }
+            let found = outcome.inbox.into_iter().map(Ok);
+            stored.into_iter().zip(found).collect()
         }
         Err(full) => {
-            for stored in stored {
-                let _ = stored.send(Err(full.to_string()));
-            }
             shared.metrics.disk_full.inc();
+            let full = |stored| (stored, Err(full.to_string()));
+            stored.into_iter().map(full).collect()
         }
-    }
-    release(shared, completed);
+    };
+    // Its other end ends with the process's runtime: nobody waits for an answer then.
+    let _ = exit.blocking_send(Leaving { stored, completed });
     if full {
         std::thread::sleep(FULL_PAUSE);
     }
@@ -407,6 +429,9 @@ fn finish(
             work.core.completed(|shard| unwritten(expected, shard))
         }
     };
+    queue
+        .is_troubled
+        .store(work.is_troubled(), Ordering::Release);
     queue.count_finished();
     drop(work);
     Some(completed)
@@ -429,65 +454,5 @@ fn unwritten(expected: &[(ShardId, u64)], shard: ShardId) -> ShardOutcome {
             next_seq: Some(*next_seq),
         },
         None => ShardOutcome::Durable,
-    }
-}
-
-/// Lets out what is durable; what is lost is dropped, which tells callers *unknown*.
-fn release(shared: &Arc<Shared>, completed: Finished) {
-    for other in completed.others.into_iter().filter(|other| other.durable) {
-        let _ = other.done.send(());
-    }
-    for (entity, life) in completed.ended {
-        if let Some(mailbox) = shared.directory.get(&entity) {
-            mailbox.cast(crate::actor::Poke::Lost { life });
-        }
-    }
-    drop(completed.lost);
-    for (from, release) in completed.released {
-        let Release {
-            class,
-            answers,
-            effects,
-            notices,
-            announcement,
-            position,
-        } = release;
-        // Before the answers: who is told that a location is defined finds it.
-        if let Some(announcement) = announcement
-            && !shared.is_aside(&from)
-        {
-            announce(shared, announcement);
-        }
-        for (reply, result) in answers {
-            shared.note_answer(&from, &result);
-            match reply {
-                ReplyTo::Nobody => {}
-                ReplyTo::Caller(caller) => {
-                    let _ = caller.send(Answered { result, position });
-                }
-                ReplyTo::Entity(asker) => {
-                    shared.answer_entity(&asker, from.clone(), result, class);
-                }
-            }
-        }
-        for outgoing in effects {
-            shared.dispatch_effect(outgoing);
-        }
-        for notice in notices {
-            shared.send_internal(&notice.to, notice.command, class);
-        }
-    }
-}
-
-fn announce(shared: &Arc<Shared>, announcement: Announcement) {
-    match announcement {
-        Announcement::Stock(spoken) => {
-            let Spoken { view, said } = *spoken;
-            shared.board.announce_stock(view);
-            if !said.is_empty() {
-                telling::say(shared, said);
-            }
-        }
-        Announcement::Location(facts) => shared.board.announce_location(*facts),
     }
 }

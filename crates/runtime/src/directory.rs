@@ -11,6 +11,7 @@ use ractor::ActorRef;
 
 use crate::actor::Poke;
 use crate::ask::Caller;
+use crate::busy::{Busy, Deciding};
 use crate::heat::Heat;
 
 /// A message with the time it was queued, for the contention figures.
@@ -96,17 +97,27 @@ type Live = Mutex<HashMap<EntityId, Arc<Mailbox>>>;
 /// The live entities of this node, by shard.
 pub(crate) struct Directory {
     shards: Vec<Live>,
-}
-
-impl Default for Directory {
-    fn default() -> Self {
-        Self {
-            shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect(),
-        }
-    }
+    busy: Arc<Busy>,
 }
 
 impl Directory {
+    pub fn new(busy: Arc<Busy>) -> Self {
+        Self {
+            shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect(),
+            busy,
+        }
+    }
+
+    /// Wakes an entity to work.
+    pub fn wake(&self, mailbox: &Mailbox) {
+        mailbox.cast(Poke::Work(self.busy.begin()));
+    }
+
+    /// Somebody else decides.
+    pub fn deciding(&self) -> Deciding {
+        self.busy.begin()
+    }
+
     fn live(&self, shard: ShardId) -> MutexGuard<'_, HashMap<EntityId, Arc<Mailbox>>> {
         self.shards[usize::from(shard.number())]
             .lock()
@@ -134,7 +145,7 @@ impl Directory {
                     continue;
                 }
                 Pushed::Full(_) => return Err(Shed),
-                Pushed::Wake => mailbox.cast(Poke::Work),
+                Pushed::Wake => self.wake(&mailbox),
                 Pushed::Waits => {}
             }
             mailbox.used_at_ms.store(now_ms, Ordering::Relaxed);

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_busiest_are_named_and_stay_for_a_while() {
-        let (list, directory) = (HotList::default(), Directory::default());
+        let (list, directory) = (HotList::default(), Directory::new(Arc::default()));
         let at = Timestamp::from_ms;
         let live: Vec<_> = (0..200).map(|n| mailbox(&format!("{n:03}"))).collect();
         for (busy, mailbox) in live.iter().enumerate() {
@@ -285,7 +285,7 @@ mod tests {
         first.heat.refused();
         let list = HotList::default();
         let now = Timestamp::from_ms(0);
-        list.tick(&[Arc::clone(&first)], &Directory::default(), now);
+        list.tick(&[Arc::clone(&first)], &Directory::new(Arc::default()), now);
         second
             .heat
             .handled(Wait::from_millis(4), &[Wait::from_millis(2)]);

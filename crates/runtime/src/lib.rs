@@ -9,6 +9,7 @@
 mod actor;
 mod ask;
 mod batch;
+mod busy;
 mod clock;
 mod commit;
 mod deliveries;
@@ -16,6 +17,7 @@ mod directory;
 mod fair;
 mod heat;
 mod inbox;
+mod leaving;
 mod loading;
 mod metrics;
 mod node;

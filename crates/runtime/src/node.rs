@@ -73,7 +73,7 @@ pub struct Company {
     /// left already, and their records share its flush. So do its buyer's data. A delivery's mark goes with whatever is
     /// written next: a flush of its own would keep the disk from what somebody waits for.
     pub linger: Wait,
-    /// How long the committer looks whether more is coming, each time it looks.
+    /// How long the committer waits at most for what is being decided right now.
     pub gather: Wait,
 }
 
@@ -81,7 +81,7 @@ impl Default for Company {
     fn default() -> Self {
         Self {
             linger: Wait::from_millis(20),
-            gather: Wait::from_micros(100),
+            gather: Wait::from_micros(400),
         }
     }
 }

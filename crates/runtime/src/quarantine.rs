@@ -1,6 +1,7 @@
 //! Puts aside what crashes or cannot be recovered, durably, and takes it back when a person says so.
 
-use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLockReadGuard};
 
 use crossdock_engine::{CRASHES_MAX, Message, Quarantine, ReplyTo, Verdict};
 use crossdock_model::answer::QuarantineView;
@@ -23,14 +24,25 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn quarantine_mut(&self) -> RwLockWriteGuard<'_, Quarantine> {
-        self.quarantine
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn change_quarantine(&self, change: impl FnOnce(&mut Quarantine)) {
+        let quarantine = self.quarantine.write();
+        let mut quarantine = quarantine.unwrap_or_else(PoisonError::into_inner);
+        change(&mut quarantine);
+        self.has_quarantine
+            .store(!quarantine.is_empty(), Ordering::Release);
+    }
+
+    /// Why an entity is put aside, if it is.
+    pub fn cause_aside(&self, entity: &EntityId) -> Option<String> {
+        // Most often nothing is: every command looks, on every core.
+        match self.has_quarantine.load(Ordering::Acquire) {
+            true => self.quarantine().cause(entity).map(str::to_owned),
+            false => None,
+        }
     }
 
     pub fn is_aside(&self, entity: &EntityId) -> bool {
-        self.quarantine().cause(entity).is_some()
+        self.cause_aside(entity).is_some()
     }
 
     /// Counts a crash; poison is put aside.
@@ -72,12 +84,10 @@ impl Shared {
 
     /// Goes by a mark from now on.
     pub fn go_by(self: &Arc<Self>, entity: &EntityId, mark: &QuarantineView) {
-        let mut quarantine = self.quarantine_mut();
-        match mark.command_hash {
+        self.change_quarantine(|quarantine| match mark.command_hash {
             Some(hash) if mark.skipped => quarantine.skip(entity, hash),
             hash => quarantine.put_aside(entity, hash, &mark.cause),
-        }
-        drop(quarantine);
+        });
         if mark.command_hash.is_none() {
             self.board.put_aside(entity);
             telling::say_aside(self, entity);
@@ -117,7 +127,7 @@ impl Shared {
 
     /// Lets what was put aside come again. An entity is woken: its deadlines have been passed over meanwhile.
     pub fn lift_quarantine(self: &Arc<Self>, entity: &EntityId, command_hash: Option<u64>) {
-        self.quarantine_mut().lift(entity, command_hash);
+        self.change_quarantine(|quarantine| quarantine.lift(entity, command_hash));
         self.refresh_poison(entity);
         if command_hash.is_none() {
             self.board.lift(entity);
@@ -127,7 +137,7 @@ impl Shared {
 
     /// A command stays refused for good.
     pub fn skip_quarantined(&self, entity: &EntityId, command_hash: u64) {
-        self.quarantine_mut().skip(entity, command_hash);
+        self.change_quarantine(|quarantine| quarantine.skip(entity, command_hash));
         self.refresh_poison(entity);
     }
 

@@ -18,6 +18,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 
 use crate::ask::{By, Handle};
+use crate::busy::Deciding;
 use crate::shared::Shared;
 
 /// SKUs whose stock is kept on the board at most; others are asked when needed.
@@ -176,6 +177,7 @@ pub(crate) fn ask(shared: &Arc<Shared>, planning: Planning) {
         return;
     }
     let asked = Asked {
+        deciding: Some(shared.directory.deciding()),
         shared: Arc::clone(shared),
         planning,
     };
@@ -184,6 +186,8 @@ pub(crate) fn ask(shared: &Arc<Shared>, planning: Planning) {
 
 /// A plan under way. It counts until it is dropped, also by a panic.
 pub(crate) struct Asked {
+    /// Until it has to ask SKUs, which may have to be read first.
+    deciding: Option<Deciding>,
     shared: Arc<Shared>,
     planning: Planning,
 }
@@ -213,7 +217,7 @@ impl Actor for Router {
     async fn handle(
         &self,
         _myself: ActorRef<Asked>,
-        asked: Asked,
+        mut asked: Asked,
         _shared: &mut Arc<Shared>,
     ) -> Result<(), ActorProcessingErr> {
         // Nothing is shared between plans, so one that panics leaves nothing half done. The router must outlive it:
@@ -221,7 +225,10 @@ impl Actor for Router {
         let at_once = AssertUnwindSafe(|| plan_from_board(&asked));
         match catch_unwind(at_once) {
             Ok(true) => {}
-            Ok(false) => drop(tokio::spawn(plan_from_skus(asked))),
+            Ok(false) => {
+                asked.deciding = None;
+                tokio::spawn(plan_from_skus(asked));
+            }
             Err(_) => {
                 let order = &asked.planning.from.entity;
                 tracing::error!(%order, "planning this order crashed");
@@ -247,7 +254,10 @@ async fn plan_from_skus(asked: Asked) {
 
 type Stock = BTreeMap<SkuId, StockView>;
 
-fn answer(Asked { shared, planning }: &Asked, stock: &Stock) {
+fn answer(asked: &Asked, stock: &Stock) {
+    let Asked {
+        shared, planning, ..
+    } = asked;
     let (board, now) = (&shared.board, shared.clock.now());
     let request = &planning.request;
     let plan = route(request, stock, &board.all_locations(), &board.rules(), now);

@@ -18,6 +18,7 @@ use tokio::task::JoinError;
 
 use crate::actor::LOST;
 use crate::ask::{AskError, Caller};
+use crate::busy::Busy;
 use crate::clock::Clock;
 use crate::commit::{CommitQueue, OtherWrite};
 use crate::deliveries::{self, Deliveries};
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     actors: Mutex<HashMap<ActorId, (Arc<Mailbox>, u64)>>,
     crashes: Mutex<Crashes>,
     pub(crate) quarantine: RwLock<Quarantine>,
+    /// Whether anything is put aside.
+    pub(crate) has_quarantine: AtomicBool,
     crash_on: Option<fn(&EntityId, &Command) -> bool>,
     pub router: OnceLock<ActorRef<router::Asked>>,
     /// Plans that are asked for and not answered.
@@ -89,7 +92,7 @@ impl Shared {
         system: CredentialId,
         options: &Options,
     ) -> std::io::Result<Self> {
-        let metrics = Metrics::default();
+        let (metrics, busy) = (Metrics::default(), Arc::new(Busy::default()));
         Ok(Self {
             inbox: Inbox::new(metrics.deliveries_open.clone()),
             journal,
@@ -100,9 +103,9 @@ impl Shared {
             steps_max: options.steps_max,
             loads: Loads::default(),
             readers: Readers::new()?,
-            directory: Directory::default(),
+            commits: CommitQueue::new(taken, OwnerId(options.owner), options.company, &busy),
+            directory: Directory::new(busy),
             hot: HotList::default(),
-            commits: CommitQueue::new(taken, OwnerId(options.owner), options.company),
             timers: Timers::default(),
             board: Board::default(),
             telling: Telling::default(),
@@ -114,6 +117,7 @@ impl Shared {
             actors: Mutex::default(),
             crashes: Mutex::default(),
             quarantine: RwLock::default(),
+            has_quarantine: AtomicBool::new(false),
             crash_on: options.crash_on,
             router: OnceLock::new(),
             planning: AtomicUsize::new(0),
@@ -306,10 +310,10 @@ impl Shared {
         if let Some(trouble) = self.commits.trouble_of(entity.shard(), self.clock.now()) {
             return Err(AskError::Unavailable(trouble));
         }
-        match self.quarantine().cause(entity) {
+        match self.cause_aside(entity) {
             Some(cause) => Err(AskError::Quarantined {
                 entity: entity.to_string(),
-                cause: cause.to_owned(),
+                cause,
             }),
             None => Ok(()),
         }
