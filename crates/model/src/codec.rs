@@ -51,7 +51,8 @@ const MIDDLE: usize = 4 << 20;
 /// # Errors
 /// [`CodecError::Unencodable`] when serde refuses the value, or when it is larger than what is decoded.
 pub fn encode<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = vec![version];
+    let mut bytes = Vec::with_capacity(ROOM_BYTES);
+    bytes.push(version);
     bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard())
         .map_err(|e| CodecError::Unencodable(e.to_string()))?;
     match bytes.len() - 1 {
@@ -61,6 +62,9 @@ pub fn encode<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, CodecErro
         ))),
     }
 }
+
+/// Room for most records, so that they are written without being moved.
+const ROOM_BYTES: usize = 256;
 
 /// A short stand-in for a value, by which another value under the same id is told from a repeat.
 #[must_use]

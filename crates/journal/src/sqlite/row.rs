@@ -7,6 +7,8 @@
 //! ```
 //! A frame's checksum covers its shard, sequence, epoch and time too, so a frame in the wrong place is found.
 
+use std::fmt::Write;
+
 use crossdock_model::{EntityId, ShardId, Timestamp};
 
 use crate::bytes::{Malformed, Reader, put_varint};
@@ -46,11 +48,14 @@ pub(super) struct Head {
 pub(super) fn encode(at: Timestamp, groups: &[Group<'_>]) -> (Vec<u8>, Vec<u8>) {
     let mut heads = vec![VERSION];
     put_varint(&mut heads, groups.len() as u64);
-    let mut frames = Vec::new();
+    let (mut frames, mut name) = (Vec::new(), String::new());
     for group in groups {
         let before = frames.len();
         for (seq, frame) in (group.first_seq..).zip(group.frames) {
-            put_frame(&mut frames, at, group, seq, frame);
+            name.clear();
+            // Writing into a string does not fail.
+            let _ = write!(name, "{}", frame.entity);
+            put_frame(&mut frames, at, group, seq, (&name, &frame.body));
         }
         put_varint(&mut heads, u64::from(group.shard.number()));
         put_varint(&mut heads, group.epoch);
@@ -65,20 +70,26 @@ pub(super) fn encode(at: Timestamp, groups: &[Group<'_>]) -> (Vec<u8>, Vec<u8>) 
     (heads, frames)
 }
 
-fn put_frame(out: &mut Vec<u8>, at: Timestamp, group: &Group<'_>, seq: Seq, frame: &Frame) {
-    let entity = frame.entity.to_string();
+/// `entity`: the name of the frame's entity.
+fn put_frame(
+    out: &mut Vec<u8>,
+    at: Timestamp,
+    group: &Group<'_>,
+    seq: Seq,
+    (entity, body): (&str, &[u8]),
+) {
     let place = Place {
         shard: group.shard,
         seq,
         epoch: group.epoch,
         at,
     };
-    let crc = place.crc(entity.as_bytes(), &frame.body);
+    let crc = place.crc(entity.as_bytes(), body);
     out.extend_from_slice(&crc.to_le_bytes());
     put_varint(out, entity.len() as u64);
-    put_varint(out, frame.body.len() as u64);
+    put_varint(out, body.len() as u64);
     out.extend_from_slice(entity.as_bytes());
-    out.extend_from_slice(&frame.body);
+    out.extend_from_slice(body);
 }
 
 fn heads_crc(at: Timestamp, heads: &[u8]) -> u32 {

@@ -12,6 +12,9 @@ use crate::planted::Mistake;
 
 type Decided = Result<Decision<SkuEvent>, Rejection>;
 
+/// An attempt of the order that asks which has units already.
+type Open<'a> = (&'a AttemptId, &'a Reservation);
+
 impl Draft<'_> {
     pub fn reserve(
         mut self,
@@ -21,7 +24,9 @@ impl Draft<'_> {
         promised_at: Timestamp,
         queue: bool,
     ) -> Decided {
-        if let Some(repeat) = self.repeated(id, takes) {
+        let state = self.state;
+        let open: Vec<_> = state.open_of(&id.order).collect();
+        if let Some(repeat) = self.repeated(id, takes, &open) {
             return repeat.map(Decision::unchanged);
         }
         self.known()?;
@@ -35,7 +40,7 @@ impl Draft<'_> {
             return Err(self.busy());
         }
         self.joined = Some(id.order.clone());
-        self.close_older(id);
+        self.close_older(id, &open);
         // What came free goes to those who were there before.
         self.serve();
         let ahead = |draft: &Self, location: &LocationId| draft.sums(location).queued;
@@ -58,12 +63,17 @@ impl Draft<'_> {
     }
 
     /// What is answered to an attempt that is known, or that a later one has overtaken.
-    fn repeated(&self, id: &AttemptId, takes: &[Take]) -> Option<Result<Answer, Rejection>> {
+    fn repeated(
+        &self,
+        id: &AttemptId,
+        takes: &[Take],
+        open: &[Open<'_>],
+    ) -> Option<Result<Answer, Rejection>> {
         let same = |known: &[Take], answer: Answer| match same_takes(known, takes) {
             true => Ok(answer),
             false => Err(Rejection::Superseded),
         };
-        if let Some(known) = self.state.reservations.get(id) {
+        if let Some((_, known)) = open.iter().find(|(open, _)| *open == id) {
             let takes = known.takes();
             return Some(same(
                 &takes,
@@ -75,21 +85,19 @@ impl Draft<'_> {
         if let Some(queued) = self.state.queue.get(id) {
             return Some(same(&queued.takes, Answer::Queued));
         }
-        let open = self.state.open_of(&id.order).next_back();
         let queued = self.state.queue.of_order(&id.order).next_back();
-        let latest = open.map(|(id, _)| id).max(queued);
+        let latest = open.last().map(|(id, _)| *id).max(queued);
         let overtaken = latest.is_some_and(|latest| latest.attempt > id.attempt);
         let closed = id.attempt <= self.state.closed.attempt(&id.order);
         (overtaken || closed).then_some(Err(Rejection::Superseded))
     }
 
     /// A new attempt closes earlier ones that are undecided or still queue.
-    fn close_older(&mut self, id: &AttemptId) {
+    fn close_older(&mut self, id: &AttemptId, open: &[Open<'_>]) {
         let state = self.state;
-        let open = state.open_of(&id.order);
-        let undecided = open.filter(|(_, known)| !known.is_confirmed());
+        let undecided = open.iter().filter(|(_, known)| !known.is_confirmed());
         let older: Vec<_> = undecided
-            .map(|(id, _)| id)
+            .map(|(id, _)| *id)
             .chain(state.queue.of_order(&id.order))
             .cloned()
             .collect();
