@@ -51,9 +51,8 @@ impl Connection {
 
     /// The status of the answer, and its body.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> (u16, &[u8]) {
-        let (status, body) = tokio::time::timeout(PATIENCE, self.exchange(request))
-            .await
-            .expect("an answer within a minute");
+        let answered = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
+        let (status, body) = answered.unwrap();
         (status, &self.received[body])
     }
 

@@ -370,6 +370,7 @@ fn commit(
     queue.leaving.fetch_add(1, Ordering::Relaxed);
     let finished = finish(shared, &written, &expected, wrote);
     let Some(completed) = finished else {
+        queue.count_left();
         return written.map(drop);
     };
     if !batch.shards.is_empty() {

@@ -14,12 +14,18 @@ const MARKS: [&str; 2] = ["<!-- figures -->\n", "<!-- end of figures -->\n"];
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to measure, or a part of its name; nothing: all of it, which takes an hour
-    #[arg(value_name = "WHAT", value_parser = named)]
+    #[arg(value_name = "WHAT", value_parser = named, help = help())]
     filters: Vec<String>,
     /// Write the table into this file, between the lines `<!-- figures -->` and `<!-- end of figures -->`
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+}
+
+fn help() -> String {
+    let names = NAMES.join(", ");
+    format!(
+        "What to measure, or a part of its name: {names}. Nothing: all of it, which takes more than an hour"
+    )
 }
 
 fn named(filter: &str) -> Result<String, String> {
