@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_told_before_anything_is_measured() {
-        assert!(named("hot").is_err());
+        assert!(named("http").is_err());
         assert_eq!(named("publish"), Ok("publish".to_owned()));
     }
 }
