@@ -41,12 +41,12 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
 }
 
 /// A server with a shop whose webhooks are signed.
-pub(crate) struct Shop {
-    pub(crate) server: Server,
+struct Shop {
+    server: Server,
 }
 
 impl Shop {
-    pub(crate) async fn start(binary: &Path) -> Self {
+    async fn start(binary: &Path) -> Self {
         let server = Server::start(binary, |dir| {
             std::fs::write(dir.join("secret"), SECRET).unwrap();
             "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{ file = \"secret\" }]\n"
@@ -59,7 +59,7 @@ impl Shop {
 
     /// Orders a second until the last is requested, and how many seconds read models are behind then.
     async fn sell(&self) -> (f64, f64) {
-        let hooks: Vec<Request> = webhooks(0, ORDERS);
+        let hooks: Vec<Request> = webhooks(ORDERS);
         let make: Make = Arc::new(move |number| hooks[number as usize].clone());
         let start = Instant::now();
         let sold = load::closed(self.server.addr, CLIENTS, ENDLESS, ORDERS, make).await;
@@ -78,7 +78,7 @@ impl Shop {
     }
 
     /// Waits until nothing waits to be worked on and the last of so many orders are requested.
-    pub(crate) async fn until_requested(&self, orders: u64) {
+    async fn until_requested(&self, orders: u64) {
         while !self
             .has("/metrics", "\ncrossdock_deliveries_open 0\n")
             .await
@@ -99,10 +99,10 @@ impl Shop {
 }
 
 /// Signed webhooks of so many orders.
-pub(crate) fn webhooks(from: u64, count: u64) -> Vec<Request> {
+fn webhooks(count: u64) -> Vec<Request> {
     let mut draw = Draw::new(&Spread::zipf(SKUS, 0.99), 1);
     let secret = Secret::new(SECRET);
-    (from..from + count)
+    (0..count)
         .map(|number| webhook(number, &mut draw, &secret))
         .collect()
 }

@@ -5,10 +5,11 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::RECORD;
+use crate::tidy::workspace::run;
 
 /// Where pieces were counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,15 +109,8 @@ fn compiler(said: &str) -> Option<(String, String)> {
 
 /// What a program prints.
 pub fn said(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    let printed = String::from_utf8(run(command)?)?;
+    Ok(printed.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod manifests;
 mod outside_paths;
 mod pure_sources;
 mod refused_names;
-mod workspace;
+pub mod workspace;
 
 use std::fmt;
 use std::io::Write;

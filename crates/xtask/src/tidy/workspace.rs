@@ -221,7 +221,8 @@ fn read_files(root: &Path) -> Result<Vec<File>> {
     Ok(files)
 }
 
-fn run(command: &mut Command) -> Result<Vec<u8>> {
+/// What a program prints.
+pub fn run(command: &mut Command) -> Result<Vec<u8>> {
     let output = command
         .output()
         .with_context(|| format!("cannot start {command:?}"))?;
