@@ -1,10 +1,12 @@
 //! Gathers what entities decided into batches, and releases what each batch made durable.
 //!
+//! What rests on durable state alone leaves at once; what rests on a batch in flight leaves with it.
+//!
 //! Frames of a shard keep their order; classes of work share a batch by weighted round robin (`lanes`). One
 //! batch is in flight at a time. When a shard's part of a batch is refused, every undurable step of the lives concerned is lost
 //! with it: nothing that was computed from it leaves.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use crossdock_model::{EntityId, ShardId};
 
@@ -45,8 +47,21 @@ impl Shard {
 
 struct InFlight<T, D> {
     steps: Vec<Step<T>>,
+    /// Whose steps these are.
+    lives: HashSet<u64>,
     positions: Vec<(ShardId, u64)>,
     others: Vec<(ShardId, D)>,
+}
+
+/// What becomes of a step that is handed over.
+#[derive(Debug)]
+pub enum Handed<T> {
+    /// It leaves with a batch.
+    Waits,
+    /// It writes nothing, and all that it rests on is durable: it leaves now.
+    Leaves(Release<T>),
+    /// Its life has ended: its callers are told *unknown*.
+    Refused(Release<T>),
 }
 
 /// The order of everything durable on one node.
@@ -112,22 +127,40 @@ impl<T, X, D> Committer<T, X, D> {
     }
 
     /// Takes a step. Steps of one entity must come in order.
-    ///
-    /// # Errors
-    /// The step's release, when its life has ended: its callers are told *unknown*.
-    pub fn push(&mut self, step: Step<T>) -> Result<(), Release<T>> {
+    pub fn push(&mut self, step: Step<T>) -> Handed<T> {
         match self.ended.get(&step.entity) {
-            Some(life) if *life >= step.life => return Err(step.release),
+            Some(life) if *life >= step.life => return Handed::Refused(step.release),
             Some(_) => {
                 self.ended.remove(&step.entity);
             }
             None => {}
         }
+        if step.kind == StepKind::Barrier && !self.lanes.holds(step.life) {
+            return self.let_through(step);
+        }
         if let StepKind::Checkpoint(_) = step.kind {
             *self.checkpoints.entry(step.entity.clone()).or_default() += 1;
         }
         self.lanes.push(step);
-        Ok(())
+        Handed::Waits
+    }
+
+    /// Takes a barrier before which nothing of its life waits for a batch: it needs no batch of its own.
+    fn let_through(&mut self, mut step: Step<T>) -> Handed<T> {
+        let id = step.entity.shard();
+        let Some(shard) = self.shards.get(&id) else {
+            // The shard is lost, and its steps with it.
+            self.lanes.push(step);
+            return Handed::Waits;
+        };
+        step.release.position = Some((id, shard.next_seq - 1));
+        match &mut self.in_flight {
+            Some(batch) if batch.lives.contains(&step.life) => {
+                batch.steps.push(step);
+                Handed::Waits
+            }
+            Some(_) | None => Handed::Leaves(step.release),
+        }
     }
 
     /// A later life of an entity begins, and no earlier one hands anything over any more: nothing needs to be known of
@@ -202,6 +235,7 @@ impl<T, X, D> Committer<T, X, D> {
             .filter_map(|part| Some((part.shard, part.checkpoint_seq?)))
             .collect();
         self.in_flight = Some(InFlight {
+            lives: steps.iter().map(|step| step.life).collect(),
             steps,
             positions,
             others,
@@ -233,6 +267,7 @@ impl<T, X, D> Committer<T, X, D> {
             steps,
             positions,
             others,
+            lives: _,
         }) = self.in_flight.take()
         else {
             return completed;
@@ -476,14 +511,14 @@ mod tests {
             kind,
             release: Release::default(),
         };
-        engine.push(step(1, StepKind::Record(vec![1]))).unwrap();
+        engine.push(step(1, StepKind::Record(vec![1])));
         let checkpoint = StepKind::Checkpoint(crate::Snapshot {
             version: 1,
             body: vec![2],
             wake_at: None,
             speaks: false,
         });
-        engine.push(step(1, checkpoint)).unwrap();
+        engine.push(step(1, checkpoint));
         let mut positions = Vec::new();
         while let Some(batch) = engine.next_batch() {
             positions.extend(batch.shards.iter().map(|part| part.checkpoint_seq));
@@ -529,7 +564,7 @@ mod tests {
             kind: StepKind::Record(vec![1]),
             release: Release::default(),
         };
-        engine.push(step).unwrap();
+        engine.push(step);
         assert_eq!(engine.waiting(), 41);
         let batch = engine.next_batch().unwrap();
         let expected: Vec<u64> = (100..115).chain(0..10).collect();

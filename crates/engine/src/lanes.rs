@@ -74,6 +74,11 @@ impl<T> Lanes<T> {
         self.len
     }
 
+    /// Whether something of that life waits.
+    pub fn holds(&self, life: u64) -> bool {
+        self.waiting.contains_key(&life)
+    }
+
     pub fn push(&mut self, step: Step<T>) {
         let (life, class) = (step.life, step.release.class);
         let waiting = self.waiting.entry(life).or_insert_with(|| Waiting {

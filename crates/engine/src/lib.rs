@@ -38,7 +38,7 @@ pub use admission::Door;
 pub use announcer::{Announcement, Announcer};
 pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome, Snapshot};
 pub use budget::Budget;
-pub use committer::Committer;
+pub use committer::{Committer, Handed};
 pub use core::{Asker, Core, Limits, Message, ReplyTo};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
 pub use desk::{Desk, DeskLimits, Ended, Funds, Number, Pick};

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test target")]
 
 use crossdock_engine::{
-    Asker, AtOnce, Batch, Committer, Completed, Core, Destination, Limits, Message, ReplyTo,
-    ShardOutcome, Step, StepKind, answer, recover, route,
+    Asker, AtOnce, Batch, Committer, Completed, Core, Destination, Handed, Limits, Message,
+    ReplyTo, ShardOutcome, Step, StepKind, answer, recover, route,
 };
 use crossdock_logic::Entity;
 use crossdock_model::command::{BucketCommand, OrderCommand, SkuCommand};
@@ -76,10 +76,26 @@ fn steps(core: &mut Core<u32>, messages: Vec<Message<u32>>) -> Vec<Step<u32>> {
 
 /// Hands the steps over; the callers whose steps are refused because their life has ended.
 fn push(engine: &mut Engine, steps: Vec<Step<u32>>) -> Vec<u32> {
-    let refused = steps.into_iter().filter_map(|step| engine.push(step).err());
+    let refused = steps
+        .into_iter()
+        .filter_map(|step| match engine.push(step) {
+            Handed::Refused(release) => Some(release),
+            Handed::Waits | Handed::Leaves(_) => None,
+        });
     refused
         .flat_map(|release| callers(release.answers))
         .collect()
+}
+
+/// Hands the steps over; the callers who are answered at once.
+fn answered_at_once(engine: &mut Engine, steps: Vec<Step<u32>>) -> Vec<u32> {
+    let left = steps
+        .into_iter()
+        .filter_map(|step| match engine.push(step) {
+            Handed::Leaves(release) => Some(release),
+            Handed::Waits | Handed::Refused(_) => None,
+        });
+    left.flat_map(|release| callers(release.answers)).collect()
 }
 
 fn callers<R>(answers: Vec<(ReplyTo<u32>, R)>) -> Vec<u32> {
@@ -122,6 +138,44 @@ fn nothing_leaves_before_it_is_durable_and_reads_wait_for_what_they_saw() {
     assert_eq!(released(engine.completed(durable)), [1, 2]);
     assert_eq!(engine.next_batch().unwrap().shards[0].expected_seq, 2);
     assert_eq!(released(engine.completed(durable)), [3]);
+}
+
+/// Nothing of it waits for a disk: not for the flush under way, and for none of its own.
+#[test]
+fn what_rests_on_durable_state_leaves_at_once() {
+    let (mut core, mut engine) = (live(1), engine());
+    let batch = steps(&mut core, vec![read(1)]);
+    assert_eq!(answered_at_once(&mut engine, batch), [1]);
+    let batch = steps(&mut core, vec![map(2, "a")]);
+    assert_eq!(answered_at_once(&mut engine, batch), []);
+    engine.next_batch().unwrap();
+    let of_another = steps(&mut live(2), vec![read(3)]);
+    assert_eq!(answered_at_once(&mut engine, of_another), [3]);
+    assert_eq!(released(engine.completed(durable)), [2]);
+    let batch = steps(&mut core, vec![read(4)]);
+    assert_eq!(answered_at_once(&mut engine, batch), [4]);
+    assert!(!engine.has_work());
+}
+
+/// It needs no flush of its own, and is lost with the one that it rests on.
+#[test]
+fn a_read_of_what_is_in_flight_leaves_with_it() {
+    for refused in [false, true] {
+        let (mut core, mut engine) = (live(1), engine());
+        let batch = steps(&mut core, vec![map(1, "a")]);
+        push(&mut engine, batch);
+        engine.next_batch().unwrap();
+        let batch = steps(&mut core, vec![read(2)]);
+        assert_eq!(answered_at_once(&mut engine, batch), []);
+        let completed = engine.completed(|_| match refused {
+            true => ShardOutcome::Refused { next_seq: Some(1) },
+            false => ShardOutcome::Durable,
+        });
+        assert_eq!(completed.lost.len(), if refused { 2 } else { 0 });
+        let left = released(completed);
+        assert_eq!(left, if refused { vec![] } else { vec![1, 2] });
+        assert!(!engine.has_work());
+    }
 }
 
 /// Append k fails while k+1 and k+2 are queued: nothing computed from them leaves.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crossdock_engine::{
-    AtOnce, Batch, Committer, Completed, Core, Limits, Message, ReplyTo, ShardOutcome, StepKind,
-    recover,
+    AtOnce, Batch, Committer, Completed, Core, Handed, Limits, Message, ReplyTo, ShardOutcome,
+    StepKind, recover,
 };
 use crossdock_model::command::BucketCommand;
 use crossdock_model::v1::ListingTarget;
@@ -92,7 +92,7 @@ impl World {
             let upto = usize::try_from(step.version).unwrap();
             let rests_on = (id.clone(), living.history[..upto].to_vec());
             self.rests_on.insert(caller, rests_on);
-            self.lost += usize::from(self.engine.push(step).is_err());
+            self.lost += usize::from(matches!(self.engine.push(step), Handed::Refused(_)));
         }
     }
 

@@ -122,7 +122,7 @@ impl Living {
         let idle = woken && self.core.entity().version() == before;
         let wake_at = wake_again_at(self.core.wake_at(), now, idle);
         self.shared.timers.set(&self.mailbox.entity, wake_at);
-        self.shared.commit(steps);
+        self.shared.commit(&self.mailbox.entity, steps);
         handled.map_err(|e| ActorProcessingErr::from(e.to_string()))?;
         for outgoing in at_once.effects {
             self.shared.dispatch_effect(outgoing);
@@ -181,7 +181,8 @@ impl Living {
             .checkpoint()
             .map_err(|e| ActorProcessingErr::from(e.to_string()))?;
         let written = step.is_some();
-        self.shared.commit(step.into_iter().collect());
+        self.shared
+            .commit(&self.mailbox.entity, step.into_iter().collect());
         Ok(written)
     }
 

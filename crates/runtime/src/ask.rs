@@ -255,14 +255,18 @@ impl Handle {
     }
 
     /// Puts parked deliveries that wait for any of these to work again; how many they are. Nearly always nothing is
-    /// parked at all: that is one look into the journal, however many these are.
+    /// parked at all, and that is known.
     ///
     /// # Errors
     /// [`AskError::Unavailable`] when the journal cannot be read.
     pub async fn unpark(&self, parked_on: Vec<String>) -> Result<usize, AskError> {
+        let Some(as_of) = self.0.inbox.may_be_parked() else {
+            return Ok(0);
+        };
         let shared = Arc::clone(&self.0);
         self.journal_read(move |journal| {
             if journal.inbox_channels(InboxState::Parked)?.is_empty() {
+                shared.inbox.note_none_parked(as_of);
                 return Ok(0);
             }
             let mut count = 0;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration as Wait, Instant};
 
-use crossdock_engine::{Batch, Committer, Completed, ShardOutcome, Step};
+use crossdock_engine::{Batch, Committer, Completed, Handed, Release, ShardOutcome, Step};
 use crossdock_journal::{
     CommitOutcome, InboxInsert, InboxMark, Inserted, JournalError, OwnerId, Refusal, VaultWrite,
 };
@@ -138,24 +138,33 @@ impl CommitQueue {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes steps of one entity, in order. Those of a life that has ended are dropped: their callers are
-    /// told *unknown*.
-    pub fn push(&self, steps: Vec<Step<Caller>>) {
+    /// Takes steps of one entity, in order; what of them leaves now. Those of a life that has ended are dropped: their
+    /// callers are told *unknown*.
+    pub fn push(&self, steps: Vec<Step<Caller>>) -> Vec<Release<Caller>> {
+        let mut leaving = Vec::new();
         if steps.is_empty() {
-            return;
+            return leaving;
         }
         let mut work = self.lock();
         if work.ended {
-            return;
+            return leaving;
         }
-        work.urgent |= steps.iter().any(|step| !step.release.is_empty());
         for step in steps {
-            // A refused step's release is dropped here, and with it the callers' reply channels.
-            let _ = work.core.push(step);
+            let is_urgent = !step.release.is_empty();
+            match work.core.push(step) {
+                Handed::Waits => work.urgent |= is_urgent,
+                Handed::Leaves(release) => leaving.push(release),
+                // Dropped, and with it the callers' reply channels.
+                Handed::Refused(_) => {}
+            }
         }
+        let waits = work.core.has_work();
         self.steps.store(work.core.waiting(), Ordering::Relaxed);
         drop(work);
-        self.filled.notify_one();
+        if waits {
+            self.filled.notify_one();
+        }
+        leaving
     }
 
     /// Takes a delivery to be stored; `false`: too much waits.

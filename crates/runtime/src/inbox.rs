@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossdock_journal::{
@@ -35,7 +36,7 @@ const READY: Room = Room {
 };
 /// Deliveries of one channel that are worked on at once. So many keep the disk busy: one is done after a few flushes. And
 /// they are few enough that a channel that is flooded, or whose own API does not answer, leaves workers to others.
-pub const CHANNEL_AT_ONCE: usize = 32;
+pub const CHANNEL_AT_ONCE: usize = 64;
 /// Open deliveries of a channel and shard looked up in one sweep, that all shards together fill the memory there is
 /// for the channel.
 const OPEN_PAGE: usize = READY.rows / (READY.divisor + 1) / SHARD_COUNT as usize;
@@ -162,6 +163,23 @@ impl Storing {
     }
 }
 
+/// Whether a delivery may be parked, for those who would have to look into the journal to know.
+struct Parked {
+    /// How many were parked by this process.
+    count: AtomicU64,
+    /// The count with which none was found.
+    none_at: AtomicU64,
+}
+
+impl Default for Parked {
+    fn default() -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            none_at: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
 /// Deliveries to be worked on.
 pub(crate) struct Inbox {
     ready: Mutex<Ready>,
@@ -169,6 +187,7 @@ pub(crate) struct Inbox {
     filled: Notify,
     /// A channel has room for what it has in the journal.
     drained: Notify,
+    parked: Parked,
     /// How many are in memory.
     open: Gauge,
 }
@@ -199,6 +218,7 @@ impl Inbox {
             ready: Mutex::default(),
             filled: Notify::new(),
             drained: Notify::new(),
+            parked: Parked::default(),
             open,
         }
     }
@@ -271,6 +291,22 @@ impl Inbox {
         let mut ready = self.lock();
         ready.taken.remove(id);
         self.open.set(ready.taken.len() as i64);
+    }
+
+    /// One is parked, durably. Whoever is told of it tries that delivery once more: what it waits for may just have come.
+    pub fn note_parked(&self) {
+        self.parked.count.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many were parked, for [`Inbox::note_none_parked`]. Nothing: none is.
+    pub fn may_be_parked(&self) -> Option<u64> {
+        let count = self.parked.count.load(Ordering::SeqCst);
+        (self.parked.none_at.load(Ordering::SeqCst) != count).then_some(count)
+    }
+
+    /// None is parked in the journal, as it was read after so many had been parked.
+    pub fn note_none_parked(&self, count: u64) {
+        self.parked.none_at.store(count, Ordering::SeqCst);
     }
 
     fn ended(&self, channel: &ChannelId) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crossdock_engine::{Release, ReplyTo};
 use crossdock_journal::Inserted;
 use crossdock_logic::{Announcement, Spoken};
+use crossdock_model::EntityId;
 use tokio::sync::mpsc;
 
-use crate::ask::Answered;
+use crate::ask::{Answered, Caller};
 use crate::commit::{Finished, Stored};
 use crate::shared::Shared;
 use crate::telling;
@@ -42,38 +43,43 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
     }
     drop(completed.lost);
     for (from, release) in completed.released {
-        let Release {
-            class,
-            answers,
-            effects,
-            notices,
-            announcement,
-            position,
-        } = release;
-        // Before the answers: who is told that a location is defined finds it.
-        if let Some(announcement) = announcement
-            && !shared.is_aside(&from)
-        {
-            announce(shared, announcement);
-        }
-        for (reply, result) in answers {
-            shared.note_answer(&from, &result);
-            match reply {
-                ReplyTo::Nobody => {}
-                ReplyTo::Caller(caller) => {
-                    let _ = caller.send(Answered { result, position });
-                }
-                ReplyTo::Entity(asker) => {
-                    shared.answer_entity(&asker, from.clone(), result, class);
-                }
+        let_go(shared, &from, release);
+    }
+}
+
+/// Lets out what one entity released.
+pub(crate) fn let_go(shared: &Arc<Shared>, from: &EntityId, release: Release<Caller>) {
+    let Release {
+        class,
+        answers,
+        effects,
+        notices,
+        announcement,
+        position,
+    } = release;
+    // Before the answers: who is told that a location is defined finds it.
+    if let Some(announcement) = announcement
+        && !shared.is_aside(from)
+    {
+        announce(shared, announcement);
+    }
+    for (reply, result) in answers {
+        shared.note_answer(from, &result);
+        match reply {
+            ReplyTo::Nobody => {}
+            ReplyTo::Caller(caller) => {
+                let _ = caller.send(Answered { result, position });
+            }
+            ReplyTo::Entity(asker) => {
+                shared.answer_entity(&asker, from.clone(), result, class);
             }
         }
-        for outgoing in effects {
-            shared.dispatch_effect(outgoing);
-        }
-        for notice in notices {
-            shared.send_internal(&notice.to, notice.command, class);
-        }
+    }
+    for outgoing in effects {
+        shared.dispatch_effect(outgoing);
+    }
+    for notice in notices {
+        shared.send_internal(&notice.to, notice.command, class);
     }
 }
 

@@ -161,13 +161,15 @@ impl From<JournalError> for LoadError {
     }
 }
 
-/// An entity as durable, once what is in flight of it has ended. Most are new orders: their threads are needed to look once
-/// into the journal, and not while a flush lasts.
+/// An entity as durable, once what is in flight of it has ended. Most are new orders, of which nothing is: no thread is
+/// needed while a flush lasts.
 pub(crate) async fn load(
     shared: &Arc<Shared>,
     id: &EntityId,
 ) -> Result<Result<Recovered, LoadError>, JoinError> {
-    shared.commits.settled().await;
+    if !shared.commits.is_settled(id) {
+        shared.commits.settled().await;
+    }
     let (reader, id) = (Arc::clone(shared), id.clone());
     shared.read(move || read(&reader, &id)).await
 }

@@ -9,7 +9,7 @@ use crossdock_engine::{
     Other, Outgoing, QUEUE_MAX, Quarantine, ReplyTo, Step, answer, answer_of_one_aside, own_class,
     route,
 };
-use crossdock_journal::{InboxMark, Journal, OwnerId};
+use crossdock_journal::{InboxMark, InboxState, Journal, OwnerId};
 use crossdock_model::v1::Meta;
 use crossdock_model::{Answer, Class, Command, CredentialId, EntityId, Rejection};
 use ractor::{ActorCell, ActorId, ActorRef};
@@ -25,6 +25,7 @@ use crate::deliveries::{self, Deliveries};
 use crate::directory::{Directory, Mailbox, Sent, Shed};
 use crate::heat::HotList;
 use crate::inbox::Inbox;
+use crate::leaving;
 use crate::loading::{self, Loads};
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
@@ -223,12 +224,15 @@ impl Shared {
         }
     }
 
-    pub fn commit(&self, steps: Vec<Step<Caller>>) {
-        self.commits.push(steps);
+    /// Hands over what an entity decided, and lets out what of it rests on durable state alone.
+    pub fn commit(self: &Arc<Self>, entity: &EntityId, steps: Vec<Step<Caller>>) {
+        for release in self.commits.push(steps) {
+            leaving::let_go(self, entity, release);
+        }
     }
 
     pub async fn mark_delivery(&self, mark: InboxMark) -> Result<(), AskError> {
-        let id = mark.id.clone();
+        let (id, parks) = (mark.id.clone(), mark.state == InboxState::Parked);
         let (done, told) = oneshot::channel();
         self.commits.push_other(Other {
             shard: id.shard(),
@@ -237,6 +241,9 @@ impl Shared {
             done,
         });
         let written = told.await.map_err(|_| AskError::Unknown);
+        if parks {
+            self.inbox.note_parked();
+        }
         self.inbox.finished(&id);
         written
     }

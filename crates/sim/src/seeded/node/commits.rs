@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crossdock_engine::{Batch, Completed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer};
+use crossdock_engine::{
+    Batch, Completed, Handed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer,
+};
 use crossdock_logic::router::no_stock;
 use crossdock_logic::{Announcement, Spoken};
 use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
@@ -21,9 +23,15 @@ impl Node {
             if let StepKind::Record(body) = &step.kind {
                 around.trace.bytes(body);
             }
-            // What is refused is of a life that has ended: its callers hear nothing, and ask again.
-            if self.committer.push(step).is_err() {
-                around.marks.note("step_of_an_ended_life");
+            let entity = step.entity.clone();
+            match self.committer.push(step) {
+                Handed::Waits => {}
+                Handed::Leaves(release) => {
+                    around.marks.note("left_at_once");
+                    self.let_go(&entity, release, around);
+                }
+                // Its callers hear nothing, and ask again.
+                Handed::Refused(_) => around.marks.note("step_of_an_ended_life"),
             }
         }
         self.gather(around);
@@ -154,26 +162,30 @@ impl Node {
             self.begin_anew(entity, around);
         }
         for (from, release) in completed.released {
-            let Release {
-                class,
-                answers,
-                effects,
-                notices,
-                announcement,
-                position: _,
-            } = release;
-            if let Some(announcement) = announcement {
-                self.announce(announcement, around);
-            }
-            for (reply, result) in answers {
-                self.answers(&from, reply, result, class, around);
-            }
-            for outgoing in effects {
-                self.dispatch(outgoing, around);
-            }
-            for notice in notices {
-                self.tell(notice.to, notice.command, class, around);
-            }
+            self.let_go(&from, release, around);
+        }
+    }
+
+    fn let_go(&mut self, from: &EntityId, release: Release<Caller>, around: &mut Surroundings<'_>) {
+        let Release {
+            class,
+            answers,
+            effects,
+            notices,
+            announcement,
+            position: _,
+        } = release;
+        if let Some(announcement) = announcement {
+            self.announce(announcement, around);
+        }
+        for (reply, result) in answers {
+            self.answers(from, reply, result, class, around);
+        }
+        for outgoing in effects {
+            self.dispatch(outgoing, around);
+        }
+        for notice in notices {
+            self.tell(notice.to, notice.command, class, around);
         }
     }
 
