@@ -2,7 +2,7 @@
 
 use crossdock_model::v1::{AttemptId, Take};
 use crossdock_model::{HoldId, LocationId, OrderId, SkuId, Timestamp};
-use rusqlite::Row;
+use rusqlite::{Params, Row};
 
 use super::sku::Sum;
 use super::{Folded, Folding};
@@ -23,10 +23,24 @@ fn takes(rows: Vec<(String, u32)>) -> Vec<Take> {
 }
 
 impl Folding<'_> {
-    fn takes(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Take>, InsightError> {
+    fn takes(&self, sql: &str, values: impl Params) -> Result<Vec<Take>, InsightError> {
         let mut statement = self.work.prepare_cached(sql)?;
         let rows = statement.query_map(values, take)?;
         Ok(takes(rows.collect::<Result<_, _>>()?))
+    }
+
+    /// What `rows` finds, which `change` changes or deletes. Mostly there is none.
+    fn takes_of(
+        &self,
+        rows: &str,
+        change: &str,
+        values: impl Params + Copy,
+    ) -> Result<Vec<Take>, InsightError> {
+        let found = self.takes(rows, values)?;
+        if !found.is_empty() {
+            self.run(change, values)?;
+        }
+        Ok(found)
     }
 
     pub(super) fn held(
@@ -49,8 +63,10 @@ impl Folding<'_> {
 
     /// Ends a hold; nothing for one that is not known.
     pub(super) fn hold_ended(&mut self, sku: &SkuId, hold: &HoldId) -> Folded {
-        let sql = "DELETE FROM holds WHERE sku = ?1 AND hold = ?2 RETURNING location, units";
-        for Take { location, units } in self.takes(sql, (sku.as_str(), hold.as_str()))? {
+        let rows = "SELECT location, units FROM holds WHERE sku = ?1 AND hold = ?2";
+        let delete = "DELETE FROM holds WHERE sku = ?1 AND hold = ?2";
+        let key = (sku.as_str(), hold.as_str());
+        for Take { location, units } in self.takes_of(rows, delete, key)? {
             self.shift(sku, &location, Sum::Held, -i64::from(units))?;
         }
         Ok(())
@@ -76,23 +92,29 @@ impl Folding<'_> {
     }
 
     pub(super) fn confirmed(&mut self, sku: &SkuId, id: &AttemptId) -> Folded {
-        let sql = "UPDATE reservations SET confirmed = 1
-            WHERE sku = ?1 AND holder = ?2 AND attempt = ?3 AND confirmed = 0 RETURNING location, units";
-        let takes = self.takes(sql, (sku.as_str(), id.order.to_string(), id.attempt))?;
-        for Take { location, units } in &takes {
-            self.shift(sku, location, Sum::Tentative, -i64::from(*units))?;
-            self.shift(sku, location, Sum::Committed, i64::from(*units))?;
+        let rows = "SELECT location, units FROM reservations
+            WHERE sku = ?1 AND holder = ?2 AND attempt = ?3 AND confirmed = 0";
+        let confirm = "UPDATE reservations SET confirmed = 1
+            WHERE sku = ?1 AND holder = ?2 AND attempt = ?3 AND confirmed = 0";
+        let holder = id.order.to_string();
+        let key = (sku.as_str(), holder.as_str(), id.attempt);
+        for Take { location, units } in self.takes_of(rows, confirm, key)? {
+            self.shift(sku, &location, Sum::Tentative, -i64::from(units))?;
+            self.shift(sku, &location, Sum::Committed, i64::from(units))?;
         }
         Ok(())
     }
 
     /// The attempt's open units are free; one that was never seen has none.
     pub(super) fn freed(&mut self, sku: &SkuId, id: &AttemptId) -> Folded {
+        let rows = "SELECT location, units - shipped - released FROM reservations
+            WHERE sku = ?1 AND holder = ?2 AND attempt = ?3 AND confirmed = ?4";
+        let delete = "DELETE FROM reservations
+            WHERE sku = ?1 AND holder = ?2 AND attempt = ?3 AND confirmed = ?4";
+        let holder = id.order.to_string();
         for (confirmed, sum) in [(0, Sum::Tentative), (1, Sum::Committed)] {
-            let sql = "DELETE FROM reservations WHERE sku = ?1 AND holder = ?2 AND attempt = ?3 AND confirmed = ?4
-                RETURNING location, units - shipped - released";
-            let key = (sku.as_str(), id.order.to_string(), id.attempt, confirmed);
-            for Take { location, units } in self.takes(sql, key)? {
+            let key = (sku.as_str(), holder.as_str(), id.attempt, confirmed);
+            for Take { location, units } in self.takes_of(rows, delete, key)? {
                 self.shift(sku, &location, sum, -i64::from(units))?;
             }
         }
@@ -161,8 +183,11 @@ impl Folding<'_> {
 
     /// Also for an order that nothing is offered to.
     pub(super) fn offer_ended(&mut self, sku: &SkuId, order: &OrderId) -> Folded {
-        let sql = "DELETE FROM offers WHERE sku = ?1 AND holder = ?2 RETURNING location, units";
-        for Take { location, units } in self.takes(sql, (sku.as_str(), order.to_string()))? {
+        let rows = "SELECT location, units FROM offers WHERE sku = ?1 AND holder = ?2";
+        let delete = "DELETE FROM offers WHERE sku = ?1 AND holder = ?2";
+        let holder = order.to_string();
+        let key = (sku.as_str(), holder.as_str());
+        for Take { location, units } in self.takes_of(rows, delete, key)? {
             self.shift(sku, &location, Sum::Tentative, -i64::from(units))?;
         }
         Ok(())

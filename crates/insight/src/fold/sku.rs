@@ -91,25 +91,38 @@ impl Folding<'_> {
         }
     }
 
-    /// Adds to a sum and says what it is then.
+    /// Adds to a sum.
     pub(super) fn shift(
         &mut self,
         sku: &SkuId,
         location: &LocationId,
         sum: Sum,
         units: i64,
-    ) -> Result<i64, InsightError> {
+    ) -> Folded {
         let column = sum.column();
         let sql = format!(
             "INSERT INTO stock (sku, location, {column}) VALUES (?1, ?2, ?3)
-            ON CONFLICT (sku, location) DO UPDATE SET {column} = {column} + ?3 RETURNING {column}"
+            ON CONFLICT (sku, location) DO UPDATE SET {column} = {column} + ?3"
         );
         if sum.is_public() && units != 0 {
             self.changed.insert(location.clone());
         }
-        let mut statement = self.work.prepare_cached(&sql)?;
-        let values = (sku.as_str(), location.as_str(), units);
-        Ok(statement.query_row(values, |row| row.get(0))?)
+        self.run(&sql, (sku.as_str(), location.as_str(), units))?;
+        Ok(())
+    }
+
+    /// Adds to what is on hand and says how many that is then.
+    fn shift_on_hand(
+        &mut self,
+        sku: &SkuId,
+        location: &LocationId,
+        units: i64,
+    ) -> Result<i64, InsightError> {
+        self.shift(sku, location, Sum::OnHand, units)?;
+        let sql = "SELECT on_hand FROM stock WHERE sku = ?1 AND location = ?2";
+        let mut statement = self.work.prepare_cached(sql)?;
+        let key = (sku.as_str(), location.as_str());
+        Ok(statement.query_row(key, |row| row.get(0))?)
     }
 
     fn moved(&mut self, sku: &SkuId, number: usize, event: &SkuEvent) -> Folded {
@@ -125,7 +138,7 @@ impl Folding<'_> {
             return Ok(());
         };
         self.shift(sku, location, Sum::Unavailable, *unavailable_delta)?;
-        let on_hand = self.shift(sku, location, Sum::OnHand, *on_hand_delta)?;
+        let on_hand = self.shift_on_hand(sku, location, *on_hand_delta)?;
         self.on_the_way(sku, location, *on_hand_delta, reason)?;
         let entry = Entry {
             location,
@@ -158,7 +171,7 @@ impl Folding<'_> {
             location,
             effective_at: *effective_at,
             deltas: [0, 0],
-            on_hand: self.shift(sku, location, Sum::OnHand, 0)?,
+            on_hand: self.shift_on_hand(sku, location, 0)?,
             reason: format!("counted {counted} by {source}, not applied: {why}"),
             reference: Some(source.to_string()),
         };

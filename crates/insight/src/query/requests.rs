@@ -54,7 +54,7 @@ pub struct RequestRow {
 }
 
 /// What has not ended. Indexes are made for this text as it stands.
-const OPEN: &str = "r.status NOT IN ('shipped', 'rejected', 'cancelled')";
+const OPEN: &str = "r.status <> 'shipped' AND r.status <> 'rejected' AND r.status <> 'cancelled'";
 /// States that have ended.
 const ENDED: [&str; 3] = ["shipped", "rejected", "cancelled"];
 
