@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::time::{Duration, Instant};
 
-use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
+use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions, WAL_BYTES_READY};
 use crossdock_journal::{Batch, Frame, Journal, MasterKey, OwnerId, ShardState, ShardWrite};
 use crossdock_model::{EntityId, SHARD_COUNT, ShardId, Timestamp};
 use rusqlite::Connection;
@@ -79,7 +79,8 @@ fn database(size: usize) -> f64 {
 
 fn journal(size: usize) -> f64 {
     let dir = tempfile::tempdir().unwrap();
-    let options = SqliteOptions::new(MasterKey::from_bytes([7; 32]));
+    let mut options = SqliteOptions::new(MasterKey::from_bytes([7; 32]));
+    options.wal_bytes_ready = WAL_BYTES_READY;
     let journal = SqliteJournal::open(dir.path(), options, Timestamp::default()).unwrap();
     let owner = OwnerId(1);
     let shards: Vec<ShardId> = ShardId::all().collect();

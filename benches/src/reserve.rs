@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossdock_journal::MasterKey;
-use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions};
+use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions, WAL_BYTES_READY};
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{AttemptId, Sale, Take, Tracking};
 use crossdock_model::{Command, CredentialId, EntityId, LocationId, OrderId, SkuId, Timestamp};
@@ -179,7 +179,8 @@ impl Case {
 async fn reservations(spread: &Spread, clients: usize) -> f64 {
     let dir = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-    let options = SqliteOptions::new(MasterKey::from_bytes([7; 32]));
+    let mut options = SqliteOptions::new(MasterKey::from_bytes([7; 32]));
+    options.wal_bytes_ready = WAL_BYTES_READY;
     let journal = Arc::new(SqliteJournal::open(dir.path(), options, clock.now()).unwrap());
     let connector = Arc::new(Unconnected);
     let fatal = |e| panic!("{e}");

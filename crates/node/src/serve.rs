@@ -12,7 +12,7 @@ use crossdock_channels::Secret;
 use crossdock_channels::warehouse::{HttpSender, Policy};
 use crossdock_insight::Insight;
 use crossdock_journal::sqlite::{
-    OnFlush, SqliteJournal, SqliteOptions, make_private_dir, master_key,
+    OnFlush, SqliteJournal, SqliteOptions, WAL_BYTES_READY, make_private_dir, master_key,
 };
 use crossdock_journal::{Journal, JournalError};
 use crossdock_model::{CredentialId, Duration};
@@ -234,6 +234,7 @@ async fn open_journal(
         make_private_dir(&data.dir)?;
         let mut options = SqliteOptions::new(master_key(&data.dir, &data.master_key())?);
         options.hot_days = data.hot_days;
+        options.wal_bytes_ready = WAL_BYTES_READY;
         options.synchronous = match data.synchronous {
             Synchronous::Full => crossdock_journal::sqlite::Synchronous::Full,
             Synchronous::Normal => crossdock_journal::sqlite::Synchronous::Normal,

@@ -1,5 +1,6 @@
 //! The only writes of shards: claims and commits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -12,10 +13,11 @@ use super::cache::Commit;
 use super::error::{int, uint};
 use super::row::{self, Group, Row};
 use super::{SqliteJournal, Writer, inbox, schema, state, vault};
-use crate::crypto::DataKey;
+use crate::bytes::hex;
+use crate::crypto::{DataKey, random};
 use crate::types::{check_batch, day_of};
 use crate::{
-    Batch, CommitOutcome, JournalError, OwnerId, Refusal, ShardState, ShardWrite, VaultWrite,
+    Batch, CommitOutcome, Epoch, JournalError, OwnerId, Refusal, ShardState, ShardWrite, VaultWrite,
 };
 
 /// What goes wrong inside a transaction: the disk, or data that is not what it must be.
@@ -35,6 +37,14 @@ impl From<JournalError> for WriteError {
     fn from(error: JournalError) -> Self {
         Self::Journal(error)
     }
+}
+
+/// The shards this process has claimed, while no other has claimed any since.
+#[derive(Clone, Default)]
+pub(super) struct Claims {
+    /// What the last claim is called in storage.
+    last: String,
+    shards: BTreeMap<ShardId, (Epoch, OwnerId)>,
 }
 
 /// What is to be remembered once a transaction is durable.
@@ -70,22 +80,32 @@ impl SqliteJournal {
         if !self.announced.load(Ordering::SeqCst) {
             schema::set(&transaction, schema::PROCESS, &self.process)?;
         }
+        let mut claims = match schema::holds(&transaction, schema::CLAIM, &writer.claims.last)? {
+            true => writer.claims.clone(),
+            // Another process has claimed since: whose the others are is not known any more.
+            false => Claims::default(),
+        };
         let mut claimed = Vec::with_capacity(shards.len());
         for shard in shards {
             let sql = "
 UPDATE shard SET epoch = epoch + 1, owner = ?2 WHERE shard = ?1 RETURNING epoch, checkpoint_seq";
             let mut statement = transaction.prepare_cached(sql)?;
             let parameters = params![shard.number(), owner.0.to_be_bytes()];
-            claimed.push(statement.query_row(parameters, |row| {
+            let state = statement.query_row(parameters, |row| {
                 Ok(ShardState {
                     shard: *shard,
                     epoch: uint(row.get(0)?),
                     next_seq: self.log().next_seq(*shard),
                     checkpoint_seq: uint(row.get(1)?),
                 })
-            })?);
+            })?;
+            claims.shards.insert(*shard, (state.epoch, owner));
+            claimed.push(state);
         }
+        claims.last = hex(&random::<16>()?);
+        schema::set(&transaction, schema::CLAIM, &claims.last)?;
         transaction.commit()?;
+        writer.claims = claims;
         self.announced.store(true, Ordering::SeqCst);
         Ok(claimed)
     }
@@ -108,20 +128,21 @@ UPDATE shard SET epoch = epoch + 1, owner = ?2 WHERE shard = ?1 RETURNING epoch,
     }
 
     /// Whether a shard's writes may be made, as storage says it inside their transaction: a process past whose
-    /// lock another one came must not believe its own memory.
+    /// lock another one came must not believe its own memory. What that says of claims may be believed while storage says
+    /// that nobody has claimed since.
     fn fence(
         &self,
         transaction: &Transaction<'_>,
+        claims: Option<&Claims>,
         write: &ShardWrite,
     ) -> rusqlite::Result<Result<(), Refusal>> {
-        let sql = "SELECT epoch, owner FROM shard WHERE shard = ?1";
-        let mut statement = transaction.prepare_cached(sql)?;
-        let held = statement.query_row([write.shard.number()], |row| {
-            Ok((uint(row.get(0)?), u128::from_be_bytes(row.get(1)?)))
-        });
-        let (epoch, owner) = held?;
+        let known = claims.and_then(|claims| claims.shards.get(&write.shard));
+        let (epoch, owner) = match known {
+            Some(known) => *known,
+            None => stored_claim(transaction, write.shard)?,
+        };
         // Nobody is the owner of a shard that was never claimed, whatever number nobody has.
-        if epoch != write.epoch || owner != write.owner.0 || owner == 0 {
+        if epoch != write.epoch || owner != write.owner || owner.0 == 0 {
             return Ok(Err(Refusal::Fenced { epoch }));
         }
         let next_seq = self.log().next_seq(write.shard);
@@ -146,8 +167,10 @@ UPDATE shard SET epoch = epoch + 1, owner = ?2 WHERE shard = ?1 RETURNING epoch,
         let behavior = TransactionBehavior::Immediate;
         let transaction = writer.connection.transaction_with_behavior(behavior)?;
         let mut kept = Vec::with_capacity(batch.shards.len());
+        let is_last = schema::holds(&transaction, schema::CLAIM, &writer.claims.last)?;
+        let claims = is_last.then_some(&writer.claims);
         for write in &batch.shards {
-            match self.fence(&transaction, write)? {
+            match self.fence(&transaction, claims, write)? {
                 Ok(()) => kept.push(write),
                 Err(refusal) => {
                     written.outcome.refused.insert(write.shard, refusal);
@@ -283,6 +306,19 @@ WHERE shard = ?1 AND checkpoint_seq < ?2 AND epoch = ?3 AND owner = ?4";
         }
         Ok(written.outcome)
     }
+}
+
+/// Whose a shard is, and since when, as it is stored.
+fn stored_claim(
+    transaction: &Transaction<'_>,
+    shard: ShardId,
+) -> rusqlite::Result<(Epoch, OwnerId)> {
+    let sql = "SELECT epoch, owner FROM shard WHERE shard = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.query_row([shard.number()], |row| {
+        let owner = u128::from_be_bytes(row.get(1)?);
+        Ok((uint(row.get(0)?), OwnerId(owner)))
+    })
 }
 
 /// Another process writes this journal.

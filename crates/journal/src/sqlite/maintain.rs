@@ -1,6 +1,8 @@
 //! Work off the commit path: the write-ahead log, blocks of old log, expired deliveries, closing.
 
 use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -119,9 +121,12 @@ impl SqliteJournal {
         Err(JournalError::Io(what.to_owned()))
     }
 
+    fn wal(&self) -> PathBuf {
+        self.dir.join(format!("{}-wal", schema::FILE))
+    }
+
     fn wal_bytes(&self) -> u64 {
-        let path = self.dir.join(format!("{}-wal", schema::FILE));
-        fs::metadata(path).map_or(0, |file| file.len())
+        fs::metadata(self.wal()).map_or(0, |file| file.len())
     }
 
     /// Moves pages of the write-ahead log into the database, once there are some. Readers and commits go on meanwhile,
@@ -145,6 +150,27 @@ impl SqliteJournal {
             self.checkpoint("PASSIVE")?;
         }
         Ok(true)
+    }
+
+    /// Makes room for the write-ahead log, which is empty. SQLite takes zeros for the end of a log: their checksum is none
+    /// (<https://sqlite.org/fileformat2.html#the_write_ahead_log>). Where there is no space for it, the log does without.
+    pub(super) fn ready_wal(&self) {
+        let ready = self.options.wal_bytes_ready;
+        let _commits_wait = self.writer();
+        if ready == 0 || self.wal_bytes() > 0 {
+            return;
+        }
+        let fill = |file: &fs::File| {
+            io::copy(&mut io::repeat(0).take(ready), &mut &*file)?;
+            file.sync_all()
+        };
+        let opened = fs::OpenOptions::new().write(true).open(self.wal());
+        if let Ok(file) = opened
+            && fill(&file).is_err()
+        {
+            // If that fails too, the log is as long as it is: with zeros, which say nothing.
+            let _ = file.set_len(0);
+        }
     }
 
     fn truncate_wal(&self, wait: Duration) -> Result<bool, JournalError> {

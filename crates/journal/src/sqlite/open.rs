@@ -82,14 +82,21 @@ impl SqliteJournal {
                 connection,
                 day_keys: std::collections::BTreeMap::new(),
                 packer: inbox::Packer::new().map_err(|e| JournalError::Io(e.to_string()))?,
+                claims: super::commit::Claims::default(),
                 unblocked_bytes,
             }),
             options,
             _lock: lock,
         };
         match journal.move_wal() {
+            Ok(is_empty) => {
+                if is_empty {
+                    journal.ready_wal();
+                }
+                Ok(journal)
+            }
             // It is moved by the upkeep once there is space.
-            Ok(_) | Err(JournalError::Full { .. }) => Ok(journal),
+            Err(JournalError::Full { .. }) => Ok(journal),
             Err(error) => Err(error),
         }
     }

@@ -20,6 +20,8 @@ pub(super) const FILE: &str = "journal.sqlite";
 
 /// Name in the meta table of whoever opened the journal last.
 pub(super) const PROCESS: &str = "process";
+/// Names the last claim of shards.
+pub(super) const CLAIM: &str = "claim";
 
 const BUSY_MS: u64 = 10_000;
 const CACHE_KIB: i64 = 16_384;
@@ -167,11 +169,15 @@ fn get(connection: &Connection, name: &str) -> Result<String, JournalError> {
         .ok_or_else(|| JournalError::Incompatible(format!("it has no {name} in its meta table")))
 }
 
+/// Whether that name has that value.
+pub(super) fn holds(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM meta WHERE name = ?1 AND value = ?2";
+    connection.prepare_cached(sql)?.exists([name, value])
+}
+
 /// Refuses upkeep by a process that is not the one that opened the journal last.
 pub(super) fn check_process(connection: &Connection, process: &str) -> Result<(), WriteError> {
-    let sql = "SELECT 1 FROM meta WHERE name = ?1 AND value = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    match statement.exists([PROCESS, process])? {
+    match holds(connection, PROCESS, process)? {
         true => Ok(()),
         false => Err(taken_over().into()),
     }

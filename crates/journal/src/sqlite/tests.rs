@@ -181,6 +181,30 @@ fn the_write_ahead_log_is_moved_when_some_of_it_waits() {
     assert!(longest < 1 << 20, "{longest}");
 }
 
+/// As after a power cut: nobody closed it.
+#[test]
+fn room_made_for_the_write_ahead_log_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        wal_bytes_ready: 256 << 10,
+        ..options()
+    };
+    let journal = SqliteJournal::open(dir.path(), options.clone(), at(5)).unwrap();
+    let length = |dir: &Path| {
+        std::fs::metadata(dir.join("journal.sqlite-wal"))
+            .unwrap()
+            .len()
+    };
+    assert_eq!(length(dir.path()), 256 << 10);
+    append(&journal, 1, &sku(1), &["one"]);
+    append(&journal, 1, &sku(1), &["two"]);
+    assert_eq!(length(dir.path()), 256 << 10);
+    let copy = copy_of(dir.path());
+    assert!(verify(copy.path()).unwrap().is_sound());
+    let again = SqliteJournal::open(copy.path(), options, at(6)).unwrap();
+    assert_eq!(texts(&again, &sku(1)), ["one", "two"]);
+}
+
 /// Personal data is encrypted; what is sold to whom is nobody else's business either.
 #[test]
 fn nobody_else_may_look_into_it() {
