@@ -10,6 +10,7 @@
 )]
 
 mod database;
+mod decide;
 mod draw;
 mod holds;
 mod journal;
@@ -53,7 +54,8 @@ pub struct Measured {
 }
 
 /// What there is to measure, as filters name it.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
+    "decide",
     "journal",
     "reserve hot 64",
     "reserve hot 512",
@@ -74,6 +76,9 @@ pub const NAMES: [&str; 13] = [
 pub fn run(options: &Options) -> Measured {
     let mut measured = Measured::default();
     let report = &mut measured.report;
+    if options.wants("decide") {
+        decide::run(report);
+    }
     if options.wants("journal") {
         journal::run(report);
     }

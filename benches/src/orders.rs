@@ -19,7 +19,9 @@ const ORDERS: u64 = 10_000;
 const LINES: [usize; 10] = [1, 1, 1, 1, 1, 2, 2, 2, 2, 3];
 /// Ids of orders made from templates start here.
 const FIRST_ORDER: u64 = 820_000_000_000_000_000;
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(10);
+/// So long after the last record nothing is under way any more.
+const QUIET: Duration = Duration::from_millis(500);
 const ENDLESS: Duration = Duration::from_secs(600);
 const SECRET: &str = "secret-of-the-bench";
 /// How far read models may be behind.
@@ -64,8 +66,7 @@ impl Shop {
         let start = Instant::now();
         let sold = load::closed(self.server.addr, CLIENTS, ENDLESS, ORDERS, make).await;
         let stored = sold.all_done().lasted;
-        self.until_requested(ORDERS).await;
-        let lasted = start.elapsed();
+        let lasted = self.last_record().await - start;
         eprintln!("{ORDERS} stored in {stored:?}, requested in {lasted:?}");
         while !self
             .has("/metrics", "\ncrossdock_insight_lag_records 0\n")
@@ -74,28 +75,42 @@ impl Shop {
             tokio::time::sleep(PAUSE).await;
         }
         let behind = start.elapsed() - lasted;
+        self.all_are_requested(ORDERS).await;
         (ORDERS as f64 / lasted.as_secs_f64(), behind.as_secs_f64())
     }
 
-    /// Waits until nothing waits to be worked on and the last of so many orders are requested.
-    async fn until_requested(&self, orders: u64) {
-        while !self
-            .has("/metrics", "\ncrossdock_deliveries_open 0\n")
-            .await
-        {
+    /// When the last record of all was written: since then nothing waited to be worked on, and none came.
+    async fn last_record(&self) -> Instant {
+        let (mut records, mut at) = (String::new(), Instant::now());
+        while at.elapsed() < QUIET {
+            let metrics = self.server.text("/metrics").await;
+            let known = line(&metrics, "crossdock_journal_records_total ");
+            let open = line(&metrics, "crossdock_deliveries_open ");
+            if known != records || open != "0" {
+                (records, at) = (known.to_owned(), Instant::now());
+            }
             tokio::time::sleep(PAUSE).await;
         }
+        at
+    }
+
+    /// The last orders are requested, as the read models say.
+    async fn all_are_requested(&self, orders: u64) {
         for number in orders.saturating_sub(CLIENTS as u64)..orders {
             let path = format!("/v1/orders/shop:{}", FIRST_ORDER + number);
-            while !self.has(&path, "\"status\":\"requested\"").await {
-                tokio::time::sleep(PAUSE).await;
-            }
+            assert!(self.has(&path, "\"status\":\"requested\"").await, "{path}");
         }
     }
 
     async fn has(&self, path: &str, what: &str) -> bool {
         self.server.text(path).await.contains(what)
     }
+}
+
+/// What stands behind a name among metrics.
+fn line<'a>(metrics: &'a str, name: &str) -> &'a str {
+    let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
+    lines.next().unwrap_or_default()
 }
 
 /// Signed webhooks of so many orders.

@@ -88,7 +88,7 @@ fn run(program: &Path, folder: &Path) -> Result<String> {
         .args(["--tool=callgrind", "--collect-atstart=no"])
         // Callgrind takes the last of two options of one pattern: so these are two.
         .args([
-            "--toggle-collect=instructions::counted_work",
+            "--toggle-collect=crossdock_guard::counted_work",
             "--dump-after=*::counted_work",
         ])
         .arg(format!(

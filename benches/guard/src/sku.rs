@@ -5,12 +5,12 @@ use crossdock_model::Command;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{AttemptId, Sale, Take};
 
-use crate::count;
+use crate::Work;
 use crate::scene::{NOW, ask, id, meta, record, sku};
 
 const MANY: u32 = 2_000;
 
-pub fn run() {
+pub fn run(pieces: &mut Work) {
     for (name, open) in [("sku", 0), ("busy-sku", MANY)] {
         let mut entity = busy(open);
         let steps = [
@@ -20,7 +20,7 @@ pub fn run() {
         ];
         for (verb, command) in steps {
             let before = (entity.clone(), command.clone(), meta());
-            count(
+            pieces.piece(
                 &format!("{name}-{verb}"),
                 before,
                 |(mut sku, command, meta)| {

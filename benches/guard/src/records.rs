@@ -4,9 +4,9 @@ use crossdock_logic::Entity;
 use crossdock_model::Record;
 
 use crate::scene::{id, record, sku};
-use crate::{count, order};
+use crate::{Work, order};
 
-pub fn run() {
+pub fn run(pieces: &mut Work) {
     let mut mug = sku("MUG-BLUE", &[("columbus", 50), ("reno", 50)]);
     let mut stated = Entity::new(id("order:shop:820000000001001"));
     for (name, record) in [
@@ -14,20 +14,20 @@ pub fn run() {
         ("order-record", record(&mut stated, &order::stated())),
     ] {
         let bytes = record.encode().unwrap();
-        count(&format!("{name}-encode"), record, |record| {
+        pieces.piece(&format!("{name}-encode"), record, |record| {
             (record.encode().unwrap(), record)
         });
-        count(&format!("{name}-decode"), bytes, |bytes| {
+        pieces.piece(&format!("{name}-decode"), bytes, |bytes| {
             (Record::decode(&bytes).unwrap(), bytes)
         });
     }
     let requested = order::requested();
     let name = requested.id().clone();
     let bytes = requested.encode().unwrap();
-    count("order-checkpoint-encode", requested, |order| {
+    pieces.piece("order-checkpoint-encode", requested, |order| {
         (order.encode().unwrap(), order)
     });
-    count("order-checkpoint-decode", (name, bytes), |(name, bytes)| {
+    pieces.piece("order-checkpoint-decode", (name, bytes), |(name, bytes)| {
         Entity::decode(name, &bytes).unwrap()
     });
 }

@@ -10,7 +10,7 @@ use crossdock_model::v1::{
 };
 use crossdock_model::{Answer, Command, Duration, Effect, EntityId, Money};
 
-use crate::count;
+use crate::Work;
 use crate::routes::{SPLIT, destination, locations, skus, stock};
 use crate::scene::{NOW, ask, id, meta, record};
 
@@ -23,7 +23,7 @@ enum Reached {
     Requested,
 }
 
-pub fn run() {
+pub fn run(pieces: &mut Work) {
     let (mut order, way) = way();
     assert_eq!(status(&mut order), OrderStatus::Requested);
     let mut before = Entity::new(order.id().clone());
@@ -36,7 +36,7 @@ pub fn run() {
         let steps = way.iter().filter(|(one, _)| *one == reached);
         let commands: Vec<Command> = steps.map(|(_, command)| command.clone()).collect();
         let given = (before.clone(), commands.clone(), meta());
-        count(name, given, |(mut order, commands, meta)| {
+        pieces.piece(name, given, |(mut order, commands, meta)| {
             let told: Vec<_> = commands
                 .iter()
                 .map(|one| ask(&mut order, one, &meta))

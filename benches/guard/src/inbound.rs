@@ -4,18 +4,18 @@ use crossdock_channels::shopify::{self, TemplateLine, TemplateOptions};
 use crossdock_channels::{Delivery, Inbound, Secret, amazon};
 use serde_json::{Value, json};
 
-use crate::count;
+use crate::Work;
 
 const SHOP_TOPIC: &str = "orders/create";
 
-pub fn run() {
+pub fn run(pieces: &mut Work) {
     let body = shop_order();
     let secret = Secret::new("hush-hush-hush-hush-hush-hush-32");
     let signature = shopify::sign(&secret, &body);
     let headers = shopify::headers(SHOP_TOPIC, "e-1", "d-1", "mugs.myshopify.com", &signature);
     let lower = |(name, value): (String, String)| (name.to_lowercase(), value);
     let headers: Vec<(String, String)> = headers.into_iter().map(lower).collect();
-    count(
+    pieces.piece(
         "shopify-verify",
         (headers, body.clone()),
         |(headers, body)| {
@@ -27,11 +27,11 @@ pub fn run() {
             (verified.unwrap(), headers, body)
         },
     );
-    count("shopify-order", body, |body| {
+    pieces.piece("shopify-order", body, |body| {
         (order(shopify::map(SHOP_TOPIC, &body)), body)
     });
     let body = amazon_order().to_string().into_bytes();
-    count("amazon-order", body, |body| {
+    pieces.piece("amazon-order", body, |body| {
         (order(amazon::map(amazon::ORDER, &body)), body)
     });
 }

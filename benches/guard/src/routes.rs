@@ -9,7 +9,7 @@ use crossdock_model::command::PlanRequest;
 use crossdock_model::v1::{Destination, LocationFacts, Plan, Sale};
 use crossdock_model::{LocationId, SkuId};
 
-use crate::count;
+use crate::Work;
 use crate::scene::{NOW, id, sku};
 
 /// Location, country, latitude and longitude in millionths of a degree.
@@ -26,7 +26,7 @@ pub const SPLIT: [(&str, u32); 3] = [("MUG-BLUE", 2), ("MUG-RED", 1), ("TEAPOT",
 /// Each of three locations has all of these.
 const WHOLE: [(&str, u32); 3] = [("BOWL", 1), ("MUG-BLUE", 2), ("MUG-RED", 1)];
 
-pub fn run() {
+pub fn run(pieces: &mut Work) {
     let one = [("MUG-BLUE", 2)];
     for (name, lines, shipments) in [
         ("route-1-line", &one[..], 1),
@@ -52,7 +52,7 @@ pub fn run() {
             (shipments, 0),
             "{name}"
         );
-        count(name, given, |given| (plan(&given), given));
+        pieces.piece(name, given, |given| (plan(&given), given));
     }
 }
 
