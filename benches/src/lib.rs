@@ -12,6 +12,7 @@
 mod database;
 mod decide;
 mod draw;
+mod half;
 mod holds;
 mod journal;
 mod load;
@@ -54,7 +55,7 @@ pub struct Measured {
 }
 
 /// What there is to measure, as filters name it.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "decide",
     "journal",
     "reserve hot 64",
@@ -63,6 +64,7 @@ pub const NAMES: [&str; 14] = [
     "reserve zipf",
     "holds",
     "orders",
+    "half load",
     "publish lag",
     "publish silent",
     "publish flooded",
@@ -88,6 +90,9 @@ pub fn run(options: &Options) -> Measured {
     }
     if options.wants("orders") {
         orders::run(report, &(options.binary)());
+    }
+    if options.wants("half load") {
+        half::run(report, &(options.binary)());
     }
     publish::run(report, options.binary, |name| options.wants(name));
     if options.wants("listings") {

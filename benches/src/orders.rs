@@ -13,7 +13,7 @@ use crate::report::{RUNS, Report, Row, middle};
 use crate::server::Server;
 
 const CLIENTS: usize = 64;
-const SKUS: usize = 5_000;
+pub(crate) const SKUS: usize = 5_000;
 const ORDERS: u64 = 10_000;
 /// Lines of ten orders: 1.6 each.
 const LINES: [usize; 10] = [1, 1, 1, 1, 1, 2, 2, 2, 2, 3];
@@ -32,7 +32,7 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
     let runtime = crate::reserve::runtime();
     let (mut rates, mut behind) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let (rate, s) = runtime.block_on(async { Shop::start(binary).await.sell().await });
+        let (rate, s) = runtime.block_on(async { Shop::start(binary).await.sell(0).await });
         rates.push(rate);
         behind.push(s);
     }
@@ -43,12 +43,12 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
 }
 
 /// A server with a shop whose webhooks are signed.
-struct Shop {
-    server: Server,
+pub(crate) struct Shop {
+    pub(crate) server: Server,
 }
 
 impl Shop {
-    async fn start(binary: &Path) -> Self {
+    pub(crate) async fn start(binary: &Path) -> Self {
         let server = Server::start(binary, |dir| {
             std::fs::write(dir.join("secret"), SECRET).unwrap();
             "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{ file = \"secret\" }]\n"
@@ -59,9 +59,14 @@ impl Shop {
         Self { server }
     }
 
+    /// Webhooks of so many orders, of a turn of its own.
+    pub(crate) fn webhooks(&self, turn: u64, count: u64) -> Vec<Request> {
+        webhooks(turn * ORDERS, count)
+    }
+
     /// Orders a second until the last is requested, and how many seconds read models are behind then.
-    async fn sell(&self) -> (f64, f64) {
-        let hooks: Vec<Request> = webhooks(ORDERS);
+    pub(crate) async fn sell(&self, turn: u64) -> (f64, f64) {
+        let hooks = self.webhooks(turn, ORDERS);
         let make: Make = Arc::new(move |number| hooks[number as usize].clone());
         let start = Instant::now();
         let sold = load::closed(self.server.addr, CLIENTS, ENDLESS, ORDERS, make).await;
@@ -75,12 +80,12 @@ impl Shop {
             tokio::time::sleep(PAUSE).await;
         }
         let behind = start.elapsed() - lasted;
-        self.all_are_requested(ORDERS).await;
+        self.all_are_requested((turn + 1) * ORDERS).await;
         (ORDERS as f64 / lasted.as_secs_f64(), behind.as_secs_f64())
     }
 
     /// When the last record of all was written: since then nothing waited to be worked on, and none came.
-    async fn last_record(&self) -> Instant {
+    pub(crate) async fn last_record(&self) -> Instant {
         let (mut records, mut at) = (String::new(), Instant::now());
         while at.elapsed() < QUIET {
             let metrics = self.server.text("/metrics").await;
@@ -108,16 +113,16 @@ impl Shop {
 }
 
 /// What stands behind a name among metrics.
-fn line<'a>(metrics: &'a str, name: &str) -> &'a str {
+pub(crate) fn line<'a>(metrics: &'a str, name: &str) -> &'a str {
     let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
     lines.next().unwrap_or_default()
 }
 
-/// Signed webhooks of so many orders.
-fn webhooks(count: u64) -> Vec<Request> {
+/// Signed webhooks of so many orders, numbered from `first` on.
+fn webhooks(first: u64, count: u64) -> Vec<Request> {
     let mut draw = Draw::new(&Spread::zipf(SKUS, 0.99), 1);
     let secret = Secret::new(SECRET);
-    (0..count)
+    (first..first + count)
         .map(|number| webhook(number, &mut draw, &secret))
         .collect()
 }

@@ -9,6 +9,8 @@ mod routes;
 mod scene;
 mod sku;
 
+pub use sku::in_a_row;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -65,13 +67,17 @@ impl Work {
             black_box(&done);
             took
         };
-        let mut rounds: Vec<Duration> = (0..self.rounds).map(round).collect();
-        rounds.sort();
+        let took = middle((0..self.rounds).map(round).collect());
         self.pieces.push(Piece {
             name: name.to_owned(),
-            took: rounds[rounds.len() / 2] / REPETITIONS as u32,
+            took: took / REPETITIONS as u32,
         });
     }
+}
+
+fn middle(mut spans: Vec<Duration>) -> Duration {
+    spans.sort();
+    spans[spans.len() / 2]
 }
 
 /// Callgrind counts from the call of this function until it returns, and knows it by its name.

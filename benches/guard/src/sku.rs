@@ -1,12 +1,15 @@
 //! A reservation's way at a SKU, by itself and among many that are open.
 
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
 use crossdock_logic::Entity;
 use crossdock_model::Command;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{AttemptId, Sale, Take};
 
-use crate::Work;
 use crate::scene::{NOW, ask, id, meta, record, sku};
+use crate::{Work, middle};
 
 const MANY: u32 = 2_000;
 
@@ -31,6 +34,21 @@ pub fn run(pieces: &mut Work) {
             record(&mut entity, &command);
         }
     }
+}
+
+/// The time that each of so many reservations takes in a row, at a SKU that keeps them open: the middle one of some rounds.
+pub fn in_a_row(count: u32, rounds: usize) -> Duration {
+    let commands: Vec<Command> = (0..count).map(reserve).collect();
+    let round = |_| {
+        let (mut sku, meta) = (busy(0), meta());
+        let started = Instant::now();
+        for command in &commands {
+            let (answer, record) = ask(&mut sku, command, &meta);
+            black_box((answer.unwrap(), record));
+        }
+        started.elapsed() / count
+    };
+    middle((0..rounds).map(round).collect())
 }
 
 /// A SKU at two locations with so many reservations that are confirmed and have not left.
