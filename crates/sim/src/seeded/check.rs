@@ -55,6 +55,7 @@ impl World {
         if self.knobs.is_plain {
             return self.requests.check_histories(&mut self.marks);
         }
+        self.check_deliveries()?;
         views.check_commitments()?;
         self.check_shown()?;
         match self.sleeping(&views, node).first() {
@@ -92,7 +93,8 @@ impl World {
         // An order looks once an hour whether a location has opened.
         let opened_at = self.requests.opened_at();
         let sleeping = self.sleeping(&views, node).into_iter();
-        let sleeping = sleeping.filter(|order| order.updated_at > opened_at);
+        let placed_at = |order: &OrderSummary| self.clients.placed_at(&order.order);
+        let sleeping = sleeping.filter(|order| placed_at(order) > Some(opened_at));
         let sleeping = sleeping.map(|order| Late::Sleeping(order.order.clone(), order.version));
         let wrong = self.wrong()?.into_iter().map(Late::Wrong);
         Ok(sleeping.chain(wrong).collect())
@@ -159,6 +161,14 @@ pub(super) fn is_placed(order: &Entity, updated_at: Timestamp, meta: &Meta) -> b
     match read(order, meta) {
         Some(Answer::Order(order)) => order.placed && order.updated_at >= updated_at,
         _ => false,
+    }
+}
+
+/// When its channel stated an order last, as far as is known.
+pub(super) fn stated_at(order: &Entity, meta: &Meta) -> Option<Timestamp> {
+    match read(order, meta) {
+        Some(Answer::Order(order)) => Some(order.updated_at),
+        _ => None,
     }
 }
 

@@ -112,6 +112,12 @@ impl Clients {
         wishes
     }
 
+    /// When an order was placed first.
+    pub fn placed_at(&self, order: &OrderId) -> Option<Timestamp> {
+        let mut placed = self.placed.iter().filter(|placed| placed.id == *order);
+        placed.next().map(|placed| placed.facts.placed_at)
+    }
+
     /// Whether a line of an order is made of several SKUs.
     pub fn has_kit(&self, order: &OrderId) -> bool {
         let mut placed = self.placed.iter().filter(|placed| placed.id == *order);

@@ -50,6 +50,14 @@ pub(super) struct Knobs {
     pub wishes: [u64; super::clients::KINDS],
     /// Whether numbers are published to channels.
     pub publishes: bool,
+    /// Whether channels say by deliveries what they sell, and whether their orders are read too.
+    pub delivers: bool,
+    pub reads: bool,
+    /// How often a delivery is sent, where what is given up is found by reading.
+    pub posted_times: u32,
+    /// Deliveries in memory, and worked on, at once.
+    pub inbox_rows: usize,
+    pub workers: usize,
     /// Clients ask for nothing but what [`super::linear`] has a model of.
     pub is_plain: bool,
     pub plant: Option<Plant>,
@@ -103,12 +111,18 @@ impl Knobs {
             checkpoints: one(dice, &[0.0, 0.1, 1.0]),
             wishes,
             publishes: dice.happens(0.5),
+            delivers: dice.happens(0.5),
+            reads: dice.happens(0.7),
+            posted_times: one(dice, &[1, 3, 8]),
+            inbox_rows: one(dice, &[16, 256]),
+            workers: one(dice, &[1, 2, 8]),
             is_plain: dice.happens(0.1),
             plant: None,
         };
         if knobs.is_plain {
             knobs.locations = 1;
             knobs.publishes = false;
+            knobs.delivers = false;
         }
         if knobs.batch_steps < BATCHES_MUCH {
             // A disk that takes a step at a time carries no more, and whoever is not answered asks again.

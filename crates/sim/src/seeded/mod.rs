@@ -18,20 +18,24 @@
 //! - `I12`: every channel shows what there is, but for minutes, and once it has settled.
 //! - `I13`: no more is held than was asked to be, for no longer, and nothing that was released.
 //! - `I14`: clients are answered as if they came one after the other.
+//! - `I15`: what was delivered is done, or waits with a reason, and every order is known as its channel stated it last.
 
 mod agenda;
 mod check;
 mod clients;
+mod delivered;
 mod disk;
 mod held;
 mod knobs;
 mod linear;
+mod mail;
 mod marks;
 mod node;
 mod plant;
 mod promised;
 mod published;
 mod requests;
+mod run;
 mod shops;
 mod shorten;
 mod trace;
@@ -39,24 +43,24 @@ mod warehouses;
 
 use std::collections::BTreeSet;
 
-use crossdock_engine::{Batch, Message, ReplyTo};
-use crossdock_logic::audit::Unsound;
+use crossdock_engine::{Message, ReplyTo};
 use crossdock_model::command::Delivery;
 use crossdock_model::{
-    Answer, Class, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection, Timestamp,
+    Answer, Class, CredentialId, Duration, EntityId, Meta, OrderId, Rejection, Timestamp,
 };
-use thiserror::Error;
 
 use self::agenda::Agenda;
 pub use self::clients::KINDS;
 use self::clients::{Clients, Wish};
-use self::disk::Disk;
+use self::disk::{Disk, Flush};
 use self::knobs::Knobs;
+use self::mail::{Mail, Post};
 pub use self::marks::Marks;
-use self::node::{Caller, ChannelCall, Inside, Node, Surroundings};
+use self::node::{Caller, ChannelCall, Inside, Node};
 use self::plant::Plant;
 use self::published::{LATE_MAX, LOOKS_EVERY, PROVES_EVERY};
 use self::requests::Requests;
+pub use self::run::{Broken, Run, run, run_cut};
 use self::shops::Shops;
 pub use self::shorten::{Cut, Fault, shorten};
 use self::trace::Trace;
@@ -72,56 +76,6 @@ const HEALS_FOR: Duration = Duration::from_minutes(130);
 /// Looks by which it has settled, and the time between them.
 const LOOKS: u32 = 20;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_s(7);
-
-/// Something is wrong that must not be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{promise} does not hold: {what}")]
-pub struct Broken {
-    /// Which promise, by name.
-    pub promise: &'static str,
-    /// What was seen.
-    pub what: String,
-}
-
-impl Broken {
-    fn new(promise: &'static str, what: impl Into<String>) -> Self {
-        Self {
-            promise,
-            what: what.into(),
-        }
-    }
-}
-
-impl From<Unsound> for Broken {
-    fn from(Unsound { promise, what }: Unsound) -> Self {
-        Self { promise, what }
-    }
-}
-
-impl From<IdError> for Broken {
-    fn from(error: IdError) -> Self {
-        Self::new("I2", error.to_string())
-    }
-}
-
-/// What came of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Its seed.
-    pub seed: u64,
-    /// Things that happened.
-    pub events: u64,
-    /// Virtual time that passed.
-    pub lasted: Duration,
-    /// Requests that were answered.
-    pub answered: u64,
-    /// Of all that happened, in order: the same with the same seed.
-    pub fingerprint: u64,
-    /// What was seen to happen.
-    pub marks: Marks,
-    /// What was wrong.
-    pub broken: Option<Broken>,
-}
 
 #[derive(Debug)]
 enum Event {
@@ -146,53 +100,15 @@ enum Event {
     Looks,
     /// What channels show and orders wait for is compared with what there is.
     Compares,
+    /// Deliveries are on their way.
+    Post(Post),
     Killed,
     /// What a process that is gone wrote reaches the disk.
-    WritesLate(Batch<()>),
+    WritesLate(Flush),
     Starts,
     Heals,
     /// It has settled, or it is looked at so many times more.
     Ends(u32),
-}
-
-/// Does a run.
-#[must_use]
-pub fn run(seed: u64) -> Run {
-    run_cut(seed, &Cut::default())
-}
-
-/// Does a run without what is cut.
-#[must_use]
-pub fn run_cut(seed: u64, cut: &Cut) -> Run {
-    let mut world = match World::new(seed) {
-        Ok(world) => world,
-        Err(broken) => return Run::failed(seed, broken),
-    };
-    world.knobs.cut(cut);
-    let broken = world.lives().err();
-    Run {
-        seed,
-        events: world.trace.events(),
-        lasted: world.agenda.now().since(BEGINS),
-        answered: world.requests.count_answered(),
-        fingerprint: world.trace.digest(),
-        marks: world.marks,
-        broken,
-    }
-}
-
-impl Run {
-    fn failed(seed: u64, broken: Broken) -> Self {
-        Self {
-            seed,
-            events: 0,
-            lasted: Duration::default(),
-            answered: 0,
-            fingerprint: 0,
-            marks: Marks::default(),
-            broken: Some(broken),
-        }
-    }
 }
 
 struct World {
@@ -207,6 +123,7 @@ struct World {
     requests: Requests,
     warehouses: Warehouses,
     shops: Shops,
+    mail: Mail,
     /// What was late when it was looked at last.
     late: BTreeSet<check::Late>,
     is_healed: bool,
@@ -219,7 +136,7 @@ struct World {
 macro_rules! node_in {
     ($world:expr) => {{
         let world = &mut *$world;
-        let around = Surroundings {
+        let around = $crate::seeded::node::Surroundings {
             agenda: &mut world.agenda,
             dice: &mut world.dice,
             disk: &mut world.disk,
@@ -232,6 +149,7 @@ macro_rules! node_in {
         (&mut world.node, around)
     }};
 }
+use node_in;
 
 impl World {
     fn new(seed: u64) -> Result<Self, Broken> {
@@ -253,6 +171,7 @@ impl World {
             requests: Requests::default(),
             warehouses: Warehouses::default(),
             shops,
+            mail: Mail::default(),
             late: BTreeSet::new(),
             is_healed: false,
             marks: Marks::default(),
@@ -269,6 +188,9 @@ impl World {
         }
         for wish in self.shops.first(&self.clients.locations)? {
             self.make(wish)?;
+        }
+        if self.knobs.delivers {
+            self.begins_mail()?;
         }
         if self.knobs.publishes {
             self.note(PROVES_EVERY, Event::Proves);
@@ -316,8 +238,9 @@ impl World {
             Event::Proves => self.proves()?,
             Event::Looks => self.looks()?,
             Event::Compares => self.compares()?,
+            Event::Post(what) => self.posted(what)?,
             Event::Killed => self.killed()?,
-            Event::WritesLate(batch) => self.disk.write(batch)?,
+            Event::WritesLate(flush) => drop(self.disk.write(flush)?),
             Event::Starts => self.starts()?,
             Event::Heals => {
                 self.is_healed = true;
@@ -337,11 +260,7 @@ impl World {
         let now = self.agenda.now();
         let wish = self.clients.wish(&self.knobs, now, &mut self.dice)?;
         if let Some(wish) = wish {
-            let said = self.shops.hear(&wish, now, &mut self.dice)?;
-            self.make(wish)?;
-            for wish in said {
-                self.make(wish)?;
-            }
+            self.tells(wish)?;
         }
         let gap = self.dice.gap_ms(self.knobs.asked_per_h);
         self.note(Duration::from_ms(gap), Event::Wishes);

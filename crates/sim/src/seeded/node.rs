@@ -3,13 +3,16 @@
 mod commits;
 mod effects;
 mod entities;
+mod ingest;
 mod publish;
+mod worker;
 
 use std::collections::BTreeMap;
 
 use crossdock_engine::{
-    Batch, Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel, own_class,
+    Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel, own_class,
 };
+use crossdock_journal::InboxMark;
 use crossdock_logic::router::CompiledRules;
 use crossdock_logic::{Announcement, Entity};
 use crossdock_model::answer::StockView;
@@ -19,7 +22,7 @@ use crossdock_model::{
 };
 
 use super::agenda::Agenda;
-use super::disk::Disk;
+use super::disk::{Disk, Flush};
 use super::knobs::Knobs;
 use super::marks::Marks;
 use super::plant::Plant;
@@ -30,8 +33,11 @@ use super::trace::Trace;
 use super::{Broken, Event, meta};
 use crate::Dice;
 
+use self::ingest::Ingest;
 pub(super) use self::publish::ChannelCall;
 use self::publish::Publishing;
+use self::worker::Heard;
+pub(super) use self::worker::WAITS;
 
 /// How often deadlines are looked at, and what becomes passive.
 const TICK: Duration = Duration::from_ms(500);
@@ -51,6 +57,8 @@ pub(super) enum Caller {
     Router(Box<Planning>, SkuId, Stock),
     /// What publishes, for what it asked a bucket.
     Publishing(u64),
+    /// Work on a delivery, for what it asked.
+    Ingest(u64),
 }
 
 /// What happens in a node. It dies with its process.
@@ -72,6 +80,10 @@ pub(super) enum Inside {
     Said(Box<ChannelCall>, Option<Said>),
     /// What publishes has no answer of a bucket.
     Unanswered(u64),
+    /// Work on a delivery has no answer, or has rested.
+    Untold(u64),
+    /// Deliveries are looked up: as every so often, or early.
+    Sweeps(bool),
     /// Deadlines are looked at.
     Ticks,
     /// An entity crashes.
@@ -117,8 +129,8 @@ pub(super) struct Node {
     /// Which process it is: what an earlier one began happens no more.
     pub number: u32,
     by: CredentialId,
-    committer: Committer<Caller, (), ()>,
-    flushing: Option<Batch<()>>,
+    committer: Committer<Caller, InboxMark, u64>,
+    flushing: Option<Flush>,
     is_gathering: bool,
     live: BTreeMap<EntityId, Live>,
     /// Entities that are read once what is being flushed is on the disk.
@@ -127,6 +139,7 @@ pub(super) struct Node {
     calls: Calls,
     stock: BTreeMap<SkuId, StockView>,
     publishing: Publishing,
+    ingest: Ingest,
     pub locations: BTreeMap<LocationId, LocationFacts>,
     rules: CompiledRules,
     promised: Promised,
@@ -161,6 +174,7 @@ impl Node {
             calls: Calls::default(),
             stock: BTreeMap::new(),
             publishing: Publishing::default(),
+            ingest: Ingest::new(around.knobs.inbox_rows),
             locations: BTreeMap::new(),
             rules: CompiledRules::default(),
             promised: Promised::default(),
@@ -189,6 +203,9 @@ impl Node {
             }
         }
         node.later(TICK, Inside::Ticks, around);
+        if around.knobs.delivers {
+            node.begins_ingest(around);
+        }
         Ok(node)
     }
 
@@ -241,6 +258,8 @@ impl Node {
             Inside::Called(call, ended) => self.called(*call, ended, around),
             Inside::Said(call, said) => self.said(*call, said, around),
             Inside::Unanswered(number) => self.told(number, None, around),
+            Inside::Untold(ask) => self.hears(ask, Heard::Nothing, around),
+            Inside::Sweeps(is_regular) => self.sweeps(is_regular, around),
             Inside::Ticks => self.ticks(around)?,
             Inside::Crashes => self.crashes(around),
         }
@@ -277,7 +296,7 @@ impl Node {
     /// # Errors
     /// [`Broken`] as in [`Disk::write`].
     pub fn dies(mut self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
-        let Some(batch) = self.flushing.take() else {
+        let Some(flush) = self.flushing.take() else {
             around.marks.note("killed");
             return Ok(());
         };
@@ -285,17 +304,17 @@ impl Node {
             true => {
                 around.marks.note("killed_before_it_was_flushed");
                 if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
-                    around.disk.checkpoint(&batch);
+                    around.disk.checkpoint(&flush.batch);
                 }
                 Ok(())
             }
             false if around.knobs.plant == Some(Plant::WritesAfterDeath) => {
-                around.after(LATE, Event::WritesLate(batch));
+                around.after(LATE, Event::WritesLate(flush));
                 Ok(())
             }
             false => {
                 around.marks.note("killed_after_it_was_flushed");
-                self.write(batch, around)
+                self.write(flush, around).map(drop)
             }
         }
     }
@@ -321,6 +340,6 @@ impl Node {
 
     /// Whether nothing is decided that is not on the disk.
     pub fn is_flushed(&self) -> bool {
-        self.flushing.is_none() && !self.committer.has_work()
+        self.flushing.is_none() && !self.committer.has_work() && !self.ingest.has_work()
     }
 }

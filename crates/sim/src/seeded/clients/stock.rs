@@ -151,9 +151,12 @@ impl Clients {
         now: Timestamp,
         dice: &mut Dice,
     ) -> Result<Option<Wish>, Broken> {
-        let Some((sku, hold, units)) = self.holds.pop() else {
+        if self.holds.is_empty() {
             return Ok(None);
-        };
+        }
+        // Some have run out by then, and their units are others'.
+        let at = usize::try_from(dice.below(self.holds.len() as u64)).unwrap_or(0);
+        let (sku, hold, units) = self.holds.swap_remove(at);
         if dice.happens(0.3) {
             // Somebody else will try it too.
             self.holds.push((sku.clone(), hold.clone(), units));

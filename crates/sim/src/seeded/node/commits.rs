@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use crossdock_engine::{Batch, Completed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer};
+use crossdock_journal::Inserted;
 use crossdock_logic::router::no_stock;
 use crossdock_logic::{Announcement, Spoken};
-use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
+use crossdock_model::command::BucketCommand;
+use crossdock_model::{Answer, Class, Command, Duration, EntityId, Rejection, ShardId};
 
+use super::super::disk::Flush;
 use super::super::plant::Plant;
 use super::super::{Broken, Event};
+use super::worker::Heard;
 use super::{Caller, Inside, Node, Surroundings};
 
 /// Time until a batch for which there was no room on the disk is tried again.
@@ -46,7 +50,9 @@ impl Node {
     }
 
     pub(super) fn gather(&mut self, around: &mut Surroundings<'_>) {
-        if self.is_gathering || self.committer.is_busy() || !self.committer.has_work() {
+        let is_busy = self.committer.is_busy() || self.flushing.is_some();
+        let has_work = self.committer.has_work() || self.ingest.has_work();
+        if self.is_gathering || is_busy || !has_work {
             return;
         }
         self.is_gathering = true;
@@ -56,15 +62,15 @@ impl Node {
 
     pub(super) fn gathers(&mut self, around: &mut Surroundings<'_>) {
         self.is_gathering = false;
-        let Some(batch) = self.committer.next_batch() else {
-            return;
-        };
-        if batch.shards.is_empty() {
+        let batch = self.committer.next_batch();
+        let batch = batch.unwrap_or(Batch { shards: Vec::new() });
+        let inserts = self.ingest.take();
+        if batch.shards.is_empty() && inserts.is_empty() {
             let completed = self.committer.completed(|_| ShardOutcome::Durable);
             self.release(completed, around);
             return self.gather(around);
         }
-        self.flushing = Some(batch);
+        self.flushing = Some(Flush { batch, inserts });
         let full = around.dice.happens(around.knobs.full_per_h / 3_600.0);
         let span = match full {
             true => FULL_PAUSE,
@@ -78,56 +84,70 @@ impl Node {
         full: bool,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Broken> {
-        let Some(mut batch) = self.flushing.take() else {
+        let Some(flush) = self.flushing.take() else {
             return Ok(());
         };
-        let completed = match full {
-            true if around.knobs.plant == Some(Plant::FullTakenForWritten) => {
-                self.committer.completed(|_| ShardOutcome::Durable)
-            }
-            true => {
-                around.marks.note("disk_full");
-                if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
-                    around.disk.checkpoint(&batch);
-                }
-                let expected: BTreeMap<ShardId, u64> = batch
-                    .shards
-                    .iter()
-                    .map(|part| (part.shard, part.expected_seq))
-                    .collect();
-                let unwritten = |shard| match expected.get(&shard) {
-                    Some(next_seq) => ShardOutcome::Refused {
-                        next_seq: Some(*next_seq),
-                    },
-                    None => ShardOutcome::Durable,
-                };
-                self.committer.completed(unwritten)
-            }
+        let (completed, rows) = match full {
+            true => (self.unwritten(&flush, around), None),
             false => {
-                let checkpoints = batch.shards.iter().any(|part| !part.checkpoints.is_empty());
-                around.marks.note_if(checkpoints, "snapshot_taken");
-                if around.knobs.plant == Some(Plant::LosesCheckpoints) {
-                    batch
-                        .shards
-                        .iter_mut()
-                        .for_each(|part| part.checkpoints.clear());
-                }
-                self.write(batch, around)?;
-                self.committer.completed(|_| ShardOutcome::Durable)
+                let inserts = flush.inserts.clone();
+                let inserted = self.writes(flush, around)?;
+                let completed = self.committer.completed(|_| ShardOutcome::Durable);
+                (completed, Some((inserts, inserted)))
             }
         };
+        self.inserted(rows, around);
         self.release(completed, around);
         self.gather(around);
         Ok(())
     }
 
+    /// There was no room on the disk: every shard goes on from where it was.
+    fn unwritten(
+        &mut self,
+        flush: &Flush,
+        around: &mut Surroundings<'_>,
+    ) -> Completed<Caller, u64> {
+        if around.knobs.plant == Some(Plant::FullTakenForWritten) {
+            return self.committer.completed(|_| ShardOutcome::Durable);
+        }
+        around.marks.note("disk_full");
+        if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
+            around.disk.checkpoint(&flush.batch);
+        }
+        let parts = flush.batch.shards.iter();
+        let expected: BTreeMap<ShardId, u64> =
+            parts.map(|part| (part.shard, part.expected_seq)).collect();
+        self.committer
+            .completed(|shard| match expected.get(&shard) {
+                Some(next_seq) => ShardOutcome::Refused {
+                    next_seq: Some(*next_seq),
+                },
+                None => ShardOutcome::Durable,
+            })
+    }
+
+    fn writes(
+        &self,
+        mut flush: Flush,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Vec<Inserted>, Broken> {
+        let parts = &mut flush.batch.shards;
+        let checkpoints = parts.iter().any(|part| !part.checkpoints.is_empty());
+        around.marks.note_if(checkpoints, "snapshot_taken");
+        if around.knobs.plant == Some(Plant::LosesCheckpoints) {
+            parts.iter_mut().for_each(|part| part.checkpoints.clear());
+        }
+        self.write(flush, around)
+    }
+
     /// A batch gets to the disk, and of whom not everybody who listens has heard.
     pub(super) fn write(
         &self,
-        batch: Batch<()>,
+        flush: Flush,
         around: &mut Surroundings<'_>,
-    ) -> Result<(), Broken> {
-        let checkpoints = batch.shards.iter().flat_map(|part| &part.checkpoints);
+    ) -> Result<Vec<Inserted>, Broken> {
+        let checkpoints = flush.batch.shards.iter().flat_map(|part| &part.checkpoints);
         let untold = checkpoints.map(|(entity, snapshot)| {
             let is_told = match entity {
                 EntityId::Sku(sku) => self.publishing.is_told(sku, snapshot.version),
@@ -136,14 +156,14 @@ impl Node {
             (entity.clone(), snapshot.speaks && !is_told)
         });
         let untold: Vec<_> = untold.collect();
-        around.disk.write(batch)?;
+        let inserted = around.disk.write(flush)?;
         around.disk.mark_untold(untold);
-        Ok(())
+        Ok(inserted)
     }
 
     pub(super) fn release(
         &mut self,
-        completed: Completed<Caller, ()>,
+        completed: Completed<Caller, u64>,
         around: &mut Surroundings<'_>,
     ) {
         for entity in std::mem::take(&mut self.loading) {
@@ -152,6 +172,13 @@ impl Node {
         for (entity, _) in completed.ended {
             around.marks.note("life_lost");
             self.begin_anew(entity, around);
+        }
+        for other in completed.others {
+            let heard = match other.durable {
+                true => Heard::Done,
+                false => Heard::Nothing,
+            };
+            self.hears(other.done, heard, around);
         }
         for (from, release) in completed.released {
             let Release {
@@ -219,6 +246,9 @@ impl Node {
                 self.plan(*planning, told, around);
             }
             ReplyTo::Caller(Caller::Publishing(number)) => self.told(number, Some(result), around),
+            ReplyTo::Caller(Caller::Ingest(ask)) => {
+                self.hears(ask, Heard::Answered(Box::new(result)), around);
+            }
             ReplyTo::Caller(Caller::Client(request)) => {
                 let result = match result {
                     Ok(Answer::Stock(view)) if around.knobs.plant == Some(Plant::StaleReads) => {
@@ -227,6 +257,7 @@ impl Node {
                     }
                     result => result,
                 };
+                self.resumes(request, from, around);
                 *around.answers += 1;
                 let given = *around.answers;
                 let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
@@ -235,6 +266,17 @@ impl Node {
                     around.after(span, Event::Answered(request, given, result.clone()));
                 }
             }
+        }
+    }
+
+    /// What a client has said may be what deliveries wait for.
+    fn resumes(&mut self, request: usize, bucket: &EntityId, around: &mut Surroundings<'_>) {
+        let request = around.requests.get(request);
+        if let Some(Command::Bucket(BucketCommand::Map { listing, .. })) =
+            request.map(|request| &request.command)
+        {
+            let listing = listing.to_string();
+            self.mapped(bucket, &listing, around);
         }
     }
 }
