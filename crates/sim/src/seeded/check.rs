@@ -50,7 +50,7 @@ impl World {
                 return Err(Broken::new("I9", what));
             }
         }
-        let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
+        let views = Views::of(&entities, &meta(&self.by, self.now().node));
         self.check_stock(&views)?;
         if self.knobs.is_plain {
             return self.requests.check_histories(&mut self.marks);
@@ -89,7 +89,7 @@ impl World {
                 entities.insert(entity, stored);
             }
         }
-        let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
+        let views = Views::of(&entities, &meta(&self.by, self.now().node));
         // An order looks once an hour whether a location has opened.
         let opened_at = self.requests.opened_at();
         let sleeping = self.sleeping(&views, node).into_iter();
@@ -115,7 +115,7 @@ impl World {
         };
         let (window, meta) = (
             self.knobs.limits.dedup_window,
-            meta(&self.by, self.agenda.now()),
+            meta(&self.by, self.now().node),
         );
         let mut wrong = BTreeSet::new();
         for (channel, listing, shown) in self.shops.shown() {

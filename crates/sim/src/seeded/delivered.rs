@@ -30,7 +30,7 @@ impl World {
         for row in inbox.rows() {
             check_row(row, &open)?;
         }
-        let by = meta(&self.by, self.agenda.now());
+        let by = meta(&self.by, self.now().node);
         for told in self.mail.told() {
             let entity = EntityId::Order(told.order.clone());
             let stored = node.stored(&self.disk, &entity, self.knobs.limits.dedup_window)?;

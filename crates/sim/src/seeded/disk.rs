@@ -18,6 +18,8 @@ use super::plant::Plant;
 /// What one flush is to write.
 #[derive(Debug)]
 pub(super) struct Flush {
+    /// When, by the node's clock.
+    pub at: Timestamp,
     pub batch: Batch<InboxMark>,
     /// New deliveries.
     pub inserts: Vec<InboxInsert>,
@@ -49,6 +51,7 @@ pub(super) struct Disk {
     /// Whose checkpoints tell what not everybody who listens has heard.
     untold: BTreeSet<EntityId>,
     pub inbox: Inbox,
+    written_at: Option<Timestamp>,
     audit: Audit,
 }
 
@@ -58,6 +61,7 @@ impl Disk {
     /// # Errors
     /// [`Broken`] `I6` when a record would not be the next of its shard; what the [`Audit`] of it finds.
     pub fn write(&mut self, flush: Flush) -> Result<Vec<Inserted>, Broken> {
+        self.written_at = self.written_at.max(Some(flush.at));
         for part in flush.batch.shards {
             let log = self.logs.entry(part.shard).or_default();
             if part.expected_seq != log.next_seq() {
@@ -79,6 +83,11 @@ impl Disk {
         }
         let inserts = flush.inserts.into_iter();
         Ok(inserts.map(|one| self.inbox.insert(one)).collect())
+    }
+
+    /// When it was written to last, by the node's clock then.
+    pub fn written_at(&self) -> Option<Timestamp> {
+        self.written_at
     }
 
     /// Writes the checkpoints of a batch alone, which no disk may.

@@ -220,7 +220,7 @@ impl World {
                 if delivers && *origin == Origin::Channel =>
             {
                 facts.updated_at = self.mail.date(&order, facts.updated_at);
-                let said = self.shops.hear(&wish, self.agenda.now(), &mut self.dice)?;
+                let said = self.shops.hear(&wish, self.now(), &mut self.dice)?;
                 if let Command::Order(OrderCommand::State { facts, .. }) = wish.command {
                     self.states(&order, *facts)?;
                 }
@@ -230,7 +230,7 @@ impl World {
                 self.refunds(&order, refund.clone(), lines.clone())
             }
             _ => {
-                let said = self.shops.hear(&wish, self.agenda.now(), &mut self.dice)?;
+                let said = self.shops.hear(&wish, self.now(), &mut self.dice)?;
                 self.make(wish)?;
                 said.into_iter().try_for_each(|wish| self.make(wish))
             }
@@ -291,7 +291,7 @@ impl World {
         match what {
             Post::Sends(number) => self.sends(number),
             Post::Arrives(number) => {
-                let now = self.agenda.now();
+                let now = self.now().node;
                 let Some(letter) = self.mail.letters.get(number) else {
                     return Ok(());
                 };
@@ -367,7 +367,7 @@ impl World {
             return Ok(());
         };
         let (by, window) = (
-            meta(&self.by, self.agenda.now()),
+            meta(&self.by, self.now().node),
             self.knobs.limits.dedup_window,
         );
         let mut read = Vec::new();

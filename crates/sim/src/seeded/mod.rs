@@ -1,6 +1,6 @@
 //! The production engine in a seeded event loop: no threads, no clock, no disk. A run draws its settings, what is asked
 //! and everything that goes wrong from one seed: messages that are lost, come twice or overtake each other, processes that
-//! are killed between any two steps, entities that crash, a disk that is full or slow. All the while, and once it has
+//! are killed between any two steps, entities that crash, a disk that is full or slow, a wall clock that is set. All the while, and once it has
 //! healed, it holds the node to what it promises. The same seed does the same on every machine.
 //!
 //! What is promised, by name:
@@ -16,13 +16,15 @@
 //! - `I10`: no order waits for stock that is there, but for minutes.
 //! - `I11`: nobody is refused units that are there and that nobody else waits for.
 //! - `I12`: every channel shows what there is, but for minutes, and once it has settled.
-//! - `I13`: no more is held than was asked to be, for no longer, and nothing that was released.
+//! - `I13`: no more is held than was asked to be, for as long as was asked, whatever the wall clock says, and nothing that was
+//!   released.
 //! - `I14`: clients are answered as if they came one after the other.
 //! - `I15`: what was delivered is done, or waits with a reason, and every order is known as its channel stated it last.
 
 mod agenda;
 mod check;
 mod clients;
+mod clocks;
 mod delivered;
 mod disk;
 mod held;
@@ -52,6 +54,7 @@ use crossdock_model::{
 use self::agenda::Agenda;
 pub use self::clients::KINDS;
 use self::clients::{Clients, Wish};
+use self::clocks::Clocks;
 use self::disk::{Disk, Flush};
 use self::knobs::Knobs;
 use self::mail::{Mail, Post};
@@ -103,6 +106,8 @@ enum Event {
     /// Deliveries are on their way.
     Post(Post),
     Killed,
+    /// The wall clock is set.
+    ClockSteps,
     /// What a process that is gone wrote reaches the disk.
     WritesLate(Flush),
     Starts,
@@ -115,6 +120,7 @@ struct World {
     dice: Dice,
     knobs: Knobs,
     agenda: Agenda<Event>,
+    clocks: Clocks,
     disk: Disk,
     node: Option<Node>,
     processes: u32,
@@ -138,6 +144,7 @@ macro_rules! node_in {
         let world = &mut *$world;
         let around = $crate::seeded::node::Surroundings {
             agenda: &mut world.agenda,
+            clocks: &world.clocks,
             dice: &mut world.dice,
             disk: &mut world.disk,
             knobs: &world.knobs,
@@ -163,6 +170,7 @@ impl World {
         Ok(Self {
             dice,
             agenda: Agenda::new(BEGINS),
+            clocks: Clocks::default(),
             disk: Disk::default(),
             node: None,
             processes: 0,
@@ -199,6 +207,7 @@ impl World {
         self.note(Duration::from_s(5), Event::Wishes);
         self.note(self.knobs.lasts, Event::Heals);
         self.kill_later();
+        self.step_later();
         while let Some(event) = self.agenda.next() {
             self.trace.event(self.agenda.now());
             match event {
@@ -240,6 +249,7 @@ impl World {
             Event::Compares => self.compares()?,
             Event::Post(what) => self.posted(what)?,
             Event::Killed => self.killed()?,
+            Event::ClockSteps => self.steps(),
             Event::WritesLate(flush) => drop(self.disk.write(flush)?),
             Event::Starts => self.starts()?,
             Event::Heals => {
@@ -303,21 +313,21 @@ impl World {
     }
 
     fn arrives(&mut self, number: usize) {
-        let Some(request) = self.requests.get(number) else {
+        let (now, jumped) = (self.now(), self.clocks.jumped());
+        let arrived = self.requests.arrives(number, &self.by, now, jumped);
+        let Some((to, command, mut meta)) = arrived else {
             return;
         };
-        let mut meta = request.meta(&self.by);
         if self.knobs.plant == Some(Plant::KnowsNoRepeats) {
             meta.key = None;
         }
         let message = Message {
-            command: request.command.clone(),
+            command,
             meta,
             reply: ReplyTo::Caller(Caller::Client(number)),
-            class: class_of(&request.to),
+            class: class_of(&to),
             life: None,
         };
-        let to = request.to.clone();
         let (node, mut around) = node_in!(self);
         if let Some(node) = node {
             node.send(to, message, &mut around);
@@ -365,6 +375,7 @@ impl World {
         if self.node.is_some() {
             return Ok(());
         }
+        self.begins_clock();
         self.processes += 1;
         let (number, by) = (self.processes, self.by.clone());
         let (node, mut around) = node_in!(self);

@@ -22,6 +22,7 @@ use crossdock_model::{
 };
 
 use super::agenda::Agenda;
+use super::clocks::Clocks;
 use super::disk::{Disk, Flush};
 use super::knobs::Knobs;
 use super::marks::Marks;
@@ -93,6 +94,7 @@ pub(super) enum Inside {
 /// What a node has for what it does.
 pub(super) struct Surroundings<'a> {
     pub agenda: &'a mut Agenda<Event>,
+    pub clocks: &'a Clocks,
     pub dice: &'a mut Dice,
     pub disk: &'a mut Disk,
     pub knobs: &'a Knobs,
@@ -106,7 +108,7 @@ pub(super) struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn now(&self) -> Timestamp {
-        self.agenda.now()
+        self.clocks.node(self.agenda.now())
     }
 
     fn up_to(&mut self, ms: u64) -> Duration {

@@ -49,12 +49,14 @@ pub(super) enum Plant {
     InboxByCursor,
     /// A delivery under an id that is not known is taken for news, whatever it says of its time.
     DeliveryTakenForNews,
+    /// The node's clock is what the wall clock says.
+    FollowsWallClock,
 }
 
 impl Plant {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AnswersBeforeFlush,
         Self::EffectsBeforeFlush,
         Self::RepeatsBeforeFlush,
@@ -78,5 +80,6 @@ impl Plant {
         Self::DoneBeforeDurable,
         Self::InboxByCursor,
         Self::DeliveryTakenForNews,
+        Self::FollowsWallClock,
     ];
 }

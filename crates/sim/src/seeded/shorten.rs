@@ -23,6 +23,8 @@ pub enum Fault {
     Crashes,
     /// The disk is full.
     FullDisk,
+    /// The wall clock is set.
+    ClockSteps,
     /// Entities become passive.
     Passivity,
     /// Entities are checkpointed.
@@ -33,12 +35,13 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Losses,
         Self::Repeats,
         Self::Kills,
         Self::Crashes,
         Self::FullDisk,
+        Self::ClockSteps,
         Self::Passivity,
         Self::Checkpoints,
         Self::Slowness,
@@ -51,6 +54,7 @@ impl Fault {
             Self::Kills => "kills",
             Self::Crashes => "crashes",
             Self::FullDisk => "full-disk",
+            Self::ClockSteps => "clock-steps",
             Self::Passivity => "passivity",
             Self::Checkpoints => "checkpoints",
             Self::Slowness => "slowness",

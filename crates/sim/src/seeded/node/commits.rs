@@ -70,7 +70,8 @@ impl Node {
             self.release(completed, around);
             return self.gather(around);
         }
-        self.flushing = Some(Flush { batch, inserts });
+        let at = around.now();
+        self.flushing = Some(Flush { at, batch, inserts });
         let full = around.dice.happens(around.knobs.full_per_h / 3_600.0);
         let span = match full {
             true => FULL_PAUSE,
