@@ -2,6 +2,7 @@
 //! production journal is; a crash while it is being flushed may leave either.
 
 mod inbox;
+mod torn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +52,8 @@ pub(super) struct Disk {
     /// Whose checkpoints tell what not everybody who listens has heard.
     untold: BTreeSet<EntityId>,
     pub inbox: Inbox,
+    /// What is behind the last transaction that is whole.
+    torn: Vec<(EntityId, Vec<u8>)>,
     written_at: Option<Timestamp>,
     audit: Audit,
 }
@@ -69,12 +72,10 @@ impl Disk {
                 let what = format!("shard {}: {expected} expected, {next} is next", part.shard);
                 return Err(Broken::new("I6", what));
             }
-            for (entity, body) in &part.records {
-                let record = Record::decode(body);
-                let record = record.map_err(|error| Broken::new("I8", error.to_string()))?;
-                self.audit.fold(entity, &record)?;
+            for (entity, body) in part.records {
+                self.append(entity, body)?;
             }
-            log.frames.extend(part.records);
+            let log = self.logs.entry(part.shard).or_default();
             self.states.extend(part.checkpoints);
             if let Some(seq) = part.checkpoint_seq {
                 log.covered_seq = seq;
@@ -83,6 +84,15 @@ impl Disk {
         }
         let inserts = flush.inserts.into_iter();
         Ok(inserts.map(|one| self.inbox.insert(one)).collect())
+    }
+
+    fn append(&mut self, entity: EntityId, body: Vec<u8>) -> Result<(), Broken> {
+        let record = Record::decode(&body);
+        let record = record.map_err(|error| Broken::new("I8", error.to_string()))?;
+        self.audit.fold(&entity, &record)?;
+        let log = self.logs.entry(entity.shard()).or_default();
+        log.frames.push((entity, body));
+        Ok(())
     }
 
     /// When it was written to last, by the node's clock then.

@@ -42,6 +42,8 @@ pub(super) struct Knobs {
     pub kills_per_h: f64,
     pub crashes_per_h: f64,
     pub full_per_h: f64,
+    /// How many flushes fail otherwise, as `full_per_h`.
+    pub fails_per_h: f64,
     /// How often the wall clock is set, an hour.
     pub steps_per_h: f64,
     /// How often an entity is looked at by which becomes passive, and how many do that could.
@@ -79,6 +81,7 @@ impl Knobs {
         let kills_per_h = rate(&[0.0, 4.0, 60.0]);
         let crashes_per_h = rate(&[0.0, 10.0, 200.0]);
         let full_per_h = rate(&[0.0, 0.0, 10.0]);
+        let fails_per_h = rate(&[0.0, 0.0, 10.0]);
         let steps_per_h = rate(&[0.0, 10.0, 60.0]);
         let second = |s| Duration::from_s(s);
         let limits = Limits {
@@ -110,6 +113,7 @@ impl Knobs {
             kills_per_h,
             crashes_per_h,
             full_per_h,
+            fails_per_h,
             steps_per_h,
             passive: one(dice, &[0.0, 0.1, 1.0]),
             checkpoints: one(dice, &[0.0, 0.1, 1.0]),
@@ -144,6 +148,7 @@ impl Knobs {
                 Fault::Kills => self.kills_per_h = 0.0,
                 Fault::Crashes => self.crashes_per_h = 0.0,
                 Fault::FullDisk => self.full_per_h = 0.0,
+                Fault::FailingDisk => self.fails_per_h = 0.0,
                 Fault::ClockSteps => self.steps_per_h = 0.0,
                 Fault::Passivity => self.passive = 0.0,
                 Fault::Checkpoints => self.checkpoints = 0.0,
@@ -169,6 +174,7 @@ impl Knobs {
         self.kills_per_h = 60.0;
         self.crashes_per_h = 600.0;
         self.full_per_h = 10.0;
+        self.fails_per_h = 10.0;
         self.steps_per_h = 60.0;
         self.flush_ms = 2_000;
         self.wishes = [1; super::clients::KINDS];
@@ -202,6 +208,7 @@ impl Knobs {
         self.kills_per_h = 0.0;
         self.crashes_per_h = 0.0;
         self.full_per_h = 0.0;
+        self.fails_per_h = 0.0;
         self.steps_per_h = 0.0;
         self.hurry();
     }

@@ -24,6 +24,7 @@ const EXPECTED: &[&str] = &[
     "delivery_unparked",
     "disk_full",
     "entity_crashed",
+    "flush_failed",
     "found_by_reading",
     "history_explained",
     "hold_expired",
@@ -47,6 +48,7 @@ const EXPECTED: &[&str] = &[
     "started_much_later",
     "stock_moved",
     "superseded",
+    "torn_tail_dropped",
     "waits",
 ];
 

@@ -1,6 +1,6 @@
 //! The production engine in a seeded event loop: no threads, no clock, no disk. A run draws its settings, what is asked
 //! and everything that goes wrong from one seed: messages that are lost, come twice or overtake each other, processes that
-//! are killed between any two steps, entities that crash, a disk that is full or slow, a wall clock that is set. All the while, and once it has
+//! are killed between any two steps, entities that crash, a disk that is full, slow, fails or is torn, a wall clock that is set. All the while, and once it has
 //! healed, it holds the node to what it promises. The same seed does the same on every machine.
 //!
 //! What is promised, by name:
@@ -106,6 +106,8 @@ enum Event {
     /// Deliveries are on their way.
     Post(Post),
     Killed,
+    /// A flush of that process has failed.
+    DiskFailed(u32),
     /// The wall clock is set.
     ClockSteps,
     /// What a process that is gone wrote reaches the disk.
@@ -249,6 +251,7 @@ impl World {
             Event::Compares => self.compares()?,
             Event::Post(what) => self.posted(what)?,
             Event::Killed => self.killed()?,
+            Event::DiskFailed(number) => self.disk_failed(number)?,
             Event::ClockSteps => self.steps(),
             Event::WritesLate(flush) => drop(self.disk.write(flush)?),
             Event::Starts => self.starts()?,
@@ -361,14 +364,28 @@ impl World {
         if self.is_healed {
             return Ok(());
         }
+        self.kill_later();
+        self.ends()
+    }
+
+    /// The process ends, and is started again.
+    fn ends(&mut self) -> Result<(), Broken> {
         let (node, mut around) = node_in!(self);
         if let Some(node) = node.take() {
             node.dies(&mut around)?;
         }
         let span = Duration::from_ms(self.dice.below(5_000));
         self.note(span, Event::Starts);
-        self.kill_later();
         Ok(())
+    }
+
+    /// What is on the disk is unknown: the process that was told so does no more.
+    fn disk_failed(&mut self, number: u32) -> Result<(), Broken> {
+        if self.node.as_ref().is_none_or(|node| node.number != number) {
+            return Ok(());
+        }
+        self.marks.note("flush_failed");
+        self.ends()
     }
 
     fn starts(&mut self) -> Result<(), Broken> {

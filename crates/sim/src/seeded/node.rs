@@ -73,8 +73,8 @@ pub(super) enum Inside {
     Works(EntityId),
     /// The next batch is taken.
     Gathers,
-    /// A batch is on the disk; or the disk was full.
-    Flushed { full: bool },
+    /// A batch is on the disk, or not.
+    Flushed(Flushed),
     /// A call of a location or channel has ended.
     Called(Box<Call>, Result<(), String>),
     /// A channel has answered a call about a number, or did not.
@@ -89,6 +89,16 @@ pub(super) enum Inside {
     Ticks,
     /// An entity crashes.
     Crashes,
+}
+
+/// How a flush ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    Written,
+    /// There was no room, and nothing is written.
+    Full,
+    /// It failed otherwise: nobody knows what is on the disk.
+    Failed,
 }
 
 /// What a node has for what it does.
@@ -162,6 +172,8 @@ impl Node {
         by: CredentialId,
         around: &mut Surroundings<'_>,
     ) -> Result<Self, Broken> {
+        let was_torn = around.disk.open(around.knobs.plant)?;
+        around.marks.note_if(was_torn, "torn_tail_dropped");
         let window = around.knobs.limits.dedup_window;
         let shards = around.disk.fold(window, around.knobs.plant)?;
         let mut node = Self {
@@ -256,7 +268,7 @@ impl Node {
             Inside::Loaded(entity) => self.loaded(entity, around)?,
             Inside::Works(entity) => self.works(&entity, around)?,
             Inside::Gathers => self.gathers(around),
-            Inside::Flushed { full } => self.flushed(full, around)?,
+            Inside::Flushed(how) => self.flushed(how, around)?,
             Inside::Called(call, ended) => self.called(*call, ended, around),
             Inside::Said(call, said) => self.said(*call, said, around),
             Inside::Unanswered(number) => self.told(number, None, around),
@@ -293,7 +305,8 @@ impl Node {
         Ok(())
     }
 
-    /// The process is killed. What was being flushed is on the disk or not.
+    /// The process is killed, or ends as a flush has failed. What was being flushed is on the disk as a whole, or nothing of it
+    /// counts.
     ///
     /// # Errors
     /// [`Broken`] as in [`Disk::write`].
@@ -302,19 +315,23 @@ impl Node {
             around.marks.note("killed");
             return Ok(());
         };
-        match around.dice.happens(0.5) {
-            true => {
+        match around.dice.below(4) {
+            0 => {
                 around.marks.note("killed_before_it_was_flushed");
                 if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
                     around.disk.checkpoint(&flush.batch);
                 }
                 Ok(())
             }
-            false if around.knobs.plant == Some(Plant::WritesAfterDeath) => {
+            1 => {
+                around.disk.tear(flush, around.dice);
+                Ok(())
+            }
+            _ if around.knobs.plant == Some(Plant::WritesAfterDeath) => {
                 around.after(LATE, Event::WritesLate(flush));
                 Ok(())
             }
-            false => {
+            _ => {
                 around.marks.note("killed_after_it_was_flushed");
                 self.write(flush, around).map(drop)
             }

@@ -51,12 +51,16 @@ pub(super) enum Plant {
     DeliveryTakenForNews,
     /// The node's clock is what the wall clock says.
     FollowsWallClock,
+    /// A flush that has failed is tried again, and taken for done when it does not fail again.
+    GoesOnAfterFailure,
+    /// What is behind the last whole transaction counts.
+    TornTailKept,
 }
 
 impl Plant {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::AnswersBeforeFlush,
         Self::EffectsBeforeFlush,
         Self::RepeatsBeforeFlush,
@@ -81,5 +85,7 @@ impl Plant {
         Self::InboxByCursor,
         Self::DeliveryTakenForNews,
         Self::FollowsWallClock,
+        Self::GoesOnAfterFailure,
+        Self::TornTailKept,
     ];
 }

@@ -23,6 +23,8 @@ pub enum Fault {
     Crashes,
     /// The disk is full.
     FullDisk,
+    /// Flushes fail.
+    FailingDisk,
     /// The wall clock is set.
     ClockSteps,
     /// Entities become passive.
@@ -35,12 +37,13 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Losses,
         Self::Repeats,
         Self::Kills,
         Self::Crashes,
         Self::FullDisk,
+        Self::FailingDisk,
         Self::ClockSteps,
         Self::Passivity,
         Self::Checkpoints,
@@ -54,6 +57,7 @@ impl Fault {
             Self::Kills => "kills",
             Self::Crashes => "crashes",
             Self::FullDisk => "full-disk",
+            Self::FailingDisk => "failing-disk",
             Self::ClockSteps => "clock-steps",
             Self::Passivity => "passivity",
             Self::Checkpoints => "checkpoints",

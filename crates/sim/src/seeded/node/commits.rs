@@ -13,7 +13,7 @@ use super::super::disk::Flush;
 use super::super::plant::Plant;
 use super::super::{Broken, Event};
 use super::worker::Heard;
-use super::{Caller, Inside, Node, Surroundings};
+use super::{Caller, Flushed, Inside, Node, Surroundings};
 
 /// Time until a batch for which there was no room on the disk is tried again.
 const FULL_PAUSE: Duration = Duration::from_ms(500);
@@ -72,25 +72,38 @@ impl Node {
         }
         let at = around.now();
         self.flushing = Some(Flush { at, batch, inserts });
-        let full = around.dice.happens(around.knobs.full_per_h / 3_600.0);
-        let span = match full {
-            true => FULL_PAUSE,
-            false => around.up_to(around.knobs.flush_ms),
+        let how = match around.dice.unit() * 3_600.0 {
+            chance if chance < around.knobs.full_per_h => Flushed::Full,
+            chance if chance < around.knobs.full_per_h + around.knobs.fails_per_h => {
+                Flushed::Failed
+            }
+            _ => Flushed::Written,
         };
-        self.later(span, Inside::Flushed { full }, around);
+        let span = match how {
+            Flushed::Full => FULL_PAUSE,
+            Flushed::Written | Flushed::Failed => around.up_to(around.knobs.flush_ms),
+        };
+        self.later(span, Inside::Flushed(how), around);
     }
 
     pub(super) fn flushed(
         &mut self,
-        full: bool,
+        how: Flushed,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Broken> {
+        if how == Flushed::Failed && around.knobs.plant != Some(Plant::GoesOnAfterFailure) {
+            // Nothing may leave any more: the process ends, and what is on the disk says what happened.
+            around.after(Duration::default(), Event::DiskFailed(self.number));
+            return Ok(());
+        }
         let Some(flush) = self.flushing.take() else {
             return Ok(());
         };
-        let (completed, rows) = match full {
-            true => (self.unwritten(&flush, around), None),
-            false => {
+        let (completed, rows) = match how {
+            Flushed::Full => (self.unwritten(&flush, around), None),
+            // By mistake: it is flushed again, which succeeds, and what was lost before stays lost.
+            Flushed::Failed => (self.committer.completed(|_| ShardOutcome::Durable), None),
+            Flushed::Written => {
                 let inserts = flush.inserts.clone();
                 let inserted = self.writes(flush, around)?;
                 let completed = self.committer.completed(|_| ShardOutcome::Durable);
