@@ -4,12 +4,12 @@ mod stock;
 
 use crossdock_model::command::{LineEdit, LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Destination, LineFacts, LineUnits, LocationFacts, OrderFacts, Origin, Part, Payment,
-    RefundLine, Restock, Sale,
+    Condition, Destination, LineFacts, LineUnits, LocationFacts, OrderFacts, Origin, Part, Payment,
+    RefundLine, Restock, ReturnLine, Sale,
 };
 use crossdock_model::{
     ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LineId, LocationId, OrderId,
-    RefundId, SkuId, Timestamp,
+    RefundId, ReturnId, SkuId, Timestamp,
 };
 
 use super::Broken;
@@ -18,7 +18,7 @@ use super::requests::Means;
 use crate::Dice;
 
 /// Kinds of requests that clients make, numbered from 0.
-pub const KINDS: usize = 21;
+pub const KINDS: usize = 22;
 
 /// For how long something is held where holds are to be released.
 const PLAIN_HOLD: Duration = Duration::from_minutes(720);
@@ -164,6 +164,7 @@ impl Clients {
             }
             3..=10 => return self.of_an_order(kind, now, dice),
             20 => return self.confirm(now, dice),
+            21 => return self.returns(dice),
             _ => return self.of_stock(kind, now, dice),
         };
         self.place(sale, origin, knobs.publishes, now, dice)
@@ -309,8 +310,9 @@ impl Clients {
                 lines: vec![RefundLine {
                     line,
                     units: 1,
-                    restock: match dice.below(2) {
+                    restock: match dice.below(3) {
                         0 => Restock::No,
+                        1 => Restock::Return,
                         _ => Restock::Cancel,
                     },
                     location: None,
@@ -321,6 +323,33 @@ impl Clients {
             to: EntityId::Order(placed.id.clone()),
             command: Command::Order(command),
             means: Means::Nothing,
+        }))
+    }
+
+    /// A buyer sends a unit back, if any has left: all that it is made of is there again, some of it to be sold.
+    fn returns(&mut self, dice: &mut Dice) -> Result<Option<Wish>, Broken> {
+        if self.placed.is_empty() {
+            return Ok(None);
+        }
+        let return_id = ReturnId::new(self.number().to_string())?;
+        let location = self.location(dice);
+        let placed = pick(&self.placed, dice);
+        let line = pick(&placed.facts.lines, dice);
+        let parts = line.parts.iter();
+        let moves = parts.map(|part| (part.sku.clone(), i64::from(part.units_per_line_unit)));
+        let command = OrderCommand::Return {
+            return_id,
+            lines: vec![ReturnLine {
+                line: line.line.clone(),
+                units: 1,
+                location,
+                condition: dice.happens(0.3).then_some(Condition::Damaged),
+            }],
+        };
+        Ok(Some(Wish {
+            to: EntityId::Order(placed.id.clone()),
+            command: Command::Order(command),
+            means: Means::Moves(moves.collect()),
         }))
     }
 }

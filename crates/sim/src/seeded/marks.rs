@@ -49,6 +49,7 @@ const EXPECTED: &[&str] = &[
     "stock_moved",
     "superseded",
     "torn_tail_dropped",
+    "units_came_back",
     "waits",
 ];
 

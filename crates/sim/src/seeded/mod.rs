@@ -344,6 +344,9 @@ impl World {
         result: Result<Answer, Rejection>,
     ) -> Result<(), Broken> {
         self.requests.given(number, &result, self.agenda.now());
+        let is_return = self.requests.is_return(number);
+        self.marks
+            .note_if(is_return && result.is_ok(), "units_came_back");
         if self.dice.happens(self.knobs.lost) {
             self.marks.note("answer_lost");
             return Ok(());

@@ -156,6 +156,12 @@ impl Requests {
         Ok(())
     }
 
+    /// Whether it says that units came back.
+    pub fn is_return(&self, number: usize) -> bool {
+        let command = self.all.get(number).map(|request| &request.command);
+        matches!(command, Some(Command::Order(OrderCommand::Return { .. })))
+    }
+
     pub fn get(&self, number: usize) -> Option<&Request> {
         self.all.get(number)
     }
