@@ -188,19 +188,11 @@ impl Shop {
         }
     }
 
-    /// By its clock; a market has none, and its connector takes the node's.
-    fn clock(&self, now: Now) -> Timestamp {
-        match self.writes {
-            Writes::CompareAndSet => now.world,
-            Writes::Absolute => now.node,
-        }
-    }
-
     fn level(&self, listing: &ListingId, now: Now) -> ShownLevel {
         ShownLevel {
             place: self.place.clone(),
             units: Some(self.shown.get(listing).copied().unwrap_or(0)),
-            at: self.clock(now),
+            at: now.world,
         }
     }
 
@@ -267,9 +259,7 @@ impl Shop {
             return (Said::Set(CallOutcome::Stale), None);
         }
         let has_changed = std::mem::replace(shown, i64::from(*units)) != i64::from(*units);
-        let said = Said::Set(CallOutcome::Confirmed {
-            at: self.clock(now),
-        });
+        let said = Said::Set(CallOutcome::Confirmed { at: now.world });
         let states = self.states(listing, now);
         (said, states.filter(|_| has_changed))
     }
