@@ -7,11 +7,15 @@ use crossdock_logic::{Entity, Outcome};
 use crossdock_model::answer::{OrderSummary, StockView};
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{
-    Answer, ChannelId, Command, EntityId, ListingId, LocationId, Meta, OrderId, SkuId, Timestamp,
+    Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, Meta, OrderId, SkuId,
+    Timestamp,
 };
 
 use super::node::Node;
-use super::{Broken, World, clients, meta};
+use super::{Broken, World, meta};
+
+/// An order looks once an hour whether locations have opened, and again soon if nobody can answer it.
+const REVIEWS_WITHIN: Duration = Duration::from_minutes(62);
 
 impl World {
     /// After it has healed.
@@ -58,7 +62,7 @@ impl World {
         self.check_deliveries()?;
         views.check_commitments()?;
         self.check_shown()?;
-        match self.sleeping(&views, node).first() {
+        match self.sleeping(&views, node, |_, _| true).first() {
             Some(order) => {
                 let what = format!("{order:?} waits for what is there");
                 Err(Broken::new("I10", what))
@@ -67,14 +71,23 @@ impl World {
         }
     }
 
-    /// Orders that wait for stock that is there.
-    fn sleeping<'a>(&self, views: &'a Views, node: &Node) -> Vec<&'a OrderSummary> {
-        if self.knobs.wishes[clients::REROUTES] > 0 {
-            // Orders may be kept from where their stock is.
-            return Vec::new();
-        }
+    /// `I10`: orders that wait for stock that is there, at a location that is open, that they know to be open, that has
+    /// not refused them, and that nobody asked to keep them from. What is left out is little: an order is told of stock by
+    /// its SKU, and of nothing else. Whether a location has opened it looks once an hour, so what has opened since it was
+    /// placed counts for it an hour later only; once all has settled everything counts.
+    fn sleeping<'a>(
+        &self,
+        views: &'a Views,
+        node: &Node,
+        knows: impl Fn(&OrderId, &LocationId) -> bool,
+    ) -> Vec<&'a OrderSummary> {
+        let may_come_from = |order: &OrderId, location: &LocationId| {
+            knows(order, location) && !self.clients.is_kept_from(order, location)
+        };
         let has_kit = |order: &OrderId| self.clients.has_kit(order);
-        views.sleeping(&node.locations, has_kit).collect()
+        views
+            .sleeping(&node.locations, may_come_from, has_kit)
+            .collect()
     }
 
     /// What is not as it should be, but may only be late.
@@ -90,11 +103,15 @@ impl World {
             }
         }
         let views = Views::of(&entities, &meta(&self.by, self.now().node));
-        // An order looks once an hour whether a location has opened.
-        let opened_at = self.requests.opened_at();
-        let sleeping = self.sleeping(&views, node).into_iter();
-        let placed_at = |order: &OrderSummary| self.clients.placed_at(&order.order);
-        let sleeping = sleeping.filter(|order| placed_at(order) > Some(opened_at));
+        let now = self.agenda.now();
+        let knows = |order: &OrderId, location: &LocationId| {
+            let opened_at = self.requests.opened_at(location);
+            opened_at.is_none_or(|opened_at| {
+                self.clients.placed_at(order) > Some(opened_at)
+                    || now.since(opened_at) > REVIEWS_WITHIN
+            })
+        };
+        let sleeping = self.sleeping(&views, node, knows).into_iter();
         let sleeping = sleeping.map(|order| Late::Sleeping(order.order.clone(), order.version));
         let wrong = self.wrong()?.into_iter().map(Late::Wrong);
         Ok(sleeping.chain(wrong).collect())
@@ -266,6 +283,7 @@ impl Views {
     fn sleeping(
         &self,
         locations: &BTreeMap<LocationId, LocationFacts>,
+        may_come_from: impl Fn(&OrderId, &LocationId) -> bool,
         has_kit: impl Fn(&OrderId) -> bool,
     ) -> impl Iterator<Item = &OrderSummary> {
         self.orders.values().filter(move |order| {
@@ -274,7 +292,8 @@ impl Views {
                 // One that refused it is not asked again.
                 let mut asked = order.requests.iter();
                 let was_asked = asked.any(|(_, asked, _)| asked == location);
-                facts.is_some_and(|facts| facts.enabled) && !was_asked
+                let is_open = facts.is_some_and(|facts| facts.enabled);
+                is_open && !was_asked && may_come_from(&order.order, location)
             };
             let has = |location: &LocationId, (sku, units): &(SkuId, u32)| {
                 let view = self.stock.get(sku);

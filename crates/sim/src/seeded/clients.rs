@@ -2,6 +2,8 @@
 
 mod stock;
 
+use std::collections::BTreeSet;
+
 use crossdock_model::command::{LineEdit, LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
     Condition, Destination, LineFacts, LineUnits, LocationFacts, OrderFacts, Origin, Part, Payment,
@@ -24,7 +26,7 @@ pub const KINDS: usize = 22;
 const PLAIN_HOLD: Duration = Duration::from_minutes(720);
 
 /// The kind by which orders are kept from locations.
-pub(super) const REROUTES: usize = 8;
+const REROUTES: usize = 8;
 
 /// A request that a client makes.
 pub(super) struct Wish {
@@ -37,6 +39,8 @@ struct Placed {
     id: OrderId,
     facts: OrderFacts,
     is_cart: bool,
+    /// Locations that it is kept from.
+    kept_from: BTreeSet<LocationId>,
 }
 
 impl Placed {
@@ -112,16 +116,25 @@ impl Clients {
         wishes
     }
 
+    fn placed(&self, order: &OrderId) -> Option<&Placed> {
+        self.placed.iter().find(|placed| placed.id == *order)
+    }
+
     /// When an order was placed first.
     pub fn placed_at(&self, order: &OrderId) -> Option<Timestamp> {
-        let mut placed = self.placed.iter().filter(|placed| placed.id == *order);
-        placed.next().map(|placed| placed.facts.placed_at)
+        self.placed(order).map(|placed| placed.facts.placed_at)
     }
 
     /// Whether a line of an order is made of several SKUs.
     pub fn has_kit(&self, order: &OrderId) -> bool {
-        let mut placed = self.placed.iter().filter(|placed| placed.id == *order);
+        let mut placed = self.placed(order).into_iter();
         placed.any(|placed| placed.facts.lines.iter().any(|line| line.parts.len() > 1))
+    }
+
+    /// Whether somebody asked to keep an order from a location, whatever was answered.
+    pub fn is_kept_from(&self, order: &OrderId, location: &LocationId) -> bool {
+        let placed = self.placed(order);
+        placed.is_some_and(|placed| placed.kept_from.contains(location))
     }
 
     fn sku(&self, dice: &mut Dice) -> SkuId {
@@ -235,6 +248,7 @@ impl Clients {
             id: id.clone(),
             facts: facts.clone(),
             is_cart: matches!(origin, Origin::Hold { .. }),
+            kept_from: BTreeSet::new(),
         });
         Ok(state(id, facts, origin))
     }
@@ -301,9 +315,12 @@ impl Clients {
                 until: Some(now + Duration::from_s(dice.below(600))),
             },
             7 => OrderCommand::Unhold { lines: Vec::new() },
-            REROUTES => OrderCommand::Reroute {
-                exclude: vec![exclude],
-            },
+            REROUTES => {
+                placed.kept_from.insert(exclude.clone());
+                OrderCommand::Reroute {
+                    exclude: vec![exclude],
+                }
+            }
             9 => OrderCommand::Split { lines: vec![units] },
             _ => OrderCommand::Refund {
                 refund: RefundId::new(number.to_string())?,

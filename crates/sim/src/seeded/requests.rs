@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::answer::StockView;
-use crossdock_model::command::{OrderCommand, SkuCommand};
+use crossdock_model::command::{LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::Origin;
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, Duration, EntityId, HoldId, Meta, Rejection, SkuId,
-    Timestamp,
+    Answer, Command, CommandKey, CredentialId, Duration, EntityId, HoldId, LocationId, Meta,
+    Rejection, SkuId, Timestamp,
 };
 
 use super::Broken;
@@ -65,7 +65,7 @@ pub(super) struct Requests {
     open: usize,
     stock: BTreeMap<SkuId, i64>,
     held: Held,
-    opened_at: Timestamp,
+    opened: BTreeMap<LocationId, Timestamp>,
 }
 
 impl Requests {
@@ -176,9 +176,9 @@ impl Requests {
         self.all.iter().find(|request| request.answered.is_none())
     }
 
-    /// When something was last done with a location.
-    pub fn opened_at(&self) -> Timestamp {
-        self.opened_at
+    /// When it was last said that a location is open.
+    pub fn opened_at(&self, location: &LocationId) -> Option<Timestamp> {
+        self.opened.get(location).copied()
     }
 
     /// Units of a SKU that may be held now.
@@ -197,13 +197,16 @@ impl Requests {
         let (Some(request), Ok(answer)) = (self.all.get_mut(number), result) else {
             return;
         };
+        if let Command::Location(LocationCommand::Define(facts)) = &request.command
+            && facts.enabled
+        {
+            // Also by a repeat: what changed nothing is not remembered, and decided anew.
+            self.opened.insert(facts.location.clone(), now);
+        }
         if std::mem::replace(&mut request.is_done, true) {
             return;
         }
         self.held.done(&request.to, &request.command);
-        if let Command::Location(_) = &request.command {
-            self.opened_at = now;
-        }
         match (&request.means, answer) {
             (Means::Moves(moves), _) => {
                 for (sku, units) in moves {

@@ -1,5 +1,7 @@
 //! What clients want of stock: that it moves, is counted, kept back or held.
 
+use std::collections::BTreeSet;
+
 use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{Condition, CountBasis, Origin, Payment, Sale};
 use crossdock_model::{
@@ -183,6 +185,7 @@ impl Clients {
             id,
             facts,
             is_cart: false,
+            kept_from: BTreeSet::new(),
         });
         Ok(Some(wish))
     }
