@@ -71,10 +71,10 @@ impl World {
         }
     }
 
-    /// `I10`: orders that wait for stock that is there, at a location that is open, that they know to be open, that has
-    /// not refused them, and that nobody asked to keep them from. What is left out is little: an order is told of stock by
-    /// its SKU, and of nothing else. Whether a location has opened it looks once an hour, so what has opened since it was
-    /// placed counts for it an hour later only; once all has settled everything counts.
+    /// `I10`: orders that wait for stock that is there, at a location that is open. What is left out is little. A location
+    /// that has refused an order is not asked again, nor is one that somebody asked to keep it from. And an order is told of
+    /// stock by its SKU, and of nothing else: whether a location has opened it looks once an hour, so one that has opened since
+    /// the order was placed counts an hour later (`knows`), and once all has settled every one does.
     fn sleeping<'a>(
         &self,
         views: &'a Views,
@@ -82,7 +82,9 @@ impl World {
         knows: impl Fn(&OrderId, &LocationId) -> bool,
     ) -> Vec<&'a OrderSummary> {
         let may_come_from = |order: &OrderId, location: &LocationId| {
-            knows(order, location) && !self.clients.is_kept_from(order, location)
+            let is_kept = self.clients.is_kept_from(order, location)
+                || self.warehouses.has_refused(order, location);
+            knows(order, location) && !is_kept
         };
         let has_kit = |order: &OrderId| self.clients.has_kit(order);
         views
@@ -279,7 +281,7 @@ impl Views {
         }
     }
 
-    /// Orders that wait for stock that is there. What makes a kit leaves one location together.
+    /// Orders that wait for a SKU of which there is as much as they wait for. What makes a kit leaves one location together.
     fn sleeping(
         &self,
         locations: &BTreeMap<LocationId, LocationFacts>,
@@ -289,28 +291,23 @@ impl Views {
         self.orders.values().filter(move |order| {
             let is_open = |location: &LocationId| {
                 let facts = locations.get(location);
-                // One that refused it is not asked again.
-                let mut asked = order.requests.iter();
-                let was_asked = asked.any(|(_, asked, _)| asked == location);
-                let is_open = facts.is_some_and(|facts| facts.enabled);
-                is_open && !was_asked && may_come_from(&order.order, location)
+                facts.is_some_and(|facts| facts.enabled) && may_come_from(&order.order, location)
             };
-            let has = |location: &LocationId, (sku, units): &(SkuId, u32)| {
+            let has = |open: &[&LocationId], (sku, units): &(SkuId, u32)| {
                 let view = self.stock.get(sku);
-                let mut at = view.into_iter().flat_map(|view| &view.locations);
-                at.any(|at| at.location == *location && at.available >= i64::from(*units))
+                let at = view.into_iter().flat_map(|view| &view.locations);
+                let at = at.filter(|at| open.contains(&&at.location));
+                at.map(|at| at.available.max(0)).sum::<i64>() >= i64::from(*units)
             };
-            let mut open = locations.keys().filter(|location| is_open(location));
+            let open: Vec<_> = locations.keys().filter(|one| is_open(one)).collect();
             let wanted = &order.backordered;
-            let is_there = match has_kit(&order.order) {
-                true => open.any(|location| wanted.iter().all(|one| has(location, one))),
-                false => {
-                    let open: Vec<_> = open.collect();
-                    let somewhere = |one| open.iter().any(|location| has(location, one));
-                    wanted.iter().all(somewhere)
-                }
-            };
-            !wanted.is_empty() && is_there
+            match has_kit(&order.order) {
+                true if wanted.is_empty() => false,
+                true => open
+                    .chunks(1)
+                    .any(|one| wanted.iter().all(|part| has(one, part))),
+                false => wanted.iter().any(|one| has(&open, one)),
+            }
         })
     }
 }
