@@ -288,7 +288,9 @@ impl Views {
         may_come_from: impl Fn(&OrderId, &LocationId) -> bool,
         has_kit: impl Fn(&OrderId) -> bool,
     ) -> impl Iterator<Item = &OrderSummary> {
-        self.orders.values().filter(move |order| {
+        let waiting = self.orders.values();
+        let waiting = waiting.filter(|order| !order.backordered.is_empty());
+        waiting.filter(move |order| {
             let is_open = |location: &LocationId| {
                 let facts = locations.get(location);
                 facts.is_some_and(|facts| facts.enabled) && may_come_from(&order.order, location)
@@ -302,7 +304,6 @@ impl Views {
             let open: Vec<_> = locations.keys().filter(|one| is_open(one)).collect();
             let wanted = &order.backordered;
             match has_kit(&order.order) {
-                true if wanted.is_empty() => false,
                 true => open
                     .chunks(1)
                     .any(|one| wanted.iter().all(|part| has(one, part))),
