@@ -272,6 +272,7 @@ impl Crowd {
                 takes: vec![take],
                 sale: Sale::Asks,
                 promised_at: Timestamp::from_ms(1),
+                added_units: 0,
                 queue: false,
             };
             self.ask(&self.skus[at], reserve).await;

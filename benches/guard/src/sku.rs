@@ -77,6 +77,7 @@ pub fn reserve(number: u32) -> Command {
         }],
         sale: Sale::AlreadySold,
         promised_at: NOW,
+        added_units: 0,
         queue: false,
     })
 }

@@ -66,6 +66,13 @@ pub(crate) fn seconds(told: f64) -> Option<Duration> {
     u64::try_from(span.as_millis()).ok().map(Duration::from_ms)
 }
 
+/// The time of an HTTP `Date`.
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    let instant = parser.parse_timestamp(text.trim()).ok()?;
+    Some(Timestamp::from_ms(instant.as_millisecond()))
+}
+
 /// What a channel shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberShown {

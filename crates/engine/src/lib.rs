@@ -10,6 +10,7 @@
 //! - [`route`] sends effects where they belong, [`Calls`] holds those to connectors.
 //! - [`Announcer`] carries what SKUs say to the buckets that list them, [`Desk`] picks what a channel is sent next, within
 //!   its [`Budget`].
+//! - [`Course`] says what becomes of a delivery that was tried.
 //! - [`Door`] says what is let in while much waits.
 //! - [`Wheel`] knows which entity must be woken when.
 //! - [`Crashes`] decides when a command or an entity is poison, [`Quarantine`] knows what is put aside.
@@ -21,6 +22,7 @@ mod batch;
 mod budget;
 mod committer;
 mod core;
+mod course;
 mod crashes;
 mod desk;
 mod dispatch;
@@ -40,6 +42,7 @@ pub use batch::{Batch, Completed, Done, Other, ShardBatch, ShardOutcome, Snapsho
 pub use budget::Budget;
 pub use committer::{Committer, Handed};
 pub use core::{Asker, Core, Limits, Message, ReplyTo};
+pub use course::{Course, Next, Tried};
 pub use crashes::{CRASH_WINDOW, CRASHES_MAX, Crashes, UNKNOWN, Verdict};
 pub use desk::{Desk, DeskLimits, Ended, Funds, Number, Pick};
 pub use dispatch::{

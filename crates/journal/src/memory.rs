@@ -418,13 +418,7 @@ impl State {
             .insert(delivery.id.clone(), delivery.body.clone());
         self.inbox_index
             .insert(delivery.id.clone(), self.inbox.len());
-        self.inbox.push(InboxRow {
-            delivery: delivery.clone(),
-            state: InboxState::Open,
-            parked_on: None,
-            subject: None,
-            attempts: 0,
-        });
+        self.inbox.push(InboxRow::new(delivery.clone()));
         Inserted::New
     }
 
@@ -435,12 +429,7 @@ impl State {
         let Some(row) = self.inbox.get_mut(*at) else {
             return;
         };
-        if row.state != InboxState::Done || mark.state == InboxState::Done {
-            row.state = mark.state;
-            row.parked_on.clone_from(&mark.parked_on);
-            row.subject = mark.subject.clone().or(row.subject.take());
-            row.attempts += 1;
-        }
+        row.mark(mark);
         let mut subject = mark.subject.iter();
         if row.state == InboxState::Done && subject.any(|subject| self.vault.has_erased(subject)) {
             empty(row);

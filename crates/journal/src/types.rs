@@ -301,6 +301,30 @@ pub struct InboxRow {
     pub attempts: u32,
 }
 
+impl InboxRow {
+    /// A delivery that was just stored.
+    #[must_use]
+    pub fn new(delivery: InboxInsert) -> Self {
+        Self {
+            delivery,
+            state: InboxState::Open,
+            parked_on: None,
+            subject: None,
+            attempts: 0,
+        }
+    }
+
+    /// Its state changes, unless it is done.
+    pub fn mark(&mut self, mark: &InboxMark) {
+        if self.state != InboxState::Done || mark.state == InboxState::Done {
+            self.state = mark.state;
+            self.parked_on.clone_from(&mark.parked_on);
+            self.subject = mark.subject.clone().or(self.subject.take());
+            self.attempts += 1;
+        }
+    }
+}
+
 /// A change of state of a delivery; one that is done stays done. The row's shard is the fence's shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxMark {

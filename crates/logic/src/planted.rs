@@ -28,13 +28,15 @@ pub enum Mistake {
     ReleaseOvertakesHold,
     /// What has arrived counts again each time that it is said.
     ArrivedTwice,
+    /// What came back counts again each time that it is said.
+    ReturnedTwice,
     /// What comes free is offered to nobody who waits.
     WaitersPassedOver,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::CheckAfterWrite,
         Self::PerLineCheck,
         Self::TentativeDropped,
@@ -47,6 +49,7 @@ impl Mistake {
         Self::ExpiredHoldRevived,
         Self::ReleaseOvertakesHold,
         Self::ArrivedTwice,
+        Self::ReturnedTwice,
         Self::WaitersPassedOver,
     ];
 

@@ -132,12 +132,14 @@ pub enum SkuCommand {
     ReleaseHold {
         hold: HoldId,
     },
-    /// Tentative, all or nothing. `queue`: wait one's turn if contended.
+    /// Tentative, all or nothing. `queue`: wait one's turn if contended. `added_units`: of all of it that the order has, waits
+    /// for and was sent, units that an operator added, which its channel has not sold.
     Reserve {
         id: AttemptId,
         takes: Vec<Take>,
         sale: Sale,
         promised_at: Timestamp,
+        added_units: u32,
         queue: bool,
     },
     /// Confirms a hold. As `Reserve`, by an order that names a hold: its units are the order's own, and with the
@@ -148,6 +150,7 @@ pub enum SkuCommand {
         takes: Vec<Take>,
         sale: Sale,
         promised_at: Timestamp,
+        added_units: u32,
         queue: bool,
     },
     /// A read: the stock as an order that names this hold may take it.
@@ -160,12 +163,14 @@ pub enum SkuCommand {
     Release {
         id: AttemptId,
     },
-    /// A sold order waits for stock at these locations and no others. `seen`: the stock's version it looked at.
+    /// A sold order waits for stock at these locations and no others. `seen`: the stock's version it looked at;
+    /// `added_units`: as in `Reserve`.
     Wait {
         order: OrderId,
         units: u32,
         locations: Vec<LocationId>,
         promised_at: Timestamp,
+        added_units: u32,
         seen: u64,
     },
     StopWaiting {

@@ -68,24 +68,10 @@ const STEP_ALARM_MS: i64 = 500;
 /// How long the anchor holds, in milliseconds.
 const ANCHORED_MS: i64 = 1_000;
 
-#[derive(Debug)]
-struct Anchor {
-    now_ms: i64,
-    boot_ms: i64,
-    alarmed: bool,
-}
-
 /// Anchored on the wall clock at start, or on the journal where that is ahead, and advanced by `CLOCK_BOOTTIME`, which
 /// also counts suspended time.
 #[derive(Debug)]
-pub struct RealClock {
-    anchor: Mutex<Anchor>,
-    /// How far time is ahead of the boot clock, by the anchor: every command asks for the time, on every core.
-    ahead_of_boot_ms: AtomicI64,
-    /// When that is to be corrected, by the boot clock.
-    correct_at_ms: AtomicI64,
-    last_ms: AtomicI64,
-}
+pub struct RealClock(Anchored);
 
 impl Default for RealClock {
     fn default() -> Self {
@@ -97,24 +83,73 @@ impl RealClock {
     /// A clock that is not behind what is recorded. Should it be ahead of the wall clock, it falls back slowly.
     #[must_use]
     pub fn anchored(recorded: Option<Timestamp>) -> Self {
-        let wall_ms = wall_ms();
+        Self(Anchored::new(recorded, wall_ms(), boot_ms()))
+    }
+}
+
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        self.0.now(wall_ms, boot_ms())
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            // The clock may run a little slower than the machine's while it is corrected.
+            while let left @ 1.. = at.since(self.now()).as_ms() {
+                tokio::time::sleep(Wait::from_millis(left)).await;
+            }
+        })
+    }
+
+    fn ahead_ms(&self) -> i64 {
+        self.now().as_ms() - wall_ms()
+    }
+}
+
+/// What time it is, given what the wall clock and the boot clock say: a simulator sets both.
+#[derive(Debug)]
+pub struct Anchored {
+    anchor: Mutex<Anchor>,
+    /// How far time is ahead of the boot clock, by the anchor: every command asks for the time, on every core.
+    ahead_of_boot_ms: AtomicI64,
+    /// When that is to be corrected, by the boot clock.
+    correct_at_ms: AtomicI64,
+    last_ms: AtomicI64,
+}
+
+impl Anchored {
+    /// Not behind what is recorded.
+    #[must_use]
+    pub fn new(recorded: Option<Timestamp>, wall_ms: i64, boot_ms: i64) -> Self {
         let now_ms = recorded.map_or(wall_ms, |at| at.as_ms().max(wall_ms));
         let mut anchor = Anchor {
             now_ms,
-            boot_ms: boot_ms(),
+            boot_ms,
             alarmed: false,
         };
         anchor.alarm(wall_ms - now_ms);
         Self {
             last_ms: AtomicI64::new(now_ms),
-            ahead_of_boot_ms: AtomicI64::new(now_ms - anchor.boot_ms),
-            correct_at_ms: AtomicI64::new(anchor.boot_ms + ANCHORED_MS),
+            ahead_of_boot_ms: AtomicI64::new(now_ms - boot_ms),
+            correct_at_ms: AtomicI64::new(boot_ms + ANCHORED_MS),
             anchor: Mutex::new(anchor),
         }
     }
 
+    /// The present, which never falls. The wall clock is read now and then only.
+    pub fn now(&self, wall_ms: impl FnOnce() -> i64, boot_ms: i64) -> Timestamp {
+        if boot_ms >= self.correct_at_ms.load(Ordering::Relaxed) {
+            self.correct(wall_ms, boot_ms);
+        }
+        let now = boot_ms + self.ahead_of_boot_ms.load(Ordering::Relaxed);
+        match self.last_ms.load(Ordering::Relaxed) {
+            last if last >= now => Timestamp::from_ms(last),
+            _ => Timestamp::from_ms(self.last_ms.fetch_max(now, Ordering::Relaxed).max(now)),
+        }
+    }
+
     /// Moves the anchor towards the wall clock, if nobody else has done so meanwhile.
-    fn correct(&self, boot_ms: i64) {
+    fn correct(&self, wall_ms: impl FnOnce() -> i64, boot_ms: i64) {
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = boot_ms - anchor.boot_ms;
         if passed < ANCHORED_MS {
@@ -130,31 +165,12 @@ impl RealClock {
     }
 }
 
-impl Clock for RealClock {
-    fn now(&self) -> Timestamp {
-        let boot = boot_ms();
-        if boot >= self.correct_at_ms.load(Ordering::Relaxed) {
-            self.correct(boot);
-        }
-        let now = boot + self.ahead_of_boot_ms.load(Ordering::Relaxed);
-        match self.last_ms.load(Ordering::Relaxed) {
-            last if last >= now => Timestamp::from_ms(last),
-            _ => Timestamp::from_ms(self.last_ms.fetch_max(now, Ordering::Relaxed).max(now)),
-        }
-    }
-
-    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
-        Box::pin(async move {
-            // The clock may run a little slower than the machine's while it is corrected.
-            while let left @ 1.. = at.since(self.now()).as_ms() {
-                tokio::time::sleep(Wait::from_millis(left)).await;
-            }
-        })
-    }
-
-    fn ahead_ms(&self) -> i64 {
-        self.now().as_ms() - wall_ms()
-    }
+/// A time that was right once, and what the boot clock said then.
+#[derive(Debug)]
+struct Anchor {
+    now_ms: i64,
+    boot_ms: i64,
+    alarmed: bool,
 }
 
 impl Anchor {
@@ -276,6 +292,21 @@ mod tests {
         assert_eq!(anchor.slew(-3_600_000, 1_000), -5);
         assert_eq!(anchor.slew(3, 1_000), 3);
         assert!(!anchor.alarmed);
+    }
+
+    /// An hour forward and back again: time goes on at its pace, a little faster and slower.
+    #[test]
+    fn a_step_of_the_wall_clock_moves_time_by_little() {
+        let anchored = Anchored::new(Some(Timestamp::from_ms(5_000)), 0, 0);
+        let now = |ahead_ms: i64, boot_ms: i64| {
+            let wall = || boot_ms + ahead_ms;
+            anchored.now(wall, boot_ms).as_ms()
+        };
+        assert_eq!(now(0, 500), 5_500, "it is ahead by what is recorded");
+        assert_eq!(now(3_600_000, 2_000), 7_010);
+        assert_eq!(now(3_600_000, 12_000), 17_060);
+        assert_eq!(now(-3_600_000, 22_000), 27_010);
+        assert_eq!(now(-3_600_000, 22_000), 27_010);
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl<T> Delivered for (InboxInsert, T) {
 
 /// How much a queue holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub struct Room {
+    /// Deliveries.
     pub rows: usize,
     /// Bytes of bodies.
     pub bytes: usize,

@@ -51,7 +51,7 @@ const SWEEP_EARLY: Duration = Duration::from_ms(500);
 const PARKED_SWEEP: Duration = Duration::from_s(300);
 
 /// Deliveries to be worked on that are in memory.
-struct Ready {
+pub struct Ready {
     queue: FairQueue<InboxRow>,
     /// Deliveries that are in `queue` or being worked on.
     taken: HashSet<InboxId>,
@@ -63,17 +63,24 @@ struct Ready {
 
 impl Default for Ready {
     fn default() -> Self {
+        Self::new(READY)
+    }
+}
+
+impl Ready {
+    /// With that much room.
+    #[must_use]
+    pub fn new(room: Room) -> Self {
         Self {
-            queue: FairQueue::new(READY),
+            queue: FairQueue::new(room),
             taken: HashSet::new(),
             at_work: BTreeMap::new(),
             left_out: BTreeSet::new(),
         }
     }
-}
 
-impl Ready {
-    fn push(&mut self, row: InboxRow) {
+    /// Takes one in, unless it is here or being worked on already, or its channel has no room.
+    pub fn push(&mut self, row: InboxRow) {
         let id = row.delivery.id.clone();
         if self.taken.contains(&id) {
             return;
@@ -82,12 +89,17 @@ impl Ready {
         if self.queue.push(row) {
             self.taken.insert(id);
         } else if is_untried {
-            self.left_out.insert(id.channel);
+            self.leave_out(id.channel);
         }
     }
 
+    /// Some of the channel that were never tried stay where they are stored.
+    pub fn leave_out(&mut self, channel: ChannelId) {
+        self.left_out.insert(channel);
+    }
+
     /// The next one, of a channel that has not too many at work.
-    fn pop(&mut self) -> Option<InboxRow> {
+    pub fn pop(&mut self) -> Option<InboxRow> {
         let row = self.queue.pop(|channel| !is_full(&self.at_work, channel))?;
         let channel = row.delivery.id.channel.clone();
         *self.at_work.entry(channel).or_default() += 1;
@@ -100,7 +112,7 @@ impl Ready {
     }
 
     /// Work on one of the channel has ended; whether that lets another of its deliveries go.
-    fn end(&mut self, channel: &ChannelId) -> bool {
+    pub fn end(&mut self, channel: &ChannelId) -> bool {
         let was_full = is_full(&self.at_work, channel);
         if let Some(count) = self.at_work.get_mut(channel) {
             *count -= 1;
@@ -111,8 +123,13 @@ impl Ready {
         was_full
     }
 
+    /// The delivery's mark is written or lost: it may be taken in again.
+    pub fn finished(&mut self, id: &InboxId) {
+        self.taken.remove(id);
+    }
+
     /// Whether the channel has room for what was left out. Says so once, until some is left out again.
-    fn wants_more(&mut self, channel: &ChannelId) -> bool {
+    pub fn wants_more(&mut self, channel: &ChannelId) -> bool {
         self.queue.is_low(channel) && self.left_out.remove(channel)
     }
 }
@@ -237,14 +254,7 @@ impl Inbox {
         let new = stored == Inserted::New;
         if new {
             shared.metrics.deliveries.inc();
-            let row = InboxRow {
-                delivery,
-                state: InboxState::Open,
-                parked_on: None,
-                subject: None,
-                attempts: 0,
-            };
-            self.offer([row]);
+            self.offer([InboxRow::new(delivery)]);
         }
         Ok(new)
     }
@@ -289,7 +299,7 @@ impl Inbox {
     /// The delivery is worked on no more.
     pub fn finished(&self, id: &InboxId) {
         let mut ready = self.lock();
-        ready.taken.remove(id);
+        ready.finished(id);
         self.open.set(ready.taken.len() as i64);
     }
 
@@ -333,7 +343,8 @@ async fn store(shared: &Shared, delivery: &InboxInsert) -> Result<Inserted, AskE
 
 /// A delivery whose id another one has, under an id that its body makes its own. It says so in a header: whoever
 /// works on it tells people of it.
-fn beside(delivery: InboxInsert) -> InboxInsert {
+#[must_use]
+pub fn beside(delivery: InboxInsert) -> InboxInsert {
     let InboxId {
         channel,
         delivery: taken,
@@ -432,7 +443,7 @@ fn look_up_channel(
         let is_cut = rows.len() == page || bytes >= bytes_max;
         // Those that were tried are last: with them there is no hurry.
         if is_cut && rows.last().is_some_and(|row| row.attempts == 0) {
-            inbox.lock().left_out.insert(channel.clone());
+            inbox.lock().leave_out(channel.clone());
         }
         inbox.offer(rows);
     }

@@ -43,9 +43,10 @@ pub use crossdock_logic::router::{CompiledRules, parse_rules};
 pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
-pub use clock::{Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
+pub use clock::{Anchored, Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
+pub use fair::Room;
 pub use heat::HotSku;
-pub use inbox::{AtWork, CHANNEL_AT_ONCE, CONFLICT_HEADER};
+pub use inbox::{AtWork, CHANNEL_AT_ONCE, CONFLICT_HEADER, Ready, beside};
 pub use metrics::{Metrics, ReserveMetrics};
 pub use node::{
     Company, Connector, DeliverFuture, Node, Options, ReportFuture, Reports, StartError,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::clock::Ahead;
 use super::map::{ORDER, delivery_id};
 use super::operation::{Operation, Rates};
 use super::package::Package;
@@ -69,7 +70,6 @@ pub struct Seller(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) wire: Wire,
-    pub(super) now: Now,
     pub(super) seller: String,
     pub(super) marketplace: String,
     pub(super) product_type: String,
@@ -260,9 +260,10 @@ impl Seller {
                 base,
                 tokens,
                 rates,
+                now,
+                ahead: Ahead::default(),
                 call_max: account.call_max,
             },
-            now,
             seller: account.seller,
             marketplace: account.marketplace,
             product_type: account.product_type,

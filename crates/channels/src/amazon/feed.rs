@@ -172,7 +172,7 @@ impl Bulk for Seller {
                 }
                 FeedState::Done { report } => report,
             };
-            let at = (seller.inner().now)();
+            let at = seller.inner().wire.time_there();
             let Some(report) = report else {
                 return Ok(BulkState::Lost("the feed has no report".to_owned()));
             };
@@ -323,7 +323,7 @@ impl Seller {
             ("createdSince", written(since)),
         ];
         // Without one it is the present time.
-        let until = Some(until).filter(|until| *until < (self.inner().now)());
+        let until = Some(until).filter(|until| *until < (self.inner().wire.now)());
         query.extend(until.map(|until| ("createdUntil", written(until))));
         let request = Request {
             operation: Operation::GetFeeds,

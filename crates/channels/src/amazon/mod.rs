@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod client;
+mod clock;
 mod feed;
 mod map;
 mod notification;

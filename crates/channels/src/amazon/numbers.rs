@@ -149,7 +149,9 @@ impl Seller {
         };
         let submission: Submission = serde_json::from_slice(&body).map_err(unreadable)?;
         Ok(match submission.status.as_str() {
-            "ACCEPTED" => SetOutcome::Confirmed { at: (inner.now)() },
+            "ACCEPTED" => SetOutcome::Confirmed {
+                at: inner.wire.time_there(),
+            },
             status => {
                 let issues = submission.issues.unwrap_or_default();
                 SetOutcome::Refused(format!("{}: {}", said(status), problems(&issues)))
@@ -173,7 +175,7 @@ impl Seller {
             let item = self.get(listing).await?;
             items.extend(item.map(|item| (listing.to_string(), item)));
         }
-        let at = (self.inner().now)();
+        let at = self.inner().wire.time_there();
         let answers = numbers.iter().map(|(listing, place)| {
             let item = items.get(listing.as_str())?;
             item.shown_at(channel_code(place), at)

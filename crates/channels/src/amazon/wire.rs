@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use crossdock_model::{Duration, Timestamp};
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{DATE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use super::clock::Ahead;
 use super::operation::{Operation, Rates};
 use super::token::Tokens;
 use crate::inbound::Secret;
@@ -47,6 +48,8 @@ pub(super) struct Wire {
     pub(super) base: Url,
     pub(super) tokens: Tokens,
     pub(super) rates: Arc<dyn Rates>,
+    pub(super) now: Now,
+    pub(super) ahead: Ahead,
     /// Time for a whole call, with its tokens.
     pub(super) call_max: Wait,
 }
@@ -89,8 +92,16 @@ impl Wire {
         if let Some(body) = &request.body {
             call = call.json(body);
         }
+        let asked_at = (self.now)();
         let answer = call.send().await;
         let mut answer = answer.map_err(|error| unanswered(&error))?;
+        let date = answer
+            .headers()
+            .get(DATE)
+            .and_then(|date| date.to_str().ok());
+        if let Some(said) = date.and_then(outbound::http_date) {
+            self.ahead.hear(said, asked_at, (self.now)());
+        }
         let status = answer.status();
         let is_over = status == StatusCode::TOO_MANY_REQUESTS;
         let granted = granted(answer.headers());
@@ -110,6 +121,11 @@ impl Wire {
             status: status.as_u16(),
             problem: problem(status, &body.unwrap_or_default()),
         })
+    }
+
+    /// The time by Amazon's clock.
+    pub(super) fn time_there(&self) -> Timestamp {
+        self.ahead.at((self.now)())
     }
 
     fn url(&self, request: &Request<'_>) -> Result<Url, CallError> {

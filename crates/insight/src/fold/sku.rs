@@ -87,7 +87,9 @@ impl Folding<'_> {
             // They move no unit: a queue has none yet.
             SkuEvent::OutcomeAsked { .. } | SkuEvent::Queued { .. }
             | SkuEvent::Unqueued { .. } | SkuEvent::AskedBack { .. } | SkuEvent::KeptBy { .. }
-            | SkuEvent::Subscribed { .. } | SkuEvent::Unsubscribed { .. } => Ok(()),
+            | SkuEvent::Subscribed { .. } | SkuEvent::Unsubscribed { .. }
+            // An order says itself what operators changed.
+            | SkuEvent::AddedHere { .. } => Ok(()),
         }
     }
 

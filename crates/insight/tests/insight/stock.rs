@@ -257,7 +257,7 @@ fn claiming() -> impl Strategy<Value = SkuCommand> {
     let hold = || prop::sample::select(vec!["h", "i"]).prop_map(|id| HoldId::new(id).unwrap());
     prop_oneof![
         4 => (some_attempt(), some_takes()).prop_map(|(id, takes)| SkuCommand::Reserve {
-            id, takes, sale: Sale::AlreadySold, promised_at: Timestamp::default(), queue: true,
+            id, takes, sale: Sale::AlreadySold, promised_at: Timestamp::default(), added_units: 0, queue: true,
         }),
         3 => some_attempt().prop_map(|id| SkuCommand::Confirm { id }),
         2 => some_attempt().prop_map(|id| SkuCommand::Release { id }),
@@ -269,7 +269,7 @@ fn claiming() -> impl Strategy<Value = SkuCommand> {
         }),
         1 => hold().prop_map(|hold| SkuCommand::ReleaseHold { hold }),
         2 => (some_attempt(), 1_u32..5).prop_map(|(id, units)| SkuCommand::Wait {
-            order: id.order, units, locations: PLACES.map(place).to_vec(), promised_at: Timestamp::default(), seen: u64::MAX,
+            order: id.order, units, locations: PLACES.map(place).to_vec(), promised_at: Timestamp::default(), added_units: 0, seen: u64::MAX,
         }),
         1 => some_attempt().prop_map(|id| SkuCommand::StopWaiting { order: id.order }),
         1 => some_attempt().prop_map(|id| SkuCommand::DeclineOffer { order: id.order }),
@@ -328,6 +328,7 @@ fn living() -> impl Strategy<Value = Vec<Step>> {
                     takes,
                     sale,
                     promised_at,
+                    added_units: 0,
                     queue: true,
                 },
                 SkuCommand::Confirm { id: id.clone() },

@@ -113,6 +113,7 @@ impl OrderState {
         let id = attempt_id(&order.id, self.last_attempt);
         let (takes, sale) = (takes.to_vec(), order.sale());
         let promised_at = order.facts.placed_at;
+        let added_units = order.added_units(sku);
         let command = match order.own_hold() {
             Some(hold) => SkuCommand::ReserveHeld {
                 hold,
@@ -120,6 +121,7 @@ impl OrderState {
                 takes,
                 sale,
                 promised_at,
+                added_units,
                 queue,
             },
             None => SkuCommand::Reserve {
@@ -127,6 +129,7 @@ impl OrderState {
                 takes,
                 sale,
                 promised_at,
+                added_units,
                 queue,
             },
         };
@@ -228,6 +231,7 @@ impl OrderState {
             units,
             locations: allowed.cloned().collect(),
             promised_at: order.facts.placed_at,
+            added_units: order.added_units(sku),
             seen: seen.map_or(0, |stock| stock.version),
         };
         self.pending.begin(to_sku(sku, command, false));

@@ -139,6 +139,24 @@ impl Order {
         missing
     }
 
+    /// Units of a SKU that operators added to what the channel states, with those that have left.
+    pub fn added_units(&self, sku: &SkuId) -> u32 {
+        let (mut needed, mut stated) = (0_u32, 0_u32);
+        for (id, line) in self.lines.iter().filter(|(_, line)| line.by_operator) {
+            needed = needed.saturating_add(line.need(sku));
+            let known = self.facts.lines.iter().find(|one| one.line == *id);
+            let sold = known.map_or(0, |one| {
+                let per = match one.parts == line.facts.parts {
+                    true => line.lot.per(sku),
+                    false => made_of(one).get(sku).copied().unwrap_or(0),
+                };
+                one.ordered_units.saturating_mul(per)
+            });
+            stated = stated.saturating_add(sold);
+        }
+        needed.saturating_sub(stated)
+    }
+
     /// Units that are reserved and not needed any more.
     pub fn excess(&self) -> Missing {
         let mut excess = self.had();

@@ -85,6 +85,10 @@ impl SkuState {
                 self.apply_listener(bucket, false, at);
                 Ok(())
             }
+            SkuEvent::AddedHere { order, units } => {
+                self.listeners.added_here(order, *units);
+                Ok(())
+            }
         }
     }
 

@@ -63,6 +63,7 @@ pub fn reserve(
         takes: takes(list),
         sale,
         promised_at: at(0),
+        added_units: 0,
         queue,
     }
 }

@@ -131,6 +131,18 @@ impl Listeners {
         self.0.get_mut(channel).map(|known| &mut known.sales)
     }
 
+    /// Of all that an order has, waits for and was sent, so many units were added here.
+    fn added_units(&self, order: &OrderId) -> u32 {
+        let known = self.0.get(&order.channel);
+        known.map_or(0, |known| known.sales.added_units(order))
+    }
+
+    pub fn added_here(&mut self, order: &OrderId, units: u32) {
+        if let Some(sales) = self.sales(&order.channel) {
+            sales.added_here(order, units);
+        }
+    }
+
     /// It came into stock, or went out of it.
     pub fn stocked(&mut self, is_in_stock: bool, now: Timestamp) {
         for (_, known) in self.0.iter_mut() {
@@ -313,7 +325,7 @@ impl SkuState {
         let Some(sale) = unnamed else { return };
         let has = self.units_of(&sale.order).saturating_add(sale.sent);
         if let Some(sales) = self.listeners.sales(&sale.order.channel)
-            && has < sale.sold.units
+            && sales.sold_of(&sale.order, has) < sale.sold.units
         {
             sales.remember(sale);
         }
@@ -350,6 +362,17 @@ pub(super) struct Had {
 }
 
 impl Draft<'_> {
+    /// So many units of an order, of all that it has, waits for and was sent, its channel has not sold: they lower no number of
+    /// the channel. It is recorded with what is decided for the order.
+    pub fn note_added(mut self, order: &OrderId, units: u32) -> Self {
+        let listeners = &self.state.listeners;
+        if listeners.0.get(&order.channel).is_some() && listeners.added_units(order) != units {
+            let order = order.clone();
+            self.events.push(SkuEvent::AddedHere { order, units });
+        }
+        self
+    }
+
     pub fn subscribe(mut self, bucket: &EntityId) -> Decided {
         let (channel, number) = bucket_of(bucket)?;
         let listeners = &self.state.listeners;

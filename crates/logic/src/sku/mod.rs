@@ -140,26 +140,7 @@ impl Decider for SkuState {
             | SkuCommand::Return { .. } => draft.stock(command),
             SkuCommand::Hold { .. } => draft.hold(command),
             SkuCommand::ReleaseHold { hold } => Ok(draft.release_hold(hold)),
-            SkuCommand::Reserve {
-                id,
-                takes,
-                sale,
-                promised_at,
-                queue,
-            } => draft.reserve(id, takes, *sale, *promised_at, *queue),
-            SkuCommand::ReserveHeld {
-                hold,
-                id,
-                takes,
-                sale,
-                promised_at,
-                queue,
-            } => {
-                // Whoever holds units does not stand in line for them.
-                let draft = draft.name_hold(hold);
-                let queue = *queue && draft.own_hold.is_none();
-                draft.reserve(id, takes, *sale, *promised_at, queue)
-            }
+            SkuCommand::Reserve { .. } | SkuCommand::ReserveHeld { .. } => draft.reserves(command),
             SkuCommand::ReadHeld { hold } => draft.name_hold(hold).read_held(),
             SkuCommand::Confirm { id } => draft.confirm(id),
             SkuCommand::Release { id } => Ok(draft.release(id)),

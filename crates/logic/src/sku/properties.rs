@@ -57,15 +57,24 @@ fn some_takes() -> impl Strategy<Value = Vec<crossdock_model::v1::Take>> {
 
 fn reserving() -> impl Strategy<Value = SkuCommand> {
     let sale = prop_oneof![Just(Sale::Asks), Just(Sale::AlreadySold)];
-    (some_attempt(), some_takes(), sale, 0_i64..9, any::<bool>()).prop_map(
-        |(id, takes, sale, promised_ms, queue)| SkuCommand::Reserve {
-            id,
-            takes,
-            sale,
-            promised_at: super::bench::at(promised_ms),
-            queue,
-        },
+    (
+        some_attempt(),
+        some_takes(),
+        sale,
+        0_i64..9,
+        0_u32..3,
+        any::<bool>(),
     )
+        .prop_map(
+            |(id, takes, sale, promised_ms, added_units, queue)| SkuCommand::Reserve {
+                id,
+                takes,
+                sale,
+                promised_at: super::bench::at(promised_ms),
+                added_units,
+                queue,
+            },
+        )
 }
 
 fn deciding() -> impl Strategy<Value = SkuCommand> {
@@ -100,7 +109,7 @@ fn holding() -> impl Strategy<Value = SkuCommand> {
         3 => (hold(), some_attempt(), some_takes(), any::<bool>()).prop_map(|(hold, id, takes, asks)| {
             let sale = if asks { Sale::Asks } else { Sale::AlreadySold };
             let promised_at = super::bench::at(0);
-            SkuCommand::ReserveHeld { hold, id, takes, sale, promised_at, queue: true }
+            SkuCommand::ReserveHeld { hold, id, takes, sale, promised_at, added_units: 0, queue: true }
         }),
         1 => hold().prop_map(|hold| SkuCommand::ReadHeld { hold }),
         1 => hold().prop_map(|hold| SkuCommand::ReleaseHold { hold }),
@@ -114,12 +123,13 @@ fn waiting() -> impl Strategy<Value = SkuCommand> {
         2 => some_place().prop_map(|at| vec![place(at)])
     ];
     prop_oneof![
-        3 => (name(), 1_u32..6, locations, 0_i64..9, 0_u64..40).prop_map(
-            |(order, units, locations, promised_ms, seen)| SkuCommand::Wait {
+        3 => (name(), 1_u32..6, locations, 0_i64..9, 0_u32..3, 0_u64..40).prop_map(
+            |(order, units, locations, promised_ms, added_units, seen)| SkuCommand::Wait {
                 order,
                 units,
                 locations,
                 promised_at: super::bench::at(promised_ms),
+                added_units,
                 seen,
             }
         ),
@@ -389,6 +399,7 @@ fn feed_the_line(bench: &mut Bench) {
             takes: takes.clone(),
             sale: Sale::AlreadySold,
             promised_at: bench.now,
+            added_units: 0,
             queue: true,
         });
         assert!(matches!(told, Ok((Answer::Reserved { .. }, _))), "{told:?}");

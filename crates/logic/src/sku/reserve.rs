@@ -1,10 +1,10 @@
 //! Reservations of orders: tentative until the order commits, all or nothing, every step repeatable.
 
-use crossdock_model::command::OrderCommand;
+use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{AttemptId, MoveReason, Sale, SkuEvent, Take};
 use crossdock_model::{Answer, LocationId, Rejection, Timestamp};
 
-use super::draft::{Draft, Verdict};
+use super::draft::{Draft, Verdict, misrouted};
 use super::state::{Reservation, Status};
 use super::{ASK_AFTER, QUEUE_DEADLINE, QUEUE_MAX, RESERVATIONS_MAX, checked, same_takes};
 use crate::decider::Decision;
@@ -16,7 +16,40 @@ type Decided = Result<Decision<SkuEvent>, Rejection>;
 type Open<'a> = (&'a AttemptId, &'a Reservation);
 
 impl Draft<'_> {
-    pub fn reserve(
+    /// An order asks for units, and may name a hold that they are under.
+    pub fn reserves(self, command: &SkuCommand) -> Decided {
+        match command {
+            SkuCommand::Reserve {
+                id,
+                takes,
+                sale,
+                promised_at,
+                added_units,
+                queue,
+            } => {
+                let draft = self.note_added(&id.order, *added_units);
+                draft.reserve(id, takes, *sale, *promised_at, *queue)
+            }
+            SkuCommand::ReserveHeld {
+                hold,
+                id,
+                takes,
+                sale,
+                promised_at,
+                added_units,
+                queue,
+            } => {
+                // Whoever holds units does not stand in line for them.
+                let draft = self.name_hold(hold);
+                let queue = *queue && draft.own_hold.is_none();
+                let draft = draft.note_added(&id.order, *added_units);
+                draft.reserve(id, takes, *sale, *promised_at, queue)
+            }
+            other => Err(misrouted(other)),
+        }
+    }
+
+    fn reserve(
         mut self,
         id: &AttemptId,
         takes: &[Take],

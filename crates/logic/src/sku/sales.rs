@@ -20,6 +20,8 @@ pub(super) struct Sales {
     older: VecDeque<Sale>,
     /// Units of all of them, with those that are not remembered.
     units: u64,
+    /// Units that operators added to orders, and the channel has not sold: the last orders.
+    added: VecDeque<(OrderId, u32)>,
 }
 
 /// What an order has bought.
@@ -42,6 +44,27 @@ impl Sales {
         self.units
     }
 
+    /// Units that an operator added to an order.
+    pub fn added_units(&self, order: &OrderId) -> u32 {
+        let mut added = self.added.iter().filter(|(known, _)| known == order);
+        added.next().map_or(0, |(_, units)| *units)
+    }
+
+    pub fn added_here(&mut self, order: &OrderId, units: u32) {
+        self.added.retain(|(known, _)| known != order);
+        if units > 0 {
+            self.added.push_back((order.clone(), units));
+        }
+        if self.added.len() > OLDER_MAX {
+            self.added.pop_front();
+        }
+    }
+
+    /// Of so many units that an order has, waits for and was sent, those that the channel sold.
+    pub fn sold_of(&self, order: &OrderId, units: u32) -> u32 {
+        units.saturating_sub(self.added_units(order))
+    }
+
     fn of(&mut self, order: &OrderId) -> Option<&mut Sale> {
         let mut known = self.named.iter_mut().chain(&mut self.older);
         known.find(|sale| sale.order == *order)
@@ -55,14 +78,16 @@ impl Sales {
         (units, before): (u32, u32),
         at: Timestamp,
     ) -> (u32, Option<Sale>) {
+        let added = self.added_units(order);
         let (more, unnamed) = match self.of(order) {
             Some(sale) => {
-                let all = units.saturating_add(sale.sent);
+                let all = units.saturating_add(sale.sent).saturating_sub(added);
                 let more = all.saturating_sub(sale.sold.units);
                 sale.sold.units += more;
                 (more, None)
             }
             None => {
+                let units = units.saturating_sub(added);
                 let (order, sold) = (order.clone(), Sold { at, units });
                 let sale = Sale {
                     order,
@@ -104,6 +129,7 @@ impl Sales {
     /// they are sold already.
     pub fn given_back(&mut self, order: &OrderId, units: u32, sent: u32) {
         if self.of(order).is_none() {
+            let units = self.sold_of(order, units);
             let at = Timestamp::default();
             let (order, sold) = (order.clone(), Sold { at, units });
             self.remember(Sale { order, sold, sent });
@@ -113,8 +139,9 @@ impl Sales {
     /// An order has given units of an attempt back, and has so many in all, some of them by others: what it took anew before
     /// that is sold once.
     pub fn placed_anew(&mut self, order: &OrderId, units: u32) {
+        let added = self.added_units(order);
         if let Some(sale) = self.of(order) {
-            let all = units.saturating_add(sale.sent);
+            let all = units.saturating_add(sale.sent).saturating_sub(added);
             let twice = sale.sold.units.saturating_sub(all);
             sale.sold.units -= twice;
             self.units = self.units.saturating_sub(twice.into());

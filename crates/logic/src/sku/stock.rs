@@ -446,7 +446,7 @@ impl Draft<'_> {
             return Err(misrouted(command));
         };
         let known = (order.clone(), return_id.clone(), *part);
-        if self.state.closed.has_returned(&known) {
+        if self.state.closed.has_returned(&known) && !Mistake::ReturnedTwice.is_planted() {
             return Ok(Decision::unchanged(Answer::Done));
         }
         checked_units("units", *units)?;

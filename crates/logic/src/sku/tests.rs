@@ -112,6 +112,7 @@ fn wait(name: &str, units: u32, promised_ms: i64, seen: u64) -> SkuCommand {
         units,
         locations: vec![place("a"), place("b")],
         promised_at: at(promised_ms),
+        added_units: 0,
         seen,
     }
 }
@@ -122,6 +123,7 @@ fn wait_at(name: &str, units: u32, locations: &[&str]) -> SkuCommand {
         units,
         locations: locations.iter().map(|at| place(at)).collect(),
         promised_at: at(0),
+        added_units: 0,
         seen: u64::MAX,
     }
 }
@@ -332,6 +334,7 @@ fn reserve_held(hold: &str, name: &str, number: u32, list: &[(&str, u32)]) -> Sk
         takes: takes(list),
         sale: Asks,
         promised_at: at(0),
+        added_units: 0,
         queue: true,
     }
 }

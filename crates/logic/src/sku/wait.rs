@@ -24,11 +24,13 @@ impl<'a> Draft<'a> {
             units,
             locations,
             promised_at,
+            added_units,
             seen,
         } = command
         else {
             return Err(misrouted(command));
         };
+        self = self.note_added(order, *added_units);
         self.known()?;
         checked_units("units", *units)?;
         if locations.len() > LOCATIONS_MAX {

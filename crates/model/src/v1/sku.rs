@@ -307,4 +307,9 @@ pub enum SkuEvent {
     Unsubscribed {
         bucket: EntityId,
     },
+    /// Of all that the order has, waits for and was sent, an operator added so many units: its channel has not sold them.
+    AddedHere {
+        order: OrderId,
+        units: u32,
+    },
 }

@@ -110,4 +110,5 @@ samples!(events, SkuEvent {
     ExceptionNoted => [SkuEvent::ExceptionNoted(exception_noted())],
     Subscribed => [SkuEvent::Subscribed { bucket: bucket() }],
     Unsubscribed => [SkuEvent::Unsubscribed { bucket: bucket() }],
+    AddedHere => [SkuEvent::AddedHere { order: order(), units: 2 }],
 });

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Run this seed alone
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Without these, to make what fails shorter: losses, repeats, kills, crashes, full-disk, passivity, checkpoints, slowness
+    /// Without these, to make what fails shorter: losses, repeats, kills, crashes, full-disk, failing-disk, clock-steps, passivity, checkpoints, slowness
     #[arg(long, requires = "seed", value_delimiter = ',')]
     without: Vec<Fault>,
     /// Without these kinds of requests, by number

@@ -1,21 +1,16 @@
 //! One delivery's way: worked on until it is done, parked under an open exception, or left for later.
 
+use crossdock_engine::{Course, Next, Tried};
 use crossdock_journal::{InboxMark, InboxRow, InboxState};
 use crossdock_model::command::ExceptionCommand;
 use crossdock_model::v1::TraceContext;
-use crossdock_model::{ChannelId, Class, CredentialId, Duration};
+use crossdock_model::{ChannelId, Class, CredentialId};
 use crossdock_runtime::{AskError, By, CONFLICT_HEADER, Handle};
 
 use super::Ways;
 use crate::exceptions;
 use crate::links::Links;
 
-/// Pause before a delivery that met an overloaded entity is tried again.
-const RETRY: Duration = Duration::from_ms(250);
-/// Tries of one delivery in a row before it waits for the next sweep of the inbox.
-const TRIES: u32 = 5;
-/// Things a delivery can find missing one after the other before it rests until the next of them comes.
-const PARKED_MAX: u32 = 16;
 /// Kinds of exceptions under which a delivery waits.
 const WAITS: [&str; 5] = ["unmapped", "early", "refused", "uncountable", "unreadable"];
 
@@ -70,36 +65,33 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Works on a delivery. One that lacks something is parked, and tried once more at once: what it waits for may
-    /// have come while it was being parked, and found nothing waiting.
+    /// Works on a delivery until it is done, parked or given back.
     pub(super) async fn work(&self, row: &InboxRow) -> Worked {
         self.tell_of_conflict(row).await;
         let mut subject = row.subject.clone();
-        let mut waits_for = row.parked_on.clone();
-        let mut tried = self.try_until_settled(row, &mut subject).await;
-        for again in 0..PARKED_MAX {
-            let lack = match tried {
-                Ok(()) => {
-                    self.found(row, waits_for.as_deref(), None).await;
+        let mut course = Course::of(row.parked_on.clone());
+        loop {
+            let tried = self.take_in(row, &mut subject).await;
+            match course.ended(ended(&tried)) {
+                Next::Again(pause) => self.handle.sleep(pause).await,
+                Next::Done { waited_for } => {
+                    self.found(row, waited_for.as_deref(), None).await;
                     self.mark(row, InboxState::Done, None, subject).await;
                     return Worked::Done;
                 }
-                Err(Stuck::Later(error)) => {
-                    self.later(row, &error, waits_for, subject).await;
+                Next::GivenBack { waits_for } => {
+                    self.later(row, tried.err(), waits_for, subject).await;
                     return Worked::Later;
                 }
-                Err(Stuck::Parked(lack)) => lack,
-            };
-            let still = waits_for.as_ref() == Some(&lack.subject);
-            if still && again > 0 {
-                break;
+                Next::Parks { waited_for } => {
+                    if let Err(Stuck::Parked(lack)) = &tried {
+                        self.found(row, waited_for.as_deref(), Some(lack)).await;
+                        self.park(row, lack, subject.clone()).await;
+                    }
+                }
+                Next::Rests => return Worked::Parked,
             }
-            self.found(row, waits_for.as_deref(), Some(&lack)).await;
-            self.park(row, &lack, subject.clone()).await;
-            waits_for = Some(lack.subject);
-            tried = self.take_in(row, &mut subject).await;
         }
-        Worked::Parked
     }
 
     /// Tells people of a delivery whose id the channel had used for another one. It is worked on like any other.
@@ -146,15 +138,17 @@ impl Worker {
     async fn later(
         &self,
         row: &InboxRow,
-        error: &AskError,
+        stuck: Option<Stuck>,
         waits_for: Option<String>,
         subject: Option<String>,
     ) {
         let id = &row.delivery.id;
-        tracing::warn!(channel = %id.channel, delivery = id.delivery, %error, "tried again later");
-        if *error == AskError::ShuttingDown {
-            self.handle.release_delivery(id);
-            return;
+        if let Some(Stuck::Later(error)) = stuck {
+            tracing::warn!(channel = %id.channel, delivery = id.delivery, %error, "tried again later");
+            if error == AskError::ShuttingDown {
+                self.handle.release_delivery(id);
+                return;
+            }
         }
         let state = match waits_for {
             Some(_) => InboxState::Parked,
@@ -178,25 +172,6 @@ impl Worker {
         };
         if let Err(error) = self.handle.mark_delivery(mark).await {
             tracing::warn!(%error, "a delivery's mark was lost: it will be worked on again");
-        }
-    }
-
-    async fn try_until_settled(
-        &self,
-        row: &InboxRow,
-        subject: &mut Option<String>,
-    ) -> Result<(), Stuck> {
-        let mut tries = 0;
-        loop {
-            match self.take_in(row, subject).await {
-                Err(Stuck::Later(error)) if tries < TRIES && passes_soon(&error) => {
-                    tries += 1;
-                    self.handle
-                        .sleep(Duration::from_ms(RETRY.as_ms() * u64::from(tries)))
-                        .await;
-                }
-                settled => return settled,
-            }
         }
     }
 
@@ -228,6 +203,17 @@ impl Worker {
         };
         let by = By::new(principal).of(Class::ChannelOrder);
         exceptions::tell(&self.handle, &by, Some(channel), command).await;
+    }
+}
+
+/// A try as its course takes it.
+fn ended(tried: &Result<(), Stuck>) -> Tried<'_> {
+    match tried {
+        Ok(()) => Tried::Done,
+        Err(Stuck::Later(error)) => Tried::Later {
+            passes_soon: passes_soon(error),
+        },
+        Err(Stuck::Parked(lack)) => Tried::Lacks(&lack.subject),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header::DATE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
@@ -116,6 +117,8 @@ impl Market {
                 .headers_mut()
                 .insert("x-amzn-ratelimit-limit", rate);
         }
+        let date = date(self.clock.now());
+        response.headers_mut().extend(date.map(|at| (DATE, at)));
         response
     }
 
@@ -132,6 +135,13 @@ impl Market {
         self.clock.sleep(self.silence).await;
         refused(504, "GatewayTimeout", "no answer in time")
     }
+}
+
+/// What time it is, as answers say it.
+fn date(now: Timestamp) -> Option<HeaderValue> {
+    let now = jiff::Timestamp::from_millisecond(now.as_ms()).ok()?;
+    let text = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+    HeaderValue::from_str(&text.ok()?).ok()
 }
 
 fn answer((status, body): Reply) -> Response {

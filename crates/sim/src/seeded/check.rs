@@ -7,11 +7,15 @@ use crossdock_logic::{Entity, Outcome};
 use crossdock_model::answer::{OrderSummary, StockView};
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{
-    Answer, ChannelId, Command, EntityId, ListingId, LocationId, Meta, OrderId, SkuId, Timestamp,
+    Answer, ChannelId, Command, Duration, EntityId, ListingId, LocationId, Meta, OrderId, SkuId,
+    Timestamp,
 };
 
 use super::node::Node;
-use super::{Broken, World, clients, meta};
+use super::{Broken, World, meta};
+
+/// An order looks once an hour whether locations have opened, and again soon if nobody can answer it.
+const REVIEWS_WITHIN: Duration = Duration::from_minutes(62);
 
 impl World {
     /// After it has healed.
@@ -50,14 +54,15 @@ impl World {
                 return Err(Broken::new("I9", what));
             }
         }
-        let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
+        let views = Views::of(&entities, &meta(&self.by, self.now().node));
         self.check_stock(&views)?;
         if self.knobs.is_plain {
             return self.requests.check_histories(&mut self.marks);
         }
+        self.check_deliveries()?;
         views.check_commitments()?;
         self.check_shown()?;
-        match self.sleeping(&views, node).first() {
+        match self.sleeping(&views, node, |_, _| true).first() {
             Some(order) => {
                 let what = format!("{order:?} waits for what is there");
                 Err(Broken::new("I10", what))
@@ -66,14 +71,25 @@ impl World {
         }
     }
 
-    /// Orders that wait for stock that is there.
-    fn sleeping<'a>(&self, views: &'a Views, node: &Node) -> Vec<&'a OrderSummary> {
-        if self.knobs.wishes[clients::REROUTES] > 0 {
-            // Orders may be kept from where their stock is.
-            return Vec::new();
-        }
+    /// `I10`: orders that wait for stock that is there, at a location that is open. What is left out is little. A location
+    /// that has refused an order is not asked again, nor is one that somebody asked to keep it from. And an order is told of
+    /// stock by its SKU, and of nothing else: whether a location has opened it looks once an hour, so one that has opened since
+    /// the order was placed counts an hour later (`knows`), and once all has settled every one does.
+    fn sleeping<'a>(
+        &self,
+        views: &'a Views,
+        node: &Node,
+        knows: impl Fn(&OrderId, &LocationId) -> bool,
+    ) -> Vec<&'a OrderSummary> {
+        let may_come_from = |order: &OrderId, location: &LocationId| {
+            let is_kept = self.clients.is_kept_from(order, location)
+                || self.warehouses.has_refused(order, location);
+            knows(order, location) && !is_kept
+        };
         let has_kit = |order: &OrderId| self.clients.has_kit(order);
-        views.sleeping(&node.locations, has_kit).collect()
+        views
+            .sleeping(&node.locations, may_come_from, has_kit)
+            .collect()
     }
 
     /// What is not as it should be, but may only be late.
@@ -88,11 +104,16 @@ impl World {
                 entities.insert(entity, stored);
             }
         }
-        let views = Views::of(&entities, &meta(&self.by, self.agenda.now()));
-        // An order looks once an hour whether a location has opened.
-        let opened_at = self.requests.opened_at();
-        let sleeping = self.sleeping(&views, node).into_iter();
-        let sleeping = sleeping.filter(|order| order.updated_at > opened_at);
+        let views = Views::of(&entities, &meta(&self.by, self.now().node));
+        let now = self.agenda.now();
+        let knows = |order: &OrderId, location: &LocationId| {
+            let opened_at = self.requests.opened_at(location);
+            opened_at.is_none_or(|opened_at| {
+                self.clients.placed_at(order) > Some(opened_at)
+                    || now.since(opened_at) > REVIEWS_WITHIN
+            })
+        };
+        let sleeping = self.sleeping(&views, node, knows).into_iter();
         let sleeping = sleeping.map(|order| Late::Sleeping(order.order.clone(), order.version));
         let wrong = self.wrong()?.into_iter().map(Late::Wrong);
         Ok(sleeping.chain(wrong).collect())
@@ -113,7 +134,7 @@ impl World {
         };
         let (window, meta) = (
             self.knobs.limits.dedup_window,
-            meta(&self.by, self.agenda.now()),
+            meta(&self.by, self.now().node),
         );
         let mut wrong = BTreeSet::new();
         for (channel, listing, shown) in self.shops.shown() {
@@ -159,6 +180,14 @@ pub(super) fn is_placed(order: &Entity, updated_at: Timestamp, meta: &Meta) -> b
     match read(order, meta) {
         Some(Answer::Order(order)) => order.placed && order.updated_at >= updated_at,
         _ => false,
+    }
+}
+
+/// When its channel stated an order last, as far as is known.
+pub(super) fn stated_at(order: &Entity, meta: &Meta) -> Option<Timestamp> {
+    match read(order, meta) {
+        Some(Answer::Order(order)) => Some(order.updated_at),
+        _ => None,
     }
 }
 
@@ -252,36 +281,34 @@ impl Views {
         }
     }
 
-    /// Orders that wait for stock that is there. What makes a kit leaves one location together.
+    /// Orders that wait for a SKU of which there is as much as they wait for. What makes a kit leaves one location together.
     fn sleeping(
         &self,
         locations: &BTreeMap<LocationId, LocationFacts>,
+        may_come_from: impl Fn(&OrderId, &LocationId) -> bool,
         has_kit: impl Fn(&OrderId) -> bool,
     ) -> impl Iterator<Item = &OrderSummary> {
-        self.orders.values().filter(move |order| {
+        let waiting = self.orders.values();
+        let waiting = waiting.filter(|order| !order.backordered.is_empty());
+        waiting.filter(move |order| {
             let is_open = |location: &LocationId| {
                 let facts = locations.get(location);
-                // One that refused it is not asked again.
-                let mut asked = order.requests.iter();
-                let was_asked = asked.any(|(_, asked, _)| asked == location);
-                facts.is_some_and(|facts| facts.enabled) && !was_asked
+                facts.is_some_and(|facts| facts.enabled) && may_come_from(&order.order, location)
             };
-            let has = |location: &LocationId, (sku, units): &(SkuId, u32)| {
+            let has = |open: &[&LocationId], (sku, units): &(SkuId, u32)| {
                 let view = self.stock.get(sku);
-                let mut at = view.into_iter().flat_map(|view| &view.locations);
-                at.any(|at| at.location == *location && at.available >= i64::from(*units))
+                let at = view.into_iter().flat_map(|view| &view.locations);
+                let at = at.filter(|at| open.contains(&&at.location));
+                at.map(|at| at.available.max(0)).sum::<i64>() >= i64::from(*units)
             };
-            let mut open = locations.keys().filter(|location| is_open(location));
+            let open: Vec<_> = locations.keys().filter(|one| is_open(one)).collect();
             let wanted = &order.backordered;
-            let is_there = match has_kit(&order.order) {
-                true => open.any(|location| wanted.iter().all(|one| has(location, one))),
-                false => {
-                    let open: Vec<_> = open.collect();
-                    let somewhere = |one| open.iter().any(|location| has(location, one));
-                    wanted.iter().all(somewhere)
-                }
-            };
-            !wanted.is_empty() && is_there
+            match has_kit(&order.order) {
+                true => open
+                    .chunks(1)
+                    .any(|one| wanted.iter().all(|part| has(one, part))),
+                false => wanted.iter().any(|one| has(&open, one)),
+            }
         })
     }
 }

@@ -2,14 +2,16 @@
 
 mod stock;
 
+use std::collections::BTreeSet;
+
 use crossdock_model::command::{LineEdit, LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
-    Destination, LineFacts, LineUnits, LocationFacts, OrderFacts, Origin, Part, Payment,
-    RefundLine, Restock, Sale,
+    Condition, Destination, LineFacts, LineUnits, LocationFacts, OrderFacts, Origin, Part, Payment,
+    RefundLine, Restock, ReturnLine, Sale,
 };
 use crossdock_model::{
     ChannelId, Command, Duration, EntityId, ExternalId, HoldId, LineId, LocationId, OrderId,
-    RefundId, SkuId, Timestamp,
+    RefundId, ReturnId, SkuId, Timestamp,
 };
 
 use super::Broken;
@@ -18,13 +20,13 @@ use super::requests::Means;
 use crate::Dice;
 
 /// Kinds of requests that clients make, numbered from 0.
-pub const KINDS: usize = 21;
+pub const KINDS: usize = 22;
 
 /// For how long something is held where holds are to be released.
 const PLAIN_HOLD: Duration = Duration::from_minutes(720);
 
 /// The kind by which orders are kept from locations.
-pub(super) const REROUTES: usize = 8;
+const REROUTES: usize = 8;
 
 /// A request that a client makes.
 pub(super) struct Wish {
@@ -37,6 +39,8 @@ struct Placed {
     id: OrderId,
     facts: OrderFacts,
     is_cart: bool,
+    /// Locations that it is kept from.
+    kept_from: BTreeSet<LocationId>,
 }
 
 impl Placed {
@@ -112,10 +116,25 @@ impl Clients {
         wishes
     }
 
+    fn placed(&self, order: &OrderId) -> Option<&Placed> {
+        self.placed.iter().find(|placed| placed.id == *order)
+    }
+
+    /// When an order was placed first.
+    pub fn placed_at(&self, order: &OrderId) -> Option<Timestamp> {
+        self.placed(order).map(|placed| placed.facts.placed_at)
+    }
+
     /// Whether a line of an order is made of several SKUs.
     pub fn has_kit(&self, order: &OrderId) -> bool {
-        let mut placed = self.placed.iter().filter(|placed| placed.id == *order);
+        let mut placed = self.placed(order).into_iter();
         placed.any(|placed| placed.facts.lines.iter().any(|line| line.parts.len() > 1))
+    }
+
+    /// Whether somebody asked to keep an order from a location, whatever was answered.
+    pub fn is_kept_from(&self, order: &OrderId, location: &LocationId) -> bool {
+        let placed = self.placed(order);
+        placed.is_some_and(|placed| placed.kept_from.contains(location))
     }
 
     fn sku(&self, dice: &mut Dice) -> SkuId {
@@ -158,6 +177,7 @@ impl Clients {
             }
             3..=10 => return self.of_an_order(kind, now, dice),
             20 => return self.confirm(now, dice),
+            21 => return self.returns(dice),
             _ => return self.of_stock(kind, now, dice),
         };
         self.place(sale, origin, knobs.publishes, now, dice)
@@ -228,6 +248,7 @@ impl Clients {
             id: id.clone(),
             facts: facts.clone(),
             is_cart: matches!(origin, Origin::Hold { .. }),
+            kept_from: BTreeSet::new(),
         });
         Ok(state(id, facts, origin))
     }
@@ -294,17 +315,21 @@ impl Clients {
                 until: Some(now + Duration::from_s(dice.below(600))),
             },
             7 => OrderCommand::Unhold { lines: Vec::new() },
-            REROUTES => OrderCommand::Reroute {
-                exclude: vec![exclude],
-            },
+            REROUTES => {
+                placed.kept_from.insert(exclude.clone());
+                OrderCommand::Reroute {
+                    exclude: vec![exclude],
+                }
+            }
             9 => OrderCommand::Split { lines: vec![units] },
             _ => OrderCommand::Refund {
                 refund: RefundId::new(number.to_string())?,
                 lines: vec![RefundLine {
                     line,
                     units: 1,
-                    restock: match dice.below(2) {
+                    restock: match dice.below(3) {
                         0 => Restock::No,
+                        1 => Restock::Return,
                         _ => Restock::Cancel,
                     },
                     location: None,
@@ -315,6 +340,33 @@ impl Clients {
             to: EntityId::Order(placed.id.clone()),
             command: Command::Order(command),
             means: Means::Nothing,
+        }))
+    }
+
+    /// A buyer sends a unit back, if any has left: all that it is made of is there again, some of it to be sold.
+    fn returns(&mut self, dice: &mut Dice) -> Result<Option<Wish>, Broken> {
+        if self.placed.is_empty() {
+            return Ok(None);
+        }
+        let return_id = ReturnId::new(self.number().to_string())?;
+        let location = self.location(dice);
+        let placed = pick(&self.placed, dice);
+        let line = pick(&placed.facts.lines, dice);
+        let parts = line.parts.iter();
+        let moves = parts.map(|part| (part.sku.clone(), i64::from(part.units_per_line_unit)));
+        let command = OrderCommand::Return {
+            return_id,
+            lines: vec![ReturnLine {
+                line: line.line.clone(),
+                units: 1,
+                location,
+                condition: dice.happens(0.3).then_some(Condition::Damaged),
+            }],
+        };
+        Ok(Some(Wish {
+            to: EntityId::Order(placed.id.clone()),
+            command: Command::Order(command),
+            means: Means::Moves(moves.collect()),
         }))
     }
 }

@@ -1,15 +1,30 @@
 //! The disk of a simulated node: what was flushed. A batch is on it as a whole or not at all, as a transaction of the
 //! production journal is; a crash while it is being flushed may leave either.
 
+mod inbox;
+mod torn;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_engine::{Batch, Folding, Recovered, Snapshot, fold, recover};
+use crossdock_journal::{InboxInsert, InboxMark, Inserted};
 use crossdock_logic::audit::Audit;
 use crossdock_model::v1::Record;
 use crossdock_model::{Duration, EntityId, ShardId, Timestamp};
 
+use self::inbox::Inbox;
 use super::Broken;
 use super::plant::Plant;
+
+/// What one flush is to write.
+#[derive(Debug)]
+pub(super) struct Flush {
+    /// When, by the node's clock.
+    pub at: Timestamp,
+    pub batch: Batch<InboxMark>,
+    /// New deliveries.
+    pub inserts: Vec<InboxInsert>,
+}
 
 #[derive(Debug, Default)]
 struct Log {
@@ -36,38 +51,57 @@ pub(super) struct Disk {
     states: BTreeMap<EntityId, Snapshot>,
     /// Whose checkpoints tell what not everybody who listens has heard.
     untold: BTreeSet<EntityId>,
+    pub inbox: Inbox,
+    /// What is behind the last transaction that is whole.
+    torn: Vec<(EntityId, Vec<u8>)>,
+    written_at: Option<Timestamp>,
     audit: Audit,
 }
 
 impl Disk {
-    /// Writes a batch as a whole.
+    /// Writes all of it. Returns what became of each delivery.
     ///
     /// # Errors
     /// [`Broken`] `I6` when a record would not be the next of its shard; what the [`Audit`] of it finds.
-    pub fn write(&mut self, batch: Batch<()>) -> Result<(), Broken> {
-        for part in batch.shards {
+    pub fn write(&mut self, flush: Flush) -> Result<Vec<Inserted>, Broken> {
+        self.written_at = self.written_at.max(Some(flush.at));
+        for part in flush.batch.shards {
             let log = self.logs.entry(part.shard).or_default();
             if part.expected_seq != log.next_seq() {
                 let (expected, next) = (part.expected_seq, log.next_seq());
                 let what = format!("shard {}: {expected} expected, {next} is next", part.shard);
                 return Err(Broken::new("I6", what));
             }
-            for (entity, body) in &part.records {
-                let record = Record::decode(body);
-                let record = record.map_err(|error| Broken::new("I8", error.to_string()))?;
-                self.audit.fold(entity, &record)?;
+            for (entity, body) in part.records {
+                self.append(entity, body)?;
             }
-            log.frames.extend(part.records);
+            let log = self.logs.entry(part.shard).or_default();
             self.states.extend(part.checkpoints);
             if let Some(seq) = part.checkpoint_seq {
                 log.covered_seq = seq;
             }
+            part.others.iter().for_each(|mark| self.inbox.mark(mark));
         }
+        let inserts = flush.inserts.into_iter();
+        Ok(inserts.map(|one| self.inbox.insert(one)).collect())
+    }
+
+    fn append(&mut self, entity: EntityId, body: Vec<u8>) -> Result<(), Broken> {
+        let record = Record::decode(&body);
+        let record = record.map_err(|error| Broken::new("I8", error.to_string()))?;
+        self.audit.fold(&entity, &record)?;
+        let log = self.logs.entry(entity.shard()).or_default();
+        log.frames.push((entity, body));
         Ok(())
     }
 
+    /// When it was written to last, by the node's clock then.
+    pub fn written_at(&self) -> Option<Timestamp> {
+        self.written_at
+    }
+
     /// Writes the checkpoints of a batch alone, which no disk may.
-    pub fn checkpoint(&mut self, batch: &Batch<()>) {
+    pub fn checkpoint(&mut self, batch: &Batch<InboxMark>) {
         let checkpoints = batch.shards.iter().flat_map(|part| &part.checkpoints);
         self.states.extend(checkpoints.cloned());
     }
@@ -156,11 +190,15 @@ impl Disk {
     /// # Errors
     /// [`Broken`] `I8` when its records do not make one.
     pub fn replay(&self, entity: &EntityId, window: Duration) -> Result<Recovered, Broken> {
+        recover(entity, None, self.records(entity), window)
+            .map_err(|error| Broken::new("I8", error.to_string()))
+    }
+
+    /// All that was ever recorded of an entity.
+    pub fn records(&self, entity: &EntityId) -> impl Iterator<Item = &[u8]> {
         let log = self.logs.get(&entity.shard());
         let frames = log.into_iter().flat_map(|log| &log.frames);
-        let records =
-            frames.filter_map(|(whose, body)| (whose == entity).then_some(body.as_slice()));
-        recover(entity, None, records, window).map_err(|error| Broken::new("I8", error.to_string()))
+        frames.filter_map(move |(whose, body)| (whose == entity).then_some(body.as_slice()))
     }
 
     /// Entities that something was ever recorded of.

@@ -42,6 +42,10 @@ pub(super) struct Knobs {
     pub kills_per_h: f64,
     pub crashes_per_h: f64,
     pub full_per_h: f64,
+    /// How many flushes fail otherwise, as `full_per_h`.
+    pub fails_per_h: f64,
+    /// How often the wall clock is set, an hour.
+    pub steps_per_h: f64,
     /// How often an entity is looked at by which becomes passive, and how many do that could.
     pub passive: f64,
     /// How many entities that are asked for nothing are checkpointed when they are looked at.
@@ -50,6 +54,14 @@ pub(super) struct Knobs {
     pub wishes: [u64; super::clients::KINDS],
     /// Whether numbers are published to channels.
     pub publishes: bool,
+    /// Whether channels say by deliveries what they sell, and whether their orders are read too.
+    pub delivers: bool,
+    pub reads: bool,
+    /// How often a delivery is sent, where what is given up is found by reading.
+    pub posted_times: u32,
+    /// Deliveries in memory, and worked on, at once.
+    pub inbox_rows: usize,
+    pub workers: usize,
     /// Clients ask for nothing but what [`super::linear`] has a model of.
     pub is_plain: bool,
     pub plant: Option<Plant>,
@@ -69,6 +81,8 @@ impl Knobs {
         let kills_per_h = rate(&[0.0, 4.0, 60.0]);
         let crashes_per_h = rate(&[0.0, 10.0, 200.0]);
         let full_per_h = rate(&[0.0, 0.0, 10.0]);
+        let fails_per_h = rate(&[0.0, 0.0, 10.0]);
+        let steps_per_h = rate(&[0.0, 10.0, 60.0]);
         let second = |s| Duration::from_s(s);
         let limits = Limits {
             dedup_window: one(dice, &[Duration::from_days(7), Duration::from_days(1)]),
@@ -99,16 +113,24 @@ impl Knobs {
             kills_per_h,
             crashes_per_h,
             full_per_h,
+            fails_per_h,
+            steps_per_h,
             passive: one(dice, &[0.0, 0.1, 1.0]),
             checkpoints: one(dice, &[0.0, 0.1, 1.0]),
             wishes,
             publishes: dice.happens(0.5),
+            delivers: dice.happens(0.5),
+            reads: dice.happens(0.7),
+            posted_times: one(dice, &[1, 3, 8]),
+            inbox_rows: one(dice, &[16, 256]),
+            workers: one(dice, &[1, 2, 8]),
             is_plain: dice.happens(0.1),
             plant: None,
         };
         if knobs.is_plain {
             knobs.locations = 1;
             knobs.publishes = false;
+            knobs.delivers = false;
         }
         if knobs.batch_steps < BATCHES_MUCH {
             // A disk that takes a step at a time carries no more, and whoever is not answered asks again.
@@ -126,6 +148,8 @@ impl Knobs {
                 Fault::Kills => self.kills_per_h = 0.0,
                 Fault::Crashes => self.crashes_per_h = 0.0,
                 Fault::FullDisk => self.full_per_h = 0.0,
+                Fault::FailingDisk => self.fails_per_h = 0.0,
+                Fault::ClockSteps => self.steps_per_h = 0.0,
                 Fault::Passivity => self.passive = 0.0,
                 Fault::Checkpoints => self.checkpoints = 0.0,
                 Fault::Slowness => self.hurry(),
@@ -150,6 +174,8 @@ impl Knobs {
         self.kills_per_h = 60.0;
         self.crashes_per_h = 600.0;
         self.full_per_h = 10.0;
+        self.fails_per_h = 10.0;
+        self.steps_per_h = 60.0;
         self.flush_ms = 2_000;
         self.wishes = [1; super::clients::KINDS];
     }
@@ -182,6 +208,8 @@ impl Knobs {
         self.kills_per_h = 0.0;
         self.crashes_per_h = 0.0;
         self.full_per_h = 0.0;
+        self.fails_per_h = 0.0;
+        self.steps_per_h = 0.0;
         self.hurry();
     }
 }

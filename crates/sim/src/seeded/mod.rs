@@ -1,6 +1,6 @@
 //! The production engine in a seeded event loop: no threads, no clock, no disk. A run draws its settings, what is asked
 //! and everything that goes wrong from one seed: messages that are lost, come twice or overtake each other, processes that
-//! are killed between any two steps, entities that crash, a disk that is full or slow. All the while, and once it has
+//! are killed between any two steps, entities that crash, a disk that is full, slow, fails or is torn, a wall clock that is set. All the while, and once it has
 //! healed, it holds the node to what it promises. The same seed does the same on every machine.
 //!
 //! What is promised, by name:
@@ -16,22 +16,28 @@
 //! - `I10`: no order waits for stock that is there, but for minutes.
 //! - `I11`: nobody is refused units that are there and that nobody else waits for.
 //! - `I12`: every channel shows what there is, but for minutes, and once it has settled.
-//! - `I13`: no more is held than was asked to be, for no longer, and nothing that was released.
+//! - `I13`: no more is held than was asked to be, for as long as was asked, whatever the wall clock says, and nothing that was
+//!   released.
 //! - `I14`: clients are answered as if they came one after the other.
+//! - `I15`: what was delivered is done, or waits with a reason, and every order is known as its channel stated it last.
 
 mod agenda;
 mod check;
 mod clients;
+mod clocks;
+mod delivered;
 mod disk;
 mod held;
 mod knobs;
 mod linear;
+mod mail;
 mod marks;
 mod node;
 mod plant;
 mod promised;
 mod published;
 mod requests;
+mod run;
 mod shops;
 mod shorten;
 mod trace;
@@ -39,24 +45,25 @@ mod warehouses;
 
 use std::collections::BTreeSet;
 
-use crossdock_engine::{Batch, Message, ReplyTo};
-use crossdock_logic::audit::Unsound;
+use crossdock_engine::{Message, ReplyTo};
 use crossdock_model::command::Delivery;
 use crossdock_model::{
-    Answer, Class, CredentialId, Duration, EntityId, IdError, Meta, OrderId, Rejection, Timestamp,
+    Answer, Class, CredentialId, Duration, EntityId, Meta, OrderId, Rejection, Timestamp,
 };
-use thiserror::Error;
 
 use self::agenda::Agenda;
 pub use self::clients::KINDS;
 use self::clients::{Clients, Wish};
-use self::disk::Disk;
+use self::clocks::Clocks;
+use self::disk::{Disk, Flush};
 use self::knobs::Knobs;
+use self::mail::{Mail, Post};
 pub use self::marks::Marks;
-use self::node::{Caller, ChannelCall, Inside, Node, Surroundings};
+use self::node::{Caller, ChannelCall, Inside, Node};
 use self::plant::Plant;
 use self::published::{LATE_MAX, LOOKS_EVERY, PROVES_EVERY};
 use self::requests::Requests;
+pub use self::run::{Broken, Run, run, run_cut};
 use self::shops::Shops;
 pub use self::shorten::{Cut, Fault, shorten};
 use self::trace::Trace;
@@ -72,56 +79,6 @@ const HEALS_FOR: Duration = Duration::from_minutes(130);
 /// Looks by which it has settled, and the time between them.
 const LOOKS: u32 = 20;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_s(7);
-
-/// Something is wrong that must not be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{promise} does not hold: {what}")]
-pub struct Broken {
-    /// Which promise, by name.
-    pub promise: &'static str,
-    /// What was seen.
-    pub what: String,
-}
-
-impl Broken {
-    fn new(promise: &'static str, what: impl Into<String>) -> Self {
-        Self {
-            promise,
-            what: what.into(),
-        }
-    }
-}
-
-impl From<Unsound> for Broken {
-    fn from(Unsound { promise, what }: Unsound) -> Self {
-        Self { promise, what }
-    }
-}
-
-impl From<IdError> for Broken {
-    fn from(error: IdError) -> Self {
-        Self::new("I2", error.to_string())
-    }
-}
-
-/// What came of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Its seed.
-    pub seed: u64,
-    /// Things that happened.
-    pub events: u64,
-    /// Virtual time that passed.
-    pub lasted: Duration,
-    /// Requests that were answered.
-    pub answered: u64,
-    /// Of all that happened, in order: the same with the same seed.
-    pub fingerprint: u64,
-    /// What was seen to happen.
-    pub marks: Marks,
-    /// What was wrong.
-    pub broken: Option<Broken>,
-}
 
 #[derive(Debug)]
 enum Event {
@@ -146,59 +103,26 @@ enum Event {
     Looks,
     /// What channels show and orders wait for is compared with what there is.
     Compares,
+    /// Deliveries are on their way.
+    Post(Post),
     Killed,
+    /// A flush of that process has failed.
+    DiskFailed(u32),
+    /// The wall clock is set.
+    ClockSteps,
     /// What a process that is gone wrote reaches the disk.
-    WritesLate(Batch<()>),
+    WritesLate(Flush),
     Starts,
     Heals,
     /// It has settled, or it is looked at so many times more.
     Ends(u32),
 }
 
-/// Does a run.
-#[must_use]
-pub fn run(seed: u64) -> Run {
-    run_cut(seed, &Cut::default())
-}
-
-/// Does a run without what is cut.
-#[must_use]
-pub fn run_cut(seed: u64, cut: &Cut) -> Run {
-    let mut world = match World::new(seed) {
-        Ok(world) => world,
-        Err(broken) => return Run::failed(seed, broken),
-    };
-    world.knobs.cut(cut);
-    let broken = world.lives().err();
-    Run {
-        seed,
-        events: world.trace.events(),
-        lasted: world.agenda.now().since(BEGINS),
-        answered: world.requests.count_answered(),
-        fingerprint: world.trace.digest(),
-        marks: world.marks,
-        broken,
-    }
-}
-
-impl Run {
-    fn failed(seed: u64, broken: Broken) -> Self {
-        Self {
-            seed,
-            events: 0,
-            lasted: Duration::default(),
-            answered: 0,
-            fingerprint: 0,
-            marks: Marks::default(),
-            broken: Some(broken),
-        }
-    }
-}
-
 struct World {
     dice: Dice,
     knobs: Knobs,
     agenda: Agenda<Event>,
+    clocks: Clocks,
     disk: Disk,
     node: Option<Node>,
     processes: u32,
@@ -207,6 +131,7 @@ struct World {
     requests: Requests,
     warehouses: Warehouses,
     shops: Shops,
+    mail: Mail,
     /// What was late when it was looked at last.
     late: BTreeSet<check::Late>,
     is_healed: bool,
@@ -219,8 +144,9 @@ struct World {
 macro_rules! node_in {
     ($world:expr) => {{
         let world = &mut *$world;
-        let around = Surroundings {
+        let around = $crate::seeded::node::Surroundings {
             agenda: &mut world.agenda,
+            clocks: &world.clocks,
             dice: &mut world.dice,
             disk: &mut world.disk,
             knobs: &world.knobs,
@@ -232,6 +158,7 @@ macro_rules! node_in {
         (&mut world.node, around)
     }};
 }
+use node_in;
 
 impl World {
     fn new(seed: u64) -> Result<Self, Broken> {
@@ -245,6 +172,7 @@ impl World {
         Ok(Self {
             dice,
             agenda: Agenda::new(BEGINS),
+            clocks: Clocks::default(),
             disk: Disk::default(),
             node: None,
             processes: 0,
@@ -253,6 +181,7 @@ impl World {
             requests: Requests::default(),
             warehouses: Warehouses::default(),
             shops,
+            mail: Mail::default(),
             late: BTreeSet::new(),
             is_healed: false,
             marks: Marks::default(),
@@ -270,6 +199,9 @@ impl World {
         for wish in self.shops.first(&self.clients.locations)? {
             self.make(wish)?;
         }
+        if self.knobs.delivers {
+            self.begins_mail()?;
+        }
         if self.knobs.publishes {
             self.note(PROVES_EVERY, Event::Proves);
             self.note(LOOKS_EVERY, Event::Looks);
@@ -277,6 +209,7 @@ impl World {
         self.note(Duration::from_s(5), Event::Wishes);
         self.note(self.knobs.lasts, Event::Heals);
         self.kill_later();
+        self.step_later();
         while let Some(event) = self.agenda.next() {
             self.trace.event(self.agenda.now());
             match event {
@@ -316,8 +249,11 @@ impl World {
             Event::Proves => self.proves()?,
             Event::Looks => self.looks()?,
             Event::Compares => self.compares()?,
+            Event::Post(what) => self.posted(what)?,
             Event::Killed => self.killed()?,
-            Event::WritesLate(batch) => self.disk.write(batch)?,
+            Event::DiskFailed(number) => self.disk_failed(number)?,
+            Event::ClockSteps => self.steps(),
+            Event::WritesLate(flush) => drop(self.disk.write(flush)?),
             Event::Starts => self.starts()?,
             Event::Heals => {
                 self.is_healed = true;
@@ -337,11 +273,7 @@ impl World {
         let now = self.agenda.now();
         let wish = self.clients.wish(&self.knobs, now, &mut self.dice)?;
         if let Some(wish) = wish {
-            let said = self.shops.hear(&wish, now, &mut self.dice)?;
-            self.make(wish)?;
-            for wish in said {
-                self.make(wish)?;
-            }
+            self.tells(wish)?;
         }
         let gap = self.dice.gap_ms(self.knobs.asked_per_h);
         self.note(Duration::from_ms(gap), Event::Wishes);
@@ -384,21 +316,21 @@ impl World {
     }
 
     fn arrives(&mut self, number: usize) {
-        let Some(request) = self.requests.get(number) else {
+        let (now, jumped) = (self.now(), self.clocks.jumped());
+        let arrived = self.requests.arrives(number, &self.by, now, jumped);
+        let Some((to, command, mut meta)) = arrived else {
             return;
         };
-        let mut meta = request.meta(&self.by);
         if self.knobs.plant == Some(Plant::KnowsNoRepeats) {
             meta.key = None;
         }
         let message = Message {
-            command: request.command.clone(),
+            command,
             meta,
             reply: ReplyTo::Caller(Caller::Client(number)),
-            class: class_of(&request.to),
+            class: class_of(&to),
             life: None,
         };
-        let to = request.to.clone();
         let (node, mut around) = node_in!(self);
         if let Some(node) = node {
             node.send(to, message, &mut around);
@@ -412,6 +344,9 @@ impl World {
         result: Result<Answer, Rejection>,
     ) -> Result<(), Broken> {
         self.requests.given(number, &result, self.agenda.now());
+        let is_return = self.requests.is_return(number);
+        self.marks
+            .note_if(is_return && result.is_ok(), "units_came_back");
         if self.dice.happens(self.knobs.lost) {
             self.marks.note("answer_lost");
             return Ok(());
@@ -432,20 +367,35 @@ impl World {
         if self.is_healed {
             return Ok(());
         }
+        self.kill_later();
+        self.ends()
+    }
+
+    /// The process ends, and is started again.
+    fn ends(&mut self) -> Result<(), Broken> {
         let (node, mut around) = node_in!(self);
         if let Some(node) = node.take() {
             node.dies(&mut around)?;
         }
         let span = Duration::from_ms(self.dice.below(5_000));
         self.note(span, Event::Starts);
-        self.kill_later();
         Ok(())
+    }
+
+    /// What is on the disk is unknown: the process that was told so does no more.
+    fn disk_failed(&mut self, number: u32) -> Result<(), Broken> {
+        if self.node.as_ref().is_none_or(|node| node.number != number) {
+            return Ok(());
+        }
+        self.marks.note("flush_failed");
+        self.ends()
     }
 
     fn starts(&mut self) -> Result<(), Broken> {
         if self.node.is_some() {
             return Ok(());
         }
+        self.begins_clock();
         self.processes += 1;
         let (number, by) = (self.processes, self.by.clone());
         let (node, mut around) = node_in!(self);

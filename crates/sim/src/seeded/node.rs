@@ -3,13 +3,16 @@
 mod commits;
 mod effects;
 mod entities;
+mod ingest;
 mod publish;
+mod worker;
 
 use std::collections::BTreeMap;
 
 use crossdock_engine::{
-    Batch, Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel, own_class,
+    Call, Calls, Committer, Core, Message, Planning, Queue, ReplyTo, Wheel, own_class,
 };
+use crossdock_journal::InboxMark;
 use crossdock_logic::router::CompiledRules;
 use crossdock_logic::{Announcement, Entity};
 use crossdock_model::answer::StockView;
@@ -19,7 +22,8 @@ use crossdock_model::{
 };
 
 use super::agenda::Agenda;
-use super::disk::Disk;
+use super::clocks::Clocks;
+use super::disk::{Disk, Flush};
 use super::knobs::Knobs;
 use super::marks::Marks;
 use super::plant::Plant;
@@ -30,8 +34,11 @@ use super::trace::Trace;
 use super::{Broken, Event, meta};
 use crate::Dice;
 
+use self::ingest::Ingest;
 pub(super) use self::publish::ChannelCall;
 use self::publish::Publishing;
+use self::worker::Heard;
+pub(super) use self::worker::WAITS;
 
 /// How often deadlines are looked at, and what becomes passive.
 const TICK: Duration = Duration::from_ms(500);
@@ -51,6 +58,8 @@ pub(super) enum Caller {
     Router(Box<Planning>, SkuId, Stock),
     /// What publishes, for what it asked a bucket.
     Publishing(u64),
+    /// Work on a delivery, for what it asked.
+    Ingest(u64),
 }
 
 /// What happens in a node. It dies with its process.
@@ -64,23 +73,38 @@ pub(super) enum Inside {
     Works(EntityId),
     /// The next batch is taken.
     Gathers,
-    /// A batch is on the disk; or the disk was full.
-    Flushed { full: bool },
+    /// A batch is on the disk, or not.
+    Flushed(Flushed),
     /// A call of a location or channel has ended.
     Called(Box<Call>, Result<(), String>),
     /// A channel has answered a call about a number, or did not.
     Said(Box<ChannelCall>, Option<Said>),
     /// What publishes has no answer of a bucket.
     Unanswered(u64),
+    /// Work on a delivery has no answer, or has rested.
+    Untold(u64),
+    /// Deliveries are looked up: as every so often, or early.
+    Sweeps(bool),
     /// Deadlines are looked at.
     Ticks,
     /// An entity crashes.
     Crashes,
 }
 
+/// How a flush ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flushed {
+    Written,
+    /// There was no room, and nothing is written.
+    Full,
+    /// It failed otherwise: nobody knows what is on the disk.
+    Failed,
+}
+
 /// What a node has for what it does.
 pub(super) struct Surroundings<'a> {
     pub agenda: &'a mut Agenda<Event>,
+    pub clocks: &'a Clocks,
     pub dice: &'a mut Dice,
     pub disk: &'a mut Disk,
     pub knobs: &'a Knobs,
@@ -94,7 +118,7 @@ pub(super) struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn now(&self) -> Timestamp {
-        self.agenda.now()
+        self.clocks.node(self.agenda.now())
     }
 
     fn up_to(&mut self, ms: u64) -> Duration {
@@ -117,8 +141,8 @@ pub(super) struct Node {
     /// Which process it is: what an earlier one began happens no more.
     pub number: u32,
     by: CredentialId,
-    committer: Committer<Caller, (), ()>,
-    flushing: Option<Batch<()>>,
+    committer: Committer<Caller, InboxMark, u64>,
+    flushing: Option<Flush>,
     is_gathering: bool,
     live: BTreeMap<EntityId, Live>,
     /// Entities that are read once what is being flushed is on the disk.
@@ -127,6 +151,7 @@ pub(super) struct Node {
     calls: Calls,
     stock: BTreeMap<SkuId, StockView>,
     publishing: Publishing,
+    ingest: Ingest,
     pub locations: BTreeMap<LocationId, LocationFacts>,
     rules: CompiledRules,
     promised: Promised,
@@ -147,6 +172,8 @@ impl Node {
         by: CredentialId,
         around: &mut Surroundings<'_>,
     ) -> Result<Self, Broken> {
+        let was_torn = around.disk.open(around.knobs.plant)?;
+        around.marks.note_if(was_torn, "torn_tail_dropped");
         let window = around.knobs.limits.dedup_window;
         let shards = around.disk.fold(window, around.knobs.plant)?;
         let mut node = Self {
@@ -161,6 +188,7 @@ impl Node {
             calls: Calls::default(),
             stock: BTreeMap::new(),
             publishing: Publishing::default(),
+            ingest: Ingest::new(around.knobs.inbox_rows),
             locations: BTreeMap::new(),
             rules: CompiledRules::default(),
             promised: Promised::default(),
@@ -189,6 +217,9 @@ impl Node {
             }
         }
         node.later(TICK, Inside::Ticks, around);
+        if around.knobs.delivers {
+            node.begins_ingest(around);
+        }
         Ok(node)
     }
 
@@ -237,10 +268,12 @@ impl Node {
             Inside::Loaded(entity) => self.loaded(entity, around)?,
             Inside::Works(entity) => self.works(&entity, around)?,
             Inside::Gathers => self.gathers(around),
-            Inside::Flushed { full } => self.flushed(full, around)?,
+            Inside::Flushed(how) => self.flushed(how, around)?,
             Inside::Called(call, ended) => self.called(*call, ended, around),
             Inside::Said(call, said) => self.said(*call, said, around),
             Inside::Unanswered(number) => self.told(number, None, around),
+            Inside::Untold(ask) => self.hears(ask, Heard::Nothing, around),
+            Inside::Sweeps(is_regular) => self.sweeps(is_regular, around),
             Inside::Ticks => self.ticks(around)?,
             Inside::Crashes => self.crashes(around),
         }
@@ -272,30 +305,35 @@ impl Node {
         Ok(())
     }
 
-    /// The process is killed. What was being flushed is on the disk or not.
+    /// The process is killed, or ends as a flush has failed. What was being flushed is on the disk as a whole, or nothing of it
+    /// counts.
     ///
     /// # Errors
     /// [`Broken`] as in [`Disk::write`].
     pub fn dies(mut self, around: &mut Surroundings<'_>) -> Result<(), Broken> {
-        let Some(batch) = self.flushing.take() else {
+        let Some(flush) = self.flushing.take() else {
             around.marks.note("killed");
             return Ok(());
         };
-        match around.dice.happens(0.5) {
-            true => {
+        match around.dice.below(4) {
+            0 => {
                 around.marks.note("killed_before_it_was_flushed");
                 if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
-                    around.disk.checkpoint(&batch);
+                    around.disk.checkpoint(&flush.batch);
                 }
                 Ok(())
             }
-            false if around.knobs.plant == Some(Plant::WritesAfterDeath) => {
-                around.after(LATE, Event::WritesLate(batch));
+            1 => {
+                around.disk.tear(flush, around.dice);
                 Ok(())
             }
-            false => {
+            _ if around.knobs.plant == Some(Plant::WritesAfterDeath) => {
+                around.after(LATE, Event::WritesLate(flush));
+                Ok(())
+            }
+            _ => {
                 around.marks.note("killed_after_it_was_flushed");
-                self.write(batch, around)
+                self.write(flush, around).map(drop)
             }
         }
     }
@@ -321,6 +359,6 @@ impl Node {
 
     /// Whether nothing is decided that is not on the disk.
     pub fn is_flushed(&self) -> bool {
-        self.flushing.is_none() && !self.committer.has_work()
+        self.flushing.is_none() && !self.committer.has_work() && !self.ingest.has_work()
     }
 }

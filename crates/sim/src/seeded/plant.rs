@@ -41,12 +41,26 @@ pub(super) enum Plant {
     UnknownIsConfirmed,
     /// Whoever reads a SKU is told what the one before was told of it.
     StaleReads,
+    /// Whoever brings a delivery is told that it is stored before it is.
+    StoredLater,
+    /// A delivery is marked done before the order that it tells of is on the disk.
+    DoneBeforeDurable,
+    /// A process that starts works on what was stored after the last delivery that is done.
+    InboxByCursor,
+    /// A delivery under an id that is not known is taken for news, whatever it says of its time.
+    DeliveryTakenForNews,
+    /// The node's clock is what the wall clock says.
+    FollowsWallClock,
+    /// A flush that has failed is tried again, and taken for done when it does not fail again.
+    GoesOnAfterFailure,
+    /// What is behind the last whole transaction counts.
+    TornTailKept,
 }
 
 impl Plant {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::AnswersBeforeFlush,
         Self::EffectsBeforeFlush,
         Self::RepeatsBeforeFlush,
@@ -66,5 +80,12 @@ impl Plant {
         Self::ForgetsUntold,
         Self::UnknownIsConfirmed,
         Self::StaleReads,
+        Self::StoredLater,
+        Self::DoneBeforeDurable,
+        Self::InboxByCursor,
+        Self::DeliveryTakenForNews,
+        Self::FollowsWallClock,
+        Self::GoesOnAfterFailure,
+        Self::TornTailKept,
     ];
 }

@@ -7,7 +7,7 @@ use crossdock_engine::{Step, StepKind};
 use crossdock_logic::Announcement;
 use crossdock_model::command::SkuCommand;
 use crossdock_model::v1::{Event, Record, SkuEvent};
-use crossdock_model::{Command, LocationId, SkuId};
+use crossdock_model::{Command, HoldId, LocationId, SkuId};
 
 use super::Broken;
 use super::node::Caller;
@@ -42,6 +42,29 @@ pub(super) fn gives_nothing_back(sku: &SkuId, steps: &[Step<Caller>]) -> Result<
         let is_given_back = |event: &&Event| matches!(event, Event::Sku(SkuEvent::Released { .. }));
         if let Some(event) = record.events.iter().find(is_given_back) {
             return Err(Broken::new("I3", format!("{sku} asked nobody: {event:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// `I13`: what runs out has lasted as long as was asked.
+pub(super) fn lets_go_in_time(
+    sku: &SkuId,
+    steps: &[Step<Caller>],
+    is_over: impl Fn(&HoldId) -> bool,
+) -> Result<(), Broken> {
+    for step in steps {
+        let StepKind::Record(body) = &step.kind else {
+            continue;
+        };
+        let record = Record::decode(body).map_err(|error| Broken::new("I8", error.to_string()))?;
+        for event in &record.events {
+            if let Event::Sku(SkuEvent::HoldExpired { hold }) = event
+                && !is_over(hold)
+            {
+                let what = format!("{sku} lets {hold} go before its time");
+                return Err(Broken::new("I13", what));
+            }
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ impl World {
         call: ChannelCall,
         back_to: Option<u32>,
     ) -> Result<(), Broken> {
-        let now = self.agenda.now();
+        let now = self.now();
         let (said, states) = self.shops.called(&call.channel, &call.call, now);
         if let Some(process) = back_to {
             let what = Inside::Said(Box::new(call), Some(said));
@@ -38,7 +38,8 @@ impl World {
         let Some(node) = &self.node else {
             return Ok(());
         };
-        let (by, now) = (meta(&self.by, self.agenda.now()), self.agenda.now());
+        let now = self.now().node;
+        let by = meta(&self.by, now);
         for (order, updated_at) in self.shops.open() {
             let entity = EntityId::Order(order.clone());
             let stored = node.stored(&self.disk, &entity, self.knobs.limits.dedup_window)?;
@@ -63,7 +64,7 @@ impl World {
 
     pub(super) fn looks(&mut self) -> Result<(), Broken> {
         self.note(LOOKS_EVERY, Event::Looks);
-        for wish in self.shops.looks(self.agenda.now()) {
+        for wish in self.shops.looks(self.now()) {
             self.make(wish)?;
         }
         Ok(())

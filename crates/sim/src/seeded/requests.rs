@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use crossdock_model::answer::StockView;
-use crossdock_model::command::SkuCommand;
+use crossdock_model::command::{LocationCommand, OrderCommand, SkuCommand};
+use crossdock_model::v1::Origin;
 use crossdock_model::{
-    Answer, Command, CommandKey, CredentialId, EntityId, HoldId, Meta, Rejection, SkuId, Timestamp,
+    Answer, Command, CommandKey, CredentialId, Duration, EntityId, HoldId, LocationId, Meta,
+    Rejection, SkuId, Timestamp,
 };
 
 use super::Broken;
+use super::clocks::Now;
 use super::held::Held;
 use super::linear::{Asked, Call, Told, is_linearizable};
 use super::marks::Marks;
@@ -46,11 +49,11 @@ pub(super) struct Request {
 
 impl Request {
     /// In whose name it is asked, and as which repeat.
-    pub fn meta(&self, by: &CredentialId) -> Meta {
+    fn meta(&self, by: &CredentialId, now: Timestamp) -> Meta {
         Meta {
             key: Some(self.key.clone()),
             body_hash: 1,
-            ..super::meta(by, self.issued_at)
+            ..super::meta(by, now)
         }
     }
 }
@@ -62,7 +65,7 @@ pub(super) struct Requests {
     open: usize,
     stock: BTreeMap<SkuId, i64>,
     held: Held,
-    opened_at: Timestamp,
+    opened: BTreeMap<LocationId, Timestamp>,
 }
 
 impl Requests {
@@ -74,7 +77,6 @@ impl Requests {
         means: Means,
         (now, happened): (Timestamp, u64),
     ) -> Result<usize, Broken> {
-        self.held.asked(&to, &command);
         let number = self.all.len();
         let key = CommandKey::new(format!("k-{number}"))?;
         self.open += 1;
@@ -92,6 +94,30 @@ impl Requests {
             answered: None,
         });
         Ok(number)
+    }
+
+    /// It gets to the node, which says by its clock up to when is held what is to be held for so long.
+    pub fn arrives(
+        &mut self,
+        number: usize,
+        by: &CredentialId,
+        now: Now,
+        jumped: Duration,
+    ) -> Option<(EntityId, Command, Meta)> {
+        let request = self.all.get(number)?;
+        let (to, mut command) = (request.to.clone(), request.command.clone());
+        if let Some(expires_at) = expires_at(&mut command) {
+            let lasts = expires_at.since(request.issued_at);
+            *expires_at = now.node + lasts;
+            self.held.asked(&to, &command, lasts, (now.world, jumped));
+        }
+        self.held.asked_more(&to, &command);
+        Some((to, command, request.meta(by, now.node)))
+    }
+
+    /// Whether what was to be held for so long may end now. What is not known may.
+    pub fn is_over(&self, sku: &SkuId, hold: &HoldId, now: Timestamp, jumped: Duration) -> bool {
+        self.held.is_over(sku, hold, now, jumped)
     }
 
     /// It is sent once more.
@@ -130,6 +156,12 @@ impl Requests {
         Ok(())
     }
 
+    /// Whether it says that units came back.
+    pub fn is_return(&self, number: usize) -> bool {
+        let command = self.all.get(number).map(|request| &request.command);
+        matches!(command, Some(Command::Order(OrderCommand::Return { .. })))
+    }
+
     pub fn get(&self, number: usize) -> Option<&Request> {
         self.all.get(number)
     }
@@ -144,9 +176,9 @@ impl Requests {
         self.all.iter().find(|request| request.answered.is_none())
     }
 
-    /// When something was last done with a location.
-    pub fn opened_at(&self) -> Timestamp {
-        self.opened_at
+    /// When it was last said that a location is open.
+    pub fn opened_at(&self, location: &LocationId) -> Option<Timestamp> {
+        self.opened.get(location).copied()
     }
 
     /// Units of a SKU that may be held now.
@@ -165,13 +197,16 @@ impl Requests {
         let (Some(request), Ok(answer)) = (self.all.get_mut(number), result) else {
             return;
         };
+        if let Command::Location(LocationCommand::Define(facts)) = &request.command
+            && facts.enabled
+        {
+            // Also by a repeat: what changed nothing is not remembered, and decided anew.
+            self.opened.insert(facts.location.clone(), now);
+        }
         if std::mem::replace(&mut request.is_done, true) {
             return;
         }
         self.held.done(&request.to, &request.command);
-        if let Command::Location(_) = &request.command {
-            self.opened_at = now;
-        }
         match (&request.means, answer) {
             (Means::Moves(moves), _) => {
                 for (sku, units) in moves {
@@ -227,6 +262,18 @@ impl Requests {
         request.answered_after.get_or_insert(happened);
         request.answered = Some((given, result));
         Ok(())
+    }
+}
+
+/// Up to when something is to be held.
+fn expires_at(command: &mut Command) -> Option<&mut Timestamp> {
+    match command {
+        Command::Sku(SkuCommand::Hold { expires_at, .. })
+        | Command::Order(OrderCommand::State {
+            origin: Origin::Hold { expires_at },
+            ..
+        }) => Some(expires_at),
+        _ => None,
     }
 }
 

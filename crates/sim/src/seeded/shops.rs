@@ -17,6 +17,7 @@ use crossdock_model::{
 
 use super::Broken;
 use super::clients::Wish;
+use super::clocks::Now;
 use super::requests::Means;
 use crate::Dice;
 
@@ -33,6 +34,8 @@ pub(super) enum Said {
 #[derive(Debug, Clone)]
 struct Sale {
     updated_at: Timestamp,
+    /// When it was sold, by the node's clock.
+    sold_at: Timestamp,
     units: BTreeMap<LineId, u32>,
     /// Its units are not known to have been taken off the stock.
     is_open: bool,
@@ -106,12 +109,7 @@ impl Shops {
 
     /// An order is stated: if it is one of a channel, what it sells anew is not for sale there any more. What it sells no
     /// more may be put back. Returns what the channel says of that.
-    pub fn hear(
-        &mut self,
-        wish: &Wish,
-        now: Timestamp,
-        dice: &mut Dice,
-    ) -> Result<Vec<Wish>, Broken> {
+    pub fn hear(&mut self, wish: &Wish, now: Now, dice: &mut Dice) -> Result<Vec<Wish>, Broken> {
         let (EntityId::Order(order), Command::Order(OrderCommand::State { facts, origin, .. })) =
             (&wish.to, &wish.command)
         else {
@@ -127,7 +125,7 @@ impl Shops {
         &mut self,
         channel: &ChannelId,
         call: &NumberCall,
-        now: Timestamp,
+        now: Now,
     ) -> (Said, Option<Wish>) {
         let shop = self.0.iter_mut().find(|shop| shop.channel == *channel);
         shop.map_or((Said::Set(CallOutcome::Unknown), None), |shop| {
@@ -136,10 +134,10 @@ impl Shops {
     }
 
     /// What every channel shows, looked at now.
-    pub fn looks(&self, now: Timestamp) -> Vec<Wish> {
+    pub fn looks(&self, now: Now) -> Vec<Wish> {
         let shown = self.0.iter().flat_map(|shop| {
             let all = shop.shown.keys();
-            all.map(move |listing| shop.shows(listing, now, Some(now)))
+            all.map(move |listing| shop.shows(listing, now, Some(now.node)))
         });
         shown.collect()
     }
@@ -165,8 +163,8 @@ impl Shops {
     pub fn proven(&self, now: Timestamp) -> BTreeMap<ChannelId, Timestamp> {
         let proven = self.0.iter().map(|shop| {
             let open = shop.sales.values().filter(|sale| sale.is_open);
-            let first = open.map(|sale| sale.updated_at).min();
-            let before = Timestamp::from_ms(first.unwrap_or(now).as_ms() - 1);
+            let first = open.map(|sale| sale.sold_at).min().unwrap_or(now);
+            let before = Timestamp::from_ms(first.min(now).as_ms() - 1);
             (shop.channel.clone(), before)
         });
         proven.collect()
@@ -190,15 +188,15 @@ impl Shop {
         }
     }
 
-    fn level(&self, listing: &ListingId, at: Timestamp) -> ShownLevel {
+    fn level(&self, listing: &ListingId, now: Now) -> ShownLevel {
         ShownLevel {
             place: self.place.clone(),
             units: Some(self.shown.get(listing).copied().unwrap_or(0)),
-            at,
+            at: now.world,
         }
     }
 
-    fn shows(&self, listing: &ListingId, now: Timestamp, asked_at: Option<Timestamp>) -> Wish {
+    fn shows(&self, listing: &ListingId, now: Now, asked_at: Option<Timestamp>) -> Wish {
         let show = BucketCommand::Show {
             listing: listing.clone(),
             level: self.level(listing, now),
@@ -208,7 +206,7 @@ impl Shop {
     }
 
     /// What it says by itself when its number has changed: a market says nothing.
-    fn states(&self, listing: &ListingId, now: Timestamp) -> Option<Wish> {
+    fn states(&self, listing: &ListingId, now: Now) -> Option<Wish> {
         (self.writes == Writes::CompareAndSet).then(|| self.shows(listing, now, None))
     }
 
@@ -216,7 +214,7 @@ impl Shop {
         &mut self,
         order: &OrderId,
         facts: &OrderFacts,
-        now: Timestamp,
+        now: Now,
         dice: &mut Dice,
     ) -> Result<Vec<Wish>, Broken> {
         let mut said = Vec::new();
@@ -224,6 +222,7 @@ impl Shop {
         let known = known.unwrap_or_default();
         let mut sale = Sale {
             updated_at: facts.updated_at,
+            sold_at: now.node,
             units: BTreeMap::new(),
             is_open: true,
         };
@@ -247,7 +246,7 @@ impl Shop {
         Ok(said)
     }
 
-    fn called(&mut self, call: &NumberCall, now: Timestamp) -> (Said, Option<Wish>) {
+    fn called(&mut self, call: &NumberCall, now: Now) -> (Said, Option<Wish>) {
         let listing = &call.listing;
         let NumberCallKind::Set {
             units, change_from, ..
@@ -260,7 +259,7 @@ impl Shop {
             return (Said::Set(CallOutcome::Stale), None);
         }
         let has_changed = std::mem::replace(shown, i64::from(*units)) != i64::from(*units);
-        let said = Said::Set(CallOutcome::Confirmed { at: now });
+        let said = Said::Set(CallOutcome::Confirmed { at: now.world });
         let states = self.states(listing, now);
         (said, states.filter(|_| has_changed))
     }

@@ -23,6 +23,10 @@ pub enum Fault {
     Crashes,
     /// The disk is full.
     FullDisk,
+    /// Flushes fail.
+    FailingDisk,
+    /// The wall clock is set.
+    ClockSteps,
     /// Entities become passive.
     Passivity,
     /// Entities are checkpointed.
@@ -33,12 +37,14 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Losses,
         Self::Repeats,
         Self::Kills,
         Self::Crashes,
         Self::FullDisk,
+        Self::FailingDisk,
+        Self::ClockSteps,
         Self::Passivity,
         Self::Checkpoints,
         Self::Slowness,
@@ -51,6 +57,8 @@ impl Fault {
             Self::Kills => "kills",
             Self::Crashes => "crashes",
             Self::FullDisk => "full-disk",
+            Self::FailingDisk => "failing-disk",
+            Self::ClockSteps => "clock-steps",
             Self::Passivity => "passivity",
             Self::Checkpoints => "checkpoints",
             Self::Slowness => "slowness",

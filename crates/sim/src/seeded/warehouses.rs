@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crossdock_model::command::{Delivery, DeliveryKind, OrderCommand};
 use crossdock_model::v1::{RejectReason, RequestLine};
-use crossdock_model::{Command, Duration, EntityId, OrderId, ShipmentId, SkuId, Timestamp};
+use crossdock_model::{
+    Command, Duration, EntityId, LocationId, OrderId, ShipmentId, SkuId, Timestamp,
+};
 
 use super::clients::Wish;
 use super::requests::Means;
@@ -17,9 +19,11 @@ const WORKS_WITHIN_MS: u64 = 60_000;
 /// A request at its location.
 #[derive(Debug)]
 struct Job {
+    location: LocationId,
     lines: Vec<RequestLine>,
     /// Nothing more is done about it.
     is_over: bool,
+    is_refused: bool,
     parcels: u32,
 }
 
@@ -43,8 +47,10 @@ impl Warehouses {
             DeliveryKind::Fulfil => {
                 let is_new = !self.jobs.contains_key(&key);
                 self.jobs.entry(key).or_insert_with(|| Job {
+                    location: told.location.clone(),
                     lines: told.lines.clone(),
                     is_over: false,
+                    is_refused: false,
                     parcels: 0,
                 });
                 let request = told.request;
@@ -91,7 +97,7 @@ impl Warehouses {
         let chance = if is_healed { 9 } else { dice.below(10) };
         let (command, means) = match chance {
             0 => {
-                job.is_over = true;
+                (job.is_over, job.is_refused) = (true, true);
                 let reason = RejectReason::CannotShipThere;
                 (OrderCommand::Reject { request, reason }, Means::Nothing)
             }
@@ -100,6 +106,15 @@ impl Warehouses {
             _ => ship(job, usize::MAX, order, request, now)?,
         };
         Ok((Some(Says { command, means }), !job.is_over))
+    }
+
+    /// Whether a location has refused something of an order: it is asked for that no more.
+    pub fn has_refused(&self, order: &OrderId, location: &LocationId) -> bool {
+        let jobs = self
+            .jobs
+            .range((order.clone(), 0)..=(order.clone(), u32::MAX));
+        let mut refused = jobs.filter(|(_, job)| job.is_refused);
+        refused.any(|(_, job)| job.location == *location)
     }
 }
 

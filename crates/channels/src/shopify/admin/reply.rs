@@ -72,7 +72,7 @@ fn data(body: &Value, date: Option<&str>) -> Result<Reply, CallError> {
     let data = data.ok_or_else(|| CallError::Unknown("the answer has no data".to_owned()))?;
     Ok(Reply {
         data: data.clone(),
-        at: date.and_then(http_date),
+        at: date.and_then(outbound::http_date),
     })
 }
 
@@ -120,13 +120,6 @@ fn cost(body: &Value, path: &str) -> Option<f64> {
 )]
 fn points(points: f64) -> u32 {
     points as u32
-}
-
-/// The time of an HTTP `Date`.
-fn http_date(text: &str) -> Option<Timestamp> {
-    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
-    let instant = parser.parse_timestamp(text.trim()).ok()?;
-    Some(Timestamp::from_ms(instant.as_millisecond()))
 }
 
 #[cfg(test)]

@@ -651,3 +651,20 @@ fn edited_lines_are_placed_and_let_go() {
     });
     scene.check(OrderStatus::Held, &["A settle1 reno 0/1", "plan 2/B:1"]);
 }
+
+/// What an operator adds its channel has not sold: all of another article, and of its own what is beyond its statement.
+#[test]
+fn skus_are_told_what_an_operator_added() {
+    let mut scene = reserved_on_hold();
+    scene.tell(OrderCommand::EditLines {
+        lines: vec![edit("1", None, 5), edit("2", Some("B"), 1)],
+    });
+    let more = [("1", "A", "reno", 3), ("2", "B", "reno", 1)];
+    scene.plan(plan(&more, &[]));
+    let reserves = [
+        "A reserve2 reno:3 3 added",
+        "B reserve2 reno:1 1 added",
+        "reno take2 4",
+    ];
+    scene.check(OrderStatus::Held, &reserves);
+}

@@ -43,7 +43,8 @@ fn an_order_that_names_a_hold_reserves_with_it() {
     });
     scene.answer("A confirm", Ok(Answer::Done));
     scene.plan(plan(&[("1", "A", "reno", 1)], &[]));
-    scene.check(OrderStatus::Routed, &["A reserve3 reno:1", "reno take3 1"]);
+    let asked = ["A reserve3 reno:1 1 added", "reno take3 1"];
+    scene.check(OrderStatus::Routed, &asked);
 }
 
 #[test]
@@ -75,6 +76,7 @@ fn grab(world: &mut World, sku: &str, place: &str, number: u32) -> Result<Answer
         takes: vec![take(place, 1)],
         sale: Sale::AlreadySold,
         promised_at: ms(0),
+        added_units: 0,
         queue: false,
     };
     world.sku(sku, reserve)
@@ -298,6 +300,7 @@ fn units_of_an_order_that_was_never_created_come_back() {
         takes: vec![take("newark", 1)],
         sale: Sale::Asks,
         promised_at: ms(0),
+        added_units: 0,
         queue: false,
     };
     world.sku("A", reserve.clone()).expect("reserved");

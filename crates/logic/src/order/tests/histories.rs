@@ -59,6 +59,7 @@ impl World {
                     takes: vec![take(place, 1)],
                     sale: Sale::AlreadySold,
                     promised_at: ms(0),
+                    added_units: 0,
                     queue: false,
                 };
                 self.sku(sku, reserve)

@@ -361,6 +361,13 @@ pub fn words(effect: &Effect) -> String {
     }
 }
 
+fn added_words(units: u32) -> String {
+    match units {
+        0 => String::new(),
+        units => format!(" {units} added"),
+    }
+}
+
 fn told_words(command: &Command) -> String {
     match command {
         Command::Read => "read".to_owned(),
@@ -372,10 +379,15 @@ fn told_words(command: &Command) -> String {
         }
         Command::Sku(command) => match command {
             SkuCommand::Reserve {
-                id, takes, queue, ..
+                id,
+                takes,
+                added_units,
+                queue,
+                ..
             } => {
                 let queue = if *queue { " queue" } else { "" };
-                format!("reserve{} {}{queue}", id.attempt, takes_words(takes))
+                let (takes, added) = (takes_words(takes), added_words(*added_units));
+                format!("reserve{} {takes}{queue}{added}", id.attempt)
             }
             SkuCommand::ReserveHeld {
                 id, takes, hold, ..
@@ -386,8 +398,11 @@ fn told_words(command: &Command) -> String {
             SkuCommand::Confirm { id } => format!("confirm{}", id.attempt),
             SkuCommand::Release { id } => format!("release{}", id.attempt),
             SkuCommand::Wait {
-                units, locations, ..
-            } if locations.is_empty() => format!("wait {units}"),
+                units,
+                locations,
+                added_units,
+                ..
+            } if locations.is_empty() => format!("wait {units}{}", added_words(*added_units)),
             SkuCommand::Wait {
                 units, locations, ..
             } => {

@@ -80,6 +80,64 @@ fn all_units_of_an_order_are_sold_once() {
     bench.check_replay();
 }
 
+fn with_added(mut command: SkuCommand, units: u32) -> SkuCommand {
+    if let SkuCommand::Reserve { added_units, .. } | SkuCommand::Wait { added_units, .. } =
+        &mut command
+    {
+        *added_units = units;
+    }
+    command
+}
+
+/// An operator adds units to an order: no number of its channel fell by them, however the order comes by them, and however
+/// often it is placed anew.
+#[test]
+fn what_an_operator_added_its_channel_has_not_sold() {
+    let bucket = "bucket:shop:1".parse().unwrap();
+    let part = |name, number, units, added| {
+        let takes = [("a", units)];
+        with_added(reserve(name, number, &takes, AlreadySold, true), added)
+    };
+    let waits = |name, units, added| with_added(wait(name, units, 0, u64::MAX), added);
+    let steps = [
+        (SkuCommand::Subscribe { bucket }, 0),
+        (receive("a", 12), 0),
+        (part("raised", 1, 2, 0), 2),
+        (confirm("raised", 1), 2),
+        // Two become four.
+        (part("raised", 2, 2, 2), 2),
+        (confirm("raised", 2), 2),
+        // Those that the channel sold are sent, and the others placed anew.
+        (settle("raised", "a", 2, 0), 2),
+        (release("raised", 2), 2),
+        (part("raised", 3, 2, 2), 2),
+        (confirm("raised", 3), 2),
+        // The channel sells a third one.
+        (part("raised", 4, 1, 2), 3),
+        (confirm("raised", 4), 3),
+        // Raised before anything of it is placed: one of three is there, and the others come later.
+        (part("late", 1, 1, 1), 3),
+        (confirm("late", 1), 3),
+        (waits("late", 2, 1), 5),
+        (part("late", 2, 2, 1), 5),
+        (confirm("late", 2), 5),
+        // An operator took another article for one that was sold.
+        (part("other", 1, 2, 2), 5),
+        (confirm("other", 1), 5),
+        (release("other", 1), 5),
+        (part("other", 2, 2, 2), 5),
+    ];
+    let mut bench = Bench::new();
+    for (number, (command, units)) in steps.into_iter().enumerate() {
+        let told = bench.ask(command);
+        assert!(told.is_ok(), "step {}: {told:?}", number + 1);
+        if number > 0 {
+            assert_eq!(sold(&bench), units, "step {}", number + 1);
+        }
+    }
+    bench.check_replay();
+}
+
 /// More orders come between than are named: one that waited, and one that is placed anew, were sold before that.
 #[test]
 fn an_order_that_waits_longer_than_sales_are_named_is_sold_once() {
@@ -198,6 +256,7 @@ fn what_is_not_named_was_sold_before_all_that_is() {
         takes: takes(&[("a", 1)]),
         sale: AlreadySold,
         promised_at: at(ms),
+        added_units: 0,
         queue: false,
     };
     bench.ask(SkuCommand::Subscribe { bucket }).unwrap();

@@ -84,6 +84,7 @@ fn missing_units_are_asked_back_latest_promise_first() {
         takes: takes(&[("a", 1)]),
         sale: AlreadySold,
         promised_at: at(promised_ms),
+        added_units: 0,
         queue: false,
     };
     check(vec![
@@ -154,6 +155,7 @@ fn an_order_that_does_not_answer_holds_up_nobody() {
         takes: takes(&[("a", 1)]),
         sale: AlreadySold,
         promised_at: at(promised_ms),
+        added_units: 0,
         queue: false,
     };
     check(vec![

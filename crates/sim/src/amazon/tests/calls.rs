@@ -313,3 +313,30 @@ async fn what_is_granted_is_told_with_every_answer() {
     let told = [(asked[0], Some(0.5), true), (asked[1], Some(0.0222), false)];
     assert_eq!(*heard.told.lock().unwrap(), told);
 }
+
+/// Orders are dated by Amazon's clock, and a number was set before or after them: also where ours is wrong, by hours.
+#[tokio::test]
+async fn a_number_is_known_to_be_set_by_amazons_clock() {
+    let scene = Scene::plain().await;
+    for (ahead_ms, within) in [(400, 0), (-400, 999), (7_200_000, 999), (-7_200_000, 999)] {
+        let ours = Timestamp::from_ms(scene.clock.now().as_ms() + ahead_ms);
+        let account = account(&scene.endpoint, &Options::default());
+        let seller = client(account, &Arc::new(PausedClock::new(ours)));
+        let number = NumberSet {
+            listing: "TEE".parse().unwrap(),
+            place: "amazon/DEFAULT".parse().unwrap(),
+            units: 3,
+            change_from: None,
+            key: "amazon:1:1".to_owned(),
+        };
+        let there = match within {
+            0 => ours,
+            _ => Timestamp::from_ms(scene.clock.now().as_ms() + within),
+        };
+        let set = seller.set(vec![number]).await.unwrap();
+        assert_eq!(set, [SetOutcome::Confirmed { at: there }], "{ahead_ms}");
+        let number = ("TEE".parse().unwrap(), "amazon/DEFAULT".parse().unwrap());
+        let read = seller.read(vec![number]).await.unwrap().remove(0).unwrap();
+        assert_eq!(read.at, there, "{ahead_ms}");
+    }
+}

@@ -1,5 +1,7 @@
 //! What clients want of stock: that it moves, is counted, kept back or held.
 
+use std::collections::BTreeSet;
+
 use crossdock_model::command::{OrderCommand, SkuCommand};
 use crossdock_model::v1::{Condition, CountBasis, Origin, Payment, Sale};
 use crossdock_model::{
@@ -151,9 +153,12 @@ impl Clients {
         now: Timestamp,
         dice: &mut Dice,
     ) -> Result<Option<Wish>, Broken> {
-        let Some((sku, hold, units)) = self.holds.pop() else {
+        if self.holds.is_empty() {
             return Ok(None);
-        };
+        }
+        // Some have run out by then, and their units are others'.
+        let at = usize::try_from(dice.below(self.holds.len() as u64)).unwrap_or(0);
+        let (sku, hold, units) = self.holds.swap_remove(at);
         if dice.happens(0.3) {
             // Somebody else will try it too.
             self.holds.push((sku.clone(), hold.clone(), units));
@@ -180,6 +185,7 @@ impl Clients {
             id,
             facts,
             is_cart: false,
+            kept_from: BTreeSet::new(),
         });
         Ok(Some(wish))
     }

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use crossdock_engine::{
     Batch, Completed, Handed, Release, ReplyTo, ShardOutcome, Step, StepKind, answer,
 };
+use crossdock_journal::Inserted;
 use crossdock_logic::router::no_stock;
 use crossdock_logic::{Announcement, Spoken};
-use crossdock_model::{Answer, Class, Duration, EntityId, Rejection, ShardId};
+use crossdock_model::command::BucketCommand;
+use crossdock_model::{Answer, Class, Command, Duration, EntityId, Rejection, ShardId};
 
+use super::super::disk::Flush;
 use super::super::plant::Plant;
 use super::super::{Broken, Event};
-use super::{Caller, Inside, Node, Surroundings};
+use super::worker::Heard;
+use super::{Caller, Flushed, Inside, Node, Surroundings};
 
 /// Time until a batch for which there was no room on the disk is tried again.
 const FULL_PAUSE: Duration = Duration::from_ms(500);
@@ -54,7 +58,9 @@ impl Node {
     }
 
     pub(super) fn gather(&mut self, around: &mut Surroundings<'_>) {
-        if self.is_gathering || self.committer.is_busy() || !self.committer.has_work() {
+        let is_busy = self.committer.is_busy() || self.flushing.is_some();
+        let has_work = self.committer.has_work() || self.ingest.has_work();
+        if self.is_gathering || is_busy || !has_work {
             return;
         }
         self.is_gathering = true;
@@ -64,78 +70,106 @@ impl Node {
 
     pub(super) fn gathers(&mut self, around: &mut Surroundings<'_>) {
         self.is_gathering = false;
-        let Some(batch) = self.committer.next_batch() else {
-            return;
-        };
-        if batch.shards.is_empty() {
+        let batch = self.committer.next_batch();
+        let batch = batch.unwrap_or(Batch { shards: Vec::new() });
+        let inserts = self.ingest.take();
+        if batch.shards.is_empty() && inserts.is_empty() {
             let completed = self.committer.completed(|_| ShardOutcome::Durable);
             self.release(completed, around);
             return self.gather(around);
         }
-        self.flushing = Some(batch);
-        let full = around.dice.happens(around.knobs.full_per_h / 3_600.0);
-        let span = match full {
-            true => FULL_PAUSE,
-            false => around.up_to(around.knobs.flush_ms),
+        let at = around.now();
+        self.flushing = Some(Flush { at, batch, inserts });
+        let how = match around.dice.unit() * 3_600.0 {
+            chance if chance < around.knobs.full_per_h => Flushed::Full,
+            chance if chance < around.knobs.full_per_h + around.knobs.fails_per_h => {
+                Flushed::Failed
+            }
+            _ => Flushed::Written,
         };
-        self.later(span, Inside::Flushed { full }, around);
+        let span = match how {
+            Flushed::Full => FULL_PAUSE,
+            Flushed::Written | Flushed::Failed => around.up_to(around.knobs.flush_ms),
+        };
+        self.later(span, Inside::Flushed(how), around);
     }
 
     pub(super) fn flushed(
         &mut self,
-        full: bool,
+        how: Flushed,
         around: &mut Surroundings<'_>,
     ) -> Result<(), Broken> {
-        let Some(mut batch) = self.flushing.take() else {
+        if how == Flushed::Failed && around.knobs.plant != Some(Plant::GoesOnAfterFailure) {
+            // Nothing may leave any more: the process ends, and what is on the disk says what happened.
+            around.after(Duration::default(), Event::DiskFailed(self.number));
+            return Ok(());
+        }
+        let Some(flush) = self.flushing.take() else {
             return Ok(());
         };
-        let completed = match full {
-            true if around.knobs.plant == Some(Plant::FullTakenForWritten) => {
-                self.committer.completed(|_| ShardOutcome::Durable)
-            }
-            true => {
-                around.marks.note("disk_full");
-                if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
-                    around.disk.checkpoint(&batch);
-                }
-                let expected: BTreeMap<ShardId, u64> = batch
-                    .shards
-                    .iter()
-                    .map(|part| (part.shard, part.expected_seq))
-                    .collect();
-                let unwritten = |shard| match expected.get(&shard) {
-                    Some(next_seq) => ShardOutcome::Refused {
-                        next_seq: Some(*next_seq),
-                    },
-                    None => ShardOutcome::Durable,
-                };
-                self.committer.completed(unwritten)
-            }
-            false => {
-                let checkpoints = batch.shards.iter().any(|part| !part.checkpoints.is_empty());
-                around.marks.note_if(checkpoints, "snapshot_taken");
-                if around.knobs.plant == Some(Plant::LosesCheckpoints) {
-                    batch
-                        .shards
-                        .iter_mut()
-                        .for_each(|part| part.checkpoints.clear());
-                }
-                self.write(batch, around)?;
-                self.committer.completed(|_| ShardOutcome::Durable)
+        let (completed, rows) = match how {
+            Flushed::Full => (self.unwritten(&flush, around), None),
+            // By mistake: it is flushed again, which succeeds, and what was lost before stays lost.
+            Flushed::Failed => (self.committer.completed(|_| ShardOutcome::Durable), None),
+            Flushed::Written => {
+                let inserts = flush.inserts.clone();
+                let inserted = self.writes(flush, around)?;
+                let completed = self.committer.completed(|_| ShardOutcome::Durable);
+                (completed, Some((inserts, inserted)))
             }
         };
+        self.inserted(rows, around);
         self.release(completed, around);
         self.gather(around);
         Ok(())
     }
 
+    /// There was no room on the disk: every shard goes on from where it was.
+    fn unwritten(
+        &mut self,
+        flush: &Flush,
+        around: &mut Surroundings<'_>,
+    ) -> Completed<Caller, u64> {
+        if around.knobs.plant == Some(Plant::FullTakenForWritten) {
+            return self.committer.completed(|_| ShardOutcome::Durable);
+        }
+        around.marks.note("disk_full");
+        if around.knobs.plant == Some(Plant::CheckpointBeforeLog) {
+            around.disk.checkpoint(&flush.batch);
+        }
+        let parts = flush.batch.shards.iter();
+        let expected: BTreeMap<ShardId, u64> =
+            parts.map(|part| (part.shard, part.expected_seq)).collect();
+        self.committer
+            .completed(|shard| match expected.get(&shard) {
+                Some(next_seq) => ShardOutcome::Refused {
+                    next_seq: Some(*next_seq),
+                },
+                None => ShardOutcome::Durable,
+            })
+    }
+
+    fn writes(
+        &self,
+        mut flush: Flush,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Vec<Inserted>, Broken> {
+        let parts = &mut flush.batch.shards;
+        let checkpoints = parts.iter().any(|part| !part.checkpoints.is_empty());
+        around.marks.note_if(checkpoints, "snapshot_taken");
+        if around.knobs.plant == Some(Plant::LosesCheckpoints) {
+            parts.iter_mut().for_each(|part| part.checkpoints.clear());
+        }
+        self.write(flush, around)
+    }
+
     /// A batch gets to the disk, and of whom not everybody who listens has heard.
     pub(super) fn write(
         &self,
-        batch: Batch<()>,
+        flush: Flush,
         around: &mut Surroundings<'_>,
-    ) -> Result<(), Broken> {
-        let checkpoints = batch.shards.iter().flat_map(|part| &part.checkpoints);
+    ) -> Result<Vec<Inserted>, Broken> {
+        let checkpoints = flush.batch.shards.iter().flat_map(|part| &part.checkpoints);
         let untold = checkpoints.map(|(entity, snapshot)| {
             let is_told = match entity {
                 EntityId::Sku(sku) => self.publishing.is_told(sku, snapshot.version),
@@ -144,14 +178,14 @@ impl Node {
             (entity.clone(), snapshot.speaks && !is_told)
         });
         let untold: Vec<_> = untold.collect();
-        around.disk.write(batch)?;
+        let inserted = around.disk.write(flush)?;
         around.disk.mark_untold(untold);
-        Ok(())
+        Ok(inserted)
     }
 
     pub(super) fn release(
         &mut self,
-        completed: Completed<Caller, ()>,
+        completed: Completed<Caller, u64>,
         around: &mut Surroundings<'_>,
     ) {
         for entity in std::mem::take(&mut self.loading) {
@@ -160,6 +194,13 @@ impl Node {
         for (entity, _) in completed.ended {
             around.marks.note("life_lost");
             self.begin_anew(entity, around);
+        }
+        for other in completed.others {
+            let heard = match other.durable {
+                true => Heard::Done,
+                false => Heard::Nothing,
+            };
+            self.hears(other.done, heard, around);
         }
         for (from, release) in completed.released {
             self.let_go(&from, release, around);
@@ -231,6 +272,9 @@ impl Node {
                 self.plan(*planning, told, around);
             }
             ReplyTo::Caller(Caller::Publishing(number)) => self.told(number, Some(result), around),
+            ReplyTo::Caller(Caller::Ingest(ask)) => {
+                self.hears(ask, Heard::Answered(Box::new(result)), around);
+            }
             ReplyTo::Caller(Caller::Client(request)) => {
                 let result = match result {
                     Ok(Answer::Stock(view)) if around.knobs.plant == Some(Plant::StaleReads) => {
@@ -239,6 +283,7 @@ impl Node {
                     }
                     result => result,
                 };
+                self.resumes(request, from, around);
                 *around.answers += 1;
                 let given = *around.answers;
                 let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
@@ -247,6 +292,17 @@ impl Node {
                     around.after(span, Event::Answered(request, given, result.clone()));
                 }
             }
+        }
+    }
+
+    /// What a client has said may be what deliveries wait for.
+    fn resumes(&mut self, request: usize, bucket: &EntityId, around: &mut Surroundings<'_>) {
+        let request = around.requests.get(request);
+        if let Some(Command::Bucket(BucketCommand::Map { listing, .. })) =
+            request.map(|request| &request.command)
+        {
+            let listing = listing.to_string();
+            self.mapped(bucket, &listing, around);
         }
     }
 }

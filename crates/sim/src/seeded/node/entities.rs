@@ -7,7 +7,7 @@ use crossdock_model::{Command, Duration, EntityId};
 
 use super::super::Broken;
 use super::super::plant::Plant;
-use super::super::promised::{finds_less, gives_nothing_back, holds_no_more};
+use super::super::promised::{finds_less, gives_nothing_back, holds_no_more, lets_go_in_time};
 use super::{Caller, Inside, Live, Node, Surroundings};
 
 impl Node {
@@ -92,6 +92,12 @@ impl Node {
         if let EntityId::Sku(sku) = entity {
             self.promised.check(sku, &steps, finds_less)?;
             holds_no_more(sku, &steps, around.requests.held_at_most(sku, now))?;
+            if around.clocks.has_stepped() {
+                let (world, jumped) = (around.agenda.now(), around.clocks.jumped());
+                lets_go_in_time(sku, &steps, |hold| {
+                    around.requests.is_over(sku, hold, world, jumped)
+                })?;
+            }
             if is_alone {
                 gives_nothing_back(sku, &steps)?;
             }
