@@ -32,7 +32,7 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
         report.add(Row::new("one flush, on average", flush_ms, "ms"));
         enter(report, ("webhook", "webhooks", 1), &stored, flush_ms);
         let hold =
-            |_: &str, sku: String| json!({ "lines": [{ "line": "1", "sku": sku, "units": 1 }] });
+            |_: &str, sku: String| json!({ "lines": [{ "line": "1", "sku": sku, "units": 1 }], "expires_in_s": 600 });
         let held = shop.at_half("/v1/holds", hold).await;
         enter(report, ("hold", "holds", 1), &held, flush_ms);
         let order = |name: &str, sku: String| {
