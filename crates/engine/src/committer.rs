@@ -6,7 +6,7 @@
 //! batch is in flight at a time. When a shard's part of a batch is refused, every undurable step of the lives concerned is lost
 //! with it: nothing that was computed from it leaves.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crossdock_model::{EntityId, ShardId};
 
@@ -48,7 +48,7 @@ impl Shard {
 struct InFlight<T, D> {
     steps: Vec<Step<T>>,
     /// Whose steps these are.
-    lives: HashSet<u64>,
+    lives: BTreeSet<u64>,
     positions: Vec<(ShardId, u64)>,
     others: Vec<(ShardId, D)>,
 }
