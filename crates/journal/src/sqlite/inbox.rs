@@ -275,13 +275,24 @@ SELECT i.channel, i.delivery, i.received_at, i.topic, i.body, i.state, i.parked_
   i.day, k.wrapped
 FROM inbox i LEFT JOIN inbox_key k ON k.day = i.day";
 
+/// What lets SQLite find rows of a state by their index, which has none that are done: of those there are millions, and
+/// each would change a page of every shard (<https://sqlite.org/partialindex.html>).
+fn unfinished(state: InboxState) -> &'static str {
+    match state {
+        InboxState::Open | InboxState::Parked => " AND state <> 2",
+        InboxState::Done => "",
+    }
+}
+
 /// The channels of the rows in a state: one step through the index for each, however many rows it has.
 pub(super) fn channels(
     connection: &Connection,
     state: InboxState,
 ) -> Result<Vec<ChannelId>, JournalError> {
-    let sql = "SELECT min(channel) FROM inbox WHERE state = ?1 AND channel > ?2";
-    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let unfinished = unfinished(state);
+    let sql =
+        format!("SELECT min(channel) FROM inbox WHERE state = ?1 AND channel > ?2{unfinished}");
+    let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
     let (mut found, mut after) = (Vec::new(), String::new());
     loop {
         let next = statement.query_row(params![number(state), after], |row| row.get(0));
@@ -305,8 +316,10 @@ pub(super) fn by_state(
     limit: usize,
     bytes_max: usize,
 ) -> Result<Vec<InboxRow>, JournalError> {
+    let unfinished = unfinished(state);
     let sql = format!(
-        "{COLUMNS} WHERE i.state = ?1 AND i.channel = ?2 AND i.shard = ?3 ORDER BY i.attempts, i.id LIMIT ?4"
+        "{COLUMNS} WHERE i.state = ?1 AND i.channel = ?2 AND i.shard = ?3{unfinished}
+ORDER BY i.attempts, i.id LIMIT ?4"
     );
     let parameters = params![
         number(state),

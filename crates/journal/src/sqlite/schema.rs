@@ -53,7 +53,7 @@ CREATE TABLE inbox (
   state INTEGER NOT NULL, attempts INTEGER NOT NULL, received_at INTEGER NOT NULL, day INTEGER NOT NULL,
   topic TEXT NOT NULL, parked_on TEXT, subject TEXT, body_hash BLOB NOT NULL, crc INTEGER NOT NULL, body BLOB);
 CREATE UNIQUE INDEX inbox_delivery ON inbox (channel, delivery);
-CREATE INDEX inbox_state ON inbox (state, channel, shard, attempts, id);
+CREATE INDEX inbox_state ON inbox (state, channel, shard, attempts, id) WHERE state <> 2;
 CREATE INDEX inbox_parked ON inbox (parked_on, id) WHERE parked_on IS NOT NULL;
 CREATE INDEX inbox_subject ON inbox (subject) WHERE subject IS NOT NULL;
 CREATE INDEX inbox_day ON inbox (day, state);
