@@ -22,7 +22,7 @@ use types::normal_term;
 pub use types::{
     Batch, Checkpoint, CommitOutcome, Epoch, Frame, InboxId, InboxInsert, InboxMark, InboxRow,
     InboxState, Inserted, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq,
-    ShardState, ShardWrite, StoredFrame, VaultEntry, VaultWrite,
+    ShardState, ShardWrite, StoredFrame, Upkeep, VaultEntry, VaultWrite,
 };
 
 use crossdock_model::{ChannelId, EntityId, ShardId, Timestamp};
@@ -123,13 +123,13 @@ pub trait Journal: Send + Sync {
     ) -> Result<Vec<EntityId>, JournalError>;
 
     /// Does a bounded piece of upkeep off the commit path (write-ahead log, sealing, retention of the inbox).
-    /// Called about once a second from one thread; `true`: there is more to do, call again soon.
+    /// Called some times a second from one thread; it says when the next call is wanted.
     ///
     /// # Errors
     /// [`JournalError`] when storage fails; the next call tries again.
-    fn maintain(&self, now: Timestamp) -> Result<bool, JournalError> {
+    fn maintain(&self, now: Timestamp) -> Result<Upkeep, JournalError> {
         let _ = now;
-        Ok(false)
+        Ok(Upkeep::Later)
     }
 
     /// Ends in order: what opening would have to do is done now. Dropping without it is as safe as a kill.

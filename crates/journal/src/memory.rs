@@ -18,7 +18,7 @@ use crate::types::{INBOX_RETENTION, check_batch, day_of};
 use crate::{
     Batch, Checkpoint, CommitOutcome, Epoch, InboxId, InboxInsert, InboxMark, InboxRow, InboxState,
     Inserted, Journal, JournalError, Meta, OwnerId, PersonState, Position, Refusal, Seq,
-    ShardState, ShardWrite, StoredFrame, VaultEntry, VaultWrite,
+    ShardState, ShardWrite, StoredFrame, Upkeep, VaultEntry, VaultWrite,
 };
 pub use faults::Fault;
 pub use hold::Hold;
@@ -132,7 +132,7 @@ impl Journal for MemoryJournal {
     }
 
     /// There is nothing to seal; finished deliveries are forgotten as in every journal.
-    fn maintain(&self, now: Timestamp) -> Result<bool, JournalError> {
+    fn maintain(&self, now: Timestamp) -> Result<Upkeep, JournalError> {
         let day = day_of(now - INBOX_RETENTION);
         let mut state = self.lock();
         let kept = |row: &InboxRow| {
@@ -141,7 +141,7 @@ impl Journal for MemoryJournal {
         state.inbox.retain(kept);
         let ids = state.inbox.iter().map(|row| row.delivery.id.clone());
         state.inbox_index = ids.zip(0..).collect();
-        Ok(false)
+        Ok(Upkeep::Later)
     }
 
     fn read(

@@ -211,6 +211,18 @@ pub(crate) fn normal_term(term: &str) -> String {
     term.trim().to_lowercase()
 }
 
+/// When [`Journal::maintain`](crate::Journal::maintain) is to be called again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Upkeep {
+    /// There is more to do.
+    AtOnce,
+    /// Much is being committed: within some milliseconds, so that each piece stays small.
+    Soon,
+    /// Within some tenths of a second.
+    #[default]
+    Later,
+}
+
 /// What became of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitOutcome {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossdock_engine::{CHECKPOINTS_MAX, Live, UNCOVERED_RECORDS_MAX, who_goes};
+use crossdock_journal::Upkeep;
 use crossdock_model::{Duration, Timestamp};
 
 use crate::actor::Poke;
@@ -12,9 +13,11 @@ use crate::shared::Shared;
 
 /// How often live entities are looked over.
 const SWEEP: Duration = Duration::from_s(1);
-/// How often the journal is looked after, in small steps as commits wait for each, and whether too many are live: an import
-/// brings thousands to life each second, and each takes as long as two looks to become passive, a checkpoint first.
+/// How often the journal is looked after, and whether too many are live: an import brings thousands to life each second, and
+/// each takes as long as two looks to become passive, a checkpoint first.
 const LOOK: Duration = Duration::from_ms(100);
+/// How often while much is committed.
+const LOOK_SOON: Duration = Duration::from_ms(10);
 
 /// Looks over live entities until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -23,7 +26,6 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let again_at = shared.clock.now() + SWEEP;
         while shared.clock.now() < again_at {
             maintain(&shared).await;
-            shared.clock.sleep(LOOK).await;
             if shared.directory.len() > shared.live_max {
                 make_passive(&shared, shared.directory.all());
             }
@@ -75,16 +77,31 @@ fn make_passive(shared: &Shared, live: Vec<Arc<Mailbox>>) {
     }
 }
 
+/// Looks after the journal until the next look.
 async fn maintain(shared: &Arc<Shared>) {
+    let until = shared.clock.now() + LOOK;
     loop {
-        let (journal, now) = (Arc::clone(&shared.journal), shared.clock.now());
-        match tokio::task::spawn_blocking(move || journal.maintain(now)).await {
-            Ok(Ok(true)) => tokio::task::yield_now().await,
-            Ok(Ok(false)) | Err(_) => return,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "journal maintenance failed; tried again");
-                return;
-            }
+        let pause = match upkeep(shared).await {
+            Upkeep::AtOnce => Duration::from_ms(0),
+            Upkeep::Soon => LOOK_SOON,
+            Upkeep::Later => LOOK,
+        };
+        shared.clock.sleep(pause).await;
+        if shared.clock.now() >= until || shared.is_stopping() {
+            return;
         }
+    }
+}
+
+/// A piece of the journal's upkeep.
+async fn upkeep(shared: &Arc<Shared>) -> Upkeep {
+    let (journal, now) = (Arc::clone(&shared.journal), shared.clock.now());
+    match tokio::task::spawn_blocking(move || journal.maintain(now)).await {
+        Ok(Ok(again)) => again,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "journal maintenance failed; tried again");
+            Upkeep::Later
+        }
+        Err(_) => Upkeep::Later,
     }
 }

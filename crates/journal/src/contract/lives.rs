@@ -1,6 +1,7 @@
 //! One process after another, or beside another, on the same journal.
 
 use super::*;
+use crate::Upkeep;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -90,7 +91,7 @@ pub(super) fn sealed_log_is_read_as_before(process: &mut dyn Process) {
         commit(process.journal(), vec![covered]);
     }
     let long_after = at(1_000 * DAY_MS);
-    while process.journal().maintain(long_after).unwrap() {}
+    while process.journal().maintain(long_after).unwrap() == Upkeep::AtOnce {}
     for _ in 0..2 {
         for entity in &entities {
             for after in 0..6 {
@@ -143,7 +144,7 @@ pub(super) fn deliveries_are_known_for_a_month(process: &mut dyn Process) {
     commit(process.journal(), vec![marks]);
     let (new, repeat) = (Inserted::New, Inserted::Repeat);
     for (days, found) in [(0, [repeat; 2]), (29, [repeat; 2]), (32, [new, repeat])] {
-        while process.journal().maintain(at(days * DAY_MS)).unwrap() {}
+        while process.journal().maintain(at(days * DAY_MS)).unwrap() == Upkeep::AtOnce {}
         process.restart();
         let again = vec![done.clone(), open.clone()];
         assert_eq!(insert(process.journal(), again), found, "after {days} days");

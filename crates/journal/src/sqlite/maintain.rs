@@ -11,8 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::commit::WriteError;
 use super::{SqliteJournal, schema};
-use crate::JournalError;
 use crate::types::{INBOX_RETENTION, day_of};
+use crate::{JournalError, Upkeep};
 
 /// SQLite's, unless it is told otherwise.
 const PAGE_BYTES: u64 = 4096;
@@ -65,12 +65,17 @@ impl SqliteJournal {
     }
 
     /// Upkeep of all kinds: [`SqliteJournal::maintain`], and once a day the inbox's retention.
-    pub(super) fn upkeep(&self, now: Timestamp) -> Result<bool, JournalError> {
+    pub(super) fn upkeep(&self, now: Timestamp) -> Result<Upkeep, JournalError> {
         let day = day_of(now);
         if self.expired_day.swap(day, Ordering::SeqCst) != day {
             self.expire_inbox(now - INBOX_RETENTION)?;
         }
-        Ok(SqliteJournal::maintain(self, now)?.more)
+        let done = SqliteJournal::maintain(self, now)?;
+        Ok(match (done.more, done.wal_moved) {
+            (true, _) => Upkeep::AtOnce,
+            (false, true) => Upkeep::Soon,
+            (false, false) => Upkeep::Later,
+        })
     }
 
     /// Deletes finished deliveries received before the day of `before`, and the keys of days without any.

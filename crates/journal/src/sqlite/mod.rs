@@ -46,7 +46,7 @@ pub use verify::{VerifyReport, scan, verify};
 use crate::crypto::{DataKey, Keyring};
 use crate::{
     Batch, Checkpoint, CommitOutcome, InboxId, InboxRow, InboxState, Journal, JournalError,
-    MasterKey, Meta, OwnerId, PersonState, Seq, ShardState, StoredFrame, VaultEntry,
+    MasterKey, Meta, OwnerId, PersonState, Seq, ShardState, StoredFrame, Upkeep, VaultEntry,
 };
 use cache::Cache;
 use index::LogIndex;
@@ -101,10 +101,11 @@ pub struct SqliteOptions {
     /// Log bytes after which a block is closed; a block becomes one sealed segment.
     pub block_bytes_max: u64,
     /// What waits in the write-ahead log for being moved into the database when [`SqliteJournal::maintain`] does so, in
-    /// bytes: commits wait for the disk meanwhile, so that many small steps are better than few large ones.
+    /// bytes: commits wait for the disk meanwhile, so that many small steps are better than few large ones. With 1 MiB each
+    /// took 6 ms of commits, ten times a second; with 128 KiB nobody waits longer than for two or three commits.
     pub wal_bytes_moved: u64,
     /// Length of the write-ahead log above which [`SqliteJournal::maintain`] holds commits for a moment, so that
-    /// the log can start over, in bytes.
+    /// the log can start over, in bytes: before it outgrows the room that is ready for it.
     pub wal_bytes_max: u64,
     /// Room made for the write-ahead log when the journal is opened, in bytes: flushing what is written over something takes
     /// two thirds of the time that flushing what makes a file longer takes. 0: the log makes its own as it grows.
@@ -128,8 +129,8 @@ impl SqliteOptions {
             index_entries_max: 1 << 18,
             cache_bytes_max: 16 << 20,
             block_bytes_max: 64 << 20,
-            wal_bytes_moved: 1 << 20,
-            wal_bytes_max: 128 << 20,
+            wal_bytes_moved: 128 << 10,
+            wal_bytes_max: WAL_BYTES_READY - (4 << 20),
             wal_bytes_ready: 0,
             delete_commits_max: 256,
             page_count_max: None,
@@ -260,7 +261,7 @@ impl Journal for SqliteJournal {
         self.commit_batch(batch)
     }
 
-    fn maintain(&self, now: Timestamp) -> Result<bool, JournalError> {
+    fn maintain(&self, now: Timestamp) -> Result<Upkeep, JournalError> {
         self.upkeep(now)
     }
 
