@@ -23,11 +23,17 @@ pub enum MapError {
     },
 }
 
-/// A part of a payload with its path.
+/// A part of a payload with its path, which is written out only for a mistake.
 #[derive(Clone)]
 pub(crate) struct Part<'a> {
     value: &'a Value,
-    path: String,
+    path: Vec<Step>,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Field(&'static str),
+    At(usize),
 }
 
 impl<'a> Part<'a> {
@@ -35,48 +41,47 @@ impl<'a> Part<'a> {
         match value.is_object() {
             true => Ok(Self {
                 value,
-                path: String::new(),
+                path: Vec::new(),
             }),
             false => Err(MapError::NotJson("expected {…}".to_owned())),
         }
     }
 
     pub fn wrong(&self, problem: impl Into<String>) -> MapError {
+        let path: String = self.path.iter().map(Step::to_string).collect();
         MapError::Field {
-            path: self.path.trim_start_matches('.').to_owned(),
+            path: path.trim_start_matches('.').to_owned(),
             problem: problem.into(),
         }
     }
 
-    /// A field that is there and not null.
-    pub fn get(&self, name: &str) -> Option<Self> {
-        let value = self.value.get(name).filter(|value| !value.is_null())?;
-        Some(Self {
-            value,
-            path: format!("{}.{name}", self.path),
-        })
+    fn inner(&self, value: &'a Value, step: Step) -> Self {
+        let mut path = Vec::with_capacity(self.path.len() + 1);
+        path.extend_from_slice(&self.path);
+        path.push(step);
+        Self { value, path }
     }
 
-    pub fn need(&self, name: &str) -> Result<Self, MapError> {
+    /// A field that is there and not null.
+    pub fn get(&self, name: &'static str) -> Option<Self> {
+        let value = self.value.get(name).filter(|value| !value.is_null())?;
+        Some(self.inner(value, Step::Field(name)))
+    }
+
+    pub fn need(&self, name: &'static str) -> Result<Self, MapError> {
         let missing = || {
-            Self {
-                value: self.value,
-                path: format!("{}.{name}", self.path),
-            }
-            .wrong("is missing")
+            let nothing = self.inner(self.value, Step::Field(name));
+            nothing.wrong("is missing")
         };
         self.get(name).ok_or_else(missing)
     }
 
     /// The elements of a list; none when it is absent.
-    pub fn list(&self, name: &str) -> Result<Vec<Self>, MapError> {
+    pub fn list(&self, name: &'static str) -> Result<Vec<Self>, MapError> {
         let Some(list) = self.get(name) else {
             return Ok(Vec::new());
         };
-        let element = |(at, value)| Self {
-            value,
-            path: format!("{}[{at}]", list.path),
-        };
+        let element = |(at, value)| list.inner(value, Step::At(at));
         let elements = list.value.as_array();
         let elements = elements.ok_or_else(|| list.wrong("expected a list"))?;
         Ok(elements.iter().enumerate().map(element).collect())
@@ -87,12 +92,12 @@ impl<'a> Part<'a> {
     }
 
     /// A text that is not blank.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &'static str) -> Option<String> {
         let text = self.get(name)?.as_text()?.trim().to_owned();
         (!text.is_empty()).then_some(text)
     }
 
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub fn flag(&self, name: &'static str) -> Option<bool> {
         self.get(name)?.value.as_bool()
     }
 
@@ -151,6 +156,15 @@ impl<'a> Part<'a> {
 
     pub fn degrees(&self) -> Option<f64> {
         self.value.as_f64()
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Field(name) => write!(f, ".{name}"),
+            Self::At(at) => write!(f, "[{at}]"),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn opened(mut value: Value) -> Result<Value, MapError> {
 }
 
 /// Newer types begin their fields with small letters.
-fn either<'a>(part: &Part<'a>, old: &str, new: &str) -> Option<Part<'a>> {
+fn either<'a>(part: &Part<'a>, old: &'static str, new: &'static str) -> Option<Part<'a>> {
     part.get(old).or_else(|| part.get(new))
 }
 

@@ -126,7 +126,7 @@ fn line(item: &Part<'_>, status: Status, ships: bool) -> Result<ChannelLine, Map
 }
 
 /// A seller SKU as the name of a listing: a text of any kind, also one with slashes.
-pub(super) fn seller_sku(part: &Part<'_>, name: &str) -> Result<ListingId, MapError> {
+pub(super) fn seller_sku(part: &Part<'_>, name: &'static str) -> Result<ListingId, MapError> {
     let sku = part.need(name)?;
     let text = sku.as_text().ok_or_else(|| sku.wrong("expected a text"))?;
     ListingId::new(text.trim()).map_err(|e| sku.wrong(e.to_string()))
@@ -136,7 +136,7 @@ pub(super) fn seller_sku(part: &Part<'_>, name: &str) -> Result<ListingId, MapEr
 /// them yet, but where Amazon says that the item was cancelled.
 fn cancelled_units(item: &Part<'_>, status: Status) -> Result<u32, MapError> {
     let ordered = item.need("quantityOrdered")?.units()?;
-    let units = |name: &str| {
+    let units = |name: &'static str| {
         let units = item
             .get("fulfillment")
             .and_then(|fulfilment| fulfilment.get(name));
@@ -197,20 +197,20 @@ fn ways(order: &Part<'_>, fulfilment: &Part<'_>) -> Result<Vec<String>, MapError
     Ok(ways)
 }
 
-fn texts(part: &Part<'_>, name: &str) -> Result<Vec<String>, MapError> {
+fn texts(part: &Part<'_>, name: &'static str) -> Result<Vec<String>, MapError> {
     let list = part.list(name)?;
     let text = |one: &Part<'_>| one.as_text().map(str::to_owned);
     Ok(list.iter().filter_map(text).collect())
 }
 
-fn latest(fulfilment: &Part<'_>, window: &str) -> Result<Option<Timestamp>, MapError> {
+fn latest(fulfilment: &Part<'_>, window: &'static str) -> Result<Option<Timestamp>, MapError> {
     let latest = fulfilment
         .get(window)
         .and_then(|window| window.get("latestDateTime"));
     latest.map(|latest| latest.instant()).transpose()
 }
 
-fn money(part: &Part<'_>, name: &str) -> Result<Option<Money>, MapError> {
+fn money(part: &Part<'_>, name: &'static str) -> Result<Option<Money>, MapError> {
     let Some(money) = part.get(name) else {
         return Ok(None);
     };
@@ -257,7 +257,7 @@ fn buyer(order: &Part<'_>, address: Option<&Part<'_>>, external: &ExternalId) ->
 }
 
 fn ship_to(address: &Part<'_>) -> Address {
-    let joined = |names: [&str; 2]| {
+    let joined = |names: [&'static str; 2]| {
         let parts = names.into_iter().filter_map(|name| address.text(name));
         let text = parts.collect::<Vec<_>>().join(", ");
         (!text.is_empty()).then_some(text)

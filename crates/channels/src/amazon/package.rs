@@ -129,7 +129,7 @@ fn units(item: &Part<'_>) -> Result<LineUnits, MapError> {
 
 /// The units of a line that were sent in no package, if all of it is sent.
 fn unpacked(item: &Part<'_>, packed: &BTreeMap<LineId, u32>) -> Result<Option<Shipment>, MapError> {
-    let count = |name: &str| {
+    let count = |name: &'static str| {
         let count = item.get("fulfillment").and_then(|all| all.get(name));
         count.map(|count| count.units()).transpose()
     };

@@ -98,7 +98,11 @@ fn line(
 }
 
 /// An amount of the order's currency. One without a currency is unknown: it is not money.
-fn price(part: &Part<'_>, name: &str, currency: Option<&str>) -> Result<Option<Money>, MapError> {
+fn price(
+    part: &Part<'_>,
+    name: &'static str,
+    currency: Option<&str>,
+) -> Result<Option<Money>, MapError> {
     let amount = part.get(name).zip(currency);
     amount
         .map(|(amount, currency)| amount.money(currency))
@@ -174,7 +178,7 @@ fn fulfilments(root: &Part<'_>) -> Result<Fulfilments, MapError> {
 }
 
 /// Units of a line.
-pub(super) fn units(part: &Part<'_>, count: &str) -> Result<LineUnits, MapError> {
+pub(super) fn units(part: &Part<'_>, count: &'static str) -> Result<LineUnits, MapError> {
     Ok(LineUnits {
         line: part.need("id")?.typed::<LineId>()?,
         units: part.need(count)?.units()?,
@@ -183,7 +187,7 @@ pub(super) fn units(part: &Part<'_>, count: &str) -> Result<LineUnits, MapError>
 
 fn destination(part: &Part<'_>) -> Destination {
     let prefix = |zip: String| zip.trim().chars().take(POSTAL_PREFIX).collect::<String>();
-    let centi = |name: &str| {
+    let centi = |name: &'static str| {
         part.get(name)
             .and_then(|d| d.degrees())
             .map(|d| (d * 100.0).round() as i16)

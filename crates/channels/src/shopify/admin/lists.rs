@@ -15,7 +15,7 @@ impl Admin {
     pub(super) async fn complete(
         &self,
         thing: &mut Value,
-        list: &str,
+        list: &'static str,
         document: &str,
     ) -> Result<(), AdminError> {
         let id = thing["id"].clone();

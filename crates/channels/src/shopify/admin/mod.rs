@@ -251,7 +251,7 @@ fn unclear(error: MapError) -> CallError {
 }
 
 /// What one operation of the document answered.
-fn payload<'a>(reply: &'a Reply, operation: &str) -> Result<Part<'a>, CallError> {
+fn payload<'a>(reply: &'a Reply, operation: &'static str) -> Result<Part<'a>, CallError> {
     let root = Part::root(&reply.data).map_err(unclear)?;
     root.need(operation).map_err(unclear)
 }
@@ -275,7 +275,11 @@ impl UserError {
 }
 
 /// The payload of an operation that was carried out.
-fn accepted<'a>(reply: &'a Reply, operation: &str, errors: &str) -> Result<Part<'a>, AdminError> {
+fn accepted<'a>(
+    reply: &'a Reply,
+    operation: &'static str,
+    errors: &'static str,
+) -> Result<Part<'a>, AdminError> {
     let payload = payload(reply, operation)?;
     let errors = user_errors(&payload, errors)?;
     match errors.is_empty() {
@@ -306,7 +310,7 @@ fn cursor(page: &Part<'_>) -> Result<String, MapError> {
     Ok(text.to_owned())
 }
 
-fn user_errors(payload: &Part<'_>, name: &str) -> Result<Vec<UserError>, CallError> {
+fn user_errors(payload: &Part<'_>, name: &'static str) -> Result<Vec<UserError>, CallError> {
     let read = |error: &Part<'_>| {
         let path = error.list("field")?.into_iter();
         let field = path.map(|name| name.id()).collect::<Result<_, _>>()?;
