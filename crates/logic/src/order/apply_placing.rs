@@ -10,7 +10,7 @@ use super::apply::{Applied, illegal, require};
 use super::placing::in_the_way;
 use super::routes::learned;
 use super::state::{
-    Attempt, Effort, Grant, Missing, Offered, Order, OrderState, Piece, Placing, Rest, Slot, Step,
+    Attempt, Effort, Grant, Offered, Order, OrderState, Piece, Placing, Rest, Slot, Step,
 };
 use super::{
     RETRY_AFTER, RETRY_ASKS_MAX, RETRY_SOLD_MAX, REVIEW_AFTER, TRIES_AT_ONCE_MAX, backoff,
@@ -242,7 +242,7 @@ impl OrderState {
                 request: None,
             });
         }
-        let complete = order.missing().is_empty();
+        let complete = !order.is_lacking();
         order.accepted |= complete;
         order.placing = Placing::Idle;
         let fresh = std::mem::take(&mut order.effort).fresh;
@@ -392,15 +392,12 @@ impl OrderState {
 impl Attempt {
     /// Whether it reserves more than is missing.
     pub(super) fn is_stale(&self, order: &Order) -> bool {
-        let missing = order.missing();
-        let mut planned = Missing::new();
-        for one in &self.allocations {
-            let key = (one.line.clone(), one.sku.clone());
-            *planned.entry(key).or_default() += one.units;
-        }
-        planned
-            .iter()
-            .any(|(key, units)| missing.get(key).is_none_or(|wanted| wanted < units))
+        let mut missing: BTreeMap<_, u32> = order.lacking().collect();
+        self.allocations.iter().any(|one| {
+            let left = missing.get_mut(&(&one.line, &one.sku));
+            let left = left.and_then(|left| left.checked_sub(one.units).map(|less| *left = less));
+            left.is_none()
+        })
     }
 }
 

@@ -118,25 +118,36 @@ impl Order {
 
     /// Units that lines need and nobody has reserved.
     pub fn missing(&self) -> Missing {
-        let had = self.had();
-        let mut missing = Missing::new();
-        for (id, line) in &self.lines {
-            let requested = |sku: &SkuId| {
-                let pieces = self.pieces.iter().filter(|piece| piece.request.is_some());
-                let same = pieces.filter(|piece| piece.line == *id && piece.sku == *sku);
-                same.map(|piece| piece.units).sum()
-            };
-            let under_way = line.under_way(requested);
-            for sku in line.skus() {
-                let key = (id.clone(), sku.clone());
-                let have = had.get(&key).copied().unwrap_or(0) + line.shipped_of(sku);
+        let lacking = self.lacking();
+        lacking
+            .map(|((line, sku), units)| ((line.clone(), sku.clone()), units))
+            .collect()
+    }
+
+    /// Whether lines need what nobody has reserved.
+    pub fn is_lacking(&self) -> bool {
+        self.lacking().next().is_some()
+    }
+
+    /// As [`Order::missing`], one by one: decisions look several times.
+    pub(super) fn lacking(&self) -> impl Iterator<Item = ((&LineId, &SkuId), u32)> {
+        self.lines.iter().flat_map(move |(id, line)| {
+            let under_way = line.under_way(|sku| {
+                let requested = self.pieces_for(id, sku).filter(|one| one.request.is_some());
+                requested.map(|piece| piece.units).sum()
+            });
+            line.skus().filter_map(move |sku| {
+                let had: u32 = self.pieces_for(id, sku).map(|piece| piece.units).sum();
+                let have = had.saturating_add(line.shipped_of(sku));
                 let units = line.need_beside(sku, under_way).saturating_sub(have);
-                if units > 0 {
-                    missing.insert(key, units);
-                }
-            }
-        }
-        missing
+                (units > 0).then_some(((id, sku), units))
+            })
+        })
+    }
+
+    fn pieces_for(&self, line: &LineId, sku: &SkuId) -> impl Iterator<Item = &Piece> {
+        let of = move |piece: &&Piece| piece.line == *line && piece.sku == *sku;
+        self.pieces.iter().filter(of)
     }
 
     /// Units of a SKU that operators added to what the channel states, with those that have left.

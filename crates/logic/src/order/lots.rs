@@ -51,10 +51,15 @@ impl Lot {
 }
 
 impl Line {
-    /// Every SKU that some unit of it is made of.
-    pub fn skus(&self) -> BTreeSet<&SkuId> {
-        let lots = self.earlier.iter().chain([&self.lot]);
-        lots.flat_map(|lot| lot.made_of.keys()).collect()
+    /// Every SKU that some unit of it is made of, each once.
+    pub fn skus(&self) -> impl Iterator<Item = &SkuId> {
+        let earlier = self.earlier.iter().enumerate();
+        let of_earlier = earlier.flat_map(|(number, lot)| {
+            let known = self.earlier[..number].iter().chain([&self.lot]);
+            let is_new = move |sku: &&SkuId| known.clone().all(|lot| lot.per(sku) == 0);
+            lot.made_of.keys().filter(is_new)
+        });
+        self.lot.made_of.keys().chain(of_earlier)
     }
 
     /// Units of a SKU that it needs in all, with those that have left.

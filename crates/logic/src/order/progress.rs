@@ -57,7 +57,7 @@ impl Draft<'_> {
         if !order.is_over() {
             return true;
         }
-        let lacks = !order.missing().is_empty();
+        let lacks = order.is_lacking();
         if lacks {
             let to = OrderStatus::Received;
             self.emit(OrderEvent::StatusChanged { to });
@@ -245,7 +245,7 @@ impl Order {
     /// Where it is, by what its units and requests say.
     fn target(&self) -> OrderStatus {
         let placing = is_placing(&self.placing);
-        let missing = !self.missing().is_empty();
+        let missing = self.is_lacking();
         let shipped = self.anything_shipped();
         if self.pieces.is_empty() && !placing && !missing {
             let cancelled = self.lines.values().all(|line| line.open_units() == 0);

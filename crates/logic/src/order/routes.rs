@@ -37,7 +37,7 @@ pub(super) fn learned(
         let Some(line) = order.lines.get(line_id) else {
             continue;
         };
-        let known = line.skus();
+        let known: BTreeSet<_> = line.skus().collect();
         if sums.keys().all(|sku| known.contains(*sku)) {
             continue;
         }
@@ -85,7 +85,7 @@ pub(super) fn fits(order: &Order, plan: &Plan) -> bool {
             return false;
         };
         let wanted = missing.get(&(line.clone(), sku.clone()));
-        match known.skus().contains(sku) {
+        match known.skus().any(|known| known == sku) {
             true => wanted.is_some_and(|wanted| wanted >= units),
             false => missing.keys().any(|(of, _)| of == line),
         }

@@ -45,7 +45,7 @@ impl OrderState {
         }
         let placed = match &order.placing {
             _ if order.is_over() => true,
-            Placing::Busy { sku, .. } if !order.missing().is_empty() => {
+            Placing::Busy { sku, .. } if order.is_lacking() => {
                 return Some(Err(Rejection::Busy {
                     sku: sku.clone(),
                     retry_after_ms: RETRY_ASKS_MAX.as_ms(),
@@ -54,7 +54,7 @@ impl OrderState {
             Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => false,
             // It pauses: whoever sold it already need not wait for that.
             Placing::Again(Some(_)) if !order.asks() => true,
-            Placing::Idle | Placing::Again(_) | Placing::Busy { .. } => order.missing().is_empty(),
+            Placing::Idle | Placing::Again(_) | Placing::Busy { .. } => !order.is_lacking(),
             Placing::Waiting(_) | Placing::Stuck(_) => true,
         };
         let summary = self.summary(version).filter(|_| placed)?;
@@ -109,7 +109,7 @@ impl Order {
     fn is_placed(&self) -> bool {
         let is_under_way = match &self.placing {
             Placing::Planning | Placing::Reading(_) | Placing::Reserving(_) => true,
-            Placing::Idle | Placing::Again(_) | Placing::Busy { .. } => !self.missing().is_empty(),
+            Placing::Idle | Placing::Again(_) | Placing::Busy { .. } => self.is_lacking(),
             Placing::Waiting(_) | Placing::Stuck(_) => false,
         };
         self.is_over() || self.refused.is_some() || !is_under_way
