@@ -12,10 +12,13 @@
 mod database;
 mod decide;
 mod draw;
+mod engine;
+mod growth;
 mod half;
 mod holds;
 mod journal;
 mod load;
+mod memory;
 mod orders;
 mod postgres;
 mod publish;
@@ -55,7 +58,8 @@ pub struct Measured {
 }
 
 /// What there is to measure, as filters name it.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 18] = [
+    "memory skus",
     "decide",
     "journal",
     "reserve hot 64",
@@ -65,6 +69,8 @@ pub const NAMES: [&str; 15] = [
     "holds",
     "orders",
     "half load",
+    "growth",
+    "memory servers",
     "publish lag",
     "publish silent",
     "publish flooded",
@@ -78,6 +84,9 @@ pub const NAMES: [&str; 15] = [
 pub fn run(options: &Options) -> Measured {
     let mut measured = Measured::default();
     let report = &mut measured.report;
+    if options.wants("memory skus") {
+        memory::skus(report);
+    }
     if options.wants("decide") {
         decide::run(report);
     }
@@ -93,6 +102,12 @@ pub fn run(options: &Options) -> Measured {
     }
     if options.wants("half load") {
         half::run(report, &(options.binary)());
+    }
+    if options.wants("growth") {
+        growth::run(report, &(options.binary)());
+    }
+    if options.wants("memory servers") {
+        memory::servers(report, &(options.binary)());
     }
     publish::run(report, options.binary, |name| options.wants(name));
     if options.wants("listings") {

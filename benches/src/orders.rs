@@ -73,12 +73,7 @@ impl Shop {
         let stored = sold.all_done().lasted;
         let lasted = self.last_record().await - start;
         eprintln!("{ORDERS} stored in {stored:?}, requested in {lasted:?}");
-        while !self
-            .has("/metrics", "\ncrossdock_insight_lag_records 0\n")
-            .await
-        {
-            tokio::time::sleep(PAUSE).await;
-        }
+        self.server.until_read_models_follow().await;
         let behind = start.elapsed() - lasted;
         self.all_are_requested((turn + 1) * ORDERS).await;
         (ORDERS as f64 / lasted.as_secs_f64(), behind.as_secs_f64())

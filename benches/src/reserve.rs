@@ -5,16 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crossdock_journal::MasterKey;
-use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions, WAL_BYTES_READY};
-use crossdock_model::command::SkuCommand;
-use crossdock_model::v1::{AttemptId, Sale, Take, Tracking};
-use crossdock_model::{Command, CredentialId, EntityId, LocationId, OrderId, SkuId, Timestamp};
-use crossdock_runtime::{By, Clock, Handle, Node, Options, RealClock, Unconnected};
+use crossdock_model::EntityId;
 use tokio::runtime::Runtime;
 
 use crate::database::Server;
 use crate::draw::{Draw, Spread};
+use crate::engine::{self, Engine};
 use crate::postgres::Coding;
 use crate::race::redis_server::Redis;
 use crate::race::shop::{Line, Order, Store};
@@ -22,7 +18,6 @@ use crate::report::{RUNS, Report, Row, middle};
 
 /// How long each run lasts.
 pub(crate) const RUN: Duration = Duration::from_secs(2);
-const STOCK: u32 = 1_000_000_000;
 const SKUS: usize = 10_000;
 /// Reservations of a SKU, after which clients turn to the next one: it keeps 100,000 open ones at most.
 const OPEN_MAX: usize = 90_000;
@@ -178,15 +173,8 @@ impl Case {
 /// Reservations a second of so many clients, each of which asks again once it is answered.
 async fn reservations(spread: &Spread, clients: usize) -> f64 {
     let dir = tempfile::tempdir().unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-    let mut options = SqliteOptions::new(MasterKey::from_bytes([7; 32]));
-    options.wal_bytes_ready = WAL_BYTES_READY;
-    let journal = Arc::new(SqliteJournal::open(dir.path(), options, clock.now()).unwrap());
-    let connector = Arc::new(Unconnected);
-    let fatal = |e| panic!("{e}");
-    let node = Node::start(journal, clock, connector, Options::new(1), fatal).await;
-    let node = node.unwrap();
-    let crowd = Arc::new(Crowd::gather(node.handle(), spread).await);
+    let engine = Engine::start(dir.path()).await;
+    let crowd = Arc::new(Crowd::gather(engine, spread).await);
     let started = Instant::now();
     let buyers: Vec<_> = (0..clients)
         .map(|client| tokio::spawn(Arc::clone(&crowd).buy(Draw::new(spread, client), client)))
@@ -195,60 +183,32 @@ async fn reservations(spread: &Spread, clients: usize) -> f64 {
         buyer.await.unwrap();
     }
     let rate = crowd.done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
-    drop(crowd);
-    node.stop().await;
+    let crowd = Arc::into_inner(crowd).unwrap();
+    crowd.engine.stop().await;
     rate
 }
 
 struct Crowd {
-    handle: Handle,
+    engine: Engine,
     /// With one SKU at a time, those that follow it.
     skus: Vec<EntityId>,
     /// Whether all want the same one at a time.
     is_hot: bool,
-    reno: LocationId,
-    by: By,
     done: AtomicUsize,
 }
 
 impl Crowd {
-    async fn gather(handle: Handle, spread: &Spread) -> Self {
+    async fn gather(engine: Engine, spread: &Spread) -> Self {
         let is_hot = spread.skus() == 1;
         let count = if is_hot { 20 } else { spread.skus() };
-        let name = |number| EntityId::Sku(SkuId::new(format!("S-{number}")).unwrap());
-        let crowd = Self {
-            handle,
-            skus: (0..count).map(name).collect(),
+        let skus: Vec<_> = (0..count).map(engine::sku).collect();
+        engine.stock(skus.iter().cloned()).await;
+        Self {
+            engine,
+            skus,
             is_hot,
-            reno: LocationId::new("reno").unwrap(),
-            by: By::new(CredentialId::new("bench").unwrap()),
             done: AtomicUsize::new(0),
-        };
-        for skus in crowd.skus.chunks(256) {
-            futures::future::join_all(skus.iter().map(|sku| crowd.stock(sku))).await;
         }
-        crowd
-    }
-
-    async fn stock(&self, sku: &EntityId) {
-        let define = SkuCommand::Define {
-            title: sku.to_string(),
-            tracking: Tracking::Tracked,
-        };
-        let receive = SkuCommand::Receive {
-            location: self.reno.clone(),
-            units: STOCK,
-            reference: None,
-        };
-        for command in [define, receive] {
-            self.ask(sku, command).await;
-        }
-    }
-
-    async fn ask(&self, sku: &EntityId, command: SkuCommand) {
-        let (sku, by) = (sku.clone(), self.by.clone());
-        let asked = self.handle.ask(sku, Command::Sku(command), by);
-        asked.await.unwrap();
     }
 
     /// One client.
@@ -262,20 +222,8 @@ impl Crowd {
                 true => self.done.load(Ordering::Relaxed) / OPEN_MAX,
                 false => draw.sku(),
             };
-            let order: OrderId = format!("bench:{client}-{number}").parse().unwrap();
-            let take = Take {
-                location: self.reno.clone(),
-                units: 1,
-            };
-            let reserve = SkuCommand::Reserve {
-                id: AttemptId { order, attempt: 1 },
-                takes: vec![take],
-                sale: Sale::Asks,
-                promised_at: Timestamp::from_ms(1),
-                added_units: 0,
-                queue: false,
-            };
-            self.ask(&self.skus[at], reserve).await;
+            let reserve = engine::reserve(&format!("{client}-{number}"));
+            self.engine.ask(&self.skus[at], reserve).await;
             self.done.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -1,7 +1,7 @@
 //! The real binary in a process of its own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -112,20 +112,37 @@ impl Server {
 
     /// Bytes of memory that the process holds.
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
-        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib * 1024
+        resident_bytes(&self.child.id().to_string())
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> PathBuf {
+        self._dir.path().join("data")
+    }
+
+    /// Until all that is in the journal is folded.
+    pub async fn until_read_models_follow(&self) {
+        let caught_up = "\ncrossdock_insight_lag_records 0\n";
+        while !self.text("/metrics").await.contains(caught_up) {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Ends the process in order and starts it again; the time until it is ready.
     pub async fn restart(&mut self, binary: &Path) -> Duration {
+        self.stop();
+        self.resume(binary).await
+    }
+
+    /// Ends the process in order.
+    pub fn stop(&mut self) {
         let id = self.child.id().to_string();
         Command::new("kill").arg(id).status().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Starts it after that; the time until it is ready.
+    pub async fn resume(&mut self, binary: &Path) -> Duration {
         let file = self._dir.path().join("crossdock.toml");
         let started = std::time::Instant::now();
         let mut serve = Command::new(binary);
@@ -138,4 +155,13 @@ impl Server {
         }
         started.elapsed()
     }
+}
+
+/// Bytes of memory that a process holds: its id, or `self`.
+pub fn resident_bytes(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let mut lines = status.lines();
+    let line = lines.find(|line| line.starts_with("VmRSS:")).unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
 }
