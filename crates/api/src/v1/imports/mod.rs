@@ -37,8 +37,9 @@ use crate::v1::brought::Brought;
 use crate::v1::orders::claim;
 use crate::v1::patience::Patience;
 
-/// Lines worked on at once: so many that one flush does not set the pace, and few beside what entities' queues hold.
-const AT_ONCE: usize = 512;
+/// Lines worked on at once: so many that one flush does not set the pace, and so few that a buyer's order, which stands in line
+/// behind them at each of its steps, does not wait for long.
+const AT_ONCE: usize = 64;
 
 /// Routes of imports.
 pub(super) fn routes() -> Vec<Route> {
