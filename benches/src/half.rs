@@ -1,13 +1,10 @@
 //! How long callers wait at half of what is possible, for a minute each, checkpoints included.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use crate::load::{self, Make, Tally};
-use crate::orders::{SKUS, Shop, line};
+use crate::load::{self, Tally};
+use crate::orders::{Document, Shop, each, hold, line, order};
 use crate::report::{Report, Row};
 
 const CLIENTS: usize = 64;
@@ -31,15 +28,8 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
         let flush_ms = flush_ms(&shop.server.text("/metrics").await);
         report.add(Row::new("one flush, on average", flush_ms, "ms"));
         enter(report, ("webhook", "webhooks", 1), &stored, flush_ms);
-        let hold =
-            |_: &str, sku: String| json!({ "lines": [{ "line": "1", "sku": sku, "units": 1 }], "expires_in_s": 600 });
         let held = shop.at_half("/v1/holds", hold).await;
         enter(report, ("hold", "holds", 1), &held, flush_ms);
-        let order = |name: &str, sku: String| {
-            let lines = [json!({ "line": "1", "sku": sku, "units": 1 })];
-            let to = json!({ "country": "US" });
-            json!({ "channel": "api", "external_id": name, "lines": lines, "destination": to })
-        };
         let ordered = shop.at_half("/v1/orders", order).await;
         enter(report, ("API order", "API orders", 3), &ordered, flush_ms);
     });
@@ -74,37 +64,18 @@ fn enter(
 
 impl Shop {
     async fn open(&self, per_s: f64, requests: Vec<load::Request>) -> Tally {
-        let make: Make = Arc::new(move |number| requests[number as usize].clone());
-        let opened = load::open(self.server.addr, CLIENTS, per_s, HALF, make);
+        let opened = load::open(self.server.addr, CLIENTS, per_s, HALF, each(requests));
         opened.await.all_done()
     }
 
     /// Posts documents as fast as they are answered, then half as many a second.
-    async fn at_half(
-        &self,
-        path: &'static str,
-        document: impl Fn(&str, String) -> Value + Copy + Send + Sync + 'static,
-    ) -> Tally {
-        let key = format!("Bearer {}", self.server.key);
-        let make = |turn: &'static str| -> Make {
-            let key = key.clone();
-            Arc::new(move |number| {
-                let name = format!("{turn}{}-{number}", path.replace('/', "-"));
-                let sku = format!("S-{}", number as usize * 7 % SKUS);
-                let body = document(&name, sku).to_string();
-                let head = [
-                    ("authorization", key.as_str()),
-                    ("content-type", "application/json"),
-                    ("idempotency-key", name.as_str()),
-                ];
-                load::post(path, &head, body.as_bytes())
-            })
-        };
+    async fn at_half(&self, path: &'static str, document: Document) -> Tally {
         let to = self.server.addr;
-        let most = load::closed(to, CLIENTS, FULL, u64::MAX, make("full")).await;
+        let full = self.posts("full", path, document);
+        let most = load::closed(to, CLIENTS, FULL, u64::MAX, full).await;
         let per_s = most.all_done().rate() / 2.0;
         self.last_record().await;
-        let half = load::open(to, CLIENTS, per_s, HALF, make("half")).await;
+        let half = load::open(to, CLIENTS, per_s, HALF, self.posts("half", path, document)).await;
         self.last_record().await;
         half.all_done()
     }

@@ -16,16 +16,19 @@ mod engine;
 mod growth;
 mod half;
 mod holds;
+mod import;
 mod journal;
 mod load;
 mod memory;
 mod orders;
+mod overload;
 mod postgres;
 mod publish;
 mod race;
 mod report;
 mod reserve;
 mod server;
+mod telemetry;
 
 use std::path::PathBuf;
 
@@ -38,14 +41,22 @@ pub use report::Report;
 pub struct Options {
     /// Where the server is, as users run it; built first where it must be.
     pub binary: fn() -> PathBuf,
-    /// Names of what is wanted, or parts of them; none: all of it.
+    /// Names of what is wanted, or parts of several; none: all of it.
     pub filters: Vec<String>,
 }
 
 impl Options {
     fn wants(&self, name: &str) -> bool {
         let mut filters = self.filters.iter();
-        self.filters.is_empty() || filters.any(|filter| name.contains(filter.as_str()))
+        self.filters.is_empty() || filters.any(|filter| is_meant(filter, name))
+    }
+}
+
+/// Whether a filter stands for that name: a whole name for itself alone, a part for all that have it.
+fn is_meant(filter: &str, name: &str) -> bool {
+    match NAMES.contains(&filter) {
+        true => name == filter,
+        false => name.contains(filter),
     }
 }
 
@@ -58,7 +69,7 @@ pub struct Measured {
 }
 
 /// What there is to measure, as filters name it.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 21] = [
     "memory skus",
     "decide",
     "journal",
@@ -71,6 +82,9 @@ pub const NAMES: [&str; 18] = [
     "half load",
     "growth",
     "memory servers",
+    "overload",
+    "import",
+    "telemetry",
     "publish lag",
     "publish silent",
     "publish flooded",
@@ -109,6 +123,15 @@ pub fn run(options: &Options) -> Measured {
     if options.wants("memory servers") {
         memory::servers(report, &(options.binary)());
     }
+    if options.wants("overload") {
+        overload::run(report, &(options.binary)());
+    }
+    if options.wants("import") {
+        import::run(report, &(options.binary)());
+    }
+    if options.wants("telemetry") {
+        telemetry::run(report, &(options.binary)());
+    }
     publish::run(report, options.binary, |name| options.wants(name));
     if options.wants("listings") {
         publish::listings(report, &(options.binary)());
@@ -136,5 +159,17 @@ impl Measured {
         let races = self.races.as_ref();
         let races = races.map(|races| format!("\n{}", races.markdown()));
         format!("{}{}", self.report.markdown(), races.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_name_stands_for_itself_alone() {
+        assert!(is_meant("overload", "overload"));
+        assert!(!is_meant("overload", "publish overloaded"));
+        assert!(is_meant("publish", "publish overloaded") && is_meant("publish", "publish lag"));
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,6 +34,25 @@ pub(crate) fn post(path: &str, head: &[(&str, &str)], body: &[u8]) -> Request {
     request
 }
 
+/// `GET`, with further lines of the head.
+pub(crate) fn get(path: &str, head: &[(&str, &str)]) -> Request {
+    let mut request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n");
+    for (name, value) in head {
+        request += &format!("{name}: {value}\r\n");
+    }
+    (request + "\r\n").into_bytes()
+}
+
+/// What the head of an answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    /// Whether it says when to come again.
+    says_when: bool,
+    /// Where the body is.
+    body: Range<usize>,
+}
+
 /// One connection: a request at a time.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -49,14 +69,13 @@ impl Connection {
         }
     }
 
-    /// The status of the answer, and its body.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> (u16, &[u8]) {
+    /// The head of the answer.
+    async fn ask(&mut self, request: &[u8]) -> Head {
         let answered = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
-        let (status, body) = answered.unwrap();
-        (status, &self.received[body])
+        answered.unwrap()
     }
 
-    async fn exchange(&mut self, request: &[u8]) -> (u16, std::ops::Range<usize>) {
+    async fn exchange(&mut self, request: &[u8]) -> Head {
         self.stream.write_all(request).await.unwrap();
         let mut filled = 0;
         loop {
@@ -64,12 +83,13 @@ impl Connection {
             let read = read.unwrap();
             assert_ne!(read, 0, "the server hung up");
             filled += read;
-            if let Some((status, body)) = head(&self.received[..filled]) {
-                if body.end <= filled {
-                    return (status, body);
+            if let Some(head) = head(&self.received[..filled]) {
+                let end = head.body.end;
+                if end <= filled {
+                    return head;
                 }
-                assert!(body.end <= ANSWER_BYTES_MAX, "an endless answer");
-                self.received.resize(body.end.max(self.received.len()), 0);
+                assert!(end <= ANSWER_BYTES_MAX, "an endless answer");
+                self.received.resize(end.max(self.received.len()), 0);
             } else if filled == self.received.len() {
                 self.received.resize(2 * filled, 0);
             }
@@ -77,18 +97,31 @@ impl Connection {
     }
 }
 
-/// Status of an answer, and where its body is; nothing while the head is not there.
-fn head(bytes: &[u8]) -> Option<(u16, std::ops::Range<usize>)> {
+/// The head of an answer; nothing while it is not all there.
+fn head(bytes: &[u8]) -> Option<Head> {
+    let body = body(bytes)?;
+    let head = std::str::from_utf8(&bytes[..body.start]).unwrap();
+    let status = head.split(' ').nth(1).unwrap();
+    Some(Head {
+        status: status.parse().unwrap(),
+        says_when: field(head, "retry-after").is_some(),
+        body,
+    })
+}
+
+/// Where the body of a request or an answer is; nothing while its head is not all there.
+pub(crate) fn body(bytes: &[u8]) -> Option<Range<usize>> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
-    let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let is_length = name.eq_ignore_ascii_case("content-length");
-        is_length.then(|| value.trim().parse::<usize>().unwrap())
-    });
-    Some((status.parse().unwrap(), end..end + length.unwrap_or(0)))
+    let length = field(head, "content-length");
+    let length: usize = length.map_or(0, |text| text.parse().unwrap());
+    Some(end..end + length)
+}
+
+fn field<'a>(head: &'a str, named: &str) -> Option<&'a str> {
+    let mut fields = head.split("\r\n").filter_map(|line| line.split_once(':'));
+    let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(named));
+    found.map(|(_, value)| value.trim())
 }
 
 /// What came of many requests.
@@ -96,14 +129,18 @@ fn head(bytes: &[u8]) -> Option<(u16, std::ops::Range<usize>)> {
 pub(crate) struct Tally {
     /// Answers by status.
     pub(crate) answers: BTreeMap<u16, u64>,
+    /// Answers 503 that say when to come again.
+    put_off: u64,
     /// Of those that succeeded, in the order of their length once they are all there.
     latencies: Vec<Duration>,
     pub(crate) lasted: Duration,
 }
 
 impl Tally {
-    fn enter(&mut self, status: u16, latency: Duration) {
+    fn enter(&mut self, head: &Head, latency: Duration) {
+        let status = head.status;
         *self.answers.entry(status).or_default() += 1;
+        self.put_off += u64::from(status == 503 && head.says_when);
         if status < 300 {
             self.latencies.push(latency);
         }
@@ -113,6 +150,7 @@ impl Tally {
         for (status, count) in other.answers {
             *self.answers.entry(status).or_default() += count;
         }
+        self.put_off += other.put_off;
         self.latencies.extend(other.latencies);
     }
 
@@ -124,6 +162,22 @@ impl Tally {
     /// Those that did not.
     pub(crate) fn refused(&self) -> u64 {
         self.answers.values().sum::<u64>() - self.done()
+    }
+
+    /// Those that were told when to come again.
+    pub(crate) fn put_off(&self) -> u64 {
+        self.put_off
+    }
+
+    /// Fails where anything was refused that was not told when to come again.
+    pub(crate) fn done_or_put_off(self, what: &str) -> Self {
+        let failed = self.refused() - self.put_off;
+        let answers = &self.answers;
+        assert_eq!(
+            failed, 0,
+            "{what} failed, or were not told when to come again: {answers:?}"
+        );
+        self
     }
 
     /// Those that succeeded, a second.
@@ -171,8 +225,8 @@ pub(crate) async fn closed(
                 }
                 let request = make(number);
                 let began = Instant::now();
-                let (status, _) = door.ask(&request).await;
-                tally.enter(status, began.elapsed());
+                let head = door.ask(&request).await;
+                tally.enter(&head, began.elapsed());
             }
             tally
         });
@@ -188,21 +242,76 @@ pub(crate) async fn open(
     lasts: Duration,
     make: Make,
 ) -> Tally {
+    paced(to, connections, per_s, Ends::after(lasts), make).await
+}
+
+/// When requests are no longer sent.
+#[derive(Clone)]
+pub(crate) struct Ends {
+    lasts: Duration,
+    /// Whether it has ended before that.
+    early: Arc<AtomicBool>,
+    /// Whether those that were to be sent by then are still sent.
+    all_sent: bool,
+}
+
+impl Ends {
+    /// After that time, once all are sent.
+    pub(crate) fn after(lasts: Duration) -> Self {
+        let early = Arc::default();
+        let all_sent = true;
+        Self {
+            lasts,
+            early,
+            all_sent,
+        }
+    }
+
+    /// After that time, and nothing is sent later: what cannot be sent in time is nobody's wish any more.
+    pub(crate) fn sharp(lasts: Duration) -> Self {
+        Self {
+            all_sent: false,
+            ..Self::after(lasts)
+        }
+    }
+
+    /// Now, once all are sent.
+    pub(crate) fn end(&self) {
+        self.early.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self, start: Instant) -> bool {
+        self.early.load(Ordering::Relaxed) || start.elapsed() >= self.lasts
+    }
+}
+
+/// So many requests a second until it ends.
+pub(crate) async fn paced(
+    to: SocketAddr,
+    connections: usize,
+    per_s: f64,
+    ends: Ends,
+    make: Make,
+) -> Tally {
     let doors = open_all(to, connections).await;
     let (due, waiting) = mpsc::unbounded_channel();
     let waiting = Arc::new(Mutex::new(waiting));
     let start = Instant::now();
+    let until = ends.clone();
     let pacer = std::thread::spawn(move || {
-        let count = (per_s * lasts.as_secs_f64()) as u64;
+        let count = (per_s * until.lasts.as_secs_f64()) as u64;
         for number in 0..count {
             let at = start + Duration::from_secs_f64(number as f64 / per_s);
             std::thread::sleep(at.saturating_duration_since(Instant::now()));
-            due.send((number, at)).unwrap();
+            // Nobody takes any more once the time is over and they are not all sent.
+            if until.early.load(Ordering::Relaxed) || due.send((number, at)).is_err() {
+                break;
+            }
         }
     });
     let mut clients = JoinSet::new();
     for mut door in doors {
-        let (waiting, make) = (Arc::clone(&waiting), Arc::clone(&make));
+        let (waiting, make, ends) = (Arc::clone(&waiting), Arc::clone(&make), ends.clone());
         clients.spawn(async move {
             let mut tally = Tally::default();
             loop {
@@ -210,11 +319,15 @@ pub(crate) async fn open(
                 let Some((number, at)) = next else {
                     return tally;
                 };
-                let (status, _) = door.ask(&make(number)).await;
-                tally.enter(status, at.elapsed());
+                if !ends.all_sent && ends.is_over(start) {
+                    return tally;
+                }
+                let head = door.ask(&make(number)).await;
+                tally.enter(&head, at.elapsed());
             }
         });
     }
+    drop(waiting);
     let tally = joined(clients, start).await;
     pacer.join().unwrap();
     tally
@@ -244,24 +357,36 @@ mod tests {
         for some in 0..answer.len() - 5 {
             assert_eq!(head(&answer[..some]), None, "{some}");
         }
-        let (status, body) = head(answer).unwrap();
-        assert_eq!((status, &answer[body]), (201, &b"hello"[..]));
-        assert_eq!(
-            head(b"HTTP/1.1 204 No Content\r\n\r\n"),
-            Some((204, 27..27))
-        );
+        let told = head(answer).unwrap();
+        assert_eq!((told.status, &answer[told.body]), (201, &b"hello"[..]));
+        let told = head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        assert_eq!((told.status, told.body), (204, 27..27));
     }
 
     #[test]
     fn a_tally_tells_refusals_from_what_was_done() {
+        let answer = |text: &str| head(text.as_bytes()).unwrap();
         let mut tally = Tally::default();
-        (1..=100).for_each(|ms| tally.enter(200, Duration::from_millis(ms)));
-        tally.enter(503, Duration::from_millis(7));
+        let ok = answer("HTTP/1.1 200 OK\r\n\r\n");
+        (1..=100).for_each(|ms| tally.enter(&ok, Duration::from_millis(ms)));
+        let later = answer("HTTP/1.1 503 Later\r\nretry-after: 1\r\n\r\n");
+        tally.enter(&later, Duration::from_millis(7));
+        assert_eq!(tally.put_off(), 1);
+        let mut tally = tally.done_or_put_off("all");
         tally.lasted = Duration::from_secs(2);
         assert_eq!((tally.done(), tally.refused()), (100, 1));
         assert_eq!(
             (tally.rate(), tally.ms(990), tally.ms(500)),
             (50.0, 99.0, 50.0)
         );
+    }
+
+    #[test]
+    #[should_panic(expected = "holds failed, or were not told when to come again: {503: 1}")]
+    fn who_is_put_off_is_told_until_when() {
+        let mut tally = Tally::default();
+        let never = head(b"HTTP/1.1 503 Later\r\n\r\n").unwrap();
+        tally.enter(&never, Duration::from_millis(7));
+        drop(tally.done_or_put_off("holds"));
     }
 }

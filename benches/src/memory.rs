@@ -85,9 +85,9 @@ async fn known_skus(binary: &Path, skus: usize) -> f64 {
     let engine = Engine::start(&server.data()).await;
     engine.stock((0..skus).map(engine::sku)).await;
     engine.stop().await;
-    server.resume(binary).await;
+    server.resume().await;
     server.until_read_models_follow().await;
-    server.restart(binary).await;
+    server.restart().await;
     server.resident_bytes() as f64 / 1e6
 }
 
@@ -109,7 +109,7 @@ async fn open_orders(binary: &Path) -> (Duration, f64) {
     engine.stop().await;
     eprintln!("{ORDERS} orders made in {:?}", began.elapsed());
     let starting = Instant::now();
-    server.resume(binary).await;
+    server.resume().await;
     let lines = [json!({ "line": "1", "sku": "S-1", "units": 1 })];
     let to = json!({ "country": "US" });
     let order =

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use crossdock_channels::Secret;
 use crossdock_channels::shopify::{TemplateLine, TemplateOptions, headers, sign, template};
+use serde_json::{Value, json};
 
 use crate::draw::{Draw, Spread};
 use crate::load::{self, Make, Request};
 use crate::report::{RUNS, Report, Row, middle};
-use crate::server::Server;
+use crate::server::{Launch, Server};
 
 const CLIENTS: usize = 64;
 pub(crate) const SKUS: usize = 5_000;
@@ -20,6 +21,8 @@ const LINES: [usize; 10] = [1, 1, 1, 1, 1, 2, 2, 2, 2, 3];
 /// Ids of orders made from templates start here.
 const FIRST_ORDER: u64 = 820_000_000_000_000_000;
 const PAUSE: Duration = Duration::from_millis(10);
+/// Between looks that are not to cost much.
+const SLOWLY: Duration = Duration::from_secs(1);
 /// So long after the last record nothing is under way any more.
 const QUIET: Duration = Duration::from_millis(500);
 const ENDLESS: Duration = Duration::from_secs(600);
@@ -45,31 +48,53 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
 /// A server with a shop whose webhooks are signed.
 pub(crate) struct Shop {
     pub(crate) server: Server,
+    skus: usize,
 }
 
 impl Shop {
     pub(crate) async fn start(binary: &Path) -> Self {
-        let server = Server::start(binary, |dir| {
+        let shop = Self::launch(Launch::of(binary), SKUS).await;
+        shop.server.stock(SKUS as u64, 1_000_000).await;
+        shop
+    }
+
+    /// With nothing in stock yet; webhooks ask for so many SKUs.
+    pub(crate) async fn launch(launch: Launch, skus: usize) -> Self {
+        let server = launch.start(|dir| {
             std::fs::write(dir.join("secret"), SECRET).unwrap();
             "[channels.shop]\nkind = \"shopify\"\nwebhook_secrets = [{ file = \"secret\" }]\n"
                 .to_owned()
         });
         let server = server.await;
-        server.stock(SKUS as u64, 1_000_000).await;
-        Self { server }
+        Self { server, skus }
     }
 
     /// Webhooks of so many orders, of a turn of its own.
     pub(crate) fn webhooks(&self, turn: u64, count: u64) -> Vec<Request> {
-        webhooks(turn * ORDERS, count)
+        webhooks(turn * ORDERS, count, self.skus)
+    }
+
+    /// Requests that post documents, named after their turn and number; the SKUs take turns.
+    pub(crate) fn posts(&self, turn: &str, path: &'static str, document: Document) -> Make {
+        let key = format!("Bearer {}", self.server.key);
+        let turn = turn.to_owned();
+        Arc::new(move |number| {
+            let name = format!("{turn}{}-{number}", path.replace('/', "-"));
+            let body = document(&name, sku(number)).to_string();
+            let head = [
+                ("authorization", key.as_str()),
+                ("content-type", "application/json"),
+                ("idempotency-key", name.as_str()),
+            ];
+            load::post(path, &head, body.as_bytes())
+        })
     }
 
     /// Orders a second until the last is requested, and how many seconds read models are behind then.
     pub(crate) async fn sell(&self, turn: u64) -> (f64, f64) {
         let hooks = self.webhooks(turn, ORDERS);
-        let make: Make = Arc::new(move |number| hooks[number as usize].clone());
         let start = Instant::now();
-        let sold = load::closed(self.server.addr, CLIENTS, ENDLESS, ORDERS, make).await;
+        let sold = load::closed(self.server.addr, CLIENTS, ENDLESS, ORDERS, each(hooks)).await;
         let stored = sold.all_done().lasted;
         let lasted = self.last_record().await - start;
         eprintln!("{ORDERS} stored in {stored:?}, requested in {lasted:?}");
@@ -102,9 +127,44 @@ impl Shop {
         }
     }
 
+    /// Waits until those orders of a turn are requested that came last.
+    pub(crate) async fn are_requested(&self, turn: u64, orders: u64) {
+        for number in orders.saturating_sub(CLIENTS as u64)..orders {
+            let path = format!("/v1/orders/shop:{}", FIRST_ORDER + turn * ORDERS + number);
+            while !self.has(&path, "\"status\":\"requested\"").await {
+                tokio::time::sleep(SLOWLY).await;
+            }
+        }
+    }
+
     async fn has(&self, path: &str, what: &str) -> bool {
         self.server.text(path).await.contains(what)
     }
+}
+
+/// What a document says of its name and SKU.
+pub(crate) type Document = fn(&str, String) -> Value;
+
+/// A hold of one unit.
+pub(crate) fn hold(_: &str, sku: String) -> Value {
+    json!({ "lines": [{ "line": "1", "sku": sku, "units": 1 }], "expires_in_s": 600 })
+}
+
+/// An order of one unit by the API.
+pub(crate) fn order(name: &str, sku: String) -> Value {
+    let lines = [json!({ "line": "1", "sku": sku, "units": 1 })];
+    let to = json!({ "country": "US" });
+    json!({ "channel": "api", "external_id": name, "lines": lines, "destination": to })
+}
+
+/// The SKU whose turn it is.
+pub(crate) fn sku(number: u64) -> String {
+    format!("S-{}", number as usize * 7 % SKUS)
+}
+
+/// Requests that are made before, one after the other.
+pub(crate) fn each(requests: Vec<Request>) -> Make {
+    Arc::new(move |number| requests[number as usize].clone())
 }
 
 /// What stands behind a name among metrics.
@@ -114,8 +174,8 @@ pub(crate) fn line<'a>(metrics: &'a str, name: &str) -> &'a str {
 }
 
 /// Signed webhooks of so many orders, numbered from `first` on.
-fn webhooks(first: u64, count: u64) -> Vec<Request> {
-    let mut draw = Draw::new(&Spread::zipf(SKUS, 0.99), 1);
+fn webhooks(first: u64, count: u64, skus: usize) -> Vec<Request> {
+    let mut draw = Draw::new(&Spread::zipf(skus, 0.99), 1);
     let secret = Secret::new(SECRET);
     (first..first + count)
         .map(|number| webhook(number, &mut draw, &secret))

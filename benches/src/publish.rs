@@ -446,7 +446,7 @@ pub fn listings(report: &mut Report, binary: &Path) {
         world.until_settled().await;
         let name = "memory once 2 x 200,000 listings are published";
         report.add(row(name, &world.server).at_most(MEMORY_MB_MAX));
-        let took = world.server.restart(binary).await;
+        let took = world.server.restart().await;
         let started = took.as_secs_f64() * 1_000.0;
         report.add(Row::new("start with 2 x 200,000 listings", started, "ms"));
         world.until_right(RECOVERY).await;

@@ -1,5 +1,6 @@
 //! The real binary in a process of its own.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +11,82 @@ use serde_json::{Value, json};
 
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How a server is started.
+pub struct Launch {
+    program: PathBuf,
+    /// What comes before the arguments of the server: those of the program, where that runs the server.
+    before: Vec<OsString>,
+    /// Further lines of the configuration of telemetry.
+    telemetry: String,
+}
+
+impl Launch {
+    /// As users start it.
+    pub fn of(binary: &Path) -> Self {
+        Self {
+            program: binary.to_owned(),
+            before: Vec::new(),
+            telemetry: String::new(),
+        }
+    }
+
+    /// Run by a program that is given these arguments first.
+    pub fn under(self, program: &str, arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let mut before: Vec<OsString> = arguments.into_iter().collect();
+        before.push(self.program.into());
+        Self {
+            program: program.into(),
+            before,
+            telemetry: self.telemetry,
+        }
+    }
+
+    /// With further lines of the configuration of telemetry.
+    pub fn telemetry(self, lines: String) -> Self {
+        Self {
+            telemetry: lines,
+            ..self
+        }
+    }
+
+    fn spawn(&self, config: &Path) -> Child {
+        let mut serve = Command::new(&self.program);
+        serve.args(&self.before);
+        serve.arg("serve").arg("--config").arg(config);
+        serve.stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    /// `configure` puts files into the folder of the configuration and says what else is in it.
+    pub async fn start(self, configure: impl FnOnce(&Path) -> String) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n[data]\ndir = \"data\"\n[telemetry]\nlog = \"error\"\n{}\
+             [channels.api]\nkind = \"api\"\nsale = \"asks\"\n{}",
+            self.telemetry,
+            configure(dir.path())
+        );
+        let file = dir.path().join("crossdock.toml");
+        std::fs::write(&file, config).unwrap();
+        let child = self.spawn(&file);
+        let mut server = Server {
+            url: format!("http://127.0.0.1:{port}"),
+            addr: ([127, 0, 0, 1], port).into(),
+            key: String::new(),
+            http: Client::new(),
+            child,
+            launch: self,
+            _dir: dir,
+        };
+        server.is_ready().await;
+        let key = std::fs::read_to_string(server._dir.path().join("data/admin.key")).unwrap();
+        server.key = key.trim().to_owned();
+        server
+    }
+}
+
 /// A running server with an API channel, and whatever else was configured.
 pub struct Server {
     pub url: String,
@@ -17,6 +94,7 @@ pub struct Server {
     pub key: String,
     pub http: Client,
     child: Child,
+    launch: Launch,
     _dir: tempfile::TempDir,
 }
 
@@ -30,61 +108,52 @@ impl Drop for Server {
 impl Server {
     /// `configure` puts files into the folder of the configuration and says what else is in it.
     pub async fn start(binary: &Path, configure: impl FnOnce(&Path) -> String) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let config = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n[data]\ndir = \"data\"\n[telemetry]\nlog = \"error\"\n\
-             [channels.api]\nkind = \"api\"\nsale = \"asks\"\n{}",
-            configure(dir.path())
-        );
-        let file = dir.path().join("crossdock.toml");
-        std::fs::write(&file, config).unwrap();
-        let mut serve = Command::new(binary);
-        let serve = serve.arg("serve").arg("--config").arg(file);
-        let child = serve.stdout(Stdio::null()).spawn().unwrap();
-        let mut server = Self {
-            url: format!("http://127.0.0.1:{port}"),
-            addr: ([127, 0, 0, 1], port).into(),
-            key: String::new(),
-            http: Client::new(),
-            child,
-            _dir: dir,
-        };
-        let ready = format!("{}/readyz", server.url);
-        while server.http.get(&ready).send().await.is_err() {
+        Launch::of(binary).start(configure).await
+    }
+
+    async fn is_ready(&mut self) {
+        let ready = format!("{}/readyz", self.url);
+        while !matches!(self.http.get(&ready).send().await, Ok(answer) if answer.status().is_success())
+        {
+            let ended = self.child.try_wait().unwrap();
+            assert_eq!(ended, None, "the server ended before it was ready");
             tokio::time::sleep(PAUSE).await;
         }
-        let key = std::fs::read_to_string(server._dir.path().join("data/admin.key")).unwrap();
-        server.key = key.trim().to_owned();
-        server
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SKUs `S-0`, `S-1`, … with so many units of each in Reno.
     pub async fn stock(&self, skus: u64, units: u32) {
+        self.name_skus(skus).await;
+        self.import("stock", &counts(skus, units), skus).await;
+    }
+
+    /// SKUs `S-0`, `S-1`, … and Reno, where nothing is yet.
+    pub async fn name_skus(&self, skus: u64) {
         let location =
             json!({ "name": "Reno", "time_zone": "America/Los_Angeles", "country": "US" });
         self.write("PUT", "/v1/locations/reno", &location).await;
-        let lines = |head: &str, line: &dyn Fn(u64) -> String| {
-            let lines: String = (0..skus).map(line).collect();
-            format!("{head}\n{lines}")
-        };
-        let named = lines("sku,title", &|sku| format!("S-{sku},S-{sku}\n"));
-        self.import("skus", &named, skus).await;
-        let counted = lines("sku,location,on_hand", &|sku| {
-            format!("S-{sku},reno,{units}\n")
-        });
-        self.import("stock", &counted, skus).await;
+        let named: String = (0..skus).map(|sku| format!("S-{sku},S-{sku}\n")).collect();
+        self.import("skus", &format!("sku,title\n{named}"), skus)
+            .await;
     }
 
     /// Imports CSV: `skus`, `stock`, or `listings?channel=shop`.
     pub async fn import(&self, what: &str, lines: &str, count: u64) {
+        self.import_as(what, what, lines, count).await;
+    }
+
+    /// Imports CSV under a key.
+    pub async fn import_as(&self, key: &str, what: &str, lines: &str, count: u64) {
         let post = self
             .http
             .post(format!("{}/v1/imports/{what}", self.url))
             .bearer_auth(&self.key)
-            .header("idempotency-key", what)
+            .header("idempotency-key", key)
             .header("content-type", "text/csv")
             .body(lines.to_owned());
         let report: Value = post.send().await.unwrap().json().await.unwrap();
@@ -129,9 +198,9 @@ impl Server {
     }
 
     /// Ends the process in order and starts it again; the time until it is ready.
-    pub async fn restart(&mut self, binary: &Path) -> Duration {
+    pub async fn restart(&mut self) -> Duration {
         self.stop();
-        self.resume(binary).await
+        self.resume().await
     }
 
     /// Ends the process in order.
@@ -142,17 +211,11 @@ impl Server {
     }
 
     /// Starts it after that; the time until it is ready.
-    pub async fn resume(&mut self, binary: &Path) -> Duration {
+    pub async fn resume(&mut self) -> Duration {
         let file = self._dir.path().join("crossdock.toml");
         let started = std::time::Instant::now();
-        let mut serve = Command::new(binary);
-        let serve = serve.arg("serve").arg("--config").arg(file);
-        self.child = serve.stdout(Stdio::null()).spawn().unwrap();
-        let ready = format!("{}/readyz", self.url);
-        while !matches!(self.http.get(&ready).send().await, Ok(answer) if answer.status().is_success())
-        {
-            tokio::time::sleep(PAUSE).await;
-        }
+        self.child = self.launch.spawn(&file);
+        self.is_ready().await;
         started.elapsed()
     }
 }
@@ -164,4 +227,10 @@ pub fn resident_bytes(process: &str) -> u64 {
     let line = lines.find(|line| line.starts_with("VmRSS:")).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
+}
+
+/// Lines of an import: so many units of each SKU in Reno.
+pub fn counts(skus: u64, units: u32) -> String {
+    let counted = (0..skus).map(|sku| format!("S-{sku},reno,{units}\n"));
+    format!("sku,location,on_hand\n{}", counted.collect::<String>())
 }
