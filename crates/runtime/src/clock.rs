@@ -42,6 +42,8 @@ pub(crate) async fn within<T>(
     future: impl Future<Output = T>,
 ) -> Option<T> {
     tokio::select! {
+        // What has come counts, also in the last moment.
+        biased;
         done = future => Some(done),
         () = clock.sleep(limit) => None,
     }

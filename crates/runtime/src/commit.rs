@@ -9,7 +9,7 @@ use crossdock_journal::{
     CommitOutcome, InboxInsert, InboxMark, Inserted, JournalError, OwnerId, Refusal, VaultWrite,
 };
 use crossdock_model::{Duration, SHARD_COUNT, ShardId, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::ask::Caller;
 use crate::batch::to_journal;
@@ -84,8 +84,8 @@ impl Work {
 pub(crate) struct CommitQueue {
     work: Mutex<Work>,
     filled: Condvar,
-    /// Counts finished batches: whoever waits for what is in flight waits for the next number.
-    finished: watch::Sender<u64>,
+    /// Stirs whoever waits for the batch in flight once it has ended, in the order in which they came.
+    finished: Notify,
     /// Steps that wait, as of the last change: what each command is measured against, without the lock.
     steps: AtomicUsize,
     /// Whether something cannot be written: the last write failed, nothing is written any more, or a shard is not ours.
@@ -124,7 +124,7 @@ impl CommitQueue {
             is_troubled: AtomicBool::new(work.is_troubled()),
             work: Mutex::new(work),
             filled: Condvar::new(),
-            finished: watch::Sender::new(0),
+            finished: Notify::new(),
             steps: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
             busy: Arc::clone(busy),
@@ -261,15 +261,15 @@ impl CommitQueue {
 
     /// Waits until the batch in flight, if any, has ended. Many entities may wait at a time: none of them holds a thread.
     pub async fn settled(&self) {
-        let (mut finished, number) = {
+        let finished = {
             let work = self.lock();
             if !work.core.is_busy() {
                 return;
             }
-            (self.finished.subscribe(), *self.finished.borrow())
+            // From now on: under the lock, it cannot end before.
+            self.finished.notified()
         };
-        // What counts them lives as long as this does.
-        let _ = finished.wait_for(|known| *known != number).await;
+        finished.await;
     }
 
     /// Waits until something is to be written. `None`: stopping, and nothing is left.
@@ -309,13 +309,9 @@ impl CommitQueue {
         work.core.abandon();
         work.inbox = Storing::default();
         self.is_troubled.store(true, Ordering::Release);
-        self.count_finished();
+        // Under the lock: who begins to wait meanwhile is not to miss it.
+        self.finished.notify_waiters();
         drop(work);
-    }
-
-    /// Under the lock: who begins to wait meanwhile is not to miss it.
-    fn count_finished(&self) {
-        self.finished.send_modify(|number| *number += 1);
     }
 
     /// Ends the thread once nothing waits.
@@ -442,7 +438,7 @@ fn finish(
     queue
         .is_troubled
         .store(work.is_troubled(), Ordering::Release);
-    queue.count_finished();
+    queue.finished.notify_waiters();
     drop(work);
     Some(completed)
 }

@@ -1,11 +1,13 @@
 //! Which entities are live, and the queue that each of them owns.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, DefaultHasher, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crossdock_engine::{Message, Pushed, Queue};
+use crossdock_journal::OwnerId;
 use crossdock_model::{EntityId, SHARD_COUNT, ShardId};
 use ractor::ActorRef;
 
@@ -92,18 +94,36 @@ pub(crate) enum Sent {
     Live,
 }
 
-type Live = Mutex<HashMap<EntityId, Arc<Mailbox>>>;
+/// Hashes as the standard library does, by a key that the node's owner gives and nobody outside knows: what is done to all
+/// live entities is done in the same order where the same happens under the same owner.
+#[derive(Debug, Clone, Copy)]
+struct Keyed(u64);
+
+impl BuildHasher for Keyed {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.0);
+        hasher
+    }
+}
+
+type Live = HashMap<EntityId, Arc<Mailbox>, Keyed>;
 
 /// The live entities of this node, by shard.
 pub(crate) struct Directory {
-    shards: Vec<Live>,
+    shards: Vec<Mutex<Live>>,
     busy: Arc<Busy>,
 }
 
 impl Directory {
-    pub fn new(busy: Arc<Busy>) -> Self {
+    pub fn new(busy: Arc<Busy>, OwnerId(owner): OwnerId) -> Self {
+        // One half is as random as the whole.
+        let key = Keyed(owner as u64);
+        let shards = (0..SHARD_COUNT).map(|_| Mutex::new(Live::with_hasher(key)));
         Self {
-            shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect(),
+            shards: shards.collect(),
             busy,
         }
     }
@@ -118,7 +138,7 @@ impl Directory {
         self.busy.begin()
     }
 
-    fn live(&self, shard: ShardId) -> MutexGuard<'_, HashMap<EntityId, Arc<Mailbox>>> {
+    fn live(&self, shard: ShardId) -> MutexGuard<'_, Live> {
         self.shards[usize::from(shard.number())]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

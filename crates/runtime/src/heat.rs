@@ -234,6 +234,7 @@ fn coldest(named: &BTreeMap<EntityId, Named>, now: Timestamp) -> Option<EntityId
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossdock_journal::OwnerId;
 
     fn mailbox(sku: &str) -> Arc<Mailbox> {
         Arc::new(Mailbox::new(format!("sku:{sku}").parse().unwrap(), 0))
@@ -246,7 +247,10 @@ mod tests {
 
     #[test]
     fn the_busiest_are_named_and_stay_for_a_while() {
-        let (list, directory) = (HotList::default(), Directory::new(Arc::default()));
+        let (list, directory) = (
+            HotList::default(),
+            Directory::new(Arc::default(), OwnerId(1)),
+        );
         let at = Timestamp::from_ms;
         let live: Vec<_> = (0..200).map(|n| mailbox(&format!("{n:03}"))).collect();
         for (busy, mailbox) in live.iter().enumerate() {
@@ -285,7 +289,11 @@ mod tests {
         first.heat.refused();
         let list = HotList::default();
         let now = Timestamp::from_ms(0);
-        list.tick(&[Arc::clone(&first)], &Directory::new(Arc::default()), now);
+        list.tick(
+            &[Arc::clone(&first)],
+            &Directory::new(Arc::default(), OwnerId(1)),
+            now,
+        );
         second
             .heat
             .handled(Wait::from_millis(4), &[Wait::from_millis(2)]);

@@ -105,7 +105,7 @@ impl Shared {
             loads: Loads::default(),
             readers: Readers::new()?,
             commits: CommitQueue::new(taken, OwnerId(options.owner), options.company, &busy),
-            directory: Directory::new(busy),
+            directory: Directory::new(busy, OwnerId(options.owner)),
             hot: HotList::default(),
             timers: Timers::default(),
             board: Board::default(),
