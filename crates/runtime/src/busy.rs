@@ -40,7 +40,7 @@ impl Busy {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.deciding.load(Ordering::SeqCst) > 0
     }
 

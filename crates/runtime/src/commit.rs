@@ -1,24 +1,28 @@
-//! The committer's thread: one transaction and one flush for whatever waits.
+//! The committer: one transaction and one flush for whatever waits. It has a thread, but where there are none
+//! ([`task`]).
+
+pub(crate) mod task;
+mod write;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration as Wait, Instant};
+use std::time::Duration as Wait;
 
-use crossdock_engine::{Batch, Committer, Completed, Handed, Release, ShardOutcome, Step};
-use crossdock_journal::{
-    CommitOutcome, InboxInsert, InboxMark, Inserted, JournalError, OwnerId, Refusal, VaultWrite,
-};
+use crossdock_engine::{Batch, Committer, Completed, Handed, Release, Step};
+use crossdock_journal::{InboxInsert, InboxMark, Inserted, JournalError, OwnerId, VaultWrite};
 use crossdock_model::{Duration, SHARD_COUNT, ShardId, Timestamp};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::ask::Caller;
-use crate::batch::to_journal;
 use crate::busy::Busy;
 use crate::inbox::Storing;
-use crate::leaving::{self, Leaving};
-use crate::node::Company;
+use crate::leaving;
+use crate::node::{Company, Options};
 use crate::shared::Shared;
 use crate::takeover::Taken;
+use crate::threads::Threads;
+
+use self::write::{Written, write};
 
 /// Steps of one commit at most.
 const BATCH_STEPS_MAX: usize = 4096;
@@ -70,6 +74,16 @@ impl Work {
         self.core.has_work() || !self.inbox.is_empty()
     }
 
+    /// Whether what waits is in no hurry.
+    fn lingers(&self) -> bool {
+        !self.urgent && !self.stopping
+    }
+
+    /// Whether it is worth a moment's wait for what is being decided right now.
+    fn gathers(&self) -> bool {
+        self.core.waiting() < GATHER_BELOW_STEPS && !self.stopping
+    }
+
     fn is_troubled(&self) -> bool {
         self.ended || self.trouble.is_some() || self.core.owned() < usize::from(SHARD_COUNT)
     }
@@ -84,6 +98,8 @@ impl Work {
 pub(crate) struct CommitQueue {
     work: Mutex<Work>,
     filled: Condvar,
+    /// In its place, where no thread commits.
+    filled_for_task: Option<Notify>,
     /// Stirs whoever waits for the batch in flight once it has ended, in the order in which they came.
     finished: Notify,
     /// Steps that wait, as of the last change: what each command is measured against, without the lock.
@@ -99,7 +115,7 @@ pub(crate) struct CommitQueue {
 }
 
 impl CommitQueue {
-    pub fn new(taken: &Taken, owner: OwnerId, company: Company, busy: &Arc<Busy>) -> Self {
+    pub fn new(taken: &Taken, options: &Options, busy: &Arc<Busy>) -> Self {
         let states = &taken.states;
         let shards = states
             .iter()
@@ -124,18 +140,30 @@ impl CommitQueue {
             is_troubled: AtomicBool::new(work.is_troubled()),
             work: Mutex::new(work),
             filled: Condvar::new(),
+            filled_for_task: match options.threads {
+                Threads::Own => None,
+                Threads::None(_) => Some(Notify::new()),
+            },
             finished: Notify::new(),
             steps: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
             busy: Arc::clone(busy),
             epochs,
-            owner,
-            company,
+            owner: OwnerId(options.owner),
+            company: options.company,
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There may be something to do.
+    fn stir(&self) {
+        match &self.filled_for_task {
+            None => self.filled.notify_one(),
+            Some(filled) => filled.notify_one(),
+        }
     }
 
     /// Takes steps of one entity, in order; what of them leaves now. Those of a life that has ended are dropped: their
@@ -162,7 +190,7 @@ impl CommitQueue {
         self.steps.store(work.core.waiting(), Ordering::Relaxed);
         drop(work);
         if waits {
-            self.filled.notify_one();
+            self.stir();
         }
         leaving
     }
@@ -177,7 +205,7 @@ impl CommitQueue {
         let pushed = work.inbox.push(insert, stored);
         work.urgent |= pushed;
         drop(work);
-        self.filled.notify_one();
+        self.stir();
         pushed
     }
 
@@ -188,7 +216,7 @@ impl CommitQueue {
         }
         work.core.push_other(other);
         drop(work);
-        self.filled.notify_one();
+        self.stir();
     }
 
     pub fn waiting(&self) -> usize {
@@ -284,22 +312,36 @@ impl CommitQueue {
                 .wait(work)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let lingers = |work: &mut Work| !work.urgent && !work.stopping;
         let waited = self
             .filled
-            .wait_timeout_while(work, self.company.linger, lingers);
+            .wait_timeout_while(work, self.company.linger, |work| work.lingers());
         Some(self.gather(waited.unwrap_or_else(PoisonError::into_inner).0))
     }
 
     /// Waits a moment for what is being decided right now: steps of one order at several SKUs are microseconds apart, a
     /// flush takes longer. Where much waits already, or nobody decides, it goes at once.
     fn gather<'a>(&'a self, work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
-        if work.core.waiting() >= GATHER_BELOW_STEPS || work.stopping {
+        if !work.gathers() {
             return work;
         }
         drop(work);
         self.busy.wait(self.company.gather);
         self.lock()
+    }
+
+    /// What the next flush writes.
+    fn take(&self, mut work: MutexGuard<'_, Work>) -> Gathered {
+        let batch = work.core.next_batch();
+        let batch = batch.unwrap_or(Batch { shards: Vec::new() });
+        let (inserts, stored) = work.inbox.take(BATCH_INBOX_MAX, BATCH_BYTES_MAX);
+        work.urgent = work.is_waiting();
+        self.steps.store(work.core.waiting(), Ordering::Relaxed);
+        drop(work);
+        Gathered {
+            batch,
+            inserts,
+            stored,
+        }
     }
 
     /// Nothing is written any more: whoever waits is told *unknown* rather than left waiting.
@@ -317,8 +359,15 @@ impl CommitQueue {
     /// Ends the thread once nothing waits.
     pub fn stop(&self) {
         self.lock().stopping = true;
-        self.filled.notify_one();
+        self.stir();
     }
+}
+
+/// What one flush writes, and who waits for it.
+struct Gathered {
+    batch: Batch<OtherWrite>,
+    inserts: Vec<InboxInsert>,
+    stored: Vec<Stored>,
 }
 
 /// The thread's loop. Returns when told to stop and everything is written, or after a failed flush.
@@ -328,137 +377,13 @@ pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), JournalError> {
     shared
         .tokio
         .spawn(leaving::let_out(Arc::clone(shared), batches));
-    loop {
-        let Some(mut work) = queue.next_work() else {
-            return Ok(());
-        };
-        let batch = work
-            .core
-            .next_batch()
-            .unwrap_or(Batch { shards: Vec::new() });
-        let (inserts, stored) = work.inbox.take(BATCH_INBOX_MAX, BATCH_BYTES_MAX);
-        work.urgent = work.is_waiting();
-        queue.steps.store(work.core.waiting(), Ordering::Relaxed);
-        drop(work);
-        commit(shared, batch, inserts, stored, &exit)?;
-    }
-}
-
-fn commit(
-    shared: &Arc<Shared>,
-    batch: Batch<OtherWrite>,
-    inserts: Vec<InboxInsert>,
-    stored: Vec<Stored>,
-    exit: &mpsc::Sender<Leaving>,
-) -> Result<(), JournalError> {
-    let queue = &shared.commits;
-    let expected: Vec<(ShardId, u64)> = batch
-        .shards
-        .iter()
-        .map(|part| (part.shard, part.expected_seq))
-        .collect();
-    let batch = to_journal(
-        &queue.epochs,
-        queue.owner,
-        batch,
-        inserts,
-        shared.clock.now(),
-        |entity, version| shared.telling.is_told(entity, version),
-    );
-    let started = Instant::now();
-    let written = match batch.shards.is_empty() && batch.inbox.is_empty() {
-        true => Ok(CommitOutcome::default()),
-        false => shared.journal.commit(&batch),
-    };
-    let wrote = !batch.shards.is_empty() || !batch.inbox.is_empty();
-    // Before the batch is finished: it is quiet only once all of it has left.
-    queue.leaving.fetch_add(1, Ordering::Relaxed);
-    let finished = finish(shared, &written, &expected, wrote);
-    let Some(completed) = finished else {
-        queue.count_left();
-        return written.map(drop);
-    };
-    if !batch.shards.is_empty() {
-        shared
-            .metrics
-            .commit
-            .observe(started.elapsed().as_secs_f64());
-        shared
-            .metrics
-            .commit_records
-            .observe(completed.records as f64);
-        shared.metrics.records.inc_by(completed.records as u64);
-    }
-    let full = written.is_err();
-    let stored = match written {
-        Ok(outcome) => {
-            let found = outcome.inbox.into_iter().map(Ok);
-            stored.into_iter().zip(found).collect()
+    while let Some(work) = queue.next_work() {
+        let Written { leaving, is_full } = write(shared, queue.take(work))?;
+        // Its other end ends with the process's runtime: nobody waits for an answer then.
+        let _ = exit.blocking_send(leaving);
+        if is_full {
+            std::thread::sleep(FULL_PAUSE);
         }
-        Err(full) => {
-            shared.metrics.disk_full.inc();
-            let full = |stored| (stored, Err(full.to_string()));
-            stored.into_iter().map(full).collect()
-        }
-    };
-    // Its other end ends with the process's runtime: nobody waits for an answer then.
-    let _ = exit.blocking_send(Leaving { stored, completed });
-    if full {
-        std::thread::sleep(FULL_PAUSE);
     }
     Ok(())
-}
-
-/// Tells the engine how the batch ended. `None`: what is on disk is unknown, and nothing may leave any more.
-fn finish(
-    shared: &Shared,
-    written: &Result<CommitOutcome, JournalError>,
-    expected: &[(ShardId, u64)],
-    wrote: bool,
-) -> Option<Finished> {
-    let queue = &shared.commits;
-    let mut work = queue.lock();
-    let completed = match written {
-        Ok(outcome) => {
-            // A batch of barriers says nothing about the disk.
-            if wrote {
-                work.trouble = None;
-            }
-            work.core
-                .completed(|shard| outcome_of(outcome.refused.get(&shard)))
-        }
-        Err(error) => {
-            work.trouble = Some((error.to_string(), shared.clock.now()));
-            if !matches!(error, JournalError::Full { .. }) {
-                return None;
-            }
-            work.core.completed(|shard| unwritten(expected, shard))
-        }
-    };
-    queue
-        .is_troubled
-        .store(work.is_troubled(), Ordering::Release);
-    queue.finished.notify_waiters();
-    drop(work);
-    Some(completed)
-}
-
-fn outcome_of(refusal: Option<&Refusal>) -> ShardOutcome {
-    match refusal {
-        None => ShardOutcome::Durable,
-        Some(Refusal::Fenced { .. }) => ShardOutcome::Refused { next_seq: None },
-        Some(Refusal::Sequence { next_seq }) => ShardOutcome::Refused {
-            next_seq: Some(*next_seq),
-        },
-    }
-}
-
-/// Nothing was written: every shard with writes goes on from where it was.
-fn unwritten(expected: &[(ShardId, u64)], shard: ShardId) -> ShardOutcome {
-    match expected.iter().find(|(id, _)| *id == shard) {
-        Some((_, next_seq)) => ShardOutcome::Refused {
-            next_seq: Some(*next_seq),
-        },
-        None => ShardOutcome::Durable,
-    }
 }

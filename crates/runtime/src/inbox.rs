@@ -392,9 +392,9 @@ async fn until_due(clock: &dyn Clock, inbox: &Inbox) {
 /// Looks up deliveries of all channels.
 async fn sweep(shared: &Arc<Shared>, state: InboxState, firsts: &mut Firsts) {
     let (sweeper, from) = (Arc::clone(shared), firsts.clone());
-    let found = tokio::task::spawn_blocking(move || {
-        look_up(&*sweeper.journal, &sweeper.inbox, state, &from)
-    });
+    let found = shared
+        .threads
+        .spawn_blocking(move || look_up(&*sweeper.journal, &sweeper.inbox, state, &from));
     match found.await {
         Ok(Ok(next)) => *firsts = next,
         Ok(Err(error)) => {

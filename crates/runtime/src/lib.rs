@@ -23,12 +23,12 @@ mod metrics;
 mod node;
 mod passivation;
 mod quarantine;
-mod readers;
 mod router;
 mod shared;
 mod takeover;
 mod telling;
 pub mod testing;
+mod threads;
 mod timers;
 mod turns;
 mod vault;
@@ -53,5 +53,6 @@ pub use node::{
     Unconnected, Unreported,
 };
 pub use telling::{Outbound, Unpublished};
+pub use threads::{Pace, Threads};
 pub use turns::Turn;
 pub use vault::Personal;

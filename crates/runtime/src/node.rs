@@ -13,6 +13,7 @@ use crossdock_model::command::{Delivery, ReportCall, Said, SystemCommand};
 use crossdock_model::{Answer, Command, CredentialId, EntityId, IdError};
 use ractor::Actor;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use crate::actor::Supervisor;
 use crate::ask::Handle;
@@ -22,6 +23,7 @@ use crate::router::Router;
 use crate::shared::Shared;
 use crate::takeover::take_over;
 use crate::telling::{Outbound, Unpublished};
+use crate::threads::Threads;
 use crate::{commit, inbox, loading, passivation, timers};
 
 /// Time for queues to run dry when the node stops.
@@ -104,6 +106,8 @@ pub struct Options {
     pub outbound: Arc<dyn Outbound>,
     /// Who tells channels what became of their orders.
     pub reports: Arc<dyn Reports>,
+    /// Where it does what blocks.
+    pub threads: Threads,
     /// For tests: commands at which an entity's actor panics.
     pub crash_on: Option<fn(&EntityId, &Command) -> bool>,
 }
@@ -120,6 +124,7 @@ impl Options {
             company: Company::default(),
             outbound: Arc::new(Unpublished),
             reports: Arc::new(Unreported),
+            threads: Threads::default(),
             crash_on: None,
         }
     }
@@ -145,7 +150,8 @@ pub enum StartError {
 /// A running node.
 pub struct Node {
     shared: Arc<Shared>,
-    committer: Option<std::thread::JoinHandle<()>>,
+    /// Dropped when the committer has ended.
+    committer: oneshot::Receiver<()>,
 }
 
 impl Node {
@@ -165,18 +171,17 @@ impl Node {
         let owner = OwnerId(options.owner);
         let claiming = Arc::clone(&journal);
         let window = options.limits.dedup_window;
-        let taking = tokio::task::spawn_blocking(move || take_over(&*claiming, owner, window));
-        let taken = taking
+        let taking = move || take_over(&*claiming, owner, window);
+        let taken = options
+            .threads
+            .spawn_blocking(taking)
             .await
             .map_err(|e| StartError::Start(e.to_string()))??;
         let shared = Shared::new(journal, clock, connector, &taken, system, &options)
             .map_err(|e| StartError::Start(e.to_string()))?;
         let shared = Arc::new(shared);
         let committer = start_committer(&shared, on_fatal)?;
-        let node = Self {
-            shared,
-            committer: Some(committer),
-        };
+        let node = Self { shared, committer };
         node.start_actors(&taken.unfolded).await?;
         Ok(node)
     }
@@ -227,10 +232,9 @@ impl Node {
     /// The router must know every location before the first order.
     async fn find_locations(&self) -> Result<(), StartError> {
         let journal = Arc::clone(&self.shared.journal);
-        let locations =
-            tokio::task::spawn_blocking(move || journal.entities("location:", None, 100_000))
-                .await
-                .map_err(|e| StartError::Start(e.to_string()))??;
+        let reads = move || journal.entities("location:", None, 100_000);
+        let locations = self.shared.threads.spawn_blocking(reads).await;
+        let locations = locations.map_err(|e| StartError::Start(e.to_string()))??;
         let handle = self.handle();
         for location in locations {
             if let Err(error) = handle.read(location.clone()).await {
@@ -247,7 +251,7 @@ impl Node {
     }
 
     /// Stops in order: no new commands, what waits is written, then the committer ends.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
         let deadline = tokio::time::Instant::now() + DRAIN;
         self.drain(deadline).await;
@@ -257,12 +261,10 @@ impl Node {
         tokio::time::sleep(Wait::from_millis(20)).await;
         self.drain(deadline).await;
         self.shared.commits.stop();
-        let (committer, journal) = (self.committer.take(), Arc::clone(&self.shared.journal));
-        let ended = tokio::task::spawn_blocking(move || {
-            let joined = committer.map(std::thread::JoinHandle::join);
-            joined.map(|_| journal.close())
-        });
-        if let Ok(Some(Err(error))) = ended.await {
+        let _ = self.committer.await;
+        let journal = Arc::clone(&self.shared.journal);
+        let closed = self.shared.threads.spawn_blocking(move || journal.close());
+        if let Ok(Err(error)) = closed.await {
             tracing::warn!(%error, "the journal did not end in order; opening it again takes a little longer");
         }
         if let Some(supervisor) = self.shared.supervisor.get() {
@@ -293,23 +295,37 @@ impl Node {
     }
 }
 
+/// Starts what commits. What is returned ends when it has.
 fn start_committer(
     shared: &Arc<Shared>,
     on_fatal: impl FnOnce(JournalError) + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, StartError> {
-    let shared = Arc::clone(shared);
-    let spawned = std::thread::Builder::new()
-        .name("committer".to_owned())
-        .spawn(move || {
-            let tokio = shared.tokio.clone();
-            let _entered = tokio.enter();
-            let ran = catch_unwind(AssertUnwindSafe(|| commit::run(&shared)));
-            shared.commits.end();
-            let panicked = |_| JournalError::Unknown("the committer panicked".to_owned());
-            if let Err(error) = ran.map_err(panicked).and_then(|ended| ended) {
-                tracing::error!(%error, "a commit failed: stopping, to recover from disk");
-                on_fatal(error);
-            }
-        });
-    spawned.map_err(|e| StartError::Start(e.to_string()))
+) -> Result<oneshot::Receiver<()>, StartError> {
+    let (is_there, ended) = oneshot::channel::<()>();
+    let (threads, shared) = (shared.threads.clone(), Arc::clone(shared));
+    let ends = move |shared: &Shared, ran: Result<Result<(), JournalError>, ()>| {
+        shared.commits.end();
+        let panicked = |()| JournalError::Unknown("the committer panicked".to_owned());
+        if let Err(error) = ran.map_err(panicked).and_then(|ended| ended) {
+            tracing::error!(%error, "a commit failed: stopping, to recover from disk");
+            on_fatal(error);
+        }
+        drop(is_there);
+    };
+    match threads {
+        Threads::Own => {
+            let spawned = std::thread::Builder::new().name("committer".to_owned());
+            let spawned = spawned.spawn(move || {
+                let tokio = shared.tokio.clone();
+                let _entered = tokio.enter();
+                let ran = catch_unwind(AssertUnwindSafe(|| commit::run(&shared)));
+                ends(&shared, ran.map_err(drop));
+            });
+            spawned.map_err(|e| StartError::Start(e.to_string()))?;
+        }
+        Threads::None(pace) => drop(tokio::spawn(async move {
+            let ran = tokio::spawn(commit::task::run(Arc::clone(&shared), pace)).await;
+            ends(&shared, ran.map_err(drop));
+        })),
+    }
+    Ok(ended)
 }

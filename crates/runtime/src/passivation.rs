@@ -96,7 +96,8 @@ async fn maintain(shared: &Arc<Shared>) {
 /// A piece of the journal's upkeep.
 async fn upkeep(shared: &Arc<Shared>) -> Upkeep {
     let (journal, now) = (Arc::clone(&shared.journal), shared.clock.now());
-    match tokio::task::spawn_blocking(move || journal.maintain(now)).await {
+    let maintains = move || journal.maintain(now);
+    match shared.threads.spawn_blocking(maintains).await {
         Ok(Ok(again)) => again,
         Ok(Err(error)) => {
             tracing::warn!(%error, "journal maintenance failed; tried again");

@@ -29,10 +29,10 @@ use crate::leaving;
 use crate::loading::{self, Loads};
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
-use crate::readers::Readers;
 use crate::router::{self, Board};
 use crate::takeover::Taken;
 use crate::telling::{Outbound, Telling};
+use crate::threads::{Readers, Threads};
 use crate::timers::Timers;
 use crate::turns::Turns;
 
@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub live_max: usize,
     steps_max: usize,
     pub loads: Loads,
+    pub threads: Threads,
     readers: Readers,
     pub directory: Directory,
     pub hot: HotList,
@@ -103,8 +104,9 @@ impl Shared {
             live_max: options.live_max,
             steps_max: options.steps_max,
             loads: Loads::default(),
-            readers: Readers::new()?,
-            commits: CommitQueue::new(taken, OwnerId(options.owner), options.company, &busy),
+            threads: options.threads.clone(),
+            readers: Readers::new(options.threads.clone())?,
+            commits: CommitQueue::new(taken, options, &busy),
             directory: Directory::new(busy, OwnerId(options.owner)),
             hot: HotList::default(),
             timers: Timers::default(),

@@ -115,24 +115,25 @@ async fn find_untold(shared: &Arc<Shared>) {
 }
 
 async fn look_for_untold(shared: &Arc<Shared>) -> bool {
-    let shared = Arc::clone(shared);
-    let found = tokio::task::spawn_blocking(move || {
-        let now = shared.clock.now();
-        for shard in ShardId::all() {
-            let mut after = None;
-            loop {
-                let page = shared.journal.dirty(shard, after.as_ref(), 1024)?;
-                page.iter()
-                    .for_each(|entity| shared.timers.find(entity, now));
-                match page.last() {
-                    Some(last) if page.len() == 1024 => after = Some(last.clone()),
-                    _ => break,
+    let (threads, shared) = (&shared.threads, Arc::clone(shared));
+    let found = threads
+        .spawn_blocking(move || {
+            let now = shared.clock.now();
+            for shard in ShardId::all() {
+                let mut after = None;
+                loop {
+                    let page = shared.journal.dirty(shard, after.as_ref(), 1024)?;
+                    page.iter()
+                        .for_each(|entity| shared.timers.find(entity, now));
+                    match page.last() {
+                        Some(last) if page.len() == 1024 => after = Some(last.clone()),
+                        _ => break,
+                    }
                 }
             }
-        }
-        Ok::<_, crossdock_journal::JournalError>(())
-    })
-    .await;
+            Ok::<_, crossdock_journal::JournalError>(())
+        })
+        .await;
     match found {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
@@ -145,26 +146,27 @@ async fn look_for_untold(shared: &Arc<Shared>) -> bool {
 
 /// Finds wake-ups of passive entities in the journal.
 async fn sweep(shared: &Arc<Shared>, until: Timestamp) {
-    let shared = Arc::clone(shared);
-    let swept = tokio::task::spawn_blocking(move || {
-        for shard in ShardId::all() {
-            let mut after = None;
-            loop {
-                let page = shared.journal.due(shard, until, after.take(), 1024)?;
-                for (at, entity) in &page {
-                    if shared.directory.get(entity).is_none() {
-                        shared.timers.find(entity, *at);
+    let (threads, shared) = (&shared.threads, Arc::clone(shared));
+    let swept = threads
+        .spawn_blocking(move || {
+            for shard in ShardId::all() {
+                let mut after = None;
+                loop {
+                    let page = shared.journal.due(shard, until, after.take(), 1024)?;
+                    for (at, entity) in &page {
+                        if shared.directory.get(entity).is_none() {
+                            shared.timers.find(entity, *at);
+                        }
+                    }
+                    match page.last() {
+                        Some(last) if page.len() == 1024 => after = Some(last.clone()),
+                        _ => break,
                     }
                 }
-                match page.last() {
-                    Some(last) if page.len() == 1024 => after = Some(last.clone()),
-                    _ => break,
-                }
             }
-        }
-        Ok::<_, crossdock_journal::JournalError>(())
-    })
-    .await;
+            Ok::<_, crossdock_journal::JournalError>(())
+        })
+        .await;
     if let Ok(Err(error)) = swept {
         tracing::error!(%error, "wake-ups cannot be read; tried again with the next sweep");
     }
