@@ -12,6 +12,7 @@ use crate::ask::{Answered, Caller};
 use crate::busy::Deciding;
 use crate::directory::{Mailbox, Queued};
 use crate::heat::is_reserve;
+use crate::planted::Mistake;
 use crate::shared::Shared;
 
 /// What ractor carries: that there is something to do.
@@ -64,7 +65,10 @@ impl Actor for EntityActor {
         _myself: ActorRef<Poke>,
         living: &mut Living,
     ) -> Result<(), ActorProcessingErr> {
-        living.work()
+        match Mistake::WakeLost.is_planted() {
+            true => Ok(()),
+            false => living.work(),
+        }
     }
 
     async fn handle(
@@ -90,7 +94,7 @@ impl Living {
     fn work(&mut self) -> Result<(), ActorProcessingErr> {
         let taken = self.mailbox.queue().take(self.shared.clock.now());
         self.handle(taken.batch, taken.watched)?;
-        if taken.wake {
+        if taken.wake && !Mistake::RestForgotten.is_planted() {
             self.shared.directory.wake(&self.mailbox);
         }
         Ok(())

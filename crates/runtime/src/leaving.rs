@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::ask::{Answered, Caller};
 use crate::commit::{Finished, Stored};
+use crate::planted::Mistake;
 use crate::shared::Shared;
 use crate::telling;
 
@@ -37,7 +38,9 @@ fn release(shared: &Arc<Shared>, completed: Finished) {
         let _ = other.done.send(());
     }
     for (entity, life) in completed.ended {
-        if let Some(mailbox) = shared.directory.get(&entity) {
+        if let Some(mailbox) = shared.directory.get(&entity)
+            && !Mistake::LossUntold.is_planted()
+        {
             mailbox.cast(crate::actor::Poke::Lost { life });
         }
     }
@@ -81,6 +84,21 @@ pub(crate) fn let_go(shared: &Arc<Shared>, from: &EntityId, release: Release<Cal
     for notice in notices {
         shared.send_internal(&notice.to, notice.command, class);
     }
+}
+
+/// What of it leaves too early, where that mistake is planted.
+pub(crate) fn by_mistake(release: &mut Release<Caller>) -> Release<Caller> {
+    let mut early = Release {
+        class: release.class,
+        ..Release::default()
+    };
+    if Mistake::AnswersBeforeFlush.is_planted() {
+        early.answers = std::mem::take(&mut release.answers);
+    }
+    if Mistake::EffectsBeforeFlush.is_planted() {
+        early.effects = std::mem::take(&mut release.effects);
+    }
+    early
 }
 
 fn announce(shared: &Arc<Shared>, announcement: Announcement) {

@@ -22,6 +22,7 @@ mod loading;
 mod metrics;
 mod node;
 mod passivation;
+pub mod planted;
 mod quarantine;
 mod router;
 mod shared;

@@ -29,6 +29,7 @@ use crate::leaving;
 use crate::loading::{self, Loads};
 use crate::metrics::Metrics;
 use crate::node::{Connector, Options};
+use crate::planted::Mistake;
 use crate::router::{self, Board};
 use crate::takeover::Taken;
 use crate::telling::{Outbound, Telling};
@@ -227,7 +228,12 @@ impl Shared {
     }
 
     /// Hands over what an entity decided, and lets out what of it rests on durable state alone.
-    pub fn commit(self: &Arc<Self>, entity: &EntityId, steps: Vec<Step<Caller>>) {
+    pub fn commit(self: &Arc<Self>, entity: &EntityId, mut steps: Vec<Step<Caller>>) {
+        if Mistake::AnswersBeforeFlush.is_planted() || Mistake::EffectsBeforeFlush.is_planted() {
+            for step in &mut steps {
+                leaving::let_go(self, entity, leaving::by_mistake(&mut step.release));
+            }
+        }
         for release in self.commits.push(steps) {
             leaving::let_go(self, entity, release);
         }
@@ -302,7 +308,9 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         self.tokio.spawn(async move {
-            shared.commits.end_life(&mailbox.entity, life).await;
+            if !Mistake::CrashKeepsSteps.is_planted() {
+                shared.commits.end_life(&mailbox.entity, life).await;
+            }
             let lost = !shared.commits.owns(mailbox.entity.shard());
             match lost || shared.is_aside(&mailbox.entity) {
                 true => shared.directory.close(&mailbox),

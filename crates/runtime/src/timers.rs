@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossdock_engine::{DUE_SWEEP, HORIZON, Wheel};
 use crossdock_model::{Duration, EntityId, SHARD_COUNT, ShardId, Timestamp};
 
+use crate::planted::Mistake;
 use crate::shared::Shared;
 use crate::telling;
 
@@ -67,6 +68,9 @@ impl Timers {
 
     fn due(&self, now: Timestamp) -> Vec<EntityId> {
         let mut due = Vec::new();
+        if Mistake::DeadlinesPassedOver.is_planted() {
+            return due;
+        }
         for slot in &self.slots {
             if slot.next_ms.load(Ordering::Acquire) > now.as_ms() {
                 continue;
