@@ -21,6 +21,7 @@ use crate::{
     ShardState, ShardWrite, StoredFrame, Upkeep, VaultEntry, VaultWrite,
 };
 pub use faults::Fault;
+use faults::Watcher;
 pub use hold::Hold;
 use vault::Vault;
 
@@ -50,6 +51,7 @@ struct State {
     commits: u64,
     parked_reads: u64,
     flush: Duration,
+    watcher: Watcher,
     is_held: bool,
     /// Commits that end all the same.
     let_through: usize,
@@ -356,6 +358,7 @@ impl State {
             outcome.inbox.push(self.insert(delivery));
         }
         self.commits += 1;
+        self.watcher.see(batch, &outcome);
         outcome
     }
 

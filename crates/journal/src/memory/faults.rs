@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossdock_model::ShardId;
 
 use super::{MemoryJournal, State};
+use crate::{Batch, CommitOutcome};
 
 /// A fault that the next commit meets. Faults queue up and are used in order, one a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,32 @@ pub enum Fault {
     Refuse(ShardId),
 }
 
+type Watches = Box<dyn FnMut(&Batch, &CommitOutcome) + Send>;
+
+/// Sees every batch that was written.
+#[derive(Default)]
+pub(super) struct Watcher(Option<Watches>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watcher").finish_non_exhaustive()
+    }
+}
+
+impl Watcher {
+    pub fn see(&mut self, batch: &Batch, outcome: &CommitOutcome) {
+        if let Some(watches) = &mut self.0 {
+            watches(batch, outcome);
+        }
+    }
+}
+
 impl MemoryJournal {
+    /// Lets a test see every batch that is written from now on, and what was refused of it.
+    pub fn watch(&self, watches: impl FnMut(&Batch, &CommitOutcome) + Send + 'static) {
+        self.lock().watcher = Watcher(Some(Box::new(watches)));
+    }
+
     /// Lets a later commit meet this fault, after those queued before.
     pub fn inject(&self, fault: Fault) {
         self.lock().faults.push_back(fault);
