@@ -40,6 +40,16 @@ impl<T> Agenda<T> {
         self.things.insert(self.noted, what);
     }
 
+    /// When something happens next.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.order.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    /// Time has passed without anything of what was noted.
+    pub fn goes_on(&mut self, to: Timestamp) {
+        self.now = self.now.max(to);
+    }
+
     /// What happens next; the present is then.
     pub fn next(&mut self) -> Option<T> {
         let Reverse((at, _, number)) = self.order.pop()?;

@@ -12,6 +12,7 @@ use crossdock_model::{
 };
 
 use super::node::Node;
+use super::shell::Shell;
 use super::{Broken, World, meta};
 
 /// An order looks once an hour whether locations have opened, and again soon if nobody can answer it.
@@ -20,27 +21,32 @@ const REVIEWS_WITHIN: Duration = Duration::from_minutes(62);
 impl World {
     /// After it has healed.
     pub(super) fn check(&mut self) -> Result<(), Broken> {
+        self.shell.as_ref().map_or(Ok(()), Shell::check_crashes)?;
         if let Some(request) = self.requests.first_open() {
             let what = format!("{}: {:?} is not answered", request.to, request.command);
             return Err(Broken::new("I9", what));
         }
-        let Some(node) = &self.node else {
+        if !self.is_up() {
             return Err(Broken::new("I9", "no process runs"));
+        }
+        let is_flushed = match (&self.node, &self.shell) {
+            (Some(node), _) => node.is_flushed(),
+            (None, shell) => shell.as_ref().is_some_and(Shell::is_flushed),
         };
-        if !node.is_flushed() {
+        if !is_flushed {
             return Err(Broken::new("I9", "something is still to be flushed"));
         }
         let window = self.knobs.limits.dedup_window;
         let mut entities = BTreeMap::new();
         for entity in self.disk.entities() {
             let replayed = self.disk.replay(&entity, window)?.entity;
-            if node.stored(&self.disk, &entity, window)? != replayed {
+            if self.stored(&entity)? != replayed {
                 let what = format!("{entity} is another one with its checkpoint than without");
                 return Err(Broken::new("I8", what));
             }
             entities.insert(entity, replayed);
         }
-        for core in node.cores() {
+        for core in self.node.iter().flat_map(Node::cores) {
             let live = core.entity();
             let known = entities.get(live.id());
             if live.version() > 0 && known != Some(live) {
@@ -62,12 +68,28 @@ impl World {
         self.check_deliveries()?;
         views.check_commitments()?;
         self.check_shown()?;
-        match self.sleeping(&views, node, |_, _| true).first() {
+        match self.sleeping(&views, |_, _| true).first() {
             Some(order) => {
                 let what = format!("{order:?} waits for what is there");
                 Err(Broken::new("I10", what))
             }
             None => Ok(()),
+        }
+    }
+
+    /// An entity as it would be brought to life now.
+    fn stored(&self, entity: &EntityId) -> Result<Entity, Broken> {
+        let window = self.knobs.limits.dedup_window;
+        match &self.node {
+            Some(node) => node.stored(&self.disk, entity, window),
+            None => self.disk.stored(entity, window),
+        }
+    }
+
+    fn known_locations(&self) -> BTreeMap<LocationId, LocationFacts> {
+        match (&self.node, &self.shell) {
+            (Some(node), _) => node.locations.clone(),
+            (None, shell) => shell.as_ref().map_or_else(BTreeMap::new, Shell::locations),
         }
     }
 
@@ -78,7 +100,6 @@ impl World {
     fn sleeping<'a>(
         &self,
         views: &'a Views,
-        node: &Node,
         knows: impl Fn(&OrderId, &LocationId) -> bool,
     ) -> Vec<&'a OrderSummary> {
         let may_come_from = |order: &OrderId, location: &LocationId| {
@@ -88,19 +109,19 @@ impl World {
         };
         let has_kit = |order: &OrderId| self.clients.has_kit(order);
         views
-            .sleeping(&node.locations, may_come_from, has_kit)
+            .sleeping(&self.known_locations(), may_come_from, has_kit)
             .collect()
     }
 
     /// What is not as it should be, but may only be late.
     pub(super) fn late(&self) -> Result<BTreeSet<Late>, Broken> {
-        let Some(node) = &self.node else {
+        if !self.is_up() {
             return Ok(BTreeSet::new());
-        };
+        }
         let mut entities = BTreeMap::new();
         for entity in self.disk.entities() {
             if let EntityId::Order(_) | EntityId::Sku(_) = entity {
-                let stored = node.stored(&self.disk, &entity, self.knobs.limits.dedup_window)?;
+                let stored = self.stored(&entity)?;
                 entities.insert(entity, stored);
             }
         }
@@ -113,7 +134,7 @@ impl World {
                     || now.since(opened_at) > REVIEWS_WITHIN
             })
         };
-        let sleeping = self.sleeping(&views, node, knows).into_iter();
+        let sleeping = self.sleeping(&views, knows).into_iter();
         let sleeping = sleeping.map(|order| Late::Sleeping(order.order.clone(), order.version));
         let wrong = self.wrong()?.into_iter().map(Late::Wrong);
         Ok(sleeping.chain(wrong).collect())
@@ -129,17 +150,14 @@ impl World {
 
     /// What channels show that is not there, and the other way round.
     fn wrong(&self) -> Result<BTreeSet<Wrong>, Broken> {
-        let Some(node) = &self.node else {
+        if !self.is_up() {
             return Ok(BTreeSet::new());
-        };
-        let (window, meta) = (
-            self.knobs.limits.dedup_window,
-            meta(&self.by, self.now().node),
-        );
+        }
+        let meta = meta(&self.by, self.now().node);
         let mut wrong = BTreeSet::new();
         for (channel, listing, shown) in self.shops.shown() {
             let entity = EntityId::Sku(SkuId::new(listing.as_str())?);
-            let stored = node.stored(&self.disk, &entity, window)?;
+            let stored = self.stored(&entity)?;
             let there = match read(&stored, &meta) {
                 Some(Answer::Stock(view)) => view.ats(),
                 _ => 0,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crossdock_engine::{Batch, Folding, Recovered, Snapshot, fold, recover};
 use crossdock_journal::{InboxInsert, InboxMark, Inserted};
+use crossdock_logic::Entity;
 use crossdock_logic::audit::Audit;
 use crossdock_model::v1::Record;
 use crossdock_model::{Duration, EntityId, ShardId, Timestamp};
@@ -183,6 +184,16 @@ impl Disk {
         let state = self.states.get(entity).map(|known| known.body.as_slice());
         recover(entity, state, records, window)
             .map_err(|error| Broken::new("I8", error.to_string()))
+    }
+
+    /// An entity from its checkpoint and all that this may not cover.
+    ///
+    /// # Errors
+    /// [`Broken`] as in [`Disk::load`].
+    pub fn stored(&self, entity: &EntityId, window: Duration) -> Result<Entity, Broken> {
+        let log = self.logs.get(&entity.shard());
+        let uncovered = log.map(|log| log.covered_seq);
+        Ok(self.load(entity, uncovered, window)?.entity)
     }
 
     /// An entity from the whole log, without any checkpoint.

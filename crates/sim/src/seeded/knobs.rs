@@ -3,6 +3,7 @@
 use crossdock_engine::Limits;
 use crossdock_model::Duration;
 
+use super::node::Flushed;
 use super::plant::Plant;
 use super::shorten::{Cut, Fault};
 use crate::Dice;
@@ -137,6 +138,15 @@ impl Knobs {
             knobs.asked_per_h = knobs.asked_per_h.min(3_600.0);
         }
         knobs
+    }
+
+    /// How a flush ends.
+    pub fn flush(&self, dice: &mut Dice) -> Flushed {
+        match dice.unit() * 3_600.0 {
+            chance if chance < self.full_per_h => Flushed::Full,
+            chance if chance < self.full_per_h + self.fails_per_h => Flushed::Failed,
+            _ => Flushed::Written,
+        }
     }
 
     /// Leaves out what is cut.

@@ -38,6 +38,7 @@ mod promised;
 mod published;
 mod requests;
 mod run;
+mod shell;
 mod shops;
 mod shorten;
 mod trace;
@@ -64,6 +65,8 @@ use self::plant::Plant;
 use self::published::{LATE_MAX, LOOKS_EVERY, PROVES_EVERY};
 use self::requests::Requests;
 pub use self::run::{Broken, Run, run, run_cut};
+pub use self::shell::run_shell;
+use self::shell::{Asks, Shell};
 use self::shops::Shops;
 pub use self::shorten::{Cut, Fault, shorten};
 use self::trace::Trace;
@@ -108,6 +111,8 @@ enum Event {
     Killed,
     /// A flush of that process has failed.
     DiskFailed(u32),
+    /// An entity of the real shell crashes.
+    Crashes,
     /// The wall clock is set.
     ClockSteps,
     /// What a process that is gone wrote reaches the disk.
@@ -125,6 +130,8 @@ struct World {
     clocks: Clocks,
     disk: Disk,
     node: Option<Node>,
+    /// In its place, where a real one runs.
+    shell: Option<Shell>,
     processes: u32,
     by: CredentialId,
     clients: Clients,
@@ -164,6 +171,10 @@ impl World {
     fn new(seed: u64) -> Result<Self, Broken> {
         let mut dice = Dice::new(seed);
         let knobs = Knobs::draw(&mut dice);
+        Self::with(dice, knobs)
+    }
+
+    fn with(dice: Dice, knobs: Knobs) -> Result<Self, Broken> {
         let clients = Clients::new(&knobs)?;
         let shops = match knobs.publishes {
             true => Shops::new(&clients.channels, &clients.skus)?,
@@ -175,6 +186,7 @@ impl World {
             clocks: Clocks::default(),
             disk: Disk::default(),
             node: None,
+            shell: None,
             processes: 0,
             by: CredentialId::new("system")?,
             clients,
@@ -193,6 +205,16 @@ impl World {
 
     fn lives(&mut self) -> Result<(), Broken> {
         self.starts()?;
+        self.begins()?;
+        while let Some(event) = self.agenda.next() {
+            if self.takes_place(event)? {
+                return Ok(());
+            }
+        }
+        Err(Broken::new("I9", "nothing happens any more"))
+    }
+
+    fn begins(&mut self) -> Result<(), Broken> {
         for wish in self.clients.first(&self.knobs, &mut self.dice) {
             self.make(wish)?;
         }
@@ -210,20 +232,23 @@ impl World {
         self.note(self.knobs.lasts, Event::Heals);
         self.kill_later();
         self.step_later();
-        while let Some(event) = self.agenda.next() {
-            self.trace.event(self.agenda.now());
-            match event {
-                Event::Ends(tries) => match self.check() {
-                    // Something happens now and then also in the long run, as an order that waits looks around.
-                    Err(broken) if matches!(broken.promise, "I9" | "I12") && tries > 0 => {
-                        self.note(LOOK_AGAIN_AFTER, Event::Ends(tries - 1));
-                    }
-                    checked => return checked,
-                },
-                other => self.happens(other)?,
-            }
+        Ok(())
+    }
+
+    /// Something takes place. Returns whether it was the end.
+    fn takes_place(&mut self, event: Event) -> Result<bool, Broken> {
+        self.trace.event(self.agenda.now());
+        match event {
+            Event::Ends(tries) => match self.check() {
+                // Something happens now and then also in the long run, as an order that waits looks around.
+                Err(broken) if matches!(broken.promise, "I9" | "I12") && tries > 0 => {
+                    self.note(LOOK_AGAIN_AFTER, Event::Ends(tries - 1));
+                    Ok(false)
+                }
+                checked => checked.map(|()| true),
+            },
+            other => self.happens(other).map(|()| false),
         }
-        Err(Broken::new("I9", "nothing happens any more"))
     }
 
     fn note(&mut self, after: Duration, what: Event) {
@@ -252,6 +277,7 @@ impl World {
             Event::Post(what) => self.posted(what)?,
             Event::Killed => self.killed()?,
             Event::DiskFailed(number) => self.disk_failed(number)?,
+            Event::Crashes => self.crashes(),
             Event::ClockSteps => self.steps(),
             Event::WritesLate(flush) => drop(self.disk.write(flush)?),
             Event::Starts => self.starts()?,
@@ -324,6 +350,14 @@ impl World {
         if self.knobs.plant == Some(Plant::KnowsNoRepeats) {
             meta.key = None;
         }
+        if let Some(shell) = &mut self.shell {
+            return shell.asks.push(Asks {
+                number,
+                to,
+                command,
+                meta,
+            });
+        }
         let message = Message {
             command,
             meta,
@@ -377,6 +411,10 @@ impl World {
         if let Some(node) = node.take() {
             node.dies(&mut around)?;
         }
+        if let Some(shell) = &mut self.shell {
+            shell.dies();
+            self.marks.note("killed");
+        }
         let span = Duration::from_ms(self.dice.below(5_000));
         self.note(span, Event::Starts);
         Ok(())
@@ -384,19 +422,28 @@ impl World {
 
     /// What is on the disk is unknown: the process that was told so does no more.
     fn disk_failed(&mut self, number: u32) -> Result<(), Broken> {
-        if self.node.as_ref().is_none_or(|node| node.number != number) {
+        if !self.is_up() || self.processes != number {
             return Ok(());
         }
         self.marks.note("flush_failed");
         self.ends()
     }
 
+    /// Whether a process runs.
+    fn is_up(&self) -> bool {
+        self.node.is_some() || self.shell.as_ref().is_some_and(|shell| shell.is_up)
+    }
+
     fn starts(&mut self) -> Result<(), Broken> {
-        if self.node.is_some() {
+        if self.is_up() {
             return Ok(());
         }
         self.begins_clock();
         self.processes += 1;
+        if let Some(shell) = &mut self.shell {
+            shell.is_up = true;
+            return Ok(());
+        }
         let (number, by) = (self.processes, self.by.clone());
         let (node, mut around) = node_in!(self);
         *node = Some(Node::start(number, by, &mut around)?);

@@ -16,9 +16,11 @@ use crossdock_journal::InboxMark;
 use crossdock_logic::router::CompiledRules;
 use crossdock_logic::{Announcement, Entity};
 use crossdock_model::answer::StockView;
+use crossdock_model::command::Delivery;
 use crossdock_model::v1::LocationFacts;
 use crossdock_model::{
-    Class, Command, CredentialId, Duration, EntityId, LocationId, Meta, SkuId, Timestamp,
+    Answer, Class, Command, CredentialId, Duration, EntityId, LocationId, Meta, Rejection, SkuId,
+    Timestamp,
 };
 
 use super::agenda::Agenda;
@@ -121,8 +123,40 @@ impl Surroundings<'_> {
         self.clocks.node(self.agenda.now())
     }
 
-    fn up_to(&mut self, ms: u64) -> Duration {
+    pub fn up_to(&mut self, ms: u64) -> Duration {
         Duration::from_ms(self.dice.below(ms + 1))
+    }
+
+    /// A client is answered, once its answer gets there.
+    pub fn answer(&mut self, request: usize, result: &Result<Answer, Rejection>) {
+        *self.answers += 1;
+        let given = *self.answers;
+        let times = 1 + u32::from(self.dice.happens(self.knobs.doubled));
+        for _ in 0..times {
+            let span = self.up_to(self.knobs.call_ms);
+            self.after(span, Event::Answered(request, given, result.clone()));
+        }
+    }
+
+    /// A location is called, or a channel: how long that takes, and what comes back.
+    pub fn call(&mut self, delivery: Option<&Delivery>) -> (Duration, Result<(), String>) {
+        // It may get there and its answer not back.
+        let gets_there = !self.dice.happens(self.knobs.lost);
+        let comes_back = gets_there && !self.dice.happens(self.knobs.lost);
+        let span = self.up_to(self.knobs.call_ms);
+        if let (Some(delivery), true) = (delivery, gets_there) {
+            let times = 1 + u32::from(self.dice.happens(self.knobs.doubled));
+            for _ in 0..times {
+                let delivery = Box::new(delivery.clone());
+                self.after(span, Event::Delivered(delivery));
+            }
+        }
+        self.marks.note_if(!comes_back, "call_lost");
+        let ended = match comes_back {
+            true => Ok(()),
+            false => Err("no answer".to_owned()),
+        };
+        (span, ended)
     }
 
     fn after(&mut self, span: Duration, what: Event) {

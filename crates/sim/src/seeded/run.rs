@@ -73,19 +73,23 @@ pub fn run_cut(seed: u64, cut: &Cut) -> Run {
     };
     world.knobs.cut(cut);
     let broken = world.lives().err();
-    Run {
-        seed,
-        events: world.trace.events(),
-        lasted: world.agenda.now().since(BEGINS),
-        answered: world.requests.count_answered(),
-        fingerprint: world.trace.digest(),
-        marks: world.marks,
-        broken,
-    }
+    Run::of(seed, &mut world, broken)
 }
 
 impl Run {
-    fn failed(seed: u64, broken: Broken) -> Self {
+    pub(super) fn of(seed: u64, world: &mut World, broken: Option<Broken>) -> Self {
+        Self {
+            seed,
+            events: world.trace.events(),
+            lasted: world.agenda.now().since(BEGINS),
+            answered: world.requests.count_answered(),
+            fingerprint: world.trace.digest(),
+            marks: std::mem::take(&mut world.marks),
+            broken,
+        }
+    }
+
+    pub(super) fn failed(seed: u64, broken: Broken) -> Self {
         Self {
             seed,
             events: 0,

@@ -80,13 +80,7 @@ impl Node {
         }
         let at = around.now();
         self.flushing = Some(Flush { at, batch, inserts });
-        let how = match around.dice.unit() * 3_600.0 {
-            chance if chance < around.knobs.full_per_h => Flushed::Full,
-            chance if chance < around.knobs.full_per_h + around.knobs.fails_per_h => {
-                Flushed::Failed
-            }
-            _ => Flushed::Written,
-        };
+        let how = around.knobs.flush(around.dice);
         let span = match how {
             Flushed::Full => FULL_PAUSE,
             Flushed::Written | Flushed::Failed => around.up_to(around.knobs.flush_ms),
@@ -284,13 +278,7 @@ impl Node {
                     result => result,
                 };
                 self.resumes(request, from, around);
-                *around.answers += 1;
-                let given = *around.answers;
-                let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
-                for _ in 0..times {
-                    let span = around.up_to(around.knobs.call_ms);
-                    around.after(span, Event::Answered(request, given, result.clone()));
-                }
+                around.answer(request, &result);
             }
         }
     }

@@ -5,10 +5,9 @@ use crossdock_engine::{
     route,
 };
 use crossdock_logic::router;
-use crossdock_model::command::{Delivery, Said};
+use crossdock_model::command::Said;
 use crossdock_model::{Answer, Class, Command, Duration, EntityId, SkuId};
 
-use super::super::Event;
 use super::{Caller, Inside, Node, Stock, Surroundings};
 
 impl Node {
@@ -50,22 +49,10 @@ impl Node {
         if !self.calls.begin(&call) {
             return;
         }
-        // It may get there and its answer not back.
-        let gets_there = !around.dice.happens(around.knobs.lost);
-        let comes_back = gets_there && !around.dice.happens(around.knobs.lost);
-        let span = around.up_to(around.knobs.call_ms);
-        if let (Work::Deliver(delivery), true) = (&call.work, gets_there) {
-            let times = 1 + u32::from(around.dice.happens(around.knobs.doubled));
-            for _ in 0..times {
-                let delivery: Delivery = Delivery::clone(delivery);
-                around.after(span, Event::Delivered(Box::new(delivery)));
-            }
-        }
-        let ended = match comes_back {
-            true => Ok(()),
-            false => Err("no answer".to_owned()),
-        };
-        around.marks.note_if(!comes_back, "call_lost");
+        let (span, ended) = around.call(match &call.work {
+            Work::Deliver(delivery) => Some(delivery.as_ref()),
+            Work::Report(_) => None,
+        });
         self.later(
             Duration::from_ms(span.as_ms() + 1),
             Inside::Called(Box::new(call), ended),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use crossdock_engine::{Message, Other, ReplyTo};
@@ -29,7 +29,7 @@ type Incoming = (InboxInsert, Option<usize>);
 
 struct Work {
     channel: ChannelId,
-    course: Pin<Box<dyn Future<Output = ()>>>,
+    course: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Deliveries in memory.
@@ -38,7 +38,7 @@ pub(super) struct Ingest {
     /// Who waits for what is being flushed, in its order.
     flushing: Vec<Option<usize>>,
     ready: Ready,
-    desk: Rc<Desk>,
+    desk: Arc<Desk>,
     works: BTreeMap<u64, Work>,
     begun: u64,
     /// Which work waits for what it asked.
@@ -59,7 +59,7 @@ impl Ingest {
                 bytes: 1 << 20,
                 divisor: 1,
             }),
-            desk: Rc::default(),
+            desk: Arc::default(),
             works: BTreeMap::new(),
             begun: 0,
             asks: BTreeMap::new(),
@@ -187,7 +187,7 @@ impl Node {
             }
             around.marks.note_if(row.attempts > 0, "delivery_retried");
             let worker = Worker {
-                desk: Rc::clone(&self.ingest.desk),
+                desk: Arc::clone(&self.ingest.desk),
                 plant: around.knobs.plant,
                 row,
             };

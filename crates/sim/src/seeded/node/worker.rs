@@ -1,10 +1,9 @@
 //! Work on one delivery, told step by step as the production worker does it, and held to its [`Course`]: what becomes of the
 //! delivery is decided there. It waits for whatever it asks; its [`Desk`] carries that out.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use crossdock_engine::{Course, Next, Tried};
@@ -49,26 +48,39 @@ pub(super) enum Heard {
 /// Between a worker and its node.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    asked: Cell<u64>,
-    asks: RefCell<Vec<(u64, Ask)>>,
-    heard: RefCell<BTreeMap<u64, Heard>>,
+    on_it: Mutex<OnDesk>,
+}
+
+#[derive(Debug, Default)]
+struct OnDesk {
+    asked: u64,
+    asks: Vec<(u64, Ask)>,
+    heard: BTreeMap<u64, Heard>,
 }
 
 impl Desk {
     pub fn asks(&self) -> Vec<(u64, Ask)> {
-        self.asks.take()
+        std::mem::take(&mut self.lock().asks)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OnDesk> {
+        self.on_it.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn hears(&self, ask: u64, heard: Heard) {
-        self.heard.borrow_mut().insert(ask, heard);
+        self.lock().heard.insert(ask, heard);
     }
 
     /// Asks at once; what is returned waits for what is heard.
     fn ask(&self, ask: Ask) -> impl Future<Output = Heard> + '_ {
-        let number = self.asked.get() + 1;
-        self.asked.set(number);
-        self.asks.borrow_mut().push((number, ask));
-        poll_fn(move |_| match self.heard.borrow_mut().remove(&number) {
+        let number = {
+            let mut desk = self.lock();
+            desk.asked += 1;
+            let number = desk.asked;
+            desk.asks.push((number, ask));
+            number
+        };
+        poll_fn(move |_| match self.lock().heard.remove(&number) {
             Some(heard) => Poll::Ready(heard),
             None => Poll::Pending,
         })
@@ -89,7 +101,7 @@ enum Stuck {
 type Taken<T> = Result<T, Stuck>;
 
 pub(super) struct Worker {
-    pub desk: Rc<Desk>,
+    pub desk: Arc<Desk>,
     pub plant: Option<Plant>,
     pub row: InboxRow,
 }
