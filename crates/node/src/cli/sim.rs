@@ -1,5 +1,7 @@
 //! `sim`: the production engine in a seeded event loop, seed after seed, on every core.
 
+mod shell;
+
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -33,6 +35,9 @@ pub(crate) struct Args {
     /// Let it heal after so many milliseconds, at most
     #[arg(long, requires = "seed", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     lasts_ms: Option<u64>,
+    /// Run the real shell around it: actors, timers, committer; each seed in a process of its own
+    #[arg(long, conflicts_with_all = ["without", "unwished", "lasts_ms"])]
+    shell: bool,
     /// Run so many seeds
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     seeds: u64,
@@ -94,6 +99,14 @@ impl Batch {
 }
 
 pub(crate) async fn run(target: &Target, args: Args) -> Outcome {
+    if args.shell {
+        let out = target.out();
+        let ran = tokio::task::spawn_blocking(move || match args.seed {
+            Some(seed) => shell::one(out, seed),
+            None => shell::many(out, args.from, args.seeds),
+        });
+        return ran.await.map_err(anyhow::Error::from)?;
+    }
     let (from, count) = match args.seed {
         Some(seed) => (seed, 1),
         None => (args.from, args.seeds),
