@@ -8,7 +8,6 @@ use crossdock_model::{Class, Command, EffectNumber, EntityId};
 
 use crate::clock::within;
 use crate::node::{Connector, Reports};
-use crate::planted::Mistake;
 use crate::shared::Shared;
 
 /// The connectors, and the calls that are under way.
@@ -42,9 +41,6 @@ struct UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if Mistake::CallNeverEnds.is_planted() {
-            return;
-        }
         let deliveries = &self.shared.deliveries;
         deliveries.change(|calls| calls.end(&self.order, self.effect, &self.receiver));
     }

@@ -88,17 +88,11 @@ pub(crate) fn let_go(shared: &Arc<Shared>, from: &EntityId, release: Release<Cal
 
 /// What of it leaves too early, where that mistake is planted.
 pub(crate) fn by_mistake(release: &mut Release<Caller>) -> Release<Caller> {
-    let mut early = Release {
+    Release {
         class: release.class,
+        answers: std::mem::take(&mut release.answers),
         ..Release::default()
-    };
-    if Mistake::AnswersBeforeFlush.is_planted() {
-        early.answers = std::mem::take(&mut release.answers);
     }
-    if Mistake::EffectsBeforeFlush.is_planted() {
-        early.effects = std::mem::take(&mut release.effects);
-    }
-    early
 }
 
 fn announce(shared: &Arc<Shared>, announcement: Announcement) {

@@ -6,8 +6,6 @@
 pub enum Mistake {
     /// Answers leave before what they tell of is written.
     AnswersBeforeFlush,
-    /// Effects leave before what they follow from is written.
-    EffectsBeforeFlush,
     /// What a flush that failed was to write is taken for written.
     FailureTakenForWritten,
     /// What was queued while an entity was brought to life waits for ever.
@@ -20,22 +18,18 @@ pub enum Mistake {
     LossUntold,
     /// What a crashed life had decided is written all the same.
     CrashKeepsSteps,
-    /// A call that has ended is taken for one that is under way.
-    CallNeverEnds,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 7] = [
         Self::AnswersBeforeFlush,
-        Self::EffectsBeforeFlush,
         Self::FailureTakenForWritten,
         Self::WakeLost,
         Self::RestForgotten,
         Self::DeadlinesPassedOver,
         Self::LossUntold,
         Self::CrashKeepsSteps,
-        Self::CallNeverEnds,
     ];
 
     /// Whether this thread's node makes it.

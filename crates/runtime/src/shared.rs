@@ -229,7 +229,7 @@ impl Shared {
 
     /// Hands over what an entity decided, and lets out what of it rests on durable state alone.
     pub fn commit(self: &Arc<Self>, entity: &EntityId, mut steps: Vec<Step<Caller>>) {
-        if Mistake::AnswersBeforeFlush.is_planted() || Mistake::EffectsBeforeFlush.is_planted() {
+        if Mistake::AnswersBeforeFlush.is_planted() {
             for step in &mut steps {
                 leaving::let_go(self, entity, leaving::by_mistake(&mut step.release));
             }
