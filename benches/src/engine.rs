@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossdock_journal::Journal;
 use crossdock_journal::sqlite::{SqliteJournal, SqliteOptions, WAL_BYTES_READY, master_key};
-use crossdock_journal::{Journal, JournalError};
 use crossdock_model::command::{LocationCommand, OrderCommand, SkuCommand};
 use crossdock_model::v1::{
     AttemptId, Destination, LineFacts, LocationFacts, OrderFacts, OrderStatus, Origin, Part,
@@ -20,6 +20,7 @@ use futures::StreamExt;
 /// Asked at a time.
 const CLIENTS: usize = 256;
 const STOCK: u32 = 1_000_000_000;
+/// How long actors may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -35,7 +36,10 @@ impl Engine {
     /// Starts it on what is in the folder.
     pub(crate) async fn start(dir: &Path) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(RealClock::default());
-        let journal = Arc::new(open(dir, clock.now()).await);
+        let key = master_key(dir, &dir.join("master.key")).unwrap();
+        let mut options = SqliteOptions::new(key);
+        options.wal_bytes_ready = WAL_BYTES_READY;
+        let journal = Arc::new(SqliteJournal::open(dir, options, clock.now()).unwrap());
         let connector = Arc::new(Unconnected);
         let fatal = |e| panic!("{e}");
         let options = Options::new(1);
@@ -54,10 +58,22 @@ impl Engine {
         Arc::clone(&self.journal)
     }
 
-    /// Ends it in order; the journal can still be read.
+    /// Ends it in order, until only the caller has the journal, which can still be read.
     pub(crate) async fn stop(self) -> Arc<SqliteJournal> {
-        self.node.stop().await;
-        self.journal
+        let Self {
+            handle,
+            node,
+            journal,
+            by: _,
+        } = self;
+        drop(handle);
+        node.stop().await;
+        let stopped = Instant::now();
+        while Arc::strong_count(&journal) > 1 {
+            assert!(stopped.elapsed() < PATIENCE, "somebody keeps the journal");
+            tokio::time::sleep(PAUSE).await;
+        }
+        journal
     }
 
     pub(crate) async fn ask(&self, to: &EntityId, command: Command) {
@@ -103,22 +119,6 @@ impl Engine {
             (sku, Command::Sku(receive))
         };
         self.ask_all(skus.map(receive)).await;
-    }
-}
-
-/// Opens the journal once the actors of a node before have let go of it.
-async fn open(dir: &Path, now: Timestamp) -> SqliteJournal {
-    let key = master_key(dir, &dir.join("master.key")).unwrap();
-    let mut options = SqliteOptions::new(key);
-    options.wal_bytes_ready = WAL_BYTES_READY;
-    let started = Instant::now();
-    loop {
-        match SqliteJournal::open(dir, options.clone(), now) {
-            Err(JournalError::InUse { .. }) if started.elapsed() < PATIENCE => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            opened => return opened.unwrap(),
-        }
     }
 }
 

@@ -49,12 +49,12 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
             ("an order, 1,000,000 SKUs known", &of_many),
             ("an order, 20,000,000 events in the journal", &of_old),
         ] {
-            let row = Row::new(format!("cores spent on {name}"), order(costs), "µs");
+            let row = Row::new(format!("processor time of {name}"), order(costs), "µs");
             let row = row.against("1,000 SKUs, 10,000 events", Some(least));
             report.add(row.ratio_at_most(COST_RATIO_MAX));
         }
         let after = format!("after {FEW_PAIRS} reservations");
-        let name = "cores spent on reserving and letting go, after 10,000,000 of one SKU";
+        let name = "processor time of reserving and letting go, after 10,000,000 of one SKU";
         let row = Row::new(name, pair(&of_old), "µs").against(&after, Some(pair(&of_few)));
         report.add(row.ratio_at_most(BUSY_RATIO_MAX));
         let row = Row::new("state of that SKU", state(&of_old), "bytes");

@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> Measured {
     let mut measured = Measured::default();
     let report = &mut measured.report;
     if options.wants("memory skus") {
-        memory::skus(report);
+        memory::skus(report, &(options.binary)());
     }
     if options.wants("decide") {
         decide::run(report);
