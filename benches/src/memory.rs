@@ -20,9 +20,8 @@ const LIVE_MB_MAX: f64 = 1_000.0;
 /// Bytes of a live SKU, beyond those of an actor that does nothing.
 const LIVE_BYTES_MAX: f64 = 2_500.0;
 const PASSIVE: usize = 1_000_000;
-/// What so many passive SKUs may hold: nothing of their own, but what has a limit is full of them and nearly empty with few, the
-/// journal's pages (16 MiB), its last commits (16) and the index of its log (4).
-const PASSIVE_MB_MAX: f64 = 36.0;
+/// What so many passive SKUs may hold: noise.
+const PASSIVE_MB_MAX: f64 = 10.0;
 const ORDERS: usize = 1_000_000;
 const ORDERS_MB_MAX: f64 = 200.0;
 const START_S_MAX: f64 = 3.0;
