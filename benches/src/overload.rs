@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::load::{self, Ends, Make, Tally, paced};
 use crate::orders::{Shop, each, hold, line, order, sku};
@@ -23,8 +23,6 @@ const PRESSED: Duration = Duration::from_secs(10);
 const HALF: Duration = Duration::from_secs(10);
 /// How long the server has to recover.
 const CALM: Duration = Duration::from_secs(5);
-/// More webhooks than can be taken in a second.
-const HOOKS_PER_S_MAX: u64 = 8_000;
 /// Turns of webhooks that are far enough apart for all of these.
 const APART: u64 = 100;
 /// What comes on top, as a multiple of the webhooks.
@@ -36,6 +34,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// What of webhooks' rate is left under pressure, and how much longer they may take afterwards.
 const RATE_LEFT_MIN: f64 = 0.8;
 const SLOWER_MAX: f64 = 1.2;
+/// How far read models may be behind what was taken in.
+const BEHIND_S_MAX: f64 = 5.0;
 /// What the server's own limits let wait in memory, in MiB: deliveries to be stored (64) and to be worked on (64), the files of two
 /// imports (32 each), and batches of 8 MiB: one that gathers, one that is written, four that leave.
 const GROWTH_MB_MAX: f64 = 64.0 + 64.0 + 2.0 * 32.0 + 6.0 * 8.0;
@@ -57,6 +57,9 @@ pub(crate) fn run(report: &mut Report, binary: &Path) {
     );
     let alone = Some(of(|turn| turn.alone));
     report.add(row.against("alone", alone).ratio_at_least(RATE_LEFT_MIN));
+    let behind = turns.iter().map(|turn| turn.behind_s).fold(0.0, f64::max);
+    let row = Row::new("until all of it is worked on and shown", behind, "s");
+    report.add(row.at_most(BEHIND_S_MAX));
     let refused: u64 = turns.iter().map(|turn| turn.webhooks.refused()).sum();
     let row = Row::new("webhooks refused meanwhile", refused as f64, "webhooks");
     report.add(row.at_most(0.0));
@@ -91,6 +94,8 @@ struct Turn {
     webhooks: Tally,
     /// In the order of [`KINDS`].
     others: Vec<Tally>,
+    /// Time until all that was taken in is worked on and shown.
+    behind_s: f64,
     grown_mb: f64,
     before_ms: f64,
     after_ms: f64,
@@ -100,7 +105,7 @@ impl Turn {
     async fn of(shop: &Shop) -> Self {
         let (sold, _) = shop.sell(0).await;
         let half = sold / 2.0;
-        let alone = shop.at_most(1, ALONE).await.all_done().rate();
+        let alone = shop.at_most(1, sold, ALONE).await.all_done().rate();
         shop.last_record().await;
         let before = shop.at_rate(2, half).await;
         shop.last_record().await;
@@ -109,7 +114,7 @@ impl Turn {
         let ((webhooks, others), ()) = tokio::join!(
             async {
                 let pressed = tokio::join!(
-                    shop.at_most(3, PRESSED),
+                    shop.at_most(3, sold, PRESSED),
                     shop.others(ON_TOP * alone / KINDS.len() as f64)
                 );
                 highest.over.store(true, Ordering::Relaxed);
@@ -117,19 +122,15 @@ impl Turn {
             },
             highest.watch(shop)
         );
-        tokio::time::sleep(CALM).await;
-        let metrics = shop.server.text("/metrics").await;
-        let open = line(&metrics, "crossdock_deliveries_open ").to_owned();
-        let behind = line(&metrics, "crossdock_insight_lag_records ").to_owned();
-        eprintln!(
-            "{CALM:?} later {open} deliveries are not done, and read models {behind} records behind"
-        );
+        let behind = shop.catches_up().await;
+        tokio::time::sleep(CALM.saturating_sub(behind)).await;
         let after = shop.at_rate(4, half).await;
         let grown = highest.bytes.into_inner().saturating_sub(resident);
         let turn = Self {
             alone,
             webhooks,
             others,
+            behind_s: behind.as_secs_f64(),
             grown_mb: grown as f64 / f64::from(1 << 20),
             before_ms: before.ms(990),
             after_ms: after.ms(990),
@@ -143,9 +144,10 @@ impl Turn {
         let put_off = |tally: &Tally| (tally.done(), tally.put_off());
         let others: Vec<(u64, u64)> = self.others.iter().map(put_off).collect();
         eprintln!(
-            "webhooks/s {:.0} alone, {:.0} pressed; {KINDS:?} done and put off {others:?}; {:.0} MB; p99 {:.1} ms, then {:.1} ms",
+            "webhooks/s {:.0} alone, {:.0} pressed, {:.1} s behind; {KINDS:?} done and put off {others:?}; {:.0} MB; p99 {:.1} ms, then {:.1} ms",
             self.alone,
             self.webhooks.rate(),
+            self.behind_s,
             self.grown_mb,
             self.before_ms,
             self.after_ms
@@ -171,11 +173,25 @@ impl Highest {
 }
 
 impl Shop {
-    /// Webhooks as fast as they are answered.
-    async fn at_most(&self, turn: u64, lasts: Duration) -> Tally {
-        let count = HOOKS_PER_S_MAX * lasts.as_secs();
+    /// How long it takes until no delivery is left to be worked on, and the read models show them all.
+    async fn catches_up(&self) -> Duration {
+        let start = Instant::now();
+        while line(
+            &self.server.text("/metrics").await,
+            "crossdock_deliveries_open ",
+        ) != "0"
+        {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        self.server.until_read_models_follow().await;
+        start.elapsed()
+    }
+
+    /// Webhooks as fast as they are worked on, if they are answered so fast.
+    async fn at_most(&self, turn: u64, per_s: f64, lasts: Duration) -> Tally {
+        let count = (per_s * lasts.as_secs_f64()) as u64;
         let hooks = each(self.webhooks(turn * APART, count));
-        load::closed(self.server.addr, CLIENTS, lasts, count, hooks).await
+        paced(self.server.addr, CLIENTS, per_s, Ends::sharp(lasts), hooks).await
     }
 
     /// Webhooks at a rate.

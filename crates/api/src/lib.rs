@@ -9,6 +9,7 @@ mod ask;
 mod auth;
 mod buyer;
 mod cells;
+mod doors;
 mod error;
 mod extract;
 mod figures;

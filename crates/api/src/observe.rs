@@ -12,6 +12,7 @@ use crossdock_insight::Stop;
 use tokio::time::Instant;
 
 use crate::answer;
+use crate::doors::PutOff;
 use crate::error::{ApiError, Cause};
 use crate::state::ApiState;
 use crate::trace::{self, FinishedSpan};
@@ -46,7 +47,8 @@ pub(crate) async fn request(
     let mut response = next.run(request).await;
     let status = response.status();
     let cause = response.extensions_mut().remove::<Cause>();
-    if status.is_server_error() {
+    let failed = status.is_server_error() && response.extensions_mut().remove::<PutOff>().is_none();
+    if failed {
         let id = id.to_str().unwrap_or_default();
         tell(status, method, &route, id, cause);
     }
@@ -58,7 +60,7 @@ pub(crate) async fn request(
             is_server: true,
             started: started_at,
             took: started.elapsed(),
-            error: status.is_server_error().then(|| status.to_string()),
+            error: failed.then(|| status.to_string()),
             attributes: vec![
                 ("http.request.method", method.to_owned()),
                 ("http.route", route.clone()),

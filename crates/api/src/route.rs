@@ -9,12 +9,14 @@ use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use crossdock_model::v1::Scope;
+use crossdock_runtime::Door;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::{Guard, guard};
+use crate::doors::{Doorkeeper, let_in};
 use crate::observe::{IMPORT_ANSWER, bounded};
 use crate::state::ApiState;
 
@@ -70,6 +72,7 @@ pub(crate) struct Route {
     pub key: KeyUse,
     pub doc: RouteDoc,
     size: Size,
+    door: Option<Door>,
     handler: MethodRouter<ApiState>,
 }
 
@@ -100,6 +103,7 @@ impl Route {
                 schemas: Vec::new(),
             },
             size: Size::Usual,
+            door: None,
             handler: on(filter, handler),
         }
     }
@@ -238,6 +242,24 @@ impl Route {
         }
     }
 
+    /// It keeps units for a buyer who has not bought yet.
+    pub fn holds(self) -> Self {
+        Self {
+            door: Some(Door::Hold),
+            ..self
+        }
+    }
+
+    /// What is put off with it while webhooks wait too long.
+    fn door(&self) -> Door {
+        match (self.door, self.size) {
+            (Some(door), _) => door,
+            (None, Size::Import) => Door::Import,
+            (None, Size::Usual) if self.method == Method::GET => Door::Read,
+            (None, Size::Usual) => Door::Ask,
+        }
+    }
+
     fn named<T: ToSchema>(&mut self) -> RefOr<Schema> {
         let name = T::name().into_owned();
         T::schemas(&mut self.doc.schemas);
@@ -247,7 +269,7 @@ impl Route {
 
     /// The route behind its guard and within its bounds.
     pub fn served(self, state: &ApiState) -> (&'static str, MethodRouter<ApiState>) {
-        let limits = &state.limits;
+        let (limits, door) = (&state.limits, self.door());
         let (bytes_max, time) = match self.size {
             Size::Usual => (limits.body_bytes_max, limits.answer),
             Size::Import => (limits.import_bytes_max, IMPORT_ANSWER),
@@ -260,11 +282,17 @@ impl Route {
         let guarded = match self.access {
             Access::Public => handler,
             Access::Key(needed) => {
-                let state = state.clone();
-                handler.layer(middleware::from_fn_with_state(
-                    Guard { state, needed },
-                    guard,
-                ))
+                let (state, door) = (state.clone(), door);
+                let doorkeeper = Doorkeeper {
+                    handle: state.handle.clone(),
+                    door,
+                };
+                handler
+                    .layer(middleware::from_fn_with_state(
+                        Guard { state, needed },
+                        guard,
+                    ))
+                    .layer(middleware::from_fn_with_state(doorkeeper, let_in))
             }
         };
         (self.path, guarded)

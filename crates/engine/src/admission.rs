@@ -62,6 +62,18 @@ impl Door {
         }
     }
 
+    /// As figures call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Read => "read",
+            Self::Hold => "hold",
+            Self::Ask => "ask",
+            Self::Sold => "sold",
+        }
+    }
+
     /// How much of what has a limit may be in use before this door closes.
     #[must_use]
     pub fn room(self, max: usize) -> usize {

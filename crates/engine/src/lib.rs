@@ -11,7 +11,7 @@
 //! - [`Announcer`] carries what SKUs say to the buckets that list them, [`Desk`] picks what a channel is sent next, within
 //!   its [`Budget`].
 //! - [`Course`] says what becomes of a delivery that was tried.
-//! - [`Door`] says what is let in while much waits.
+//! - [`Door`] says what is let in while much waits, [`Doors`] how much of it.
 //! - [`Wheel`] knows which entity must be woken when.
 //! - [`Crashes`] decides when a command or an entity is poison, [`Quarantine`] knows what is put aside.
 //! - [`recover`] builds one entity from what is stored, [`Folding`] a whole shard when a node takes it over.
@@ -26,6 +26,7 @@ mod course;
 mod crashes;
 mod desk;
 mod dispatch;
+mod doors;
 mod fold;
 mod lanes;
 mod loads;
@@ -48,6 +49,7 @@ pub use desk::{Desk, DeskLimits, Ended, Funds, Number, Pick};
 pub use dispatch::{
     CALL_MAX, Call, Calls, Destination, Planning, Work, answer, delivered, reported, route,
 };
+pub use doors::Doors;
 pub use fold::{Folding, Unfolded, fold};
 pub use lanes::own_class;
 pub use loads::{Cause, LOADING_MAX, LOADS_MAX, Loads};

@@ -13,6 +13,7 @@ use crossdock_model::{
 };
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::heat::{HotSku, is_reserve};
@@ -230,7 +231,13 @@ impl Handle {
     /// [`AskError::Overloaded`] when the inbox's queue is full, [`AskError::Unavailable`] when nothing can be
     /// written, [`AskError::Unknown`] when the outcome is not known.
     pub async fn receive(&self, delivery: InboxInsert) -> Result<bool, AskError> {
-        self.0.inbox.receive(&self.0, delivery).await
+        let (shared, started) = (&self.0, Instant::now());
+        let stored = shared.inbox.receive(shared, delivery).await;
+        if stored.is_ok() {
+            let now_ms = shared.clock.now().as_ms();
+            shared.doors.stored(started.elapsed(), now_ms);
+        }
+        stored
     }
 
     /// The next open delivery to work on. Waits until there is one of a channel that has not [`CHANNEL_AT_ONCE`] at

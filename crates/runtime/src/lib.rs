@@ -14,6 +14,7 @@ mod clock;
 mod commit;
 mod deliveries;
 mod directory;
+mod doors;
 mod fair;
 mod heat;
 mod inbox;
@@ -45,6 +46,7 @@ pub use crossdock_logic::sku::{KIT_DEPTH_MAX, kit_ats};
 
 pub use ask::{AskError, By, Handle, Reply, body_hash};
 pub use clock::{Anchored, Clock, FastClock, PausedClock, RealClock, Sleep, last_commit_at};
+pub use doors::Entered;
 pub use fair::Room;
 pub use heat::HotSku;
 pub use inbox::{AtWork, CHANNEL_AT_ONCE, CONFLICT_HEADER, Ready, beside};

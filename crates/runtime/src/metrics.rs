@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration as Wait;
 
+use crossdock_engine::Door;
 use crossdock_model::{Answer, Rejection};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -35,6 +36,8 @@ pub struct Metrics {
     pub contended: Counter,
     /// Commands shed because a queue was full.
     pub shed: Counter,
+    /// Requests that were told to come again, as webhooks waited too long: by their door.
+    put_off: Family<Label, Counter>,
     /// Actors that crashed and were recovered.
     pub crashes: Counter,
     /// Commits refused by a full disk.
@@ -63,6 +66,7 @@ impl Default for Metrics {
             refused: Counter::default(),
             contended: Counter::default(),
             shed: Counter::default(),
+            put_off: Family::default(),
             crashes: Counter::default(),
             disk_full: Counter::default(),
             live: Gauge::default(),
@@ -76,6 +80,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// A request was told to come again.
+    pub(crate) fn put_off(&self, door: Door) {
+        self.put_off.get_or_create(&[("door", door.name())]).inc();
+    }
+
     /// Registers every figure.
     pub fn register(&self, registry: &mut Registry) {
         let reg = registry.sub_registry_with_prefix("crossdock");
@@ -121,6 +130,11 @@ impl Metrics {
             "shed",
             "Commands shed because a queue was full",
             self.shed.clone(),
+        );
+        reg.register(
+            "requests_put_off",
+            "Requests told to come again because webhooks waited, by what they ask",
+            self.put_off.clone(),
         );
         reg.register(
             "actor_crashes",

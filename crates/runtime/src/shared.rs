@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::commit::{CommitQueue, OtherWrite};
 use crate::deliveries::{self, Deliveries};
 use crate::directory::{Directory, Mailbox, Sent, Shed};
+use crate::doors::Doors;
 use crate::heat::HotList;
 use crate::inbox::Inbox;
 use crate::leaving;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub threads: Threads,
     readers: Readers,
     pub directory: Directory,
+    pub doors: Doors,
     pub hot: HotList,
     pub commits: CommitQueue,
     pub timers: Timers,
@@ -109,6 +111,7 @@ impl Shared {
             readers: Readers::new(options.threads.clone())?,
             commits: CommitQueue::new(taken, options, &busy),
             directory: Directory::new(busy, OwnerId(options.owner)),
+            doors: Doors::default(),
             hot: HotList::default(),
             timers: Timers::default(),
             board: Board::default(),

@@ -13,7 +13,7 @@ use crate::Limits;
 use crate::server::router;
 
 impl Server {
-    async fn import(&self, path: &str, key: &str, kind: &str, body: &str) -> Answer {
+    pub(super) async fn import(&self, path: &str, key: &str, kind: &str, body: &str) -> Answer {
         let call = self.call(Method::POST, &format!("/v1/imports/{path}"));
         let call = call.header("Content-Type", kind).idempotency(key);
         call.bytes(body.as_bytes()).send().await

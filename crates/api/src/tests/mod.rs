@@ -2,6 +2,7 @@
 
 mod access;
 mod catalogue;
+mod doors;
 mod endpoints;
 mod exceptions;
 mod flows;

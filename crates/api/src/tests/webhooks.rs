@@ -33,6 +33,11 @@ impl Server {
         }
         call.bytes(body).send().await
     }
+
+    /// One as the shop sends it.
+    pub(super) async fn deliver_signed(&self, event: &str) -> Answer {
+        self.deliver("shop", event, &signed(SECRETS[0]), BODY).await
+    }
 }
 
 fn signed(secret: &str) -> String {

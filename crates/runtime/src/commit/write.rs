@@ -53,6 +53,9 @@ pub(super) fn write(shared: &Shared, gathered: Gathered) -> Result<Written, Jour
     let wrote = !batch.shards.is_empty() || !batch.inbox.is_empty();
     // Before the batch is finished: it is quiet only once all of it has left.
     queue.leaving.fetch_add(1, Ordering::Relaxed);
+    if wrote {
+        shared.doors.flushed(started.elapsed());
+    }
     let finished = finish(shared, written, &expected, wrote);
     let (completed, written) = finished.inspect_err(|_| queue.count_left())?;
     if !batch.shards.is_empty() {

@@ -39,6 +39,7 @@ pub(super) fn routes() -> Vec<Route> {
     let (read, operate) = (Scope::Read, Scope::Operate);
     vec![
         Route::post("/v1/holds", operate, "Hold units until a time", create)
+            .holds()
             .takes::<NewHold>()
             .needs_key()
             .creates::<HoldDoc>(),

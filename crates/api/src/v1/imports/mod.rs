@@ -17,7 +17,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, header};
 use crossdock_model::v1::Scope;
 use crossdock_model::{ChannelId, Class, ExternalId, OrderId, SkuId, Timestamp};
-use crossdock_runtime::body_hash;
+use crossdock_runtime::{Door, body_hash};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -30,6 +30,7 @@ use self::lines::{Kind, Line};
 use crate::answer::{Answered, Doc};
 use crate::ask::Asking;
 use crate::cells::{self, FileLine};
+use crate::doors::enter;
 use crate::error::ApiError;
 use crate::extract::{Filter, unread};
 use crate::route::Route;
@@ -40,6 +41,8 @@ use crate::v1::patience::Patience;
 /// Lines worked on at once: so many that one flush does not set the pace, and so few that a buyer's order, which stands in line
 /// behind them at each of its steps, does not wait for long.
 const AT_ONCE: usize = 64;
+/// When a line that is put off is tried again, in milliseconds.
+const LINE_AGAIN_MS: u64 = 250;
 
 /// Routes of imports.
 pub(super) fn routes() -> Vec<Route> {
@@ -236,6 +239,7 @@ impl Import {
     /// Does what a line says; a preview asks everybody concerned whether they would.
     async fn take(&self, number: u64, line: &Line) -> Result<(), ApiError> {
         let asking = &self.asking;
+        let _entered = enter(&asking.state.handle, Door::Import, LINE_AGAIN_MS)?;
         line.check(asking, &self.defined).await?;
         for (to, command, part) in line.commands(asking, self.now) {
             if self.job.is_preview() {
