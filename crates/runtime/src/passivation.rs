@@ -19,21 +19,29 @@ const LOOK: Duration = Duration::from_ms(100);
 /// How often while much is committed.
 const LOOK_SOON: Duration = Duration::from_ms(10);
 
-/// Looks over live entities until the node stops.
+/// Entities that are asked to become passive at a time, and how long before the next: a buyer's order stands in line behind them.
+const ASKED_AT_ONCE: usize = 16;
+const ASKING_PAUSE: Duration = Duration::from_ms(1);
+
+/// Looks after live entities and after the journal until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    tokio::join!(look_after_entities(&shared), look_after_journal(&shared));
+}
+
+async fn look_after_entities(shared: &Arc<Shared>) {
     while !shared.is_stopping() {
-        sweep(&shared);
         let again_at = shared.clock.now() + SWEEP;
-        while shared.clock.now() < again_at {
-            maintain(&shared).await;
+        sweep(shared).await;
+        while shared.clock.now() < again_at && !shared.is_stopping() {
+            shared.clock.sleep(LOOK).await;
             if shared.directory.len() > shared.live_max {
-                make_passive(&shared, shared.directory.all());
+                make_passive(shared, shared.directory.all()).await;
             }
         }
     }
 }
 
-fn sweep(shared: &Arc<Shared>) {
+async fn sweep(shared: &Arc<Shared>) {
     for entity in shared
         .commits
         .overdue_checkpoints(UNCOVERED_RECORDS_MAX, CHECKPOINTS_MAX)
@@ -61,35 +69,40 @@ fn sweep(shared: &Arc<Shared>) {
         .metrics
         .clock_ahead
         .set(shared.clock.ahead_ms() as f64 / 1000.0);
-    make_passive(shared, live);
+    make_passive(shared, live).await;
 }
 
 /// Those that nobody used for long or that are old, and those used longest ago of too many.
-fn make_passive(shared: &Shared, live: Vec<Arc<Mailbox>>) {
+async fn make_passive(shared: &Arc<Shared>, live: Vec<Arc<Mailbox>>) {
     let used = |mailbox: Arc<Mailbox>| Live {
         used_at: Timestamp::from_ms(mailbox.used_at_ms.load(Ordering::Relaxed)),
         born_at: Timestamp::from_ms(mailbox.born_at_ms),
         one: mailbox,
     };
-    let live = live.into_iter().map(used).collect();
-    for mailbox in who_goes(live, shared.live_max, shared.clock.now()) {
-        mailbox.cast(Poke::Passivate);
+    let (live_max, now) = (shared.live_max, shared.clock.now());
+    // Of a hundred thousand that takes milliseconds, for which no message waits.
+    let choose = move || who_goes(live.into_iter().map(used).collect(), live_max, now);
+    let chosen = shared.threads.spawn_blocking(choose).await;
+    for some in chosen.unwrap_or_default().chunks(ASKED_AT_ONCE) {
+        for mailbox in some {
+            mailbox.cast(Poke::Passivate);
+        }
+        shared.clock.sleep(ASKING_PAUSE).await;
+        if shared.is_stopping() {
+            return;
+        }
     }
 }
 
-/// Looks after the journal until the next look.
-async fn maintain(shared: &Arc<Shared>) {
-    let until = shared.clock.now() + LOOK;
-    loop {
+/// Does the journal's upkeep, a piece at a time.
+async fn look_after_journal(shared: &Arc<Shared>) {
+    while !shared.is_stopping() {
         let pause = match upkeep(shared).await {
             Upkeep::AtOnce => Duration::from_ms(0),
             Upkeep::Soon => LOOK_SOON,
             Upkeep::Later => LOOK,
         };
         shared.clock.sleep(pause).await;
-        if shared.clock.now() >= until || shared.is_stopping() {
-            return;
-        }
     }
 }
 
