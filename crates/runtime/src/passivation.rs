@@ -19,8 +19,9 @@ const LOOK: Duration = Duration::from_ms(100);
 /// How often while much is committed.
 const LOOK_SOON: Duration = Duration::from_ms(10);
 
-/// Entities that are asked to become passive at a time, and how long before the next: a buyer's order stands in line behind them.
-const ASKED_AT_ONCE: usize = 16;
+/// In how many steps all that are chosen are asked to become passive, and how long after each other: a buyer's order stands in line
+/// behind those of a step. However many come to life, all of them have had their turn before the next look.
+const ASKING_STEPS: usize = 64;
 const ASKING_PAUSE: Duration = Duration::from_ms(1);
 
 /// Looks after live entities and after the journal until the node stops.
@@ -83,7 +84,9 @@ async fn make_passive(shared: &Arc<Shared>, live: Vec<Arc<Mailbox>>) {
     // Of a hundred thousand that takes milliseconds, for which no message waits.
     let choose = move || who_goes(live.into_iter().map(used).collect(), live_max, now);
     let chosen = shared.threads.spawn_blocking(choose).await;
-    for some in chosen.unwrap_or_default().chunks(ASKED_AT_ONCE) {
+    let chosen = chosen.unwrap_or_default();
+    let at_once = chosen.len().div_ceil(ASKING_STEPS).max(1);
+    for some in chosen.chunks(at_once) {
         for mailbox in some {
             mailbox.cast(Poke::Passivate);
         }
