@@ -20,23 +20,27 @@ struct Shard {
     checkpoint_seq: u64,
     /// Per entity, (version, sequence) of records that its checkpoint does not cover yet.
     uncovered: BTreeMap<EntityId, VecDeque<(u64, u64)>>,
+    /// The sequences of all these.
+    open: BTreeSet<u64>,
 }
 
 impl Shard {
     fn covered_seq(&self) -> u64 {
-        let oldest = self
-            .uncovered
-            .values()
-            .filter_map(|v| v.front())
-            .map(|(_, seq)| *seq)
-            .min();
-        oldest.map_or(self.next_seq, |seq| seq) - 1
+        self.open.first().map_or(self.next_seq, |seq| *seq) - 1
+    }
+
+    fn uncover(&mut self, entity: &EntityId, records: impl IntoIterator<Item = (u64, u64)>) {
+        let uncovered = self.uncovered.entry(entity.clone()).or_default();
+        for (version, seq) in records {
+            uncovered.push_back((version, seq));
+            self.open.insert(seq);
+        }
     }
 
     fn cover(&mut self, entity: &EntityId, version: u64) {
         if let Some(records) = self.uncovered.get_mut(entity) {
-            while records.front().is_some_and(|(v, _)| *v <= version) {
-                records.pop_front();
+            while let Some((_, seq)) = records.pop_front_if(|(v, _)| *v <= version) {
+                self.open.remove(&seq);
             }
             if records.is_empty() {
                 self.uncovered.remove(entity);
@@ -99,6 +103,7 @@ impl<T, X, D> Committer<T, X, D> {
                         next_seq,
                         checkpoint_seq,
                         uncovered: BTreeMap::new(),
+                        open: BTreeSet::new(),
                     },
                 )
             })
@@ -121,8 +126,7 @@ impl<T, X, D> Committer<T, X, D> {
     /// They hold their shard's position back until a later checkpoint of it is durable.
     pub fn uncover(&mut self, entity: &EntityId, records: impl IntoIterator<Item = (u64, u64)>) {
         if let Some(shard) = self.shards.get_mut(&entity.shard()) {
-            let uncovered = shard.uncovered.entry(entity.clone()).or_default();
-            uncovered.extend(records);
+            shard.uncover(entity, records);
         }
     }
 
@@ -368,6 +372,7 @@ impl<T, X, D> Committer<T, X, D> {
                     records.retain(|(_, seq)| *seq < next_seq);
                 }
                 shard.uncovered.retain(|_, records| !records.is_empty());
+                shard.open.split_off(&next_seq);
                 shard.next_seq = next_seq;
             }
             (None, _) => {
@@ -464,8 +469,7 @@ fn empty_part<X>(shard: ShardId, expected_seq: u64) -> ShardBatch<X> {
 fn add_step<T, X>(shard: &mut Shard, part: &mut ShardBatch<X>, step: &mut Step<T>) {
     match &mut step.kind {
         StepKind::Record(body) => {
-            let records = shard.uncovered.entry(step.entity.clone()).or_default();
-            records.push_back((step.version, shard.next_seq));
+            shard.uncover(&step.entity, [(step.version, shard.next_seq)]);
             shard.next_seq += 1;
             part.records
                 .push((step.entity.clone(), std::mem::take(body)));
