@@ -138,8 +138,21 @@ impl Draft<'_> {
                 retry_at: None,
             });
         }
+        if outcome == Answer::GivenUp {
+            self.wait_again(sku);
+        }
         self.tell_sku(sku, SkuCommand::Outcome { id, outcome });
         self.unchanged()
+    }
+
+    /// By reserving, this order has left the SKU's line, also if it remembers nothing of it: it stands in line anew, or
+    /// nobody would offer it the units that it gives up.
+    fn wait_again(&mut self, sku: &SkuId) {
+        let order = self.order.order.as_deref();
+        let order = order.filter(|order| order.waits.contains_key(sku));
+        if let Some(Placing::Waiting(missing)) = order.map(|order| &order.placing) {
+            self.wait_for(&missing.clone());
+        }
     }
 }
 

@@ -137,7 +137,8 @@ impl Draft<'_> {
         }
     }
 
-    fn wait_for(&mut self, missing: &Missing) {
+    /// Waits for what is missing, where it may come from as far as is known.
+    pub fn wait_for(&mut self, missing: &Missing) {
         let order = self.order.order.as_deref();
         let locations = order.map_or_else(Vec::new, |order| order.waits_at.clone());
         let skus = skus_of(missing).into_iter().collect();

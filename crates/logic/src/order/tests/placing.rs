@@ -431,6 +431,33 @@ fn a_sku_that_asks_hears_what_became_of_its_attempt() {
     scene.recovers();
 }
 
+/// What it reserved in a life that is lost has ended its wait at the SKU.
+#[test]
+fn who_waits_and_gives_up_what_it_does_not_remember_stands_in_line_anew() {
+    let ask = |scene: &mut Scene, sku: &str| {
+        let (sku, attempt) = (id(sku), 3);
+        scene.tell(OrderCommand::AskOutcome { sku, attempt });
+    };
+    let mut scene = one_sold();
+    let none = plan(&[], &[("1", "A", 2)]);
+    scene.plan(none.clone()).stock(view("A", "reno", 0, 0, 0));
+    scene.plan(none);
+    scene.answer("A wait", Ok(Answer::Waits));
+    scene.check(OrderStatus::Backordered, &[]);
+    ask(&mut scene, "B");
+    scene.check(OrderStatus::Backordered, &[]);
+    ask(&mut scene, "A");
+    scene.check(OrderStatus::Backordered, &["A wait 2"]);
+    // It is asked once more: where it stands already it goes on to stand.
+    ask(&mut scene, "A");
+    scene.check(OrderStatus::Backordered, &["A wait 2"]);
+    scene.answer("A wait", Ok(Answer::RetryNow));
+    scene.check(OrderStatus::Backordered, &["plan 1/A:2"]);
+    ask(&mut scene, "A");
+    scene.check(OrderStatus::Backordered, &["plan 1/A:2"]);
+    scene.recovers();
+}
+
 #[test]
 fn the_router_is_told_what_belongs_together() {
     let mut scene = Scene::new();
