@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crossdock_model::answer::StockView;
 use crossdock_model::v1::{AttemptId, PublishedStock, SellingRate, SkuEvent};
-use crossdock_model::{Answer, ChannelId, EntityId, OrderId, Rejection, Timestamp};
+use crossdock_model::{Answer, ChannelId, Duration, EntityId, OrderId, Rejection, Timestamp};
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,9 @@ pub const LISTENERS_MAX: usize = 4_096;
 /// Channels that sell it and do not list it, told apart. Further ones are counted with one of these: what matters of them is how
 /// much they sell together.
 const SELLERS_MAX: usize = 64;
+/// By so much a channel's clock may be ahead of ours, as after a start with a wall clock that was set back: with its sales dated
+/// by ours, those would pass for older than a number that they have lowered since.
+const AHEAD_MAX: Duration = Duration::from_minutes(15);
 /// What is known of a SKU that was never sold: it sells once an hour, and an hour in stock is worth as much.
 const PRIOR_PER_H: u32 = 1;
 const PRIOR_MS: u64 = 3_600_000;
@@ -119,7 +122,7 @@ impl Listeners {
     ) -> Option<Sale> {
         let known = self.seller(&order.channel, now)?;
         // Some orders say that they were placed in the future.
-        let (more, unnamed) = known.sales.sold(order, units, at.min(now));
+        let (more, unnamed) = known.sales.sold(order, units, at.min(now + AHEAD_MAX));
         if more > 0 {
             known.count(more, known.in_stock_since.is_some(), now);
         }

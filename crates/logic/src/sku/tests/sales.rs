@@ -289,6 +289,32 @@ fn what_is_not_named_was_sold_before_all_that_is() {
     bench.check_replay();
 }
 
+/// A sale counts from when its channel says, also if its clock is ahead of ours; not from a time that no clock can show.
+#[test]
+fn a_sale_is_dated_by_its_channel_whose_clock_may_be_ahead() {
+    let bucket = "bucket:shop:1".parse().unwrap();
+    let mut bench = Bench::new();
+    bench.ask(SkuCommand::Subscribe { bucket }).unwrap();
+    bench.ask(receive("a", 9)).unwrap();
+    let minute = 60_000;
+    bench.now = at(60 * minute);
+    for (name, minutes) in [("past", 59), ("ahead", 61), ("wrong", 600)] {
+        let reserve = SkuCommand::Reserve {
+            id: attempt(name, 1),
+            takes: takes(&[("a", 1)]),
+            sale: AlreadySold,
+            promised_at: at(minutes * minute),
+            added_units: 0,
+            queue: false,
+        };
+        bench.ask(reserve).unwrap();
+    }
+    let sold = &said(&bench)[0].stock.sold;
+    let dates: Vec<_> = sold.iter().map(|sold| sold.at).collect();
+    assert_eq!(dates, [59, 61, 75].map(|minutes| at(minutes * minute)));
+    bench.check_replay();
+}
+
 /// A till lists nothing here, and sells what the shop shows: the shop is told how fast.
 #[test]
 fn a_channel_that_lists_nothing_sells_as_fast_as_it_does() {
