@@ -249,7 +249,7 @@ impl Requests {
                 let what = format!("{:?}: {first:?}, then {second:?}", request.command);
                 return Err(Broken::new("I4", what));
             }
-            // What was refused at first may have been done later.
+            // What was refused at first may have been done later: it is answered only now.
             if known.is_ok() || result.is_err() {
                 return Ok(());
             }
@@ -259,7 +259,7 @@ impl Requests {
         } else {
             self.open -= 1;
         }
-        request.answered_after.get_or_insert(happened);
+        request.answered_after = Some(happened);
         request.answered = Some((given, result));
         Ok(())
     }

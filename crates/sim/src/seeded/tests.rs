@@ -38,7 +38,7 @@ fn what_seeds_have_found_does_not_come_back() {
     }
 }
 
-const FOUND: [(u64, &str); 3] = [
+const FOUND: [(u64, &str); 7] = [
     (
         512,
         "what an operator added to a market's order passed for sold there",
@@ -50,6 +50,19 @@ const FOUND: [(u64, &str); 3] = [
     (
         1348,
         "an order was to know of a location that a repeat had opened",
+    ),
+    (
+        103_545,
+        "an order that waited stood in no line for what it gave up and did not remember",
+    ),
+    (109_444, "the same, of a market's order"),
+    (
+        103_804,
+        "a sale passed for older than a number, as our clock was behind its channel's",
+    ),
+    (
+        125_119,
+        "what one copy of a request was refused counted as the answer to another",
     ),
 ];
 
