@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration as Wait;
 
 use crossdock_engine::{CHECKPOINTS_MAX, Live, UNCOVERED_RECORDS_MAX, who_goes};
 use crossdock_journal::Upkeep;
@@ -22,7 +23,7 @@ const LOOK_SOON: Duration = Duration::from_ms(10);
 /// In how many steps all that are chosen are asked to become passive, and how long after each other: a buyer's order stands in line
 /// behind those of a step. However many come to life, all of them have had their turn before the next look.
 const ASKING_STEPS: usize = 64;
-const ASKING_PAUSE: Duration = Duration::from_ms(1);
+const ASKING_PAUSE: Wait = Wait::from_millis(1);
 
 /// Looks after live entities and after the journal until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -90,7 +91,7 @@ async fn make_passive(shared: &Arc<Shared>, live: Vec<Arc<Mailbox>>) {
         for mailbox in some {
             mailbox.cast(Poke::Passivate);
         }
-        shared.clock.sleep(ASKING_PAUSE).await;
+        tokio::time::sleep(ASKING_PAUSE).await;
         if shared.is_stopping() {
             return;
         }
