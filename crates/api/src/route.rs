@@ -282,7 +282,7 @@ impl Route {
         let guarded = match self.access {
             Access::Public => handler,
             Access::Key(needed) => {
-                let (state, door) = (state.clone(), door);
+                let state = state.clone();
                 let doorkeeper = Doorkeeper {
                     handle: state.handle.clone(),
                     door,
