@@ -122,9 +122,16 @@ impl Turn {
             },
             highest.watch(shop)
         );
-        let behind = shop.catches_up().await;
+        // Latencies are looked at when their time has come, whether or not all is worked on by then.
+        let over = Instant::now();
+        let in_time = tokio::time::timeout(CALM, shop.catches_up()).await.is_ok();
+        let mut behind = over.elapsed();
         tokio::time::sleep(CALM.saturating_sub(behind)).await;
         let after = shop.at_rate(4, half).await;
+        if !in_time {
+            shop.catches_up().await;
+            behind = over.elapsed();
+        }
         let grown = highest.bytes.into_inner().saturating_sub(resident);
         let turn = Self {
             alone,
@@ -173,9 +180,8 @@ impl Highest {
 }
 
 impl Shop {
-    /// How long it takes until no delivery is left to be worked on, and the read models show them all.
-    async fn catches_up(&self) -> Duration {
-        let start = Instant::now();
+    /// Until no delivery is left to be worked on, and the read models show them all.
+    async fn catches_up(&self) {
         while line(
             &self.server.text("/metrics").await,
             "crossdock_deliveries_open ",
@@ -184,7 +190,6 @@ impl Shop {
             tokio::time::sleep(LOOK_PAUSE).await;
         }
         self.server.until_read_models_follow().await;
-        start.elapsed()
     }
 
     /// Webhooks as fast as they are worked on, if they are answered so fast.
